@@ -1,0 +1,46 @@
+/**
+ * Every error that Guildway raises on purpose is a `GuildwayError` with a stable literal `code`.
+ * Branch on `code`; the message is for people and may change.
+ */
+export type ErrorCode =
+  // bad input
+  | 'CONFIG_INVALID' // an environment variable has a value that is not allowed
+  | 'GUILD_ID_INVALID' // not a decimal unsigned 64-bit integer without leading zeros
+  | 'BOT_INVALID' // the bot module is missing, or not made by defineBot
+  | 'REQUEST_INVALID' // a request that cannot be served as it stands
+  | 'BODY_TOO_LARGE'
+  // the link
+  | 'LINK_UNAVAILABLE' // no connection: nothing was sent, safe to try again
+  | 'LINK_SATURATED' // too many requests in flight: nothing was sent
+  | 'LINK_LOST' // the connection ended after the request was sent: outcome unknown
+  | 'LINK_PROTOCOL' // the peer broke the protocol
+  | 'LINK_REFUSED' // the handshake failed: wrong secret, wrong version, wrong pod
+  | 'DEADLINE_EXCEEDED' // no answer in time: outcome unknown unless `sent` is false
+  | 'CANCELLED' // the caller went away
+  // ownership and data
+  | 'DATABASE_LOCKED' // another process is this pod already
+  | 'DATABASE_CORRUPT'
+  | 'DATABASE_UNSAFE' // a SQLite library with a known data-loss bug
+  | 'TOPOLOGY_MISMATCH' // the rows were placed under another topology
+  | 'FENCED' // this process is no longer the owner of its database
+  | 'IDENTITY_REUSED' // the same interaction id or idempotency key with another body
+  | 'HINTS_FULL' // this stand-in takes no more hints
+  | 'STORE_FAILED'; // the disk refused a write
+
+export class GuildwayError extends Error {
+  override readonly name = 'GuildwayError';
+  readonly code: ErrorCode;
+  /** Typed facts for logs: never a secret, a token or message content. */
+  readonly facts: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: { facts?: Record<string, unknown>; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.facts = Object.freeze({ ...options.facts });
+  }
+}
+
+/** The code of an error of ours, or undefined for anything else. */
+export function errorCode(error: unknown): ErrorCode | undefined {
+  return error instanceof GuildwayError ? error.code : undefined;
+}

@@ -1,0 +1,177 @@
+import { GuildwayError } from '../errors.ts';
+import { isSnowflake } from './snowflake.ts';
+
+/**
+ * Where a route's guild id is.
+ * - `path`: the path parameter `:guildId` of the pattern
+ * - `header` / `query`: the named header or query parameter
+ * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a value
+ * - `all`: not one guild's question but every pod's: the HTTP pod fans it out and merges the answers
+ * - `none`: no guild; pod 0
+ */
+export type GuildLocation =
+  | { readonly from: 'path' }
+  | { readonly from: 'header'; readonly name: string }
+  | { readonly from: 'query'; readonly name: string }
+  | { readonly from: 'json'; readonly pointers: readonly string[] }
+  | { readonly from: 'all' }
+  | { readonly from: 'none' };
+
+/** One row of the route table. `path` matches whole segments; `:name` is one segment, a final `/*` is any rest or none. */
+export interface RouteRule {
+  readonly path: string;
+  readonly guild: GuildLocation;
+  /** Response bodies stream (server-sent events, downloads): plain HTTP instead of the link. Default false. */
+  readonly stream?: boolean;
+}
+
+/** What every Guildway service routes, before the bot's own routes (which win). */
+export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
+  { path: '/app/:guildId/*', guild: { from: 'path' } },
+  { path: '/api/guilds/:guildId/*', guild: { from: 'path' } },
+  {
+    path: '/webhooks/stripe',
+    guild: { from: 'json', pointers: ['/data/object/metadata/guild_id', '/data/object/client_reference_id'] },
+  },
+] satisfies RouteRule[]);
+
+/** A matched route: its rule, and the `:guildId` segment as it stood in the path (not yet validated). */
+export interface RouteMatch {
+  readonly rule: RouteRule;
+  readonly guildSegment: string | null;
+}
+
+export interface RouteTable {
+  readonly rules: readonly RouteRule[];
+  /** The first rule that matches a path (without its query), or null. Nothing is decoded: an encoded id is not an id. */
+  match(path: string): RouteMatch | null;
+}
+
+interface CompiledRule {
+  readonly rule: RouteRule;
+  /** The literal start of the pattern, up to its first parameter: compared first because it rejects most paths. */
+  readonly prefix: string;
+  readonly segments: readonly string[];
+  readonly open: boolean;
+  readonly guildAt: number;
+}
+
+/**
+ * Compiles a route table; earlier rules win.
+ * @throws GuildwayError CONFIG_INVALID for a pattern that could not match or names no guild id
+ */
+export function createRouteTable(rules: readonly RouteRule[]): RouteTable {
+  const compiled = rules.map(compileRule);
+  return Object.freeze({
+    rules: Object.freeze([...rules]),
+    match(path: string): RouteMatch | null {
+      for (const candidate of compiled) {
+        if (!path.startsWith(candidate.prefix)) continue;
+        const match = matchRule(candidate, path);
+        if (match !== null) return match;
+      }
+      return null;
+    },
+  });
+}
+
+function compileRule(rule: RouteRule): CompiledRule {
+  const bad = (why: string) => new GuildwayError('CONFIG_INVALID', `route ${JSON.stringify(rule.path)}: ${why}`);
+  if (!rule.path.startsWith('/')) throw bad('a path starts with /');
+  const open = rule.path.endsWith('/*');
+  const body = open ? rule.path.slice(0, -2) : rule.path;
+  if (body.includes('*')) throw bad('* stands only at the end, as /*');
+  const segments = body === '' || body === '/' ? [] : body.slice(1).split('/');
+  if (segments.some((segment) => segment === '')) throw bad('empty segment');
+  const guildAt = segments.indexOf(':guildId');
+  if (rule.guild.from === 'path' && guildAt === -1)
+    throw bad('the guild id is to come from the path, but it has no :guildId');
+  if (rule.guild.from === 'json' && rule.guild.pointers.some((pointer) => !pointer.startsWith('/'))) {
+    throw bad('a JSON pointer starts with /');
+  }
+  const firstParameter = segments.findIndex((segment) => segment.startsWith(':'));
+  const literal = firstParameter === -1 ? segments : segments.slice(0, firstParameter);
+  const prefix = `/${literal.join('/')}${firstParameter > 0 ? '/' : ''}`;
+  return { rule, prefix, segments, open, guildAt };
+}
+
+function matchRule(compiled: CompiledRule, path: string): RouteMatch | null {
+  let at = 1;
+  let guildSegment: string | null = null;
+  const { segments } = compiled;
+  for (let i = 0; i < segments.length; i++) {
+    if (at > path.length) return null;
+    let end = path.indexOf('/', at);
+    if (end === -1) end = path.length;
+    const segment = segments[i] as string;
+    if (segment.charCodeAt(0) === 58 /* : */) {
+      if (end === at) return null;
+      if (i === compiled.guildAt) guildSegment = path.slice(at, end);
+    } else if (end - at !== segment.length || !path.startsWith(segment, at)) {
+      return null;
+    }
+    at = end + 1;
+  }
+  // `at` is one past the slash that ended the last segment; anything from there on is the rest.
+  if (at <= path.length && !compiled.open && !(segments.length === 0 && path === '/')) return null;
+  return { rule: compiled.rule, guildSegment };
+}
+
+/** The guild a request is about: a valid id, none (pod 0), every pod, or a value that is not a guild id. */
+export type GuildOfRequest =
+  | { readonly kind: 'guild'; readonly guildId: string }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'all' }
+  | { readonly kind: 'invalid'; readonly value: string };
+
+/** The parts of a request that a guild id can be in. `header` takes a lower-case name. */
+export interface GuildSource {
+  /** The query string after `?`, or an empty string. */
+  readonly query: string;
+  header(name: string): string | undefined;
+  /** The body parsed as JSON; called for `json` rules only. Throws what the parser throws. */
+  json(): unknown;
+}
+
+/** Reads the guild id of a matched request. A location that is empty means no guild; a value that is no id is invalid. */
+export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfRequest {
+  const { guild } = match.rule;
+  switch (guild.from) {
+    case 'path':
+      return classify(match.guildSegment);
+    case 'header':
+      return classify(source.header(guild.name.toLowerCase()));
+    case 'query':
+      return classify(new URLSearchParams(source.query).get(guild.name));
+    case 'json': {
+      const document = source.json();
+      for (const pointer of guild.pointers) {
+        const value = readPointer(document, pointer);
+        if (value !== undefined && value !== null) return classify(value);
+      }
+      return { kind: 'none' };
+    }
+    case 'all':
+      return { kind: 'all' };
+    case 'none':
+      return { kind: 'none' };
+  }
+}
+
+function classify(value: unknown): GuildOfRequest {
+  if (value === undefined || value === null) return { kind: 'none' };
+  if (isSnowflake(value)) return { kind: 'guild', guildId: value };
+  return { kind: 'invalid', value: String(value).slice(0, 40) };
+}
+
+/** RFC 6901. Own properties only, so that `/__proto__` or `/constructor` find nothing. */
+export function readPointer(document: unknown, pointer: string): unknown {
+  let value = document;
+  for (const raw of pointer.split('/').slice(1)) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    const key = raw.replaceAll('~1', '/').replaceAll('~0', '~');
+    if (!Object.hasOwn(value, key)) return undefined;
+    value = (value as Record<string, unknown>)[key];
+  }
+  return value;
+}

@@ -1,0 +1,74 @@
+import { GuildwayError } from '../errors.ts';
+import { assignShards, discordShard } from './discord-shards.ts';
+import { md5FirstWord } from './md5.ts';
+
+/** The pod that owns what has no guild: DMs, user installs, entitlements. Discord itself sends these to shard 0. */
+export const GUILDLESS_POD = 0;
+
+export type RoutingStrategy = 'md5' | 'discord-shard';
+
+/** What decides ownership: the strategy, its parameters, the number of pods, and the epoch of this decision. */
+export interface TopologyOptions {
+  readonly strategy: RoutingStrategy;
+  /** Number of gateway pods, N >= 1. */
+  readonly pods: number;
+  /** Discord's shard count S >= N; required by `discord-shard`, without meaning under `md5`. */
+  readonly shards?: number | undefined;
+  /** Grows by one with every change of the other three; >= 1, default 1. */
+  readonly epoch?: number | undefined;
+}
+
+/** The plain-data form of a topology: what is stored in a database and exchanged in a handshake. */
+export interface TopologyRecord {
+  readonly strategy: RoutingStrategy;
+  readonly pods: number;
+  readonly shards: number | null;
+  readonly epoch: number;
+}
+
+export interface Topology extends TopologyRecord {
+  /** Same ownership if and only if same fingerprint; the epoch is not part of it. Example: `md5/3`. */
+  readonly fingerprint: string;
+  /** The ordinal of the pod that owns a validated guild id, or pod 0 for `null`. */
+  ownerOf(guildId: string | null): number;
+  /** The shards whose guilds `ordinal` owns; under `md5` every shard carries guilds of every pod, so: null. */
+  shardsOf(ordinal: number): readonly number[] | null;
+  toRecord(): TopologyRecord;
+}
+
+/** Compiles a routing decision. @throws GuildwayError CONFIG_INVALID */
+export function createTopology(options: TopologyOptions): Topology {
+  const { strategy, pods } = options;
+  const epoch = options.epoch ?? 1;
+  if (!Number.isSafeInteger(pods) || pods < 1) {
+    throw new GuildwayError('CONFIG_INVALID', `a topology needs 1 pod or more, not ${pods}`);
+  }
+  if (!Number.isSafeInteger(epoch) || epoch < 1) {
+    throw new GuildwayError('CONFIG_INVALID', `an epoch is an integer of 1 or more, not ${epoch}`);
+  }
+  if (strategy === 'md5') {
+    const record: TopologyRecord = Object.freeze({ strategy, pods, shards: null, epoch });
+    return Object.freeze({
+      ...record,
+      fingerprint: `md5/${pods}`,
+      ownerOf: (guildId: string | null) => (guildId === null ? GUILDLESS_POD : md5FirstWord(guildId) % pods),
+      shardsOf: () => null,
+      toRecord: () => record,
+    });
+  }
+  if (strategy !== 'discord-shard') {
+    throw new GuildwayError('CONFIG_INVALID', `unknown routing strategy ${JSON.stringify(strategy)}`);
+  }
+  const { shards } = options;
+  if (shards === undefined) throw new GuildwayError('CONFIG_INVALID', 'discord-shard needs the number of shards');
+  const podOfShard = assignShards(shards, pods);
+  const record: TopologyRecord = Object.freeze({ strategy, pods, shards, epoch });
+  return Object.freeze({
+    ...record,
+    fingerprint: `discord-shard/${shards}/${pods}`,
+    ownerOf: (guildId: string | null) =>
+      guildId === null ? GUILDLESS_POD : (podOfShard[discordShard(guildId, shards)] as number),
+    shardsOf: (ordinal: number) => podOfShard.flatMap((pod, shard) => (pod === ordinal ? [shard] : [])),
+    toRecord: () => record,
+  });
+}
