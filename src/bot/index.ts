@@ -1,0 +1,19 @@
+/** `guildway`: what the author of a bot imports. */
+
+export type { GuildLocation, RouteRule } from '../routing/route-table.ts';
+export { type Bot, defineBot } from './define-bot.ts';
+export { type CommandOptions, optionsOf } from './options.ts';
+export { modal, reply, update, whisper } from './replies.ts';
+export type {
+  BotContext,
+  BotDefinition,
+  Command,
+  ComponentHandler,
+  Database,
+  Deadline,
+  DeferralOptions,
+  EventData,
+  EventHandlers,
+  ModalHandler,
+  SqlValue,
+} from './types.ts';

@@ -1,0 +1,39 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { GuildwayError } from '../errors.ts';
+import { type Bot, isBot } from './define-bot.ts';
+
+const SHIPPED = new URL('../../bots/modbot/index.ts', import.meta.url);
+
+/**
+ * Loads the module that BOT names: a path (absolute, or relative to the working directory) or a package name.
+ * @param name null loads the moderation bot that ships
+ * @throws GuildwayError BOT_INVALID when it cannot be loaded or does not export a bot
+ */
+export async function loadBot(name: string | null): Promise<Bot> {
+  const specifier =
+    name === null
+      ? SHIPPED.href
+      : /^(\.{0,2}\/|[A-Za-z]:\\)|\.[cm]?[jt]s$/.test(name)
+        ? pathToFileURL(resolve(name)).href
+        : name;
+  let module: { default?: unknown };
+  try {
+    module = await import(specifier);
+  } catch (cause) {
+    throw new GuildwayError(
+      'BOT_INVALID',
+      `BOT: cannot load ${JSON.stringify(name ?? 'the moderation bot')}: ${(cause as Error).message}`,
+      {
+        cause,
+      },
+    );
+  }
+  if (!isBot(module.default)) {
+    throw new GuildwayError(
+      'BOT_INVALID',
+      `BOT: ${JSON.stringify(name)} has no bot as its default export; it must be: export default defineBot({ … })`,
+    );
+  }
+  return module.default;
+}

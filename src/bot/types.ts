@@ -1,0 +1,162 @@
+import type { REST } from '@discordjs/rest';
+import type {
+  APIApplicationCommandAutocompleteInteraction,
+  APIApplicationCommandOptionChoice,
+  APIChatInputApplicationCommandInteraction,
+  APIInteractionResponse,
+  APIMessageApplicationCommandInteraction,
+  APIMessageComponentInteraction,
+  APIModalSubmitInteraction,
+  APIUserApplicationCommandInteraction,
+  APIWebhookEvent,
+  ApplicationCommandType,
+  GatewayDispatchEvents,
+  GatewayDispatchPayload,
+  RESTPostAPIChatInputApplicationCommandsJSONBody,
+  RESTPostAPIContextMenuApplicationCommandsJSONBody,
+} from 'discord-api-types/v10';
+import type { Logger } from 'pino';
+import type { RouteRule } from '../routing/route-table.ts';
+
+/** A value that SQLite can store. */
+export type SqlValue = string | number | bigint | null | Uint8Array;
+
+/** The pod's SQLite database. Statements are prepared once and cached by their text, so keep the text constant. */
+export interface Database {
+  /** The first row, or undefined. */
+  get<Row extends object>(sql: string, ...values: SqlValue[]): Row | undefined;
+  /** All rows. */
+  all<Row extends object>(sql: string, ...values: SqlValue[]): Row[];
+  /** Executes one statement. */
+  run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint };
+}
+
+/** The moment when the caller stops waiting for an answer. */
+export interface Deadline {
+  /** Milliseconds that are left; 0 when it has passed. */
+  remainingMs(): number;
+}
+
+/** What every handler gets beside the thing it handles. */
+export interface BotContext {
+  /** The guild this is about, or null (a DM, an entitlement). This pod owns it. */
+  readonly guildId: string | null;
+  /** The ordinal of this gateway pod. */
+  readonly pod: number;
+  /** Names this request in the logs of every pod it passed. */
+  readonly requestId: string;
+  readonly db: Database;
+  /**
+   * Runs `work` in one SQLite transaction and returns what it returns.
+   *
+   * Once: the result is recorded in the same transaction under the identity of what is handled (an interaction, an event, a
+   * webhook, an Idempotency-Key). If the same thing is delivered again, the n-th transaction of the handler is not run
+   * again; it returns its recorded result. Writes outside of it happen at least once.
+   *
+   * `work` is synchronous, and its result must survive `JSON.stringify`. If it throws, nothing is written.
+   */
+  transaction<Result>(work: (db: Database) => Result): Result;
+  /** Discord's REST API, with this pod's share of the bot's rate limit. */
+  readonly rest: REST;
+  readonly log: Logger;
+  readonly deadline: Deadline;
+  /** Aborts when the caller has gone away. */
+  readonly signal: AbortSignal;
+}
+
+type Answer<T> = T | Promise<T>;
+
+/**
+ * How Guildway may answer for a handler that cannot answer in time, or whose pod is away. Discord fixes both at the first
+ * response, so they are declared and not computed.
+ */
+export interface DeferralOptions {
+  /** The deferred response, and so the final one, is visible to the user only. Default false. */
+  readonly ephemeral?: boolean;
+  /** False: ask the user to try again instead of deferring; right for answers with a modal. Default true. */
+  readonly deferrable?: boolean;
+}
+
+interface ChatInputCommand extends DeferralOptions, RESTPostAPIChatInputApplicationCommandsJSONBody {
+  readonly type?: ApplicationCommandType.ChatInput;
+  run(interaction: APIChatInputApplicationCommandInteraction, context: BotContext): Answer<APIInteractionResponse>;
+  /** Suggestions for an option that is being typed; at most 25 are sent. */
+  autocomplete?(
+    interaction: APIApplicationCommandAutocompleteInteraction,
+    context: BotContext,
+  ): Answer<APIApplicationCommandOptionChoice[]>;
+}
+
+interface UserCommand extends DeferralOptions, RESTPostAPIContextMenuApplicationCommandsJSONBody {
+  readonly type: ApplicationCommandType.User;
+  run(interaction: APIUserApplicationCommandInteraction, context: BotContext): Answer<APIInteractionResponse>;
+}
+
+interface MessageCommand extends DeferralOptions, RESTPostAPIContextMenuApplicationCommandsJSONBody {
+  readonly type: ApplicationCommandType.Message;
+  run(interaction: APIMessageApplicationCommandInteraction, context: BotContext): Answer<APIInteractionResponse>;
+}
+
+/** A command: its registration as Discord's API takes it, and its handler. */
+export type Command = ChatInputCommand | UserCommand | MessageCommand;
+
+export interface ComponentHandler extends DeferralOptions {
+  /** `update`: a late answer changes the message with the component (type 6). `reply`: it is a new one (type 5). Default `update`. */
+  readonly deferAs?: 'update' | 'reply';
+  run(interaction: APIMessageComponentInteraction, context: BotContext): Answer<APIInteractionResponse>;
+}
+
+export interface ModalHandler extends DeferralOptions {
+  run(interaction: APIModalSubmitInteraction, context: BotContext): Answer<APIInteractionResponse>;
+}
+
+/** The data of a gateway dispatch, by the event's name: `EventData<'MESSAGE_CREATE'>`. */
+export type EventData<Name extends string> = Extract<GatewayDispatchPayload, { t: Name }>['d'];
+
+/** Handlers of gateway events of guilds that this pod owns. They may run again after a crash: use `context.transaction`. */
+export type EventHandlers = {
+  readonly [Name in `${GatewayDispatchEvents}`]?: (data: EventData<Name>, context: BotContext) => Answer<void>;
+};
+
+/** A bot. One module exports one: `export default defineBot({ … })`. */
+export interface BotDefinition {
+  /** For logs and pages. */
+  readonly name: string;
+  /** Gateway intents, as Discord's bit field; Guilds (1) is always added. */
+  readonly intents?: number;
+  readonly commands?: readonly Command[];
+  /** By the part of `custom_id` before the first `:`. */
+  readonly components?: Readonly<Record<string, ComponentHandler>>;
+  /** By the part of `custom_id` before the first `:`. */
+  readonly modals?: Readonly<Record<string, ModalHandler>>;
+  readonly events?: EventHandlers;
+  /** Discord's event webhooks, such as `ENTITLEMENT_CREATE`, by type. They arrive at the guild's owner, else at pod 0. */
+  readonly webhookEvents?: Readonly<Record<string, (event: APIWebhookEvent, context: BotContext) => Answer<void>>>;
+  /** Where the guild id is in further paths; they win over the default routes. */
+  readonly routes?: readonly RouteRule[];
+  /** Serves every routed request that is not Discord's: pages, APIs, other webhooks. A web-standard handler. */
+  fetch?(request: Request, context: BotContext): Answer<Response>;
+  /** Tables that hold rows of guilds. Each has a TEXT column `guild_id`; their rows live where their guild's owner is. */
+  readonly tables?: readonly string[];
+  /** SQL scripts, applied in order, each once per database. Append to this list; never change what has run. */
+  readonly migrations?: readonly string[];
+}
+
+/** How a handler may be answered for. */
+export interface DeferralRule {
+  readonly ephemeral: boolean;
+  readonly deferrable: boolean;
+  /** Type of the deferred response. */
+  readonly type: 5 | 6;
+}
+
+/** The part of a bot that an HTTP pod uses; plain data, so that it can travel in a handshake. */
+export interface BotManifest {
+  readonly name: string;
+  readonly routes: readonly RouteRule[];
+  /** By command name. */
+  readonly commands: Readonly<Record<string, DeferralRule>>;
+  /** By the part of `custom_id` before the first `:`. */
+  readonly components: Readonly<Record<string, DeferralRule>>;
+  readonly modals: Readonly<Record<string, DeferralRule>>;
+}

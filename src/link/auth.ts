@@ -1,0 +1,41 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+// Requests that do not fit the link (large, streaming, upgrades) reach a gateway pod as plain HTTP. Each carries a proof that
+// its sender holds LINK_SECRET, and the ordinal that it meant to reach: an address that now belongs to another pod must
+// never be written to.
+
+/** Tolerates pods whose clocks disagree; a proof is of use only to who can read the cluster's network. */
+const WINDOW_MS = 5 * 60_000;
+
+const mac = (secret: string, ordinal: number, at: number, method: string, target: string): Buffer =>
+  createHmac('sha256', secret).update(`guildway-plain-v1\n${ordinal}\n${at}\n${method}\n${target}`).digest();
+
+/** The value of the `guildway-auth` header for a plain HTTP request to pod `ordinal`. */
+export function signPlainRequest(
+  secret: string,
+  ordinal: number,
+  method: string,
+  target: string,
+  now = Date.now(),
+): string {
+  return `v1;${ordinal};${now};${mac(secret, ordinal, now, method, target).toString('hex')}`;
+}
+
+/**
+ * Checks a `guildway-auth` header.
+ * @returns the ordinal that the caller dialled, or null when the header is absent, malformed, expired or wrong
+ */
+export function verifyPlainRequest(
+  secret: string,
+  header: string | undefined,
+  method: string,
+  target: string,
+  now = Date.now(),
+): { dialled: number } | null {
+  const match = /^v1;(\d{1,5});(\d{1,16});([0-9a-f]{64})$/.exec(header ?? '');
+  if (match === null) return null;
+  const [, ordinal, at, proof] = match as unknown as [string, string, string, string];
+  if (Math.abs(now - Number(at)) > WINDOW_MS) return null;
+  const expected = mac(secret, Number(ordinal), Number(at), method, target);
+  return timingSafeEqual(expected, Buffer.from(proof, 'hex')) ? { dialled: Number(ordinal) } : null;
+}
