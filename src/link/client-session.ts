@@ -1,0 +1,157 @@
+import type { Socket } from 'node:net';
+import { type ErrorCode, GuildwayError } from '../errors.ts';
+import { Connection, startHeartbeat } from './connection.ts';
+import {
+  FRAME,
+  FRAME_HEADER,
+  type Frame,
+  MAX_HELLO,
+  MAX_REQUEST_FRAME,
+  MAX_RESPONSE_FRAME,
+  parseResponse,
+  REQUEST_FIXED,
+  requestHead,
+} from './frames.ts';
+import { type ClientHello, parseServerHello, type ServerHello } from './handshake.ts';
+import { type Done, InFlight } from './in-flight.ts';
+import type { GatewayRequest, GatewayResponse } from './message.ts';
+
+/** A peer that leaves this many bytes unread is treated as full. */
+const MAX_BACKLOG = 16 * 1024 * 1024;
+
+export interface ClientSessionOptions {
+  readonly socket: Socket;
+  readonly head: Buffer;
+  readonly hello: ClientHello;
+  readonly ordinal: number;
+  readonly heartbeatMs: number;
+  readonly helloTimeoutMs: number;
+  readonly maxInFlight: number;
+  /** Where the ids of requests come from: shared by the sessions of one link. */
+  readonly ids: { last: number };
+  /** The peer has shown who it is: requests can be sent. */
+  readonly onReady: (peer: ServerHello) => void;
+  /** The peer takes no new requests but answers those in flight. */
+  readonly onGoaway: () => void;
+  readonly onClose: (error: Error | null) => void;
+}
+
+/** One connection of a link, from its HELLO to its end: sends requests, and gives each exactly one outcome. */
+export class ClientSession {
+  readonly #options: ClientSessionOptions;
+  readonly #connection: Connection;
+  readonly #inFlight: InFlight;
+  #stopHeartbeat = (): void => {};
+  #ready = false;
+
+  constructor(options: ClientSessionOptions) {
+    this.#options = options;
+    this.#inFlight = new InFlight(options.ids, (id) => this.#connection.writer.signal(FRAME.cancel, id));
+    const helloTimer = setTimeout(() => {
+      this.#connection.destroy(this.#error('LINK_UNAVAILABLE', `no HELLO within ${options.helloTimeoutMs} ms`, false));
+    }, options.helloTimeoutMs);
+    this.#connection = new Connection({
+      socket: options.socket,
+      head: options.head,
+      frameLimit: MAX_HELLO,
+      onFrame: (frame) => {
+        if (this.#ready) this.#onFrame(frame);
+        else {
+          this.#onHello(frame);
+          clearTimeout(helloTimer);
+        }
+      },
+      onClose: (error) => {
+        clearTimeout(helloTimer);
+        this.#stopHeartbeat();
+        this.#inFlight.failAll(this.#error('LINK_LOST', 'the connection ended before the answer', true, error));
+        options.onClose(error);
+      },
+    });
+    this.#connection.writer.hello(options.hello);
+    this.#connection.writer.flush();
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** See {@link LinkClient.send}. */
+  send(request: GatewayRequest, timeoutMs: number, done: Done): number {
+    const writer = this.#connection.writer;
+    if (this.#inFlight.size >= this.#options.maxInFlight || writer.backlog > MAX_BACKLOG) {
+      done(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, false), null);
+      return 0;
+    }
+    const head = requestHead(request);
+    if (REQUEST_FIXED + head.length + request.body.length > MAX_REQUEST_FRAME) {
+      done(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', false), null);
+      return 0;
+    }
+    const id = this.#inFlight.add(timeoutMs, done);
+    writer.request(id, Math.max(0, Math.floor(timeoutMs)), head, request.headers.length + 2, request.body);
+    return id;
+  }
+
+  /** @returns whether the request was one of this session's */
+  cancel(id: number): boolean {
+    const done = this.#inFlight.take(id);
+    if (done === undefined) return false;
+    this.#connection.writer.signal(FRAME.cancel, id);
+    done(this.#error('CANCELLED', 'the caller has gone away', true), null);
+    return true;
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  #onHello(frame: Frame): void {
+    if (frame.type !== FRAME.hello) throw this.#error('LINK_PROTOCOL', 'the first frame is not a HELLO', false);
+    const peer = parseServerHello(frame.bytes.subarray(FRAME_HEADER));
+    this.#ready = true;
+    this.#connection.reader.limit = MAX_RESPONSE_FRAME;
+    this.#stopHeartbeat = startHeartbeat(this.#connection, this.#options.heartbeatMs);
+    this.#options.onReady(peer);
+  }
+
+  #onFrame(frame: Frame): void {
+    switch (frame.type) {
+      case FRAME.response:
+        this.#onResponse(frame);
+        return;
+      case FRAME.refused:
+        this.#inFlight.take(frame.id)?.(this.#error('LINK_UNAVAILABLE', 'the pod is draining or full', false), null);
+        return;
+      case FRAME.ping:
+        this.#connection.writer.signal(FRAME.pong, 0);
+        return;
+      case FRAME.pong:
+        return;
+      case FRAME.goaway:
+        this.#options.onGoaway();
+        return;
+      default:
+        throw this.#error('LINK_PROTOCOL', `unexpected frame type ${frame.type}`, false);
+    }
+  }
+
+  #onResponse(frame: Frame): void {
+    const done = this.#inFlight.take(frame.id);
+    // Undefined: it came after its deadline or its cancellation.
+    if (done === undefined) return;
+    let response: GatewayResponse;
+    try {
+      response = parseResponse(frame);
+    } catch (error) {
+      done(this.#error('LINK_LOST', 'the response could not be read', true, error), null);
+      throw error;
+    }
+    done(null, response);
+  }
+
+  #error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {
+    const { ordinal } = this.#options;
+    return new GuildwayError(code, `gateway pod ${ordinal}: ${why}`, { cause, facts: { ordinal, sent } });
+  }
+}

@@ -1,0 +1,269 @@
+import type { Logger } from 'pino';
+import { type ErrorCode, GuildwayError } from '../errors.ts';
+import type { Topology } from '../routing/topology.ts';
+import { fullJitter } from './backoff.ts';
+import { ClientSession } from './client-session.ts';
+import { type Dialled, dial } from './dial.ts';
+import type { ServerHello } from './handshake.ts';
+import type { Done } from './in-flight.ts';
+import type { GatewayRequest, GatewayResponse } from './message.ts';
+
+export type { ServerHello } from './handshake.ts';
+export type { Done } from './in-flight.ts';
+
+/**
+ * - `idle`: never dialled
+ * - `connecting`: dialling, or waiting for the peer's HELLO
+ * - `ready`: requests can be sent
+ * - `plain`: the peer is an HTTP server that does not know the link; looked at again once a minute
+ * - `waiting`: the last dial failed or the connection ended; dialled again within a second
+ * - `closed`: for good
+ */
+export type LinkState = 'idle' | 'connecting' | 'ready' | 'plain' | 'waiting' | 'closed';
+
+export interface LinkClientOptions {
+  /** The pod's URL, such as `http://gateway-1.gateway-internal:3000`. Its name is resolved anew by every dial. */
+  readonly url: string;
+  readonly ordinal: number;
+  readonly secret: string;
+  readonly topology: Topology;
+  /** This pod's name, for the other side's log. */
+  readonly name: string;
+  readonly heartbeatMs: number;
+  readonly connectTimeoutMs: number;
+  /** Requests in flight at once. */
+  readonly maxInFlight: number;
+  readonly log: Logger;
+  /** Told of each change, after it. */
+  readonly onState?: (state: LinkState) => void;
+}
+
+const REDIAL_BASE_MS = 50;
+const REDIAL_CAP_MS = 500;
+const PLAIN_RECHECK_MS = 60_000;
+
+/**
+ * The link to one gateway pod, as its callers have it: many requests over one connection. It dials when it is first needed and
+ * from then on keeps itself connected until it is closed. It retries no request: what became of one is in the error's code
+ * and its `sent` fact, and who called decides.
+ */
+export class LinkClient {
+  readonly ordinal: number;
+  readonly #options: LinkClientOptions;
+  #state: LinkState = 'idle';
+  #session: ClientSession | null = null;
+  /** Sessions that the peer is draining: they take no new requests but still answer. */
+  readonly #draining = new Set<ClientSession>();
+  /** Shared by the sessions, so that an id names one request of this link. */
+  readonly #ids = { last: 0 };
+  #peer: ServerHello | null = null;
+  #dialling: Promise<'ready' | 'plain'> | null = null;
+  /** The dial that a timer will start, for those who wait for it. */
+  #redial: { timer: NodeJS.Timeout; start: () => void; result: Promise<'ready' | 'plain'> } | null = null;
+  #failedDials = 0;
+
+  constructor(options: LinkClientOptions) {
+    this.#options = options;
+    this.ordinal = options.ordinal;
+  }
+
+  get state(): LinkState {
+    return this.#state;
+  }
+
+  /** Who answered the last handshake, or null. */
+  get peer(): ServerHello | null {
+    return this.#peer;
+  }
+
+  get inFlight(): number {
+    let sum = this.#session?.inFlight ?? 0;
+    for (const session of this.#draining) sum += session.inFlight;
+    return sum;
+  }
+
+  /**
+   * Resolves when requests can be sent (`ready`), or when the peer turned out to speak plain HTTP only. Concurrent calls share
+   * one dial, and while a failed one is followed by a pause they wait for the next: a pod that is away is not dialled once
+   * per request.
+   * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
+   */
+  connect(): Promise<'ready' | 'plain'> {
+    if (this.#state === 'ready' || this.#state === 'plain') return Promise.resolve(this.#state);
+    if (this.#state === 'closed') return Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', false));
+    return this.#dialling ?? this.#redial?.result ?? this.#dial();
+  }
+
+  /**
+   * Sends a request, if the link is `ready`.
+   * @param timeoutMs how long the caller waits
+   * @param done called exactly once; before this returns only when nothing was sent
+   * @returns the request's id, for {@link cancel}
+   */
+  send(request: GatewayRequest, timeoutMs: number, done: Done): number {
+    if (this.#session !== null) return this.#session.send(request, timeoutMs, done);
+    done(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, false), null);
+    return 0;
+  }
+
+  /** The caller has gone away: its `done` is called with CANCELLED, and the pod is told. */
+  cancel(id: number): void {
+    if (this.#session?.cancel(id)) return;
+    for (const session of this.#draining) if (session.cancel(id)) return;
+  }
+
+  /** {@link connect} and {@link send} as one promise, for where a few microseconds do not matter. */
+  async request(request: GatewayRequest, timeoutMs: number, signal?: AbortSignal): Promise<GatewayResponse> {
+    const start = performance.now();
+    if ((await this.#within(this.connect(), timeoutMs)) === 'plain') {
+      throw this.#error('LINK_UNAVAILABLE', 'the pod does not know the link', false);
+    }
+    if (signal?.aborted) throw this.#error('CANCELLED', 'the caller has gone away', false);
+    return new Promise((resolve, reject) => {
+      const abort = (): void => this.cancel(id);
+      const id = this.send(request, timeoutMs - (performance.now() - start), (error, response) => {
+        signal?.removeEventListener('abort', abort);
+        if (response !== null) resolve(response);
+        else reject(error);
+      });
+      signal?.addEventListener('abort', abort, { once: true });
+    });
+  }
+
+  /** Ends the connection; what is in flight ends with LINK_LOST. */
+  close(): void {
+    this.#setState('closed');
+    if (this.#redial !== null) {
+      clearTimeout(this.#redial.timer);
+      this.#redial.start();
+    }
+    this.#session?.destroy();
+    for (const session of this.#draining) session.destroy();
+  }
+
+  #dial(): Promise<'ready' | 'plain'> {
+    const attempt = this.#attempt();
+    this.#dialling = attempt;
+    const over = (): void => {
+      this.#dialling = null;
+    };
+    attempt.then(over, over);
+    return attempt;
+  }
+
+  async #attempt(): Promise<'ready' | 'plain'> {
+    // A peer that is known to be plain stays so for its callers while it is looked at again.
+    if (this.#state !== 'plain') this.#setState('connecting');
+    try {
+      const dialled = await dial(this.#options);
+      if (this.#closed()) {
+        dialled?.socket.destroy();
+        throw this.#error('LINK_UNAVAILABLE', 'this link is closed', false);
+      }
+      if (dialled === null) {
+        this.#setState('plain');
+        this.#redialAfter(PLAIN_RECHECK_MS);
+        return 'plain';
+      }
+      await this.#startSession(dialled);
+      this.#failedDials = 0;
+      return 'ready';
+    } catch (error) {
+      if (!this.#closed()) {
+        if (this.#failedDials === 0) this.#options.log.warn({ err: error, pod: this.ordinal }, 'link: cannot connect');
+        this.#setState('waiting');
+        this.#redialAfter(fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS));
+      }
+      throw error;
+    }
+  }
+
+  #startSession({ socket, head, clientProof }: Dialled): Promise<void> {
+    const { name, topology, connectTimeoutMs, heartbeatMs, maxInFlight, ordinal } = this.#options;
+    return new Promise((resolve, reject) => {
+      const session = new ClientSession({
+        socket,
+        head,
+        hello: { proof: clientProof, name, topology: topology.toRecord() },
+        ordinal,
+        heartbeatMs,
+        helloTimeoutMs: connectTimeoutMs,
+        maxInFlight,
+        ids: this.#ids,
+        onReady: (peer) => {
+          this.#peer = peer;
+          this.#session = session;
+          this.#noteTopology(peer);
+          this.#setState('ready');
+          resolve();
+        },
+        onGoaway: () => {
+          this.#draining.add(session);
+          if (this.#session !== session) return;
+          this.#session = null;
+          this.#setState('waiting');
+          this.#redialAfter(fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS));
+        },
+        onClose: (error) => {
+          this.#draining.delete(session);
+          const why = error?.message ?? 'it closed the connection before its HELLO';
+          reject(this.#error('LINK_UNAVAILABLE', why, false, error));
+          if (this.#session !== session) return;
+          this.#session = null;
+          if (this.#closed()) return;
+          this.#options.log.warn({ err: error, pod: ordinal }, 'link: connection lost');
+          this.#setState('waiting');
+          this.#redialAfter(fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS));
+        },
+      });
+    });
+  }
+
+  #noteTopology(peer: ServerHello): void {
+    const { topology, log } = this.#options;
+    const ours = JSON.stringify(topology.toRecord());
+    const theirs = JSON.stringify(peer.topology);
+    if (ours === theirs) log.debug({ pod: this.ordinal }, 'link: ready');
+    else log.warn({ pod: this.ordinal, ours, theirs }, 'link: the pod has another topology; it decides what it owns');
+  }
+
+  #redialAfter(delayMs: number): void {
+    const { promise, resolve } = Promise.withResolvers<'ready' | 'plain'>();
+    // Whoever waits for it gets the error; nobody has to.
+    promise.catch(() => {});
+    const start = (): void => {
+      this.#redial = null;
+      resolve(
+        this.#closed() ? Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', false)) : this.#dial(),
+      );
+    };
+    this.#redial = { timer: setTimeout(start, delayMs).unref(), start, result: promise };
+  }
+
+  /** A caller waits for the connection no longer than for its answer. */
+  #within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        reject(this.#error('LINK_UNAVAILABLE', `no connection within ${Math.round(timeoutMs)} ms`, false));
+      }, timeoutMs);
+      promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
+  }
+
+  #closed(): boolean {
+    return this.#state === 'closed';
+  }
+
+  #setState(state: LinkState): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    this.#state = state;
+    this.#options.onState?.(state);
+  }
+
+  #error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {
+    return new GuildwayError(code, `gateway pod ${this.ordinal}: ${why}`, {
+      cause,
+      facts: { ordinal: this.ordinal, sent },
+    });
+  }
+}

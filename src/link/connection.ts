@@ -1,0 +1,86 @@
+import type { Socket } from 'node:net';
+import { GuildwayError } from '../errors.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FrameWriter } from './frame-writer.ts';
+import { FRAME, type Frame } from './frames.ts';
+
+export interface ConnectionOptions {
+  readonly socket: Socket;
+  /** Bytes that were read before this took over. */
+  readonly head: Buffer;
+  /** Longest frame that is accepted at first; see {@link FrameReader.limit}. */
+  readonly frameLimit: number;
+  /** May throw LINK_PROTOCOL, which ends the connection. */
+  readonly onFrame: (frame: Frame) => void;
+  /** Called once, whoever ended it; the error is null when the peer closed it in order. */
+  readonly onClose: (error: Error | null) => void;
+}
+
+/** What both sides of the link share: a socket that speaks frames. It owns the socket. */
+export class Connection {
+  readonly socket: Socket;
+  readonly reader: FrameReader;
+  readonly writer: FrameWriter;
+  /** When the peer last sent anything, on the clock of `performance.now()`. */
+  lastReadAt = performance.now();
+  #error: Error | null = null;
+
+  constructor({ socket, head, frameLimit, onFrame, onClose }: ConnectionOptions) {
+    this.socket = socket;
+    this.reader = new FrameReader(frameLimit);
+    this.writer = new FrameWriter(socket);
+    const read = (chunk: Buffer): void => {
+      this.lastReadAt = performance.now();
+      try {
+        this.reader.push(chunk, onFrame);
+      } catch (error) {
+        this.destroy(error as Error);
+      }
+    };
+    socket.setNoDelay(true);
+    socket.setTimeout(0);
+    socket.on('data', read);
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    // Sockets of an HTTP server stay half open by themselves, and a dead client would be noticed minutes later.
+    socket.on('end', () => socket.end());
+    socket.once('close', () => onClose(this.#error));
+    // After the caller has finished setting up: a HELLO may be in it already.
+    if (head.length > 0) process.nextTick(read, head);
+  }
+
+  /** Ends the connection at once. */
+  destroy(error?: Error): void {
+    this.#error ??= error ?? null;
+    this.socket.destroy();
+  }
+
+  /** Ends it after what has been written. */
+  end(): void {
+    this.writer.flush();
+    this.socket.end();
+  }
+}
+
+/**
+ * Pings the peer when it has been silent for one heartbeat, and ends the connection when it has been for three.
+ * A round that comes late says that this process was stopped or busy, not that the peer is gone: it only pings.
+ * @returns a function that stops it
+ */
+export function startHeartbeat(connection: Connection, heartbeatMs: number): () => void {
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    const late = now - last > 2 * heartbeatMs;
+    last = now;
+    const silentMs = now - connection.lastReadAt;
+    if (silentMs > 3 * heartbeatMs && !late) {
+      connection.destroy(new GuildwayError('LINK_LOST', `no sign of life for ${Math.round(silentMs)} ms`));
+    } else if (silentMs > 0.9 * heartbeatMs) {
+      connection.writer.signal(FRAME.ping, 0);
+    }
+  }, heartbeatMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,111 @@
+import { GuildwayError } from '../errors.ts';
+import type { GatewayRequest, GatewayResponse, HeaderList } from './message.ts';
+
+/**
+ * The link's wire format. Every frame is
+ *
+ *     u32 length of what follows | u8 type | u32 request id | payload
+ *
+ * with big-endian integers. Method, target and headers travel as one latin-1 string, its parts divided by NUL bytes, which
+ * HTTP allows in none of them; a count of the parts beside it makes a smuggled NUL an error and not another header.
+ *
+ *     REQUEST   u32 timeout in ms | u32 head length | u16 parts | head | body
+ *     RESPONSE  u16 status        | u32 head length | u16 parts | head | body
+ *     HELLO     JSON
+ *     CANCEL, REFUSED, PING, PONG, GOAWAY   no payload
+ */
+export const FRAME = Object.freeze({
+  /** First frame of each side: who it is. */
+  hello: 1,
+  ping: 2,
+  pong: 3,
+  request: 4,
+  response: 5,
+  /** The caller no longer waits for this request. */
+  cancel: 6,
+  /** This request was not looked at and may be sent again: the pod is draining, or full. */
+  refused: 7,
+  /** No new requests, please; those in flight will be answered. */
+  goaway: 8,
+});
+
+/** Bytes of length, type and id. */
+export const FRAME_HEADER = 9;
+/** Bytes before the head in a REQUEST, and in a RESPONSE. */
+export const REQUEST_FIXED = FRAME_HEADER + 10;
+export const RESPONSE_FIXED = FRAME_HEADER + 8;
+
+/** Hard limits of a frame's length field. What is longer ends the connection before it is buffered. */
+export const MAX_HELLO = 256 * 1024;
+export const MAX_REQUEST_FRAME = 256 * 1024 + 64 * 1024;
+/** A response that turns out larger than MAX_LINK_BODY is still carried, up to this: its handler has already run. */
+export const MAX_RESPONSE_BODY = 8 * 1024 * 1024;
+export const MAX_RESPONSE_FRAME = MAX_RESPONSE_BODY + 64 * 1024;
+
+/** One received frame: a view into what was read, valid as long as it is held. */
+export interface Frame {
+  readonly type: number;
+  readonly id: number;
+  /** The whole frame, from its length field on. */
+  readonly bytes: Buffer;
+}
+
+/** Method, target and headers as the one string that is sent. */
+export function requestHead(request: GatewayRequest): string {
+  const { headers } = request;
+  let head = `${request.method}\0${request.target}`;
+  for (let i = 0; i < headers.length; i++) head += `\0${headers[i]}`;
+  return head;
+}
+
+const NOT_LATIN1 = /[^\0-\xff]/;
+
+/** The headers of a response as one string. @throws GuildwayError LINK_PROTOCOL for what no header may contain */
+export function responseHead(headers: HeaderList): string {
+  const head = headers.join('\0');
+  // A character beyond latin-1 would lose its high byte on the wire and could become a line feed.
+  if (NOT_LATIN1.test(head))
+    throw new GuildwayError('LINK_PROTOCOL', 'a response header has a character beyond latin-1');
+  return head;
+}
+
+const malformed = (what: string) => new GuildwayError('LINK_PROTOCOL', `malformed frame: ${what}`);
+
+function headParts(bytes: Buffer, at: number, length: number, count: number): string[] {
+  if (at + length > bytes.length) throw malformed('the head is longer than the frame');
+  if (count === 0) {
+    if (length !== 0) throw malformed('a head without parts');
+    return [];
+  }
+  const parts = bytes.toString('latin1', at, at + length).split('\0');
+  if (parts.length !== count) throw malformed('the number of parts is wrong');
+  return parts;
+}
+
+/** Reads a REQUEST frame. @throws GuildwayError LINK_PROTOCOL */
+export function parseRequest(frame: Frame): { request: GatewayRequest; timeoutMs: number } {
+  const { bytes } = frame;
+  if (bytes.length < REQUEST_FIXED) throw malformed('a short request');
+  const headLength = bytes.readUInt32BE(FRAME_HEADER + 4);
+  const count = bytes.readUInt16BE(FRAME_HEADER + 8);
+  if (count < 2 || count % 2 !== 0) throw malformed('a request without method or target');
+  const headers = headParts(bytes, REQUEST_FIXED, headLength, count);
+  const [method, target] = headers.splice(0, 2) as [string, string];
+  return {
+    request: { method, target, headers, body: bytes.subarray(REQUEST_FIXED + headLength) },
+    timeoutMs: bytes.readUInt32BE(FRAME_HEADER),
+  };
+}
+
+/** Reads a RESPONSE frame. @throws GuildwayError LINK_PROTOCOL */
+export function parseResponse(frame: Frame): GatewayResponse {
+  const { bytes } = frame;
+  if (bytes.length < RESPONSE_FIXED) throw malformed('a short response');
+  const status = bytes.readUInt16BE(FRAME_HEADER);
+  const headLength = bytes.readUInt32BE(FRAME_HEADER + 2);
+  const count = bytes.readUInt16BE(FRAME_HEADER + 6);
+  if (status < 200 || status > 599) throw malformed('an impossible status');
+  if (count % 2 !== 0) throw malformed('a header without value');
+  const headers = headParts(bytes, RESPONSE_FIXED, headLength, count);
+  return { status, headers, body: bytes.subarray(RESPONSE_FIXED + headLength) };
+}

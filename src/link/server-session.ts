@@ -1,0 +1,200 @@
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import { GuildwayError } from '../errors.ts';
+import type { Topology } from '../routing/topology.ts';
+import { Connection, startHeartbeat } from './connection.ts';
+import {
+  FRAME,
+  FRAME_HEADER,
+  type Frame,
+  MAX_HELLO,
+  MAX_REQUEST_FRAME,
+  MAX_RESPONSE_BODY,
+  parseRequest,
+  responseHead,
+} from './frames.ts';
+import { parseClientHello, type ServerHello, sameProof } from './handshake.ts';
+import type { GatewayHandler, GatewayResponse, RequestContext } from './message.ts';
+
+/** While the peer leaves this many bytes of responses unread, nothing more is read from it. */
+const MAX_BACKLOG = 8 * 1024 * 1024;
+
+export interface ServerSessionOptions {
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly expectedProof: string;
+  readonly hello: ServerHello;
+  readonly topology: Topology;
+  readonly handler: GatewayHandler;
+  readonly heartbeatMs: number;
+  readonly helloTimeoutMs: number;
+  readonly maxInFlight: number;
+  readonly log: Logger;
+  readonly onClose: () => void;
+}
+
+/** A request's deadline, and a signal that is made only for a handler that asks for it. */
+class Context implements RequestContext {
+  readonly deadlineAt: number;
+  #controller: AbortController | null = null;
+  #aborted = false;
+
+  constructor(deadlineAt: number) {
+    this.deadlineAt = deadlineAt;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#aborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#controller?.abort();
+  }
+}
+
+/** One connection of the gateway pod's end of the link, from the client's HELLO to its end. */
+export class ServerSession {
+  readonly #options: ServerSessionOptions;
+  readonly #connection: Connection;
+  readonly #running = new Map<number, Context>();
+  #client: string | null = null;
+  #draining = false;
+  #stopHeartbeat = (): void => {};
+
+  constructor(options: ServerSessionOptions) {
+    this.#options = options;
+    const helloTimer = setTimeout(
+      () => this.#connection.destroy(new Error('no HELLO in time')),
+      options.helloTimeoutMs,
+    );
+    this.#connection = new Connection({
+      socket: options.socket as Socket,
+      head: options.head,
+      frameLimit: MAX_HELLO,
+      onFrame: (frame) => {
+        if (this.#client !== null) this.#onFrame(frame);
+        else {
+          this.#onHello(frame);
+          clearTimeout(helloTimer);
+        }
+      },
+      onClose: (error) => {
+        clearTimeout(helloTimer);
+        this.#stopHeartbeat();
+        if (error !== null) options.log.warn({ err: error, client: this.#client }, 'link: connection lost');
+        for (const context of this.#running.values()) context.abort();
+        options.onClose();
+      },
+    });
+  }
+
+  get inFlight(): number {
+    return this.#running.size;
+  }
+
+  /** Refuses new requests and ends the connection when those in flight are answered. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    if (this.#client === null) {
+      this.#connection.destroy();
+      return;
+    }
+    this.#connection.writer.signal(FRAME.goaway, 0);
+    this.#endIfDrained();
+  }
+
+  destroy(): void {
+    this.#connection.destroy();
+  }
+
+  #onHello(frame: Frame): void {
+    if (frame.type !== FRAME.hello) throw new GuildwayError('LINK_PROTOCOL', 'the first frame is not a HELLO');
+    const { expectedProof, hello, topology, heartbeatMs, log } = this.#options;
+    const client = parseClientHello(frame.bytes.subarray(FRAME_HEADER));
+    if (!sameProof(expectedProof, client.proof)) {
+      throw new GuildwayError(
+        'LINK_REFUSED',
+        `${JSON.stringify(client.name)} could not prove that it holds LINK_SECRET`,
+      );
+    }
+    this.#client = client.name;
+    this.#connection.reader.limit = MAX_REQUEST_FRAME;
+    this.#connection.writer.hello(hello);
+    this.#stopHeartbeat = startHeartbeat(this.#connection, heartbeatMs);
+    const ours = JSON.stringify(topology.toRecord());
+    const theirs = JSON.stringify(client.topology);
+    if (ours !== theirs) log.warn({ client: client.name, ours, theirs }, 'link: the client has another topology');
+  }
+
+  #onFrame(frame: Frame): void {
+    switch (frame.type) {
+      case FRAME.request:
+        this.#onRequest(frame);
+        return;
+      case FRAME.cancel:
+        this.#running.get(frame.id)?.abort();
+        return;
+      case FRAME.ping:
+        this.#connection.writer.signal(FRAME.pong, 0);
+        return;
+      case FRAME.pong:
+        return;
+      default:
+        throw new GuildwayError('LINK_PROTOCOL', `unexpected frame type ${frame.type}`);
+    }
+  }
+
+  #onRequest(frame: Frame): void {
+    const { id } = frame;
+    if (this.#draining || this.#running.size >= this.#options.maxInFlight) {
+      this.#connection.writer.signal(FRAME.refused, id);
+      return;
+    }
+    if (this.#running.has(id)) throw new GuildwayError('LINK_PROTOCOL', `request ${id} is already in flight`);
+    const { request, timeoutMs } = parseRequest(frame);
+    const context = new Context(performance.now() + timeoutMs);
+    this.#running.set(id, context);
+    this.#options.handler(request, context).then(
+      (response) => this.#respond(id, response),
+      (error: unknown) => {
+        this.#options.log.error({ err: error }, 'link: the handler rejected');
+        this.#respond(id, { status: 500, headers: [], body: Buffer.alloc(0) });
+      },
+    );
+  }
+
+  #respond(id: number, response: GatewayResponse): void {
+    this.#running.delete(id);
+    if (this.#connection.socket.destroyed) return;
+    const { writer, socket } = this.#connection;
+    try {
+      if (response.body.length > MAX_RESPONSE_BODY) {
+        throw new GuildwayError(
+          'BODY_TOO_LARGE',
+          `a response of ${response.body.length} bytes is too large for the link: declare its route with stream: true`,
+        );
+      }
+      writer.response(id, response.status, responseHead(response.headers), response.headers.length, response.body);
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'link: the response cannot be sent');
+      writer.response(id, 500, '', 0, Buffer.alloc(0));
+    }
+    if (writer.backlog > MAX_BACKLOG && !socket.isPaused()) {
+      writer.flush();
+      socket.pause();
+      socket.once('drain', () => socket.resume());
+    }
+    this.#endIfDrained();
+  }
+
+  #endIfDrained(): void {
+    if (this.#draining && this.#running.size === 0) this.#connection.end();
+  }
+}
