@@ -100,9 +100,9 @@ export const VARIABLES = define({
   },
   host: {
     name: 'HOST',
-    fallback: '::',
+    fallback: null,
     modes: ALL,
-    about: 'The address both ports listen on. `::` is every address, IPv4 and IPv6.',
+    about: 'The address both ports listen on. Default: every address, IPv4 and IPv6.',
     ...text('an address'),
   },
   numGatewayPods: {

@@ -19,17 +19,19 @@ export type AdminRoute = (query: URLSearchParams) => unknown;
 
 /**
  * Starts the admin port: `/healthz` (this process runs; looks at nothing else, so that a sick neighbour cannot get a healthy
- * pod killed), `/readyz` (200 or 503 with reasons), `/metrics`, and further JSON `routes` by path.
+ * pod killed), `/readyz` (200 or 503 with reasons), `/metrics`, and the services' own JSON routes.
  */
 export async function startAdminServer(options: {
   port: number;
-  host: string;
+  /** Null: every address. */
+  host: string | null;
   registry: Registry;
   readiness: () => Readiness;
-  routes?: Readonly<Record<string, AdminRoute>>;
+  /** Finds the route of a path. */
+  routes?: (path: string) => AdminRoute | undefined;
   log: Logger;
 }): Promise<AdminServer> {
-  const { registry, readiness, routes = {}, log } = options;
+  const { registry, readiness, routes = () => undefined, log } = options;
 
   async function answer(target: string): Promise<{ status: number; type: string; body: string }> {
     const at = target.indexOf('?');
@@ -45,9 +47,9 @@ export async function startAdminServer(options: {
       return json(state.ready ? 200 : 503, state);
     }
     if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() };
-    const route = Object.hasOwn(routes, path) ? routes[path] : undefined;
+    const route = routes(path);
     if (route !== undefined) return json(200, await route(new URLSearchParams(at === -1 ? '' : target.slice(at + 1))));
-    return json(404, { error: `no ${path}`, paths: ['/healthz', '/readyz', '/metrics', ...Object.keys(routes)] });
+    return json(404, { error: `no ${path}`, paths: ['/healthz', '/readyz', '/metrics'] });
   }
 
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
@@ -64,7 +66,7 @@ export async function startAdminServer(options: {
       },
     );
   });
-  server.listen(options.port, options.host);
+  server.listen(options.port, options.host ?? undefined);
   await new Promise<void>((resolve, reject) => {
     server.once('listening', resolve);
     server.once('error', reject);

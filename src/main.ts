@@ -1,0 +1,118 @@
+/**
+ * One process of a bot: reads SERVICE_MODE, composes the services, starts them, and ends them in order on SIGTERM.
+ * This is the only module that knows both the HTTP service and the gateway service.
+ */
+import { randomBytes } from 'node:crypto';
+import { manifestOf } from './bot/define-bot.ts';
+import { loadBot } from './bot/load-bot.ts';
+import { type Config, loadConfig } from './config.ts';
+import { GuildwayError } from './errors.ts';
+import { startGatewayService } from './gateway/service.ts';
+import { startHttpService } from './http/service.ts';
+import { type AdminServer, startAdminServer } from './observability/admin-server.ts';
+import { createLogger, type Logger } from './observability/log.ts';
+import { createRegistry } from './observability/metrics.ts';
+import { createTopology } from './routing/topology.ts';
+import type { Service } from './service.ts';
+
+// Name resolution runs in libuv's thread pool, four threads by default: a few pods whose names resolve slowly would hold up
+// the rest. It is read when the pool is first used, so it is set before anything else runs.
+process.env.UV_THREADPOOL_SIZE ??= '32';
+
+/** Starts what the mode asks for, in the order in which it can be used; ends in the reverse order. */
+async function startServices(
+  config: Config,
+  log: Logger,
+  registry: ReturnType<typeof createRegistry>,
+): Promise<Service[]> {
+  const bot = await loadBot(config.bot);
+  const topology = createTopology({
+    strategy: config.routing,
+    pods: config.numGatewayPods,
+    shards: config.discordShards ?? undefined,
+    epoch: config.epoch,
+  });
+  const manifest = manifestOf(bot);
+  switch (config.serviceMode) {
+    case 'http':
+      return [await startHttpService({ config, manifest, topology, log, registry })];
+    case 'gateway':
+      return [await startGatewayService({ config, bot, topology, log, registry })];
+    case 'monolith': {
+      // The same way through the link as with many pods, so that one process behaves like many; nobody else needs the secret.
+      const inner: Config = Object.freeze({
+        ...config,
+        host: '127.0.0.1',
+        port: 0,
+        linkSecret: randomBytes(32).toString('hex'),
+      });
+      const gateway = await startGatewayService({ config: inner, bot, topology, log, registry });
+      const gatewayUrlTemplate = `http://127.0.0.1:{${gateway.port}+ordinal}`;
+      const outer: Config = Object.freeze({ ...config, linkSecret: inner.linkSecret, gatewayUrlTemplate });
+      return [gateway, await startHttpService({ config: outer, manifest, topology, log, registry })];
+    }
+  }
+}
+
+/** Not ready, then drain, then close; never longer than DRAIN_DELAY_MS + DRAIN_TIMEOUT_MS. */
+async function shutDown(config: Config, log: Logger, services: readonly Service[], admin: AdminServer): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, config.drainDelayMs));
+  const timeout = setTimeout(() => {
+    log.error({ drainTimeoutMs: config.drainTimeoutMs }, 'not drained in time: ending anyway');
+    process.exit(1);
+  }, config.drainTimeoutMs);
+  // From the edge inwards: the HTTP service still needs its gateway while it finishes.
+  for (const service of services.toReversed()) await service.drain();
+  for (const service of services.toReversed()) await service.close();
+  await admin.close();
+  clearTimeout(timeout);
+}
+
+async function main(): Promise<void> {
+  const config = loadConfig(process.env);
+  const log = createLogger(config);
+  const registry = createRegistry({});
+  let services: readonly Service[] = [];
+  let stopping = false;
+
+  const admin = await startAdminServer({
+    port: config.adminPort,
+    host: config.host,
+    registry,
+    readiness: () => {
+      if (stopping) return { ready: false, reasons: ['shutting down'] };
+      if (services.length === 0) return { ready: false, reasons: ['starting'] };
+      const reasons = services.flatMap((service) => service.readiness().reasons);
+      return { ready: services.every((service) => service.readiness().ready), reasons };
+    },
+    routes: (path) => services.map((service) => service.adminRoutes[path]).find((route) => route !== undefined),
+    log,
+  });
+  services = await startServices(config, log, registry);
+  log.info(
+    { port: services.at(-1)?.port, adminPort: admin.port, pod: config.ordinal },
+    `${config.serviceMode} service started`,
+  );
+
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      log.info({ signal }, 'shutting down');
+      shutDown(config, log, services, admin).then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.fatal({ err: error }, 'shutting down failed');
+          process.exit(1);
+        },
+      );
+    });
+  }
+}
+
+main().catch((error: unknown) => {
+  // Before there is a log, and readable in a terminal as it is.
+  if (error instanceof GuildwayError) process.stderr.write(`guildway: ${error.message}\n`);
+  else process.stderr.write(`guildway: ${(error as Error).stack}\n`);
+  process.exit(1);
+});
