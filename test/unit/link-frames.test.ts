@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { signPlainRequest, verifyPlainRequest } from '../../src/link/auth.ts';
+import { fullJitter } from '../../src/link/backoff.ts';
+import { FrameReader } from '../../src/link/frame-reader.ts';
+import { FRAME, FRAME_HEADER, type Frame, parseRequest, parseResponse } from '../../src/link/frames.ts';
+import { parseClientHello, parseServerHello, sameProof } from '../../src/link/handshake.ts';
+import { InFlight } from '../../src/link/in-flight.ts';
+
+function frameBytes(type: number, id: number, payload: Uint8Array): Buffer {
+  const bytes = Buffer.alloc(FRAME_HEADER + payload.length);
+  bytes.writeUInt32BE(bytes.length - 4, 0);
+  bytes[4] = type;
+  bytes.writeUInt32BE(id, 5);
+  bytes.set(payload, FRAME_HEADER);
+  return bytes;
+}
+
+/** Cuts bytes at the given places (taken modulo their length). */
+function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
+  const sorted = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b);
+  return [0, ...sorted]
+    .map((from, i) => bytes.subarray(from, sorted[i] ?? bytes.length))
+    .filter((part) => part.length > 0);
+}
+
+test('frames come out as they went in, wherever the stream is cut', () => {
+  const frames = fc.array(
+    fc.record({ type: fc.integer({ min: 1, max: 255 }), id: fc.nat(), payload: fc.uint8Array({ maxLength: 300 }) }),
+    { maxLength: 20 },
+  );
+  fc.assert(
+    fc.property(frames, fc.array(fc.nat(), { maxLength: 30 }), (sent, places) => {
+      const stream = Buffer.concat(sent.map(({ type, id, payload }) => frameBytes(type, id, payload)));
+      const received: Frame[] = [];
+      const reader = new FrameReader(1_000);
+      for (const chunk of cut(stream, places)) reader.push(chunk, (frame) => received.push(frame));
+      assert.deepEqual(
+        received.map(({ type, id, bytes }) => ({ type, id, payload: Uint8Array.from(bytes.subarray(FRAME_HEADER)) })),
+        sent.map(({ type, id, payload }) => ({ type, id, payload: Uint8Array.from(payload) })),
+      );
+    }),
+  );
+});
+
+test('any bytes at all are frames or a protocol error, and at most one frame is ever kept', () => {
+  fc.assert(
+    fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), (chunks) => {
+      const reader = new FrameReader(500);
+      try {
+        for (const chunk of chunks) reader.push(Buffer.from(chunk), (frame) => assert.ok(frame.bytes.length <= 504));
+      } catch (error) {
+        assert.equal((error as { code?: string }).code, 'LINK_PROTOCOL');
+      }
+    }),
+  );
+});
+
+test('any payload of a request, response or HELLO is read or is a protocol error', () => {
+  const tolerated = (read: () => unknown): void => {
+    try {
+      read();
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, 'LINK_PROTOCOL', String(error));
+    }
+  };
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 120 }), (payload) => {
+      const bytes = frameBytes(FRAME.request, 1, payload);
+      tolerated(() => {
+        const { request } = parseRequest({ type: FRAME.request, id: 1, bytes });
+        assert.equal(request.headers.length % 2, 0);
+      });
+      tolerated(() => {
+        const { status, headers } = parseResponse({ type: FRAME.response, id: 1, bytes });
+        assert.ok(status >= 200 && status <= 599 && headers.length % 2 === 0);
+      });
+      tolerated(() => parseClientHello(Buffer.from(payload)));
+      tolerated(() => parseServerHello(Buffer.from(payload)));
+    }),
+    { numRuns: 2_000 },
+  );
+  fc.assert(fc.property(fc.json(), (json) => tolerated(() => parseClientHello(Buffer.from(json)))));
+});
+
+test('deadlines are noticed, once, in any order, and an answer beats them', async () => {
+  let now = 0;
+  const late: number[] = [];
+  const inFlight = new InFlight(
+    { last: 0xffff_fffe },
+    (id) => late.push(id),
+    () => now,
+  );
+  const outcomes: (string | null)[] = [];
+  const first = inFlight.add(100, (error) => outcomes.push(error?.code ?? null));
+  const second = inFlight.add(50, (error) => outcomes.push(error?.code ?? null));
+  const third = inFlight.add(1_000_000, (error) => outcomes.push(error?.code ?? null));
+  // Ids wrap around without ever being 0, which stands for "nothing was sent".
+  assert.deepEqual([first, second, third], [0xffff_ffff, 1, 2]);
+  inFlight.take(first)?.(null, null);
+  now = 60;
+  // The look-out is a timer that does not keep a process alive; something must while it is waited for.
+  const keepAlive = setInterval(() => {}, 1_000);
+  while (outcomes.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+  clearInterval(keepAlive);
+  assert.deepEqual(outcomes, [null, 'DEADLINE_EXCEEDED']);
+  assert.deepEqual(late, [second]);
+  assert.equal(inFlight.take(first), undefined);
+  assert.equal(inFlight.size, 1);
+});
+
+test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {
+  const secret = 'the secret of the cluster';
+  const now = 1_700_000_000_000;
+  const header = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', now);
+  assert.deepEqual(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', now + 60_000), { dialled: 2 });
+  assert.equal(verifyPlainRequest('another secret of 16', header, 'POST', '/app/1?x=1', now), null);
+  assert.equal(verifyPlainRequest(secret, header, 'GET', '/app/1?x=1', now), null);
+  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=2', now), null);
+  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', now + 6 * 60_000), null);
+  assert.equal(verifyPlainRequest(secret, header.replace('v1;2', 'v1;1'), 'POST', '/app/1?x=1', now), null);
+  for (const wrong of [undefined, '', 'v1', 'v1;2;3;4', header.slice(0, -1), `${header}0`]) {
+    assert.equal(verifyPlainRequest(secret, wrong, 'POST', '/app/1?x=1', now), null);
+  }
+});
+
+test('proofs are compared whole', () => {
+  const proof = 'ab'.repeat(32);
+  assert.ok(sameProof(proof, proof));
+  for (const wrong of [undefined, null, 1, '', 'ab', proof.toUpperCase(), `${proof}ab`, [proof]])
+    assert.ok(!sameProof(proof, wrong));
+});
+
+test('full jitter waits from nothing to twice as long each time, up to a cap', () => {
+  assert.equal(
+    fullJitter(0, 50, 1_000, () => 0),
+    0,
+  );
+  assert.deepEqual(
+    [0, 1, 2, 5, 99].map((attempt) => fullJitter(attempt, 50, 1_000, () => 0.5)),
+    [25, 50, 100, 500, 500],
+  );
+});
