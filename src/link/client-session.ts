@@ -46,7 +46,9 @@ export class ClientSession {
 
   constructor(options: ClientSessionOptions) {
     this.#options = options;
-    this.#inFlight = new InFlight(options.ids, (id) => this.#connection.writer.signal(FRAME.cancel, id));
+    this.#inFlight = new InFlight(options.maxInFlight, options.ids, (id) =>
+      this.#connection.writer.signal(FRAME.cancel, id),
+    );
     const helloTimer = setTimeout(() => {
       this.#connection.destroy(this.#error('LINK_UNAVAILABLE', `no HELLO within ${options.helloTimeoutMs} ms`, false));
     }, options.helloTimeoutMs);
@@ -96,7 +98,7 @@ export class ClientSession {
   /** @returns whether the request was one of this session's */
   cancel(id: number): boolean {
     const done = this.#inFlight.take(id);
-    if (done === undefined) return false;
+    if (done === null) return false;
     this.#connection.writer.signal(FRAME.cancel, id);
     done(this.#error('CANCELLED', 'the caller has gone away', true), null);
     return true;
@@ -138,8 +140,8 @@ export class ClientSession {
 
   #onResponse(frame: Frame): void {
     const done = this.#inFlight.take(frame.id);
-    // Undefined: it came after its deadline or its cancellation.
-    if (done === undefined) return;
+    // Null: it came after its deadline or its cancellation.
+    if (done === null) return;
     let response: GatewayResponse;
     try {
       response = parseResponse(frame);

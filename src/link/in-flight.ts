@@ -4,74 +4,106 @@ import type { GatewayResponse } from './message.ts';
 /** Called once per request: with an error or with the response. It must not throw. */
 export type Done = (error: GuildwayError | null, response: GatewayResponse | null) => void;
 
-interface Entry {
-  readonly done: Done;
-  readonly deadlineAt: number;
-}
-
 /** How late a deadline may be noticed. */
 const TICK_MS = 20;
 
 /**
  * The requests of one connection that wait for an answer, by id. Deadlines are looked through every 20 ms as long as there
  * are any: a timer for each request would cost more than the rest of its way through here.
+ *
+ * They are kept in a ring of slots and not in a Map. A Map that is added to and deleted from all the time makes a new table
+ * whenever the old one is full of holes, and an old table that has been promoted keeps all later ones, with every request and
+ * response in them, alive through each scavenge: measured as 50 % more CPU and a p99 of 21 ms instead of 3.
  */
 export class InFlight {
-  readonly #entries = new Map<number, Entry>();
+  readonly #ids: { last: number };
   readonly #onDeadline: (id: number) => void;
   readonly #now: () => number;
-  readonly #ids: { last: number };
+  readonly #mask: number;
+  /** By slot, which is the id's low bits: the id, who waits (null: nobody, the slot is free), and until when. */
+  readonly #idOf: Uint32Array;
+  readonly #doneOf: (Done | null)[];
+  readonly #deadlineOf: Float64Array;
+  #size = 0;
   #timer: NodeJS.Timeout | null = null;
 
   /**
+   * @param capacity how many requests it must hold at once
    * @param ids the last id that was given out; several connections may share it
    * @param onDeadline is told the id of a request that nobody waits for any more
    */
-  constructor(ids: { last: number }, onDeadline: (id: number) => void, now: () => number = () => performance.now()) {
+  constructor(
+    capacity: number,
+    ids: { last: number },
+    onDeadline: (id: number) => void,
+    now: () => number = () => performance.now(),
+  ) {
     this.#ids = ids;
     this.#onDeadline = onDeadline;
     this.#now = now;
+    // Twice as many slots, so that a few old requests do not make the search for a free one long.
+    const slots = 2 ** Math.ceil(Math.log2(2 * capacity));
+    this.#mask = slots - 1;
+    this.#idOf = new Uint32Array(slots);
+    this.#doneOf = new Array<Done | null>(slots).fill(null);
+    this.#deadlineOf = new Float64Array(slots);
   }
 
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
-  /** Adds a request and returns its id, which no other request in flight has. */
+  /** Adds a request and returns its id: not 0, and no other request in flight has it. The caller keeps to the capacity. */
   add(timeoutMs: number, done: Done): number {
-    const ids = this.#ids;
-    do ids.last = (ids.last + 1) >>> 0;
-    while (ids.last === 0 || this.#entries.has(ids.last));
-    this.#entries.set(ids.last, { done, deadlineAt: this.#now() + timeoutMs });
+    let id = this.#ids.last;
+    do id = (id + 1) >>> 0;
+    while (id === 0 || this.#doneOf[id & this.#mask] !== null);
+    this.#ids.last = id;
+    const slot = id & this.#mask;
+    this.#idOf[slot] = id;
+    this.#doneOf[slot] = done;
+    this.#deadlineOf[slot] = this.#now() + timeoutMs;
+    this.#size++;
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
-    return ids.last;
+    return id;
   }
 
-  /** Takes a request out; its caller is then the one who calls `done`. Undefined when it was answered or given up before. */
-  take(id: number): Done | undefined {
-    const entry = this.#entries.get(id);
-    if (entry === undefined) return undefined;
-    this.#entries.delete(id);
-    return entry.done;
+  /** Takes a request out; its caller is then the one who calls `done`. Null when it was answered or given up before. */
+  take(id: number): Done | null {
+    const slot = id & this.#mask;
+    if (this.#idOf[slot] !== id) return null;
+    const done = this.#doneOf[slot] ?? null;
+    if (done !== null) {
+      this.#doneOf[slot] = null;
+      this.#size--;
+    }
+    return done;
   }
 
   /** Ends every request with the same error. */
   failAll(error: GuildwayError): void {
-    const all = [...this.#entries.values()];
-    this.#entries.clear();
     this.#stop();
-    for (const { done } of all) done(error, null);
+    for (const id of this.#waiting()) this.take(id)?.(error, null);
+  }
+
+  #waiting(): number[] {
+    const ids: number[] = [];
+    for (let slot = 0; slot <= this.#mask; slot++) {
+      if (this.#doneOf[slot] !== null) ids.push(this.#idOf[slot] as number);
+    }
+    return ids;
   }
 
   #tick(): void {
-    if (this.#entries.size === 0) {
+    if (this.#size === 0) {
       this.#stop();
       return;
     }
     const now = this.#now();
-    for (const [id, { done, deadlineAt }] of this.#entries) {
-      if (deadlineAt > now) continue;
-      this.#entries.delete(id);
+    for (const id of this.#waiting()) {
+      if ((this.#deadlineOf[id & this.#mask] as number) > now) continue;
+      const done = this.take(id);
+      if (done === null) continue;
       this.#onDeadline(id);
       done(new GuildwayError('DEADLINE_EXCEEDED', 'the pod did not answer in time', { facts: { sent: true } }), null);
     }

@@ -36,12 +36,17 @@ export interface ServerSessionOptions {
 
 /** A request's deadline, and a signal that is made only for a handler that asks for it. */
 class Context implements RequestContext {
+  readonly id: number;
   readonly deadlineAt: number;
+  /** Where it is in the list of running requests. */
+  at: number;
   #controller: AbortController | null = null;
   #aborted = false;
 
-  constructor(deadlineAt: number) {
+  constructor(id: number, deadlineAt: number, at: number) {
+    this.id = id;
     this.deadlineAt = deadlineAt;
+    this.at = at;
   }
 
   get signal(): AbortSignal {
@@ -62,7 +67,8 @@ class Context implements RequestContext {
 export class ServerSession {
   readonly #options: ServerSessionOptions;
   readonly #connection: Connection;
-  readonly #running = new Map<number, Context>();
+  /** In no order; a list and not a Map for the reason given in in-flight.ts. */
+  readonly #running: Context[] = [];
   #client: string | null = null;
   #draining = false;
   #stopHeartbeat = (): void => {};
@@ -88,14 +94,14 @@ export class ServerSession {
         clearTimeout(helloTimer);
         this.#stopHeartbeat();
         if (error !== null) options.log.warn({ err: error, client: this.#client }, 'link: connection lost');
-        for (const context of this.#running.values()) context.abort();
+        for (const context of this.#running) context.abort();
         options.onClose();
       },
     });
   }
 
   get inFlight(): number {
-    return this.#running.size;
+    return this.#running.length;
   }
 
   /** Refuses new requests and ends the connection when those in flight are answered. */
@@ -139,7 +145,7 @@ export class ServerSession {
         this.#onRequest(frame);
         return;
       case FRAME.cancel:
-        this.#running.get(frame.id)?.abort();
+        this.#running.find(({ id }) => id === frame.id)?.abort();
         return;
       case FRAME.ping:
         this.#connection.writer.signal(FRAME.pong, 0);
@@ -153,25 +159,25 @@ export class ServerSession {
 
   #onRequest(frame: Frame): void {
     const { id } = frame;
-    if (this.#draining || this.#running.size >= this.#options.maxInFlight) {
+    if (this.#draining || this.#running.length >= this.#options.maxInFlight) {
       this.#connection.writer.signal(FRAME.refused, id);
       return;
     }
-    if (this.#running.has(id)) throw new GuildwayError('LINK_PROTOCOL', `request ${id} is already in flight`);
     const { request, timeoutMs } = parseRequest(frame);
-    const context = new Context(performance.now() + timeoutMs);
-    this.#running.set(id, context);
+    const context = new Context(id, performance.now() + timeoutMs, this.#running.length);
+    this.#running.push(context);
     this.#options.handler(request, context).then(
-      (response) => this.#respond(id, response),
+      (response) => this.#respond(context, response),
       (error: unknown) => {
         this.#options.log.error({ err: error }, 'link: the handler rejected');
-        this.#respond(id, { status: 500, headers: [], body: Buffer.alloc(0) });
+        this.#respond(context, { status: 500, headers: [], body: Buffer.alloc(0) });
       },
     );
   }
 
-  #respond(id: number, response: GatewayResponse): void {
-    this.#running.delete(id);
+  #respond(context: Context, response: GatewayResponse): void {
+    this.#remove(context);
+    const { id } = context;
     if (this.#connection.socket.destroyed) return;
     const { writer, socket } = this.#connection;
     try {
@@ -194,7 +200,14 @@ export class ServerSession {
     this.#endIfDrained();
   }
 
+  #remove(context: Context): void {
+    const last = this.#running.pop() as Context;
+    if (last === context) return;
+    this.#running[context.at] = last;
+    last.at = context.at;
+  }
+
   #endIfDrained(): void {
-    if (this.#draining && this.#running.size === 0) this.#connection.end();
+    if (this.#draining && this.#running.length === 0) this.#connection.end();
   }
 }

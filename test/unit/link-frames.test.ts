@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { GuildwayError } from '../../src/errors.ts';
 import { signPlainRequest, verifyPlainRequest } from '../../src/link/auth.ts';
 import { fullJitter } from '../../src/link/backoff.ts';
 import { FrameReader } from '../../src/link/frame-reader.ts';
@@ -106,8 +107,27 @@ test('deadlines are noticed, once, in any order, and an answer beats them', asyn
   clearInterval(keepAlive);
   assert.deepEqual(outcomes, [null, 'DEADLINE_EXCEEDED']);
   assert.deepEqual(late, [second]);
-  assert.equal(inFlight.take(first), undefined);
+  assert.equal(inFlight.take(first), null);
   assert.equal(inFlight.size, 1);
+});
+
+test('a request in flight keeps its id however many come and go', () => {
+  const inFlight = new InFlight(4, { last: 0 }, () => {});
+  const old = inFlight.add(60_000, () => {});
+  const seen = new Set<number>();
+  for (let i = 0; i < 100; i++) {
+    const id = inFlight.add(60_000, () => {});
+    assert.ok(id !== old && !seen.has(id));
+    seen.add(id);
+    assert.notEqual(inFlight.take(id), null);
+    assert.equal(inFlight.take(id), null);
+  }
+  assert.equal(inFlight.size, 1);
+  let failed = 0;
+  inFlight.add(60_000, () => failed++);
+  inFlight.failAll(new GuildwayError('LINK_LOST', ''));
+  assert.equal(failed, 1);
+  assert.equal(inFlight.size, 0);
 });
 
 test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {
