@@ -89,6 +89,7 @@ test('deadlines are noticed, once, in any order, and an answer beats them', asyn
   let now = 0;
   const late: number[] = [];
   const inFlight = new InFlight(
+    3,
     { last: 0xffff_fffe },
     (id) => late.push(id),
     () => now,
