@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { GuildwayError } from '../errors.ts';
@@ -11,15 +12,9 @@ const SHIPPED = new URL('../../bots/modbot/index.ts', import.meta.url);
  * @throws GuildwayError BOT_INVALID when it cannot be loaded or does not export a bot
  */
 export async function loadBot(name: string | null): Promise<Bot> {
-  const specifier =
-    name === null
-      ? SHIPPED.href
-      : /^(\.{0,2}\/|[A-Za-z]:\\)|\.[cm]?[jt]s$/.test(name)
-        ? pathToFileURL(resolve(name)).href
-        : name;
   let module: { default?: unknown };
   try {
-    module = await import(specifier);
+    module = await import(locate(name));
   } catch (cause) {
     throw new GuildwayError(
       'BOT_INVALID',
@@ -36,4 +31,11 @@ export async function loadBot(name: string | null): Promise<Bot> {
     );
   }
   return module.default;
+}
+
+/** A path is taken from the working directory, and so is the search for a package: the bot need not be part of this one. */
+function locate(name: string | null): string {
+  if (name === null) return SHIPPED.href;
+  const isPath = /^\.{0,2}\/|^[A-Za-z]:\\|\.[cm]?[jt]s$/.test(name);
+  return pathToFileURL(isPath ? resolve(name) : createRequire(resolve('package.json')).resolve(name)).href;
 }
