@@ -15,7 +15,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/service.ts': ['src/observability'],
   'src/routing': ['src/errors.ts', 'src/config.ts'],
   'src/observability': ['src/config.ts', 'src/errors.ts'],
-  'src/bot': ['src/errors.ts', 'src/routing'],
+  // The moderation bot is the default, loaded when BOT names no other.
+  'src/bot': ['src/errors.ts', 'src/routing', 'bots/modbot/index.ts'],
   'src/link': ['src/errors.ts', 'src/routing', 'src/bot'],
   'src/http': [
     'src/errors.ts',

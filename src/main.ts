@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 /**
  * One process of a bot: reads SERVICE_MODE, composes the services, starts them, and ends them in order on SIGTERM.
  * This is the only module that knows both the HTTP service and the gateway service.

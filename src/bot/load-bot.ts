@@ -4,8 +4,6 @@ import { pathToFileURL } from 'node:url';
 import { GuildwayError } from '../errors.ts';
 import { type Bot, isBot } from './define-bot.ts';
 
-const SHIPPED = new URL('../../bots/modbot/index.ts', import.meta.url);
-
 /**
  * Loads the module that BOT names: a path (absolute, or relative to the working directory) or a package name.
  * @param name null loads the moderation bot that ships
@@ -14,14 +12,12 @@ const SHIPPED = new URL('../../bots/modbot/index.ts', import.meta.url);
 export async function loadBot(name: string | null): Promise<Bot> {
   let module: { default?: unknown };
   try {
-    module = await import(locate(name));
+    module = name === null ? await import('../../bots/modbot/index.ts') : await import(locate(name));
   } catch (cause) {
     throw new GuildwayError(
       'BOT_INVALID',
       `BOT: cannot load ${JSON.stringify(name ?? 'the moderation bot')}: ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
   if (!isBot(module.default)) {
@@ -34,8 +30,7 @@ export async function loadBot(name: string | null): Promise<Bot> {
 }
 
 /** A path is taken from the working directory, and so is the search for a package: the bot need not be part of this one. */
-function locate(name: string | null): string {
-  if (name === null) return SHIPPED.href;
+function locate(name: string): string {
   const isPath = /^\.{0,2}\/|^[A-Za-z]:\\|\.[cm]?[jt]s$/.test(name);
   return pathToFileURL(isPath ? resolve(name) : createRequire(resolve('package.json')).resolve(name)).href;
 }

@@ -1,0 +1,64 @@
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+/** A TCP load balancer, as a Kubernetes Service is one: new connections go to the targets in turn, past those that refuse. */
+export interface Balancer {
+  readonly port: number;
+  /** Ports on the loopback address; read for every connection. */
+  targets: readonly number[];
+  close(): Promise<void>;
+}
+
+/** @throws the listening error, such as EADDRINUSE */
+export async function startBalancer(options: { port: number; host: string }): Promise<Balancer> {
+  const open = new Set<Socket>();
+  let turn = 0;
+
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
+    track(client);
+    const targets = balancer.targets;
+    forward(client, targets, turn++ % Math.max(1, targets.length), targets.length);
+  });
+
+  function track(socket: Socket): void {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  }
+
+  function forward(client: Socket, targets: readonly number[], at: number, left: number): void {
+    if (left === 0) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect({ port: targets[at] as number, host: '127.0.0.1', noDelay: true });
+    track(upstream);
+    const next = (): void => forward(client, targets, (at + 1) % targets.length, left - 1);
+    upstream.once('error', next);
+    upstream.once('connect', () => {
+      upstream.off('error', next);
+      for (const [from, to] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const) {
+        from.on('error', () => to.destroy());
+        from.once('close', () => to.destroySoon());
+        from.pipe(to);
+      }
+      client.resume();
+    });
+  }
+
+  const balancer: Balancer = {
+    port: 0,
+    targets: [],
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        for (const socket of open) socket.destroy();
+      }),
+  };
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return Object.assign(balancer, { port: (server.address() as AddressInfo).port });
+}

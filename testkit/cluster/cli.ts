@@ -1,0 +1,181 @@
+#!/usr/bin/env node
+/** `npm start`: the local cluster, on a terminal. */
+import { rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { parseArgs, styleText } from 'node:util';
+import { type Cluster, type DiscordCredentials, type Pod, startCluster } from './index.ts';
+
+const HELP = `The local cluster: Discord's simulator, HTTP pods behind one port, and gateway pods with a database each.
+
+  npm start                        start it
+  npm start -- --fresh             start over with empty databases
+
+Options (after --):
+  --port <port>            HTTP service                     8080
+  --console-port <port>    simulator and its console        8090
+  --http-pods <n>          HTTP pods                        2
+  --gateway-pods <n>       gateway pods                     3
+  --guilds <n>             guilds of the simulator          30
+  --routing <strategy>     md5 or discord-shard             md5
+  --shards <n>             Discord's shard count            with discord-shard: twice the gateway pods
+  --bot <module>           the bot                          the moderation bot
+  --directory <path>       databases, logs and secrets      .guildway
+  --fresh                  remove what is there first
+  --help
+
+With DISCORD_TOKEN, DISCORD_PUBLIC_KEY and DISCORD_APP_ID set, it runs against the real Discord instead of the simulator.
+`;
+
+class UsageError extends Error {}
+
+function integerOption(name: string, value: string, min: number, max: number): number {
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= min && number <= max))
+    throw new UsageError(`--${name} ${value}: it must be an integer from ${min} to ${max}`);
+  return number;
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '8080' },
+      'console-port': { type: 'string', default: '8090' },
+      'http-pods': { type: 'string', default: '2' },
+      'gateway-pods': { type: 'string', default: '3' },
+      guilds: { type: 'string', default: '30' },
+      routing: { type: 'string', default: 'md5' },
+      shards: { type: 'string' },
+      bot: { type: 'string' },
+      directory: { type: 'string', default: '.guildway' },
+      fresh: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const { routing } = values;
+  if (routing !== 'md5' && routing !== 'discord-shard') {
+    throw new UsageError(`--routing ${routing}: it must be md5 or discord-shard`);
+  }
+  const gatewayPods = integerOption('gateway-pods', values['gateway-pods'], 1, 64);
+  const shards = values.shards ?? (routing === 'discord-shard' ? String(2 * gatewayPods) : undefined);
+  return {
+    help: values.help,
+    fresh: values.fresh,
+    cluster: {
+      port: integerOption('port', values.port, 0, 65_535),
+      consolePort: integerOption('console-port', values['console-port'], 0, 65_535),
+      httpPods: integerOption('http-pods', values['http-pods'], 1, 64),
+      gatewayPods,
+      guilds: integerOption('guilds', values.guilds, 1, 1_000_000),
+      routing,
+      directory: resolve(values.directory),
+      ...(shards === undefined ? {} : { discordShards: integerOption('shards', shards, gatewayPods, 1_000) }),
+      ...(values.bot === undefined ? {} : { bot: resolve(values.bot) }),
+    },
+  } as const;
+}
+
+/** The real Discord, when the environment names an application of it. */
+function realDiscord(): DiscordCredentials | undefined {
+  const names = ['DISCORD_TOKEN', 'DISCORD_PUBLIC_KEY', 'DISCORD_APP_ID'] as const;
+  const given = names.filter((name) => process.env[name]);
+  if (given.length === 0) return undefined;
+  if (given.length < names.length) {
+    const missing = names.filter((name) => !given.includes(name));
+    throw new UsageError(
+      `${given.join(' and ')} set, but not ${missing.join(' and ')}: the real Discord needs all three`,
+    );
+  }
+  const [token, publicKey, applicationId] = names.map((name) => process.env[name] as string) as [
+    string,
+    string,
+    string,
+  ];
+  return { token, publicKey, applicationId };
+}
+
+const bold = (text: string): string => styleText('bold', text, { stream: process.stdout });
+const dim = (text: string): string => styleText('dim', text, { stream: process.stdout });
+const say = (line = ''): void => void process.stdout.write(`${line}\n`);
+
+function describe(cluster: Cluster): void {
+  say();
+  say(
+    `  ${bold('HTTP service')}   http://localhost:${new URL(cluster.url).port}    ${cluster.httpPods.length} pods share this port`,
+  );
+  if (cluster.simulator === null) {
+    say(`  ${bold('Discord')}        the real one: set its Interactions Endpoint URL to a tunnel to /webhooks/discord`);
+  } else {
+    const { port } = new URL(cluster.simulator.url);
+    say(`  ${bold('Console')}        http://localhost:${port}    a Discord of your own: pick a guild, type /warn`);
+  }
+  say();
+  for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) {
+    const data = pod.ordinal === null ? '' : `   ${cluster.databasePath(pod.ordinal)}`;
+    say(`  ${pod.name.padEnd(12)} pid ${String(pod.pid).padEnd(8)} ${pod.url}   admin ${pod.adminUrl}${dim(data)}`);
+  }
+  say();
+  say(
+    dim(
+      `  Logs: ${join(cluster.directory, 'logs')}   Kill a pod (kill -9 <pid>) and see what happens: it is started again.`,
+    ),
+  );
+  say(dim('  Ctrl-C stops everything; the databases stay. --help shows the options.'));
+  say();
+}
+
+/** Starts a pod again when its process ends by itself, as Kubernetes would. */
+async function keepRunning(pod: Pod, stopping: () => boolean): Promise<void> {
+  for (let waitMs = 1_000; ; ) {
+    const startedAt = performance.now();
+    const { code, signal } = await pod.exited;
+    if (stopping()) return;
+    waitMs = performance.now() - startedAt > 60_000 ? 1_000 : Math.min(30_000, waitMs * 2);
+    say(`  ${pod.name} ended (${signal ?? `code ${code}`}); starting it again in ${waitMs / 1_000} s`);
+    await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (stopping()) return;
+    pod.spawn();
+    pod.ready().then(
+      () => say(`  ${pod.name} is back, pid ${pod.pid}`),
+      (error: Error) => say(`  ${error.message}`),
+    );
+  }
+}
+
+async function main(): Promise<void> {
+  const options = readOptions();
+  if (options.help) {
+    say(HELP.trimEnd());
+    return;
+  }
+  const discord = realDiscord();
+  if (options.fresh) await rm(options.cluster.directory, { recursive: true, force: true });
+  const startedAt = performance.now();
+  say(`  Starting ${options.cluster.gatewayPods} gateway pods and ${options.cluster.httpPods} HTTP pods …`);
+  const cluster = await startCluster({ ...options.cluster, ...(discord === undefined ? {} : { discord }) });
+  say(`  Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`);
+  describe(cluster);
+
+  let stopping = false;
+  for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) void keepRunning(pod, () => stopping);
+  const stop = async (): Promise<void> => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    say('\n  Stopping …');
+    await cluster.stop();
+    process.exit(0);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop());
+}
+
+main().catch((error: NodeJS.ErrnoException & { port?: number }) => {
+  if (error.code === 'EADDRINUSE') {
+    process.stderr.write(
+      `guildway: port ${error.port} is in use. Stop what uses it, or choose others: npm start -- --port 8081 --console-port 8091\n`,
+    );
+  } else if (error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS')) {
+    process.stderr.write(`guildway: ${error.message}\nSee: npm start -- --help\n`);
+  } else {
+    process.stderr.write(`guildway: ${error.message}\n`);
+  }
+  process.exit(1);
+});

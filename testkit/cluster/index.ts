@@ -1,0 +1,230 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RoutingStrategy } from '../../src/routing/index.ts';
+import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
+import { type Balancer, startBalancer } from './balancer.ts';
+import { Pod } from './pod.ts';
+import { findFreePorts } from './ports.ts';
+
+export { type Exit, Pod } from './pod.ts';
+
+/** The credentials of an application at the real Discord. */
+export interface DiscordCredentials {
+  readonly token: string;
+  readonly publicKey: string;
+  readonly applicationId: string;
+}
+
+export interface ClusterOptions {
+  /** HTTP pods. Default 2. */
+  readonly httpPods?: number;
+  /** Gateway pods. Default 3. */
+  readonly gatewayPods?: number;
+  /** Guilds of the simulator. Default 30. */
+  readonly guilds?: number;
+  /** The port that the HTTP pods share; default any free one. */
+  readonly port?: number;
+  /** The port of the simulator and its console; default any free one. */
+  readonly consolePort?: number;
+  /** Where databases, logs and secrets are kept; default a new temporary folder that is removed at the end. */
+  readonly directory?: string;
+  readonly routing?: RoutingStrategy;
+  readonly discordShards?: number;
+  /** The bot's module; default the moderation bot. */
+  readonly bot?: string;
+  /** Further environment variables of every pod. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** A command that each pod's command line is given to, such as `['taskset', '-c', '1']`. It must end in that process. */
+  readonly launcher?: readonly string[];
+  /**
+   * Puts something between the pods: gets the ports of the gateway pods, by ordinal, and says under which URLs HTTP pods and
+   * gateway pods reach them. Default: directly.
+   */
+  readonly network?: (gatewayPorts: readonly number[]) => Promise<{ readonly http: string; readonly gateway: string }>;
+  /** Further options of the simulator. */
+  readonly simulator?: Omit<SimulatorOptions, 'port' | 'guilds' | 'interactionsUrl' | 'eventWebhookUrl'>;
+  /** Run against the real Discord instead of the simulator. */
+  readonly discord?: DiscordCredentials;
+}
+
+/** A whole system on one machine: a simulator of Discord, HTTP pods behind one port, gateway pods with their databases. */
+export interface Cluster extends AsyncDisposable {
+  /** The HTTP service. */
+  readonly url: string;
+  /** Null against the real Discord. */
+  readonly simulator: DiscordSimulator | null;
+  readonly httpPods: readonly Pod[];
+  readonly gatewayPods: readonly Pod[];
+  readonly directory: string;
+  /** Starts one more HTTP pod and gives it connections when it is ready. */
+  addHttpPod(): Promise<Pod>;
+  /** Takes the last HTTP pod out of rotation and ends it in the orderly way. */
+  removeHttpPod(): Promise<void>;
+  /** The database of the pod with this ordinal. */
+  databasePath(ordinal: number): string;
+  stop(): Promise<void>;
+}
+
+interface Secrets {
+  readonly linkSecret: string;
+  readonly stripeWebhookSecret: string;
+}
+
+async function readSecrets(directory: string): Promise<Secrets> {
+  const file = join(directory, 'secrets.json');
+  try {
+    return JSON.parse(await readFile(file, 'utf8')) as Secrets;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const secrets: Secrets = {
+      linkSecret: randomBytes(32).toString('hex'),
+      stripeWebhookSecret: `whsec_${randomBytes(24).toString('hex')}`,
+    };
+    await writeFile(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
+    return secrets;
+  }
+}
+
+/**
+ * Starts a cluster and resolves when every pod is ready.
+ * @throws the listening error of a busy port; an error with the end of a pod's log when it does not become ready
+ */
+export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
+  const temporary = options.directory === undefined;
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'guildway-')));
+  await mkdir(join(directory, 'logs'), { recursive: true });
+  const secrets = await readSecrets(directory);
+  const gatewayCount = options.gatewayPods ?? 3;
+  const httpCount = options.httpPods ?? 2;
+  const undo: (() => Promise<unknown>)[] = temporary ? [() => rm(directory, { recursive: true, force: true })] : [];
+  const stop = async (): Promise<void> => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+
+  try {
+    const balancer = await startBalancer({ port: options.port ?? 0, host: '127.0.0.1' });
+    undo.push(() => balancer.close());
+    const url = `http://127.0.0.1:${balancer.port}`;
+    const simulator = options.discord === undefined ? await startSimulator(options, url, directory) : null;
+    if (simulator !== null) undo.push(() => simulator.stop());
+    const firstPort = await findFreePorts(2 * gatewayCount);
+    const databasePath = (ordinal: number): string => join(directory, `gateway-${ordinal}`, 'guildway.sqlite3');
+
+    const direct = `http://127.0.0.1:{${firstPort}+ordinal}`;
+    const gatewayPorts = Array.from({ length: gatewayCount }, (_, ordinal) => firstPort + ordinal);
+    const templates = (await options.network?.(gatewayPorts)) ?? { http: direct, gateway: direct };
+
+    const discord = options.discord ?? (simulator as DiscordSimulator);
+    const shared: Record<string, string> = {
+      NODE_COMPILE_CACHE: join(directory, 'cache'),
+      NUM_GATEWAY_PODS: String(gatewayCount),
+      ROUTING: options.routing ?? 'md5',
+      LINK_SECRET: secrets.linkSecret,
+      DISCORD_APP_ID: discord.applicationId,
+      ...(options.discordShards === undefined ? {} : { DISCORD_SHARDS: String(options.discordShards) }),
+      ...(options.bot === undefined ? {} : { BOT: options.bot }),
+      ...(simulator === null ? {} : { DISCORD_API_URL: simulator.apiUrl }),
+      ...options.env,
+    };
+    const gatewayPods = Array.from(
+      { length: gatewayCount },
+      (_, ordinal) =>
+        new Pod({
+          name: `gateway-${ordinal}`,
+          ordinal,
+          port: firstPort + ordinal,
+          adminPort: firstPort + gatewayCount + ordinal,
+          logFile: join(directory, 'logs', `gateway-${ordinal}.log`),
+          launcher: options.launcher ?? [],
+          env: {
+            GATEWAY_URL_TEMPLATE: templates.gateway,
+            ...shared,
+            SERVICE_MODE: 'gateway',
+            POD_NAME: `gateway-${ordinal}`,
+            DATABASE_PATH: databasePath(ordinal),
+            DISCORD_TOKEN: discord.token,
+          },
+        }),
+    );
+    const httpPods: Pod[] = [];
+    const newHttpPod = async (): Promise<Pod> => {
+      const port = await findFreePorts(2);
+      const name = `http-${httpPods.length}`;
+      return new Pod({
+        name,
+        ordinal: null,
+        port,
+        adminPort: port + 1,
+        logFile: join(directory, 'logs', `${name}.log`),
+        launcher: options.launcher ?? [],
+        env: {
+          GATEWAY_URL_TEMPLATE: templates.http,
+          ...shared,
+          SERVICE_MODE: 'http',
+          POD_NAME: name,
+          DISCORD_PUBLIC_KEY: discord.publicKey,
+          STRIPE_WEBHOOK_SECRET: secrets.stripeWebhookSecret,
+        },
+      });
+    };
+    for (let i = 0; i < httpCount; i++) httpPods.push(await newHttpPod());
+
+    const pods = [...gatewayPods, ...httpPods];
+    // HTTP pods first: the simulator's users and the callers in flight see no half-stopped system.
+    undo.push(() => Promise.all([...httpPods, ...gatewayPods].map((pod) => endPod(pod))));
+    for (const pod of pods) pod.spawn();
+    await Promise.all(pods.map((pod) => pod.ready()));
+    balancer.targets = httpPods.map((pod) => pod.port);
+
+    return {
+      url,
+      simulator,
+      httpPods,
+      gatewayPods,
+      directory,
+      databasePath,
+      stop,
+      [Symbol.asyncDispose]: stop,
+      async addHttpPod() {
+        const pod = await newHttpPod();
+        httpPods.push(pod);
+        await pod.start();
+        balancer.targets = httpPods.map(({ port }) => port);
+        return pod;
+      },
+      removeHttpPod: () => removeLast(httpPods, balancer),
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startSimulator(options: ClusterOptions, url: string, directory: string): Promise<DiscordSimulator> {
+  const { port: _, ...identity } = await simulatorIdentity(join(directory, 'discord.json'));
+  return startDiscordSimulator({
+    ...identity,
+    ...options.simulator,
+    port: options.consolePort ?? 0,
+    guilds: options.guilds ?? 30,
+    interactionsUrl: `${url}/webhooks/discord`,
+    eventWebhookUrl: `${url}/webhooks/discord-events`,
+  });
+}
+
+async function removeLast(httpPods: Pod[], balancer: Balancer): Promise<void> {
+  const pod = httpPods.pop();
+  balancer.targets = httpPods.map(({ port }) => port);
+  await pod?.stop();
+}
+
+/** Ends a pod in the orderly way, also one that is paused, and for certain. */
+async function endPod(pod: Pod): Promise<void> {
+  if (!pod.running) return;
+  pod.resume();
+  const timer = setTimeout(() => void pod.kill('SIGKILL'), 10_000);
+  await pod.stop();
+  clearTimeout(timer);
+}

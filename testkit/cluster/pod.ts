@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
+/** In the published package these modules are compiled. */
+const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
+const MAIN = fileURLToPath(new URL(`../../src/main${EXTENSION}`, import.meta.url));
+
+export interface PodOptions {
+  readonly name: string;
+  /** Null for an HTTP pod. */
+  readonly ordinal: number | null;
+  readonly port: number;
+  readonly adminPort: number;
+  readonly logFile: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** A command that gets the pod's command line and becomes it, so that signals reach it. */
+  readonly launcher?: readonly string[];
+}
+
+/** How a pod's process ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** One pod of the local cluster: a process of its own that can be stopped, killed and started again like one. */
+export class Pod {
+  readonly name: string;
+  readonly ordinal: number | null;
+  readonly port: number;
+  readonly url: string;
+  readonly adminUrl: string;
+  readonly logFile: string;
+  /** Merged over the environment at the next start: for tests that change a pod's configuration. */
+  env: Record<string, string>;
+  readonly #launcher: readonly string[];
+  #child: ChildProcess | null = null;
+  #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
+
+  constructor(options: PodOptions) {
+    this.name = options.name;
+    this.ordinal = options.ordinal;
+    this.port = options.port;
+    this.url = `http://127.0.0.1:${options.port}`;
+    this.adminUrl = `http://127.0.0.1:${options.adminPort}`;
+    this.logFile = options.logFile;
+    this.#launcher = options.launcher ?? [];
+    this.env = { ...options.env, PORT: String(options.port), ADMIN_PORT: String(options.adminPort), HOST: '127.0.0.1' };
+  }
+
+  get running(): boolean {
+    return this.#child !== null;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  /** Resolves when the process of the last start has ended. */
+  get exited(): Promise<Exit> {
+    return this.#exit;
+  }
+
+  /** Starts the process; {@link ready} says when it can be used. */
+  spawn(): void {
+    if (this.#child !== null) throw new Error(`${this.name} is running already`);
+    const log = createWriteStream(this.logFile, { flags: 'a' });
+    const [command, ...args] = [...this.#launcher, process.execPath, MAIN] as [string, ...string[]];
+    const child = spawn(command, args, {
+      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.pipe(log, { end: false });
+    child.stderr.pipe(log, { end: false });
+    this.#child = child;
+    this.#exit = once(child, 'close').then(([code, signal]) => {
+      log.end();
+      if (this.#child === child) this.#child = null;
+      return { code, signal } as Exit;
+    });
+  }
+
+  /** Resolves when the pod is ready. @throws with the end of its log when it exits or is not ready in time */
+  async ready(timeoutMs = 20_000): Promise<void> {
+    const end = performance.now() + timeoutMs;
+    let why = 'it did not answer';
+    while (performance.now() < end) {
+      if (!this.running) throw new Error(`${this.name} ended while starting:\n${await this.logTail()}`);
+      try {
+        const response = await fetch(`${this.adminUrl}/readyz`, { signal: AbortSignal.timeout(1_000) });
+        if (response.ok) {
+          await response.body?.cancel();
+          return;
+        }
+        why = ((await response.json()) as { reasons: string[] }).reasons.join('; ');
+      } catch {
+        // Not listening yet.
+      }
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    throw new Error(`${this.name} was not ready within ${timeoutMs} ms: ${why}\n${await this.logTail()}`);
+  }
+
+  async start(): Promise<void> {
+    this.spawn();
+    await this.ready();
+  }
+
+  /** Sends a signal and, unless it is one that only pauses, waits for the end. */
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
+    this.#child?.kill(signal);
+    return this.#exit;
+  }
+
+  /** SIGTERM: the orderly way. */
+  stop(): Promise<Exit> {
+    return this.kill('SIGTERM');
+  }
+
+  /** SIGSTOP: the process neither runs nor ends. */
+  pause(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#child?.kill('SIGCONT');
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Asks the admin port, such as `/readyz` or `/hints`. */
+  async admin<T = unknown>(path: string): Promise<T> {
+    return (await (await fetch(this.adminUrl + path)).json()) as T;
+  }
+
+  /** The last lines of the pod's log. */
+  async logTail(lines = 15): Promise<string> {
+    const text = await readFile(this.logFile, 'utf8').catch(() => '');
+    return text.trimEnd().split('\n').slice(-lines).join('\n');
+  }
+}
