@@ -3,17 +3,22 @@ import type { Config } from '../config.ts';
 
 export type { Logger } from 'pino';
 
+/** The net under the rule that nothing secret is logged; it does not replace the rule. */
+export const REDACTED: readonly string[] = Object.freeze([
+  ...['token', '*.token', 'secret', '*.secret', 'authorization', '*.authorization'],
+]);
+
 /**
  * The log of one process: JSON lines on standard output, or coloured text when that is a terminal.
  *
  * Facts are logged under fixed names: `guild`, `pod`, `interaction`, `request`. Never log a secret, a token, a request's
- * body or a message's content; `redact` is the net under that rule, not the rule.
+ * body or a message's content.
  */
 export function createLogger(config: Pick<Config, 'logLevel' | 'name' | 'serviceMode'>): Logger {
   const options = {
     level: config.logLevel,
     base: { service: config.serviceMode, name: config.name },
-    redact: ['token', '*.token', 'secret', '*.secret', 'authorization', '*.authorization'],
+    redact: [...REDACTED],
   };
   if (!process.stdout.isTTY) return pino(options);
   return pino({ ...options, transport: { target: 'pino-pretty', options: { ignore: 'pid,hostname,service' } } });

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { Writable } from 'node:stream';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import { type Readiness, startAdminServer } from '../../src/observability/admin-server.ts';
+import { REDACTED } from '../../src/observability/log.ts';
+import { createRegistry } from '../../src/observability/metrics.ts';
+
+const log = pino({ level: 'silent' });
+
+test('health says that the process runs, readiness says why it cannot serve, metrics are Prometheus text', async () => {
+  let state: Readiness = { ready: false, reasons: ['pod 1 is away'] };
+  const admin = await startAdminServer({
+    port: 0,
+    host: '127.0.0.1',
+    registry: createRegistry({}),
+    readiness: () => state,
+    routes: (path) => {
+      if (path === '/hints') return (query) => ({ owner: query.get('owner') });
+      if (path === '/broken') return () => Promise.reject(new Error('no'));
+      return undefined;
+    },
+    log,
+  });
+  const get = async (path: string, init?: RequestInit): Promise<[number, string]> => {
+    const response = await fetch(`http://127.0.0.1:${admin.port}${path}`, init);
+    return [response.status, await response.text()];
+  };
+  try {
+    assert.deepEqual(await get('/healthz'), [200, 'ok\n']);
+    const [status, body] = await get('/readyz');
+    assert.equal(status, 503);
+    assert.deepEqual(JSON.parse(body), state);
+    state = { ready: true, reasons: [] };
+    assert.equal((await get('/readyz'))[0], 200);
+    const [, metrics] = await get('/metrics');
+    assert.match(metrics, /^guildway_event_loop_delay_seconds\{quantile="0.99"\} /m);
+    assert.match(metrics, /^process_cpu_user_seconds_total /m);
+    assert.deepEqual(JSON.parse((await get('/hints?owner=2'))[1]), { owner: '2' });
+    assert.equal((await get('/broken'))[0], 500);
+    assert.equal((await get('/nothing'))[0], 404);
+    assert.equal((await get('/constructor'))[0], 404);
+    assert.equal((await get('/healthz', { method: 'POST' }))[0], 405);
+  } finally {
+    await admin.close();
+  }
+});
+
+test('the net under the rule that no secret is logged holds for the usual names', () => {
+  let written = '';
+  const sink = new Writable({
+    write(chunk, _, done) {
+      written += chunk;
+      done();
+    },
+  });
+  const options = { level: 'info', redact: [...REDACTED] };
+  pino(options, sink).info(
+    { token: 'hunter2', interaction: { token: 'hunter2' }, headers: { authorization: 'hunter2' } },
+    'x',
+  );
+  assert.doesNotMatch(written, /hunter2/);
+});
