@@ -1,0 +1,9 @@
+import type { BotContext, EventData } from 'guildway';
+import { countMessage } from '../store/activity.ts';
+
+/** Counts what people write. The count and the event's identity are one transaction: no message is counted twice. */
+export function onMessage(message: EventData<'MESSAGE_CREATE'>, context: BotContext): void {
+  const { guildId } = context;
+  if (guildId === null || message.author.bot === true) return;
+  context.transaction((db) => countMessage(db, guildId, message.channel_id, Date.parse(message.timestamp)));
+}

@@ -1,0 +1,42 @@
+import { Routes } from 'discord-api-types/v10';
+import type { BotContext } from 'guildway';
+import { guildOf } from './interaction.ts';
+import { addCase } from './store/cases.ts';
+
+export interface Timeout {
+  readonly userId: string;
+  readonly moderatorId: string;
+  readonly minutes: number;
+  readonly reason: string;
+  /** When it was decided, in Unix milliseconds. */
+  readonly decidedAt: number;
+}
+
+/**
+ * Times a member out and records it. When it is done again after a crash, Discord is told the same end again, and the
+ * case is written once.
+ * @returns the case's number, or null when Discord refused
+ */
+export async function timeOut(context: BotContext, timeout: Timeout): Promise<number | null> {
+  const guildId = guildOf(context);
+  const until = new Date(timeout.decidedAt + timeout.minutes * 60_000).toISOString();
+  try {
+    await context.rest.patch(Routes.guildMember(guildId, timeout.userId), {
+      body: { communication_disabled_until: until },
+      reason: timeout.reason,
+    });
+  } catch (error) {
+    context.log.warn({ err: error, userId: timeout.userId }, 'timeout refused');
+    return null;
+  }
+  return context.transaction((db) =>
+    addCase(db, {
+      guildId,
+      kind: 'timeout',
+      userId: timeout.userId,
+      moderatorId: timeout.moderatorId,
+      reason: timeout.reason,
+      createdAt: timeout.decidedAt,
+    }),
+  );
+}
