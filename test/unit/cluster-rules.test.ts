@@ -1,0 +1,274 @@
+/** What no schema knows: that the manifests agree with one another and with the code. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { before, describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { Registry } from 'prom-client';
+import { loadConfig, VARIABLES } from '../../src/config.ts';
+import { startAdminServer } from '../../src/observability/admin-server.ts';
+import { createLogger } from '../../src/observability/log.ts';
+import { getGatewayUrl } from '../../src/routing/index.ts';
+import { findKustomize, type KubernetesObject, render } from '../support/kubernetes.ts';
+
+const overlays = fileURLToPath(new URL('../../cluster/overlays/', import.meta.url));
+const kustomize = findKustomize();
+const skip =
+  kustomize === undefined && process.env.GUILDWAY_REQUIRE_KUSTOMIZE === undefined
+    ? 'needs kubectl or kustomize, version 5 or newer'
+    : false;
+
+// biome-ignore lint/suspicious/noExplicitAny: a part of a manifest, whose shape cluster-render.test.ts checks
+type Part = any;
+
+/** Stands in for what the production overlay leaves to be filled in. */
+const FILLED_IN = { DISCORD_APP_ID: '1', DISCORD_PUBLIC_KEY: 'a'.repeat(64), LINK_SECRET: 'x'.repeat(64) };
+
+for (const overlay of ['staging', 'production']) {
+  describe(`${overlay} overlay`, { skip }, () => {
+    let objects: KubernetesObject[] = [];
+    before(() => {
+      objects = render(kustomize as readonly string[], join(overlays, overlay)).objects;
+    });
+
+    const all = (kind: string) => objects.filter((object) => object.kind === kind);
+    const one = (kind: string, name: string): KubernetesObject => {
+      // Generated names end in a hash of the content.
+      const found = all(kind).find(({ metadata }) => metadata.name.replace(/-[a-z0-9]{10}$/, '') === name);
+      assert.ok(found !== undefined, `no ${kind} ${name}`);
+      return found;
+    };
+    const workloads = () => [...all('Deployment'), ...all('StatefulSet')];
+    const pod = (workload: KubernetesObject): Part => workload.spec.template.spec;
+    const containers = (workload: KubernetesObject): Part[] => [
+      ...(pod(workload).initContainers ?? []),
+      ...pod(workload).containers,
+    ];
+    const container = (workload: KubernetesObject, name: string): Part => {
+      const found = containers(workload).find((one) => one.name === name);
+      assert.ok(found !== undefined, `no container ${name}`);
+      return found;
+    };
+    const settings = (): Record<string, string> => one('ConfigMap', 'guildway-settings').data;
+
+    /** What a container finds in its environment. */
+    function environment(part: Part, podName: string): Record<string, string> {
+      const env: Record<string, string> = {};
+      for (const { configMapRef, secretRef } of part.envFrom ?? []) {
+        const source = all(configMapRef ? 'ConfigMap' : 'Secret').find(
+          ({ metadata }) => metadata.name === (configMapRef ?? secretRef).name,
+        );
+        for (const [key, value] of Object.entries(source?.data ?? {})) {
+          env[key] = configMapRef ? String(value) : Buffer.from(String(value), 'base64').toString();
+        }
+      }
+      for (const { name, value, valueFrom } of part.env ?? []) {
+        if (value !== undefined) env[name] = value;
+        else if (valueFrom.fieldRef?.fieldPath === 'metadata.name') env[name] = podName;
+        else {
+          const { name: secretName, key, optional } = valueFrom.secretKeyRef;
+          const secret = all('Secret').find(({ metadata }) => metadata.name === secretName);
+          assert.ok(secret !== undefined || optional, `${name}: no Secret ${secretName}`);
+          if (secret !== undefined) env[name] = Buffer.from(secret.data[key], 'base64').toString();
+        }
+      }
+      return env;
+    }
+    const httpEnvironment = () => environment(container(one('Deployment', 'http-service'), 'http'), 'http-service-1');
+    const gatewayEnvironment = (name: string) => environment(container(one('StatefulSet', 'gateway'), 'gateway'), name);
+
+    test('there are as many gateway pods as NUM_GATEWAY_PODS says', () => {
+      assert.equal(one('StatefulSet', 'gateway').spec.replicas, Number(settings().NUM_GATEWAY_PODS));
+    });
+
+    test('the pods have the names and ports that getGatewayUrl computes', () => {
+      const set = one('StatefulSet', 'gateway');
+      const service = one('Service', 'gateway-internal');
+      const [port] = service.spec.ports;
+      // 102860784329052160 belongs to pod 1 of 3.
+      assert.equal(
+        `http://${set.metadata.name}-1.${service.metadata.name}:${port.port}`,
+        getGatewayUrl('102860784329052160', 3),
+      );
+      assert.equal(settings().GATEWAY_URL_TEMPLATE, undefined, 'the default is right: do not set another');
+      assert.equal(set.spec.serviceName, service.metadata.name);
+      // A headless Service does not translate ports.
+      const target = container(set, 'gateway').ports.find(({ name }: Part) => name === port.targetPort);
+      assert.equal(target.containerPort, port.port);
+      assert.equal(service.spec.clusterIP, 'None');
+      assert.equal(service.spec.publishNotReadyAddresses, true);
+      assert.deepEqual(service.spec.selector, set.spec.selector.matchLabels);
+    });
+
+    test('the configuration of every pod is one that the service accepts', () => {
+      const known = [...Object.values(VARIABLES).map(({ name }) => name), 'NODE_OPTIONS'];
+      for (const env of [httpEnvironment(), gatewayEnvironment('gateway-0'), gatewayEnvironment('gateway-2')]) {
+        const unknown = Object.keys(env).filter((name) => !known.includes(name));
+        assert.deepEqual(unknown, []);
+        loadConfig(overlay === 'production' ? { ...env, ...FILLED_IN } : env);
+        if (overlay === 'production') {
+          // Nobody can run with the placeholders by accident, and least of all with a link secret that the world knows.
+          assert.throws(() => loadConfig(env), { code: 'CONFIG_INVALID' });
+          assert.throws(() => loadConfig({ ...env, ...FILLED_IN, LINK_SECRET: env.LINK_SECRET }), /LINK_SECRET/);
+        }
+      }
+      assert.equal(loadConfig({ ...httpEnvironment(), ...FILLED_IN }).serviceMode, 'http');
+      const { serviceMode, ordinal, databasePath } = loadConfig({ ...gatewayEnvironment('gateway-2'), ...FILLED_IN });
+      assert.deepEqual([serviceMode, ordinal, databasePath], ['gateway', 2, '/data/guildway.sqlite3']);
+    });
+
+    test('a secret goes only to the container that needs it', () => {
+      assert.equal(httpEnvironment().DISCORD_TOKEN, undefined);
+      assert.ok(gatewayEnvironment('gateway-0').DISCORD_TOKEN);
+      for (const name of ['DISCORD_TOKEN', 'LINK_SECRET', 'AWS_SECRET_ACCESS_KEY']) {
+        assert.equal(settings()[name], undefined, `${name} in a ConfigMap`);
+      }
+      const withSecrets = workloads().flatMap((workload) =>
+        containers(workload)
+          .filter((part) => /secretRef|secretKeyRef/.test(JSON.stringify([part.env, part.envFrom])))
+          .map((part) => part.name),
+      );
+      const litestream = overlay === 'production' ? ['restore', 'litestream'] : [];
+      assert.deepEqual(withSecrets.toSorted(), ['http', 'gateway', ...litestream].toSorted());
+      assert.doesNotMatch(JSON.stringify(objects), /CONFIG_SERVICE_URL/);
+    });
+
+    test('the probes ask for what the admin port answers', async (t) => {
+      const log = createLogger({ logLevel: 'silent', name: 'test', serviceMode: 'http' });
+      const readiness = () => ({ ready: true, reasons: [] });
+      const admin = await startAdminServer({ port: 0, host: '127.0.0.1', registry: new Registry(), readiness, log });
+      t.after(() => admin.close());
+      for (const [workload, name] of [
+        [one('Deployment', 'http-service'), 'http'],
+        [one('StatefulSet', 'gateway'), 'gateway'],
+      ] as const) {
+        const part = container(workload, name);
+        const adminPort = part.ports.find(({ name }: Part) => name === 'admin').containerPort;
+        assert.equal(String(adminPort), VARIABLES.adminPort.fallback);
+        assert.equal(
+          String(part.ports.find(({ name }: Part) => name === 'http').containerPort),
+          VARIABLES.port.fallback,
+        );
+        for (const probe of [part.startupProbe, part.livenessProbe, part.readinessProbe]) {
+          assert.equal(probe.httpGet.port, 'admin');
+          assert.equal((await fetch(`http://127.0.0.1:${admin.port}${probe.httpGet.path}`)).status, 200);
+        }
+        // A database or a neighbour that is away must not get a pod killed, neither while it runs nor while it starts.
+        assert.equal(part.livenessProbe.httpGet.path, '/healthz');
+        assert.equal(part.startupProbe.httpGet.path, '/healthz');
+        assert.equal(part.readinessProbe.httpGet.path, '/readyz');
+        assert.ok(part.livenessProbe.periodSeconds * part.livenessProbe.failureThreshold >= 60);
+      }
+    });
+
+    test('the grace period covers preStop and drain, with time to spare', () => {
+      for (const [workload, name] of [
+        [one('Deployment', 'http-service'), 'http'],
+        [one('StatefulSet', 'gateway'), 'gateway'],
+      ] as const) {
+        const part = container(workload, name);
+        const preStop = part.lifecycle?.preStop?.sleep?.seconds ?? 0;
+        const { drainTimeoutMs, drainDelayMs } = loadConfig({ ...environment(part, 'gateway-0'), ...FILLED_IN });
+        const litestream = containers(workload).some((one) => one.name === 'litestream')
+          ? Number(
+              /shutdown-sync-timeout: (\d+)s/.exec(one('ConfigMap', 'guildway-litestream').data['litestream.yml'])?.[1],
+            )
+          : 0;
+        const needed = preStop + (drainDelayMs + drainTimeoutMs) / 1000 + litestream;
+        assert.ok(pod(workload).terminationGracePeriodSeconds >= needed + 5, `${name}: ${needed} s are needed`);
+      }
+    });
+
+    test('every container is restricted, in the sense of the Pod Security Standards, and more', () => {
+      const [namespace] = all('Namespace');
+      assert.equal(namespace?.metadata.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
+      for (const workload of workloads()) {
+        const { securityContext, serviceAccountName, automountServiceAccountToken } = pod(workload);
+        assert.equal(securityContext.runAsNonRoot, true);
+        assert.ok(securityContext.runAsUser > 0);
+        assert.deepEqual(securityContext.seccompProfile, { type: 'RuntimeDefault' });
+        assert.equal(automountServiceAccountToken, false);
+        assert.equal(one('ServiceAccount', serviceAccountName).automountServiceAccountToken, false);
+        for (const part of containers(workload)) {
+          assert.deepEqual(
+            part.securityContext,
+            { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+            part.name,
+          );
+          assert.ok(part.resources.limits.memory, part.name);
+          assert.equal(part.resources.requests.memory, part.resources.limits.memory, part.name);
+          assert.ok(part.resources.requests.cpu, part.name);
+        }
+      }
+    });
+
+    test("Node's heap fits the memory limit", () => {
+      for (const part of workloads().flatMap(containers)) {
+        if (part.name !== 'http' && part.name !== 'gateway') continue;
+        const { NODE_OPTIONS = '' } = environment(part, 'gateway-0');
+        const heapMiB = Number(/--max-old-space-size=(\d+)/.exec(NODE_OPTIONS)?.[1]);
+        const limitMiB = Number(/^(\d+)Mi$/.exec(part.resources.limits.memory)?.[1]);
+        assert.ok(heapMiB >= 128 && heapMiB <= 0.65 * limitMiB, `${part.name}: ${heapMiB} of ${limitMiB} MiB`);
+      }
+    });
+
+    test('Services, budgets, autoscaler and policies find what they name', () => {
+      const templates = workloads().map((workload) => workload.spec.template.metadata.labels as object);
+      const selects = (selector: Record<string, string>, labels: object) =>
+        Object.entries(selector).every(([key, value]) => (labels as Record<string, string>)[key] === value);
+      const selectors = [
+        ...all('Service').map(({ spec }) => spec.selector),
+        ...all('PodDisruptionBudget').map(({ spec }) => spec.selector.matchLabels),
+        ...all('PodMonitor').map(({ spec }) => spec.selector.matchLabels),
+        ...workloads().map(({ spec }) => spec.selector.matchLabels),
+      ];
+      for (const selector of selectors) {
+        assert.equal(templates.filter((labels) => selects(selector, labels)).length, 1, JSON.stringify(selector));
+      }
+      for (const { metadata, spec } of all('NetworkPolicy')) {
+        const chosen = workloads().filter((workload) =>
+          selects(spec.podSelector.matchLabels ?? {}, workload.spec.template.metadata.labels),
+        );
+        assert.ok(chosen.length > 0, metadata.name);
+        const ports = chosen.flatMap(containers).flatMap(({ ports }) => (ports ?? []).map(({ name }: Part) => name));
+        for (const { port } of (spec.ingress ?? []).flatMap(({ ports }: Part) => ports)) {
+          assert.ok(ports.includes(port), `${metadata.name}: no port ${port}`);
+        }
+      }
+      const { spec } = one('HorizontalPodAutoscaler', 'http-service');
+      const target = one(spec.scaleTargetRef.kind, spec.scaleTargetRef.name);
+      assert.equal(target.spec.replicas, undefined, 'a fixed number fights with the autoscaler');
+      assert.deepEqual([spec.minReplicas, spec.maxReplicas], [2, 10]);
+      for (const { type, containerResource } of spec.metrics) {
+        assert.equal(type, 'ContainerResource');
+        assert.equal(containerResource.name, 'cpu');
+        container(target, containerResource.container);
+      }
+    });
+
+    test('volumes outlive pods, and only one pod at a time has one', () => {
+      const { spec } = one('StatefulSet', 'gateway');
+      assert.deepEqual(spec.persistentVolumeClaimRetentionPolicy, { whenDeleted: 'Retain', whenScaled: 'Retain' });
+      assert.equal(spec.podManagementPolicy, 'Parallel');
+      const [claim] = spec.volumeClaimTemplates;
+      assert.deepEqual(claim.spec.accessModes, ['ReadWriteOncePod']);
+      const mount = container(one('StatefulSet', 'gateway'), 'gateway').volumeMounts.find(
+        ({ name }: Part) => name === claim.metadata.name,
+      );
+      assert.equal(mount.mountPath, '/data');
+    });
+
+    test('no image is a moving target', () => {
+      for (const { image, name } of workloads().flatMap(containers)) {
+        assert.doesNotMatch(image, /:latest$/);
+        if (overlay === 'production' && (name === 'http' || name === 'gateway'))
+          assert.match(image, /@sha256:[0-9a-f]{64}$/);
+        // Older ones carry a SQLite with a known data-loss bug.
+        const litestream = /litestream:(\d+)\.(\d+)\.(\d+)$/.exec(image);
+        if (litestream !== null) {
+          const [major, minor, patch] = litestream.slice(1).map(Number) as [number, number, number];
+          assert.ok(major > 0 || minor > 5 || (minor === 5 && patch >= 17), image);
+        }
+      }
+    });
+  });
+}
