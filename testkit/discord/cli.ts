@@ -1,0 +1,147 @@
+/** Starts the Discord simulator alone, and prints the environment for pods to use it. */
+import { parseArgs } from 'node:util';
+import { startDiscordSimulator } from './index.ts';
+import type { SimulatorOptions } from './options.ts';
+import { loadIdentity } from './state.ts';
+
+const HELP = `The Discord simulator: REST, gateway, and a console page.
+
+  node testkit/discord/cli.ts [flags]
+
+Each flag can also be given as a variable: --interactions-url as SIMULATOR_INTERACTIONS_URL.
+
+  --port <n>                 default 8090; 0 takes any free port
+  --host <address>           default 127.0.0.1; 0.0.0.0 in a container
+  --guilds <n>               default 30
+  --seed <n>                 the same seed makes the same guilds and users; default 1
+  --interactions-url <url>   where interactions are posted; without it they go over the gateway
+  --event-webhook-url <url>  where event webhooks are posted
+  --state <file>             keeps application id, token and keys over restarts; made when it is missing
+  --application-id <id>      with --public-key, --private-key (both hex) and --token: instead of a state file
+  --public-key <hex>
+  --private-key <hex>        the 32-byte seed
+  --token <token>
+  --max-concurrency <n>      identifies at once; default 16
+  --requests-per-second <n>  Discord's global limit; default 50
+  --probe-every <n>          a wrong signature after so many interactions; default 100, 0 never
+  --quiet                    prints nothing
+  --help
+`;
+
+class UsageError extends Error {}
+
+const FLAGS = {
+  port: { type: 'string' },
+  host: { type: 'string' },
+  guilds: { type: 'string' },
+  seed: { type: 'string' },
+  'interactions-url': { type: 'string' },
+  'event-webhook-url': { type: 'string' },
+  state: { type: 'string' },
+  'application-id': { type: 'string' },
+  'public-key': { type: 'string' },
+  'private-key': { type: 'string' },
+  token: { type: 'string' },
+  'max-concurrency': { type: 'string' },
+  'requests-per-second': { type: 'string' },
+  'probe-every': { type: 'string' },
+  quiet: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+type TextFlag = Exclude<keyof typeof FLAGS, 'quiet' | 'help'>;
+
+function readOptions(values: Partial<Record<TextFlag, string>>): SimulatorOptions {
+  const text = (name: TextFlag): string | undefined => {
+    const value = values[name] ?? process.env[`SIMULATOR_${name.toUpperCase().replaceAll('-', '_')}`];
+    return value === '' ? undefined : value;
+  };
+  const integer = (name: TextFlag, fallback: number): number => {
+    const raw = text(name);
+    if (raw === undefined) return fallback;
+    if (!/^\d{1,9}$/.test(raw)) throw new UsageError(`--${name} must be a whole number, not ${JSON.stringify(raw)}`);
+    return Number(raw);
+  };
+  const url = (name: TextFlag): string | null => {
+    const raw = text(name) ?? null;
+    if (raw !== null && !/^https?:$/.test(URL.parse(raw)?.protocol ?? '')) {
+      throw new UsageError(`--${name} must be an http:// or https:// URL, not ${JSON.stringify(raw)}`);
+    }
+    return raw;
+  };
+  const seed = integer('seed', 1);
+  const guilds = integer('guilds', 30);
+  return {
+    port: integer('port', 8090),
+    host: text('host') ?? '127.0.0.1',
+    interactionsUrl: url('interactions-url'),
+    eventWebhookUrl: url('event-webhook-url'),
+    maxConcurrency: integer('max-concurrency', 16),
+    globalRequestsPerSecond: integer('requests-per-second', 50),
+    probeEvery: integer('probe-every', 100),
+    seed,
+    guilds,
+    ...identity(text, { seed, guilds }),
+  };
+}
+
+/** Of a state file only the identity is taken: flags win over the seed and the number of guilds it was made with. */
+function identity(
+  text: (name: TextFlag) => string | undefined,
+  world: { seed: number; guilds: number },
+): Pick<SimulatorOptions, 'applicationId' | 'token' | 'keyPair' | 'seed' | 'guilds'> {
+  const path = text('state');
+  if (path !== undefined) {
+    const saved = loadIdentity(path, world);
+    return {
+      ...saved,
+      seed: text('seed') === undefined ? saved.seed : world.seed,
+      guilds: text('guilds') === undefined ? saved.guilds : world.guilds,
+    };
+  }
+  const [applicationId, token] = [text('application-id'), text('token')];
+  const [publicKey, privateKey] = [text('public-key'), text('private-key')];
+  if ((publicKey === undefined) !== (privateKey === undefined)) {
+    throw new UsageError('--public-key and --private-key belong together');
+  }
+  return {
+    ...(applicationId === undefined ? {} : { applicationId }),
+    ...(token === undefined ? {} : { token }),
+    ...(publicKey === undefined || privateKey === undefined ? {} : { keyPair: { publicKey, privateKey } }),
+  };
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({ options: FLAGS, strict: true });
+  if (values.help === true) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const options = readOptions(values);
+  const simulator = await startDiscordSimulator(options);
+  if (values.quiet !== true) {
+    process.stdout.write(
+      [
+        `# Discord simulator with ${simulator.guilds.size} guilds; its console is at ${simulator.url}`,
+        `export DISCORD_API_URL=${simulator.apiUrl}`,
+        `export DISCORD_APP_ID=${simulator.applicationId}`,
+        `export DISCORD_PUBLIC_KEY=${simulator.publicKey}`,
+        `export DISCORD_TOKEN=${simulator.token}`,
+        '',
+      ].join('\n'),
+    );
+  }
+  // The parent of a process of its own learns the port from a message instead of from the text.
+  process.send?.({ type: 'listening', url: simulator.url, port: simulator.port });
+  const stop = () => {
+    void simulator.stop().then(() => process.exit(0));
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
+}
+
+main().catch((error: NodeJS.ErrnoException) => {
+  const busy = error.code === 'EADDRINUSE' ? 'the port is in use: choose another with --port' : error.message;
+  process.stderr.write(`simulator: ${busy}\n`);
+  process.exit(error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS') ? 2 : 1);
+});

@@ -1,0 +1,56 @@
+import { h, hueOf } from './dom.js';
+
+const OUTCOMES = {
+  answered: ['answered', 'good'],
+  deferred: ['deferred', 'waiting'],
+  completed: ['completed late', 'late'],
+  timeout: ['no answer in time', 'bad'],
+  invalid: ['invalid answer', 'bad'],
+  error: ['failed', 'bad'],
+};
+
+/** @param {any} reply @returns {[label: string, tone: string]} */
+export function outcomeOf(reply) {
+  return (
+    OUTCOMES[reply.outcome === 'deferred' && reply.completedMs !== undefined ? 'completed' : reply.outcome] ?? [
+      reply.outcome,
+      'bad',
+    ]
+  );
+}
+
+/** Milliseconds as people read them. @param {number} ms */
+export function duration(ms) {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+}
+
+/** The name of a gateway pod in its colour. @param {string | null} pod */
+export function podChip(pod) {
+  if (pod === null) return h('span', { class: 'pod none' }, 'no pod');
+  const chip = h('span', { class: 'pod' }, `gateway-${pod}`);
+  chip.style.setProperty('--hue', String(hueOf(Number(pod))));
+  return chip;
+}
+
+/** Who answered an interaction, how fast, and how it went. @param {any} reply */
+export function badge(reply) {
+  const [label, tone] = outcomeOf(reply);
+  const late =
+    reply.completedMs === undefined ? null : h('span', { class: 'ms' }, `done after ${duration(reply.completedMs)}`);
+  return h(
+    'span',
+    {
+      class: 'badge',
+      'data-outcome': reply.outcome,
+      'data-pod': reply.pod ?? '',
+      'data-http-pod': reply.httpPod ?? '',
+    },
+    h('span', { class: 'http-pod' }, reply.httpPod ?? reply.via),
+    h('span', { class: 'arrow', 'aria-hidden': 'true' }, '→'),
+    podChip(reply.pod),
+    h('span', { class: 'ms' }, duration(reply.elapsedMs)),
+    h('span', { class: `outcome ${tone}` }, label),
+    late,
+    reply.problem === null ? null : h('span', { class: 'problem' }, reply.problem),
+  );
+}

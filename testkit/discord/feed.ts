@@ -1,0 +1,55 @@
+import type { APIMessage } from 'discord-api-types/v10';
+import type { InteractionSummary } from './interactions/result.ts';
+
+/** What happens in the simulator, for those who watch: the console, tests. */
+export type FeedEvent =
+  | {
+      readonly type: 'message';
+      readonly guildId: string | null;
+      readonly visibleTo: string | null;
+      readonly message: APIMessage;
+    }
+  | {
+      readonly type: 'message_update';
+      readonly guildId: string | null;
+      readonly visibleTo: string | null;
+      readonly message: APIMessage;
+    }
+  | {
+      readonly type: 'message_delete';
+      readonly guildId: string | null;
+      readonly channelId: string;
+      readonly messageId: string;
+    }
+  | { readonly type: 'interaction'; readonly interaction: InteractionSummary }
+  | { readonly type: 'completed'; readonly id: string; readonly elapsedMs: number; readonly messageId: string | null }
+  | {
+      readonly type: 'gateway';
+      readonly event: string;
+      readonly shard: number;
+      readonly numShards: number;
+      readonly sessionId: string | null;
+      readonly code?: number;
+    }
+  | { readonly type: 'webhook'; readonly event: string; readonly attempts: number; readonly acknowledged: boolean }
+  | { readonly type: 'commands'; readonly guildId: string | null; readonly count: number }
+  | { readonly type: 'violation'; readonly rule: string; readonly detail: string };
+
+/** Publishes to whoever listens; costs nothing while nobody does. */
+export class Feed {
+  readonly #listeners = new Set<(event: FeedEvent) => void>();
+
+  get active(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  publish(event: FeedEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  /** @returns ends the subscription */
+  subscribe(listener: (event: FeedEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}

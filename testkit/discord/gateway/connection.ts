@@ -1,0 +1,146 @@
+import { constants, createDeflate, type Deflate } from 'node:zlib';
+import type { RawData, WebSocket } from 'ws';
+import type { Violations } from '../violations.ts';
+import type { GatewaySession } from './session.ts';
+
+export interface ClientPayload {
+  readonly op: number;
+  readonly d?: unknown;
+}
+
+interface ConnectionParts {
+  readonly socket: WebSocket;
+  /** What the client reached the simulator by. */
+  readonly host: string;
+  readonly compress: 'zlib-stream' | null;
+  readonly heartbeatIntervalMs: number;
+  readonly violations: Violations;
+  readonly onPayload: (connection: GatewayConnection, payload: ClientPayload) => void;
+  readonly onClose: (connection: GatewayConnection, code: number, byClient: boolean) => void;
+}
+
+const MAX_PAYLOAD = 4096;
+const MAX_EVENTS = 120;
+const EVENTS_WINDOW_MS = 60_000;
+
+/** One websocket of a client: frames, heartbeats, and the limits on what a client sends. */
+export class GatewayConnection {
+  readonly host: string;
+  /** Unix milliseconds. */
+  readonly openedAt = Date.now();
+  session: GatewaySession | null = null;
+  lastHeartbeatAt: number | null = null;
+  /** False: heartbeats stay without an answer, and the client takes the connection for dead. */
+  acknowledges = true;
+  readonly #parts: ConnectionParts;
+  readonly #deflate: Deflate | null;
+  readonly #heartbeatTimer: NodeJS.Timeout;
+  #closedByUs = false;
+  #received = 0;
+  #windowEndsAt = 0;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    this.host = parts.host;
+    this.#deflate = parts.compress === null ? null : compressor(parts.socket);
+    // Discord allows a client to be late by a part of the interval before it gives up on it.
+    this.#heartbeatTimer = setTimeout(() => this.#missedHeartbeat(), parts.heartbeatIntervalMs * 1.5 + 1000);
+    this.#heartbeatTimer.unref();
+    parts.socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    parts.socket.on('error', () => {});
+    parts.socket.on('close', (code) => {
+      clearTimeout(this.#heartbeatTimer);
+      this.#deflate?.close();
+      parts.onClose(this, code, !this.#closedByUs);
+    });
+    this.sendOp(10, { heartbeat_interval: parts.heartbeatIntervalMs, _trace: ['["gateway-simulator"]'] });
+  }
+
+  get open(): boolean {
+    return this.#parts.socket.readyState === this.#parts.socket.OPEN;
+  }
+
+  /** Bytes that wait to be sent. */
+  get backlog(): number {
+    return this.#parts.socket.bufferedAmount;
+  }
+
+  send(frame: string): void {
+    if (!this.open) return;
+    if (this.#deflate === null) this.#parts.socket.send(frame);
+    else this.#deflate.write(frame);
+  }
+
+  sendOp(op: number, data: unknown): void {
+    this.send(JSON.stringify({ op, d: data, s: null, t: null }));
+  }
+
+  close(code: number, reason = ''): void {
+    this.#closedByUs = true;
+    this.#parts.socket.close(code, reason);
+  }
+
+  /** Cuts the connection without a close frame. */
+  drop(): void {
+    this.#closedByUs = true;
+    this.#parts.socket.terminate();
+  }
+
+  #receive(data: RawData, isBinary: boolean): void {
+    const bytes = data as Buffer;
+    const now = performance.now();
+    if (now >= this.#windowEndsAt) {
+      this.#windowEndsAt = now + EVENTS_WINDOW_MS;
+      this.#received = 0;
+    }
+    this.#received++;
+    if (this.#received > MAX_EVENTS) {
+      this.#parts.violations.record('gateway_rate_limit', this.#name());
+      this.close(4008, 'Rate limited.');
+      return;
+    }
+    const payload = bytes.length > MAX_PAYLOAD || isBinary ? null : parse(bytes);
+    if (payload === null) {
+      this.#parts.violations.record('gateway_payload', `${this.#name()}: ${bytes.length} bytes`);
+      this.close(4002, 'Error while decoding payload.');
+    } else if (payload.op === 1) {
+      this.#heartbeat();
+    } else {
+      this.#parts.onPayload(this, payload);
+    }
+  }
+
+  #heartbeat(): void {
+    this.lastHeartbeatAt = Date.now();
+    this.#heartbeatTimer.refresh();
+    if (this.acknowledges) this.sendOp(11, undefined);
+  }
+
+  #missedHeartbeat(): void {
+    this.#parts.violations.record('gateway_protocol', `${this.#name()}: no heartbeat`);
+    this.close(4009, 'Session timed out.');
+  }
+
+  #name(): string {
+    const facts = this.session?.facts;
+    return facts === undefined ? 'a connection' : `shard ${facts.shard}/${facts.numShards}`;
+  }
+}
+
+/** One compressed stream for the whole connection; each payload ends with a sync flush, by which clients find its end. */
+function compressor(socket: WebSocket): Deflate {
+  const deflate = createDeflate({ flush: constants.Z_SYNC_FLUSH });
+  deflate.on('data', (chunk: Buffer) => socket.send(chunk, { binary: true }));
+  deflate.on('error', () => socket.terminate());
+  return deflate;
+}
+
+function parse(bytes: Buffer): ClientPayload | null {
+  try {
+    const payload = JSON.parse(bytes.toString()) as unknown;
+    const valid = payload !== null && typeof payload === 'object' && typeof (payload as ClientPayload).op === 'number';
+    return valid ? (payload as ClientPayload) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import type { Feed } from '../feed.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { Rule, Violations } from '../violations.ts';
+import type { World } from '../world/world.ts';
+import { type ClientPayload, GatewayConnection } from './connection.ts';
+import { greet } from './greeting.ts';
+import { checkIdentify, type IdentifyData } from './identify.ts';
+import { IdentifyLimits } from './identify-limits.ts';
+import { memberChunks } from './members.ts';
+import { GatewaySession } from './session.ts';
+import { SessionIndex } from './session-index.ts';
+
+/** The bot's token. Too many identifies replace it, as Discord does. */
+export interface Credentials {
+  token: string;
+  reset(): void;
+}
+
+interface GatewayParts {
+  readonly options: ResolvedOptions;
+  readonly credentials: Credentials;
+  readonly world: World;
+  readonly violations: Violations;
+  readonly feed: Feed;
+}
+
+export const GATEWAY_PATH = '/gateway';
+export const RESUME_PATH = '/gateway/resume';
+
+/** Close codes after which a session cannot be resumed. */
+const ENDING_CODES = new Set([1000, 4003, 4004, 4005, 4007, 4010, 4011, 4012, 4013, 4014]);
+const SWEEP_MS = 10_000;
+/** Request members, presence, voice state, soundboard sounds, channel info: taken once a client is identified. */
+const OTHER_OPCODES = new Set([3, 4, 8, 31, 43]);
+
+/** Why a payload is refused: the connection is closed, or told that its session is invalid. */
+type Refusal = 'invalid_session' | { readonly closeCode: number; readonly reason: string; readonly rule?: Rule };
+
+const protocolError = (closeCode: number, reason: string): Refusal => ({ closeCode, reason, rule: 'gateway_protocol' });
+
+/** Discord's gateway: connections, and the sessions that outlive them. */
+export class Gateway {
+  readonly sessions = new SessionIndex();
+  readonly limits: IdentifyLimits;
+  /** True: the resume URL refuses connections. */
+  resumeUrlDead = false;
+  readonly #parts: GatewayParts;
+  readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 * 1024 });
+  readonly #connections = new Set<GatewayConnection>();
+  readonly #sweep: NodeJS.Timeout;
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts;
+    const { clock, maxConcurrency, identifyWindowMs: windowMs, sessionStartLimit: total } = parts.options;
+    this.limits = new IdentifyLimits({ clock, maxConcurrency, windowMs, total });
+    this.#sweep = setInterval(() => this.#endForgotten(), SWEEP_MS);
+    this.#sweep.unref();
+  }
+
+  get connections(): readonly GatewayConnection[] {
+    return [...this.#connections];
+  }
+
+  /** Takes a websocket upgrade of one of the gateway's paths. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const url = new URL(request.url ?? '/', 'http://gateway');
+    if (url.pathname === RESUME_PATH && this.resumeUrlDead) {
+      socket.destroy();
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (websocket) => {
+      this.#open(websocket, request.headers.host ?? '', url.searchParams);
+    });
+  }
+
+  /** Ends a session: its id cannot be resumed any more. */
+  end(session: GatewaySession): void {
+    if (session.ended) return;
+    session.ended = true;
+    this.sessions.remove(session);
+    this.publish('session_ended', session);
+  }
+
+  /** Takes a session from its connection; the client may resume it for a while. */
+  detach(session: GatewaySession): void {
+    if (session.connection !== null) session.connection.session = null;
+    session.connection = null;
+    session.detachedAt = this.#parts.options.clock.now();
+  }
+
+  /** Closes a connection as the server. @param code decides what becomes of the session */
+  close(connection: GatewayConnection, code: number, reason?: string): void {
+    const { session } = connection;
+    if (session !== null && ENDING_CODES.has(code)) this.end(session);
+    connection.close(code, reason);
+  }
+
+  publish(event: string, session: GatewaySession, code?: number): void {
+    const { feed } = this.#parts;
+    if (!feed.active) return;
+    const { shard, numShards, id } = session.facts;
+    feed.publish({ type: 'gateway', event, shard, numShards, sessionId: id, ...(code === undefined ? {} : { code }) });
+  }
+
+  stop(): void {
+    clearInterval(this.#sweep);
+    for (const connection of this.#connections) connection.drop();
+    this.#server.close();
+  }
+
+  #open(socket: WebSocket, host: string, query: URLSearchParams): void {
+    const connection = new GatewayConnection({
+      socket,
+      host,
+      compress: query.get('compress') === 'zlib-stream' ? 'zlib-stream' : null,
+      heartbeatIntervalMs: this.#parts.options.heartbeatIntervalMs,
+      violations: this.#parts.violations,
+      onPayload: (from, payload) => this.#receive(from, payload),
+      onClose: (from, code, byClient) => this.#closed(from, code, byClient),
+    });
+    this.#connections.add(connection);
+    const version = query.get('v') ?? '10';
+    if (version !== '10' && version !== '9') connection.close(4012, 'Invalid API version.');
+    else if ((query.get('encoding') ?? 'json') !== 'json') connection.close(4002, 'Only JSON is spoken here.');
+  }
+
+  #closed(connection: GatewayConnection, code: number, byClient: boolean): void {
+    this.#connections.delete(connection);
+    const { session } = connection;
+    if (session === null) return;
+    this.detach(session);
+    this.publish('disconnected', session, code);
+    // A client that says goodbye does not come back; any other close may be followed by a resume.
+    if (byClient && (code === 1000 || code === 1001)) this.end(session);
+  }
+
+  #receive(connection: GatewayConnection, payload: ClientPayload): void {
+    const data = (payload.d ?? {}) as Record<string, unknown>;
+    const refusal = this.#handle(connection, payload.op, data);
+    if (refusal === null) return;
+    if (refusal === 'invalid_session') {
+      connection.sendOp(9, false);
+      return;
+    }
+    if (refusal.rule !== undefined) this.#parts.violations.record(refusal.rule, refusal.reason);
+    this.close(connection, refusal.closeCode, refusal.reason);
+  }
+
+  /** @returns why the payload is refused, or null */
+  #handle(connection: GatewayConnection, op: number, data: Record<string, unknown>): Refusal | null {
+    if (op === 2 || op === 6) {
+      if (connection.session !== null) return protocolError(4005, 'Already authenticated.');
+      if (data.token !== this.#parts.credentials.token) return { closeCode: 4004, reason: 'Authentication failed.' };
+      return op === 2 ? this.#identify(connection, data) : this.#resume(connection, data);
+    }
+    if (!OTHER_OPCODES.has(op)) return { closeCode: 4001, reason: `Unknown opcode ${op}.`, rule: 'gateway_payload' };
+    if (connection.session === null) return protocolError(4003, 'Not authenticated.');
+    if (op === 8) {
+      for (const chunk of memberChunks(this.#parts.world, data)) {
+        connection.session.dispatch('GUILD_MEMBERS_CHUNK', JSON.stringify(chunk));
+      }
+    }
+    return null;
+  }
+
+  #identify(connection: GatewayConnection, data: IdentifyData): Refusal | null {
+    const { options, world, violations } = this.#parts;
+    const checked = checkIdentify(data, { guilds: world.guilds.size, privilegedIntents: options.privilegedIntents });
+    if ('closeCode' in checked) return checked;
+    const { shard, numShards, intents } = checked;
+    const outcome = this.limits.identify(shard, numShards, performance.now());
+    if (outcome === 'bucket') {
+      violations.record('identify_bucket', `shard ${shard}/${numShards}`);
+      return 'invalid_session';
+    }
+    if (outcome === 'day') {
+      this.#resetToken();
+      return null;
+    }
+    const id = randomBytes(16).toString('hex');
+    const properties = data.properties ?? {};
+    const facts = { id, shard, numShards, intents, properties, identifiedAt: options.clock.now() };
+    const session = new GatewaySession(facts, options.replayBufferSize);
+    this.#attach(session, connection);
+    this.sessions.add(session);
+    this.publish('identified', session);
+    void greet(session, world, `ws://${connection.host}${RESUME_PATH}`);
+    return null;
+  }
+
+  #resume(connection: GatewayConnection, data: Record<string, unknown>): Refusal | null {
+    const { options } = this.#parts;
+    const session = this.sessions.get(String(data.session_id));
+    if (session === undefined) return 'invalid_session';
+    const { seq } = data;
+    if (session.detachedAt !== null && options.clock.now() - session.detachedAt > options.sessionRetentionMs) {
+      this.end(session);
+      return 'invalid_session';
+    }
+    if (typeof seq !== 'number' || seq > session.seq) {
+      this.end(session);
+      return protocolError(4007, 'Invalid seq.');
+    }
+    if (!session.canReplay(seq)) {
+      this.end(session);
+      return 'invalid_session';
+    }
+    const former = session.connection;
+    if (former !== null) {
+      // Somebody else still held it: one session has one connection, and the newer one wins.
+      this.detach(session);
+      former.sendOp(9, false);
+    }
+    this.#attach(session, connection);
+    session.resumes++;
+    session.replay(seq);
+    session.dispatch('RESUMED', '{"_trace":["[\\"gateway-simulator\\"]"]}');
+    this.publish('resumed', session);
+    return null;
+  }
+
+  #attach(session: GatewaySession, connection: GatewayConnection): void {
+    session.connection = connection;
+    session.detachedAt = null;
+    connection.session = session;
+  }
+
+  /** What Discord does after too many identifies: every session ends, and the token is replaced. */
+  #resetToken(): void {
+    this.#parts.violations.record('session_start_limit', 'the token was reset');
+    this.#parts.credentials.reset();
+    for (const session of this.sessions.all()) this.end(session);
+    for (const connection of this.#connections) connection.close(4004, 'Authentication failed.');
+  }
+
+  #endForgotten(): void {
+    const { clock, sessionRetentionMs } = this.#parts.options;
+    const oldest = clock.now() - sessionRetentionMs;
+    for (const session of this.sessions.all()) {
+      if (session.detachedAt !== null && session.detachedAt < oldest) this.end(session);
+    }
+  }
+}

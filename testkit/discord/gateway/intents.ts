@@ -1,0 +1,58 @@
+import { GatewayIntentBits as Bit } from 'discord-api-types/v10';
+
+/** Every intent that exists. */
+export const ALL_INTENTS = Object.values(Bit)
+  .filter((bit): bit is Bit => typeof bit === 'number')
+  .reduce((all, bit) => all | bit, 0);
+
+/** Intents of which a session needs one to get an event of a guild. Events that are not here go to every session. */
+const GUILD_EVENTS: Readonly<Record<string, number>> = {
+  GUILD_CREATE: Bit.Guilds,
+  GUILD_UPDATE: Bit.Guilds,
+  GUILD_DELETE: Bit.Guilds,
+  GUILD_ROLE_CREATE: Bit.Guilds,
+  GUILD_ROLE_UPDATE: Bit.Guilds,
+  GUILD_ROLE_DELETE: Bit.Guilds,
+  CHANNEL_CREATE: Bit.Guilds,
+  CHANNEL_UPDATE: Bit.Guilds,
+  CHANNEL_DELETE: Bit.Guilds,
+  THREAD_CREATE: Bit.Guilds,
+  THREAD_UPDATE: Bit.Guilds,
+  THREAD_DELETE: Bit.Guilds,
+  GUILD_MEMBER_ADD: Bit.GuildMembers,
+  GUILD_MEMBER_UPDATE: Bit.GuildMembers,
+  GUILD_MEMBER_REMOVE: Bit.GuildMembers,
+  GUILD_BAN_ADD: Bit.GuildModeration,
+  GUILD_BAN_REMOVE: Bit.GuildModeration,
+  GUILD_AUDIT_LOG_ENTRY_CREATE: Bit.GuildModeration,
+  GUILD_EMOJIS_UPDATE: Bit.GuildExpressions,
+  GUILD_STICKERS_UPDATE: Bit.GuildExpressions,
+  GUILD_INTEGRATIONS_UPDATE: Bit.GuildIntegrations,
+  WEBHOOKS_UPDATE: Bit.GuildWebhooks,
+  INVITE_CREATE: Bit.GuildInvites,
+  INVITE_DELETE: Bit.GuildInvites,
+  VOICE_STATE_UPDATE: Bit.GuildVoiceStates,
+  PRESENCE_UPDATE: Bit.GuildPresences,
+  MESSAGE_CREATE: Bit.GuildMessages,
+  MESSAGE_UPDATE: Bit.GuildMessages,
+  MESSAGE_DELETE: Bit.GuildMessages,
+  MESSAGE_DELETE_BULK: Bit.GuildMessages,
+  MESSAGE_REACTION_ADD: Bit.GuildMessageReactions,
+  MESSAGE_REACTION_REMOVE: Bit.GuildMessageReactions,
+  TYPING_START: Bit.GuildMessageTyping,
+  AUTO_MODERATION_ACTION_EXECUTION: Bit.AutoModerationExecution,
+};
+
+const DIRECT_EVENTS: Readonly<Record<string, number>> = {
+  MESSAGE_CREATE: Bit.DirectMessages,
+  MESSAGE_UPDATE: Bit.DirectMessages,
+  MESSAGE_DELETE: Bit.DirectMessages,
+  MESSAGE_REACTION_ADD: Bit.DirectMessageReactions,
+  MESSAGE_REACTION_REMOVE: Bit.DirectMessageReactions,
+  TYPING_START: Bit.DirectMessageTyping,
+};
+
+/** The intents of which a session needs one for this event; 0 when it needs none. */
+export function requiredIntents(event: string, guildId: string | null): number {
+  return (guildId === null ? DIRECT_EVENTS : GUILD_EVENTS)[event] ?? 0;
+}

@@ -1,0 +1,78 @@
+import { Pool } from 'undici';
+
+export interface PostReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Buffer;
+}
+
+/** A request ended without a response. `timeout`: the deadline passed; `error`: the connection failed. */
+export class PostFailure extends Error {
+  override readonly name = 'PostFailure';
+  readonly kind: 'timeout' | 'error';
+
+  constructor(kind: 'timeout' | 'error', cause: unknown) {
+    const code = (cause as { code?: unknown }).code;
+    super(kind === 'timeout' ? 'no response in time' : typeof code === 'string' ? code : String(cause), { cause });
+    this.kind = kind;
+  }
+}
+
+/**
+ * How many pools requests are dealt to in turn. With one, a quiet sender would use one connection, and so only one of
+ * several processes that listen on the same port.
+ */
+const POOLS = 8;
+
+/** Posts to one URL over kept connections. */
+export class Poster {
+  readonly url: string;
+  readonly #path: string;
+  readonly #pools: Pool[];
+  #next = 0;
+
+  constructor(url: string) {
+    const { origin, pathname, search } = new URL(url);
+    this.url = url;
+    this.#path = pathname + search;
+    this.#pools = Array.from(
+      { length: POOLS },
+      () => new Pool(origin, { connections: 64, headersTimeout: 0, bodyTimeout: 0, connectTimeout: 3000 }),
+    );
+  }
+
+  /** @throws PostFailure */
+  async post(body: Buffer, headers: Record<string, string>, timeoutMs: number): Promise<PostReply> {
+    const pool = this.#pools[this.#next++ % POOLS] as Pool;
+    const controller = new AbortController();
+    const timer = setTimeout(() => controller.abort(), timeoutMs);
+    try {
+      const reply = await pool.request({
+        path: this.#path,
+        method: 'POST',
+        headers,
+        body,
+        signal: controller.signal,
+      });
+      const content = Buffer.from(await reply.body.arrayBuffer());
+      return { status: reply.statusCode, headers: flatten(reply.headers), body: content };
+    } catch (error) {
+      throw new PostFailure(controller.signal.aborted ? 'timeout' : 'error', error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#pools.map((pool) => pool.destroy()));
+  }
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    flat[name] = Array.isArray(value) ? value.join(', ') : (value ?? '');
+  }
+  return flat;
+}

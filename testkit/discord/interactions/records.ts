@@ -1,0 +1,132 @@
+import { randomBytes } from 'node:crypto';
+import type { APIInteractionResponse } from 'discord-api-types/v10';
+import type { Clock } from '../clock.ts';
+import { INTERACTION_TOKEN_MS } from '../options.ts';
+import type { SnowflakeSource } from '../snowflake.ts';
+
+/** 1 ping, 2 command, 3 component, 4 autocomplete, 5 modal submit. */
+export type InteractionKind = 1 | 2 | 3 | 4 | 5;
+
+/** Where an interaction stands. `dead`: nobody answered in time, or the answer was refused. */
+export type InteractionState = 'waiting' | 'answered' | 'dead';
+
+/** What Discord remembers of an interaction while its token lives. */
+export interface InteractionRecord {
+  readonly id: string;
+  readonly token: string;
+  readonly type: InteractionKind;
+  readonly guildId: string | null;
+  readonly channelId: string;
+  readonly userId: string;
+  /** The command's name, or the custom id of the component or modal. */
+  readonly name: string;
+  /** 1 slash command, 2 user, 3 message command; 0 for the rest. */
+  readonly commandType: number;
+  /** The message with the component that was used, also for a modal that it opened. */
+  readonly sourceMessageId: string | null;
+  /** Unix milliseconds on the simulator's clock. */
+  createdAt: number;
+  state: InteractionState;
+  responseType: number | null;
+  response: APIInteractionResponse | null;
+  /** The message that `@original` is. */
+  originalId: string | null;
+  /** A deferred response that was not completed yet. */
+  loading: boolean;
+  /** When a deferred response was completed, on the clock of `performance.now()`. */
+  completedAt: number | null;
+  /** Called once, when the state leaves `waiting`. */
+  onAnswer: (() => void) | null;
+  /** Called once, when `loading` ends. */
+  onComplete: (() => void)[] | null;
+}
+
+export type NewRecord = Pick<
+  InteractionRecord,
+  'type' | 'guildId' | 'channelId' | 'userId' | 'name' | 'commandType' | 'sourceMessageId'
+>;
+
+const MAX_RECORDS = 250_000;
+
+/** Interactions by id, for as long as their tokens live; beyond a bound the oldest are forgotten earlier. */
+export class InteractionRecords {
+  readonly #clock: Clock;
+  readonly #ids: SnowflakeSource;
+  readonly #byId = new Map<string, InteractionRecord>();
+
+  constructor(clock: Clock, ids: SnowflakeSource) {
+    this.#clock = clock;
+    this.#ids = ids;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /** @param identity the id and token of a payload that was made elsewhere */
+  create(facts: NewRecord, identity?: { id: string; token: string }): InteractionRecord {
+    this.#prune();
+    const id = identity?.id ?? this.#ids.next();
+    const record: InteractionRecord = {
+      id,
+      token: identity?.token ?? createInteractionToken(id),
+      type: facts.type,
+      guildId: facts.guildId,
+      channelId: facts.channelId,
+      userId: facts.userId,
+      name: facts.name,
+      commandType: facts.commandType,
+      sourceMessageId: facts.sourceMessageId,
+      createdAt: this.#clock.now(),
+      state: 'waiting',
+      responseType: null,
+      response: null,
+      originalId: null,
+      loading: false,
+      completedAt: null,
+      onAnswer: null,
+      onComplete: null,
+    };
+    this.#byId.set(id, record);
+    return record;
+  }
+
+  get(id: string): InteractionRecord | undefined {
+    return this.#byId.get(id);
+  }
+
+  /** The interaction that a token belongs to, also when the token has expired. */
+  byToken(token: string): InteractionRecord | undefined {
+    const id = /^interaction:(\d+):/.exec(Buffer.from(token, 'base64').toString('latin1'))?.[1];
+    const record = id === undefined ? undefined : this.#byId.get(id);
+    return record?.token === token ? record : undefined;
+  }
+
+  expired(record: InteractionRecord): boolean {
+    return this.#clock.now() - record.createdAt > INTERACTION_TOKEN_MS;
+  }
+
+  /** A while after its token died an interaction is forgotten, and its token unknown instead of expired. */
+  #prune(): void {
+    const oldest = this.#clock.now() - INTERACTION_TOKEN_MS - 300_000;
+    for (const record of this.#byId.values()) {
+      if (record.createdAt >= oldest && this.#byId.size < MAX_RECORDS) return;
+      this.#byId.delete(record.id);
+    }
+  }
+}
+
+/** A token as Discord's are: base64 of `interaction:<id>:<random>`, more than 128 characters. */
+export function createInteractionToken(id: string): string {
+  return Buffer.from(`interaction:${id}:${randomBytes(75).toString('base64url')}`).toString('base64');
+}
+
+/** Ends `loading`, and tells who waits for it. */
+export function complete(record: InteractionRecord): void {
+  if (!record.loading) return;
+  record.loading = false;
+  record.completedAt = performance.now();
+  const waiting = record.onComplete;
+  record.onComplete = null;
+  for (const done of waiting ?? []) done();
+}

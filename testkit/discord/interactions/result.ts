@@ -1,0 +1,163 @@
+import type { APIInteractionResponse, APIMessage } from 'discord-api-types/v10';
+import type { InteractionKind, InteractionRecord } from './records.ts';
+
+/**
+ * - `answered`: a response that is final, or a modal
+ * - `deferred`: a response of type 5 or 6; `settled()` says when it was completed
+ * - `timeout`: no response within the deadline; the token is dead
+ * - `invalid`: a response that Discord refuses; `problem` says why
+ * - `error`: the connection failed, or the status was not 200 or 202
+ */
+export type Outcome = 'answered' | 'deferred' | 'timeout' | 'invalid' | 'error';
+
+/** How a deferred response ended. `pending`: not within the time that was waited; `none`: there was nothing to complete. */
+export type SettledOutcome = 'completed' | 'expired' | 'pending' | 'none';
+
+export interface Settlement {
+  readonly outcome: SettledOutcome;
+  /** From sending the interaction to its completion, in milliseconds. */
+  readonly elapsedMs: number;
+  readonly message: APIMessage | undefined;
+}
+
+/** What came back for an interaction. */
+export interface InteractionResult {
+  readonly id: string;
+  readonly token: string;
+  readonly type: InteractionKind;
+  readonly guildId: string | null;
+  readonly channelId: string;
+  readonly userId: string;
+  /** The command's name or the custom id. */
+  readonly name: string;
+  readonly via: 'http' | 'gateway';
+  readonly outcome: Outcome;
+  /** HTTP status of the request's own response; null when there was none. */
+  readonly status: number | null;
+  /** Its headers, lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The first response, whichever way it came. */
+  readonly response: APIInteractionResponse | null;
+  readonly responseType: number | null;
+  readonly deferred: boolean;
+  /** From sending to the first response, in milliseconds. */
+  readonly elapsedMs: number;
+  /** Why the outcome is `invalid` or `error`. */
+  readonly problem: string | null;
+  /** Header `guildway-pod`: which gateway pod answered. */
+  readonly pod: string | null;
+  /** Header `guildway-http-pod`: which HTTP pod answered. */
+  readonly httpPod: string | null;
+  /** `@original` as it is now. */
+  readonly message: APIMessage | undefined;
+  /** Waits until a deferred response was completed, at most `timeoutMs`. Default: as long as its token can live. */
+  settled(timeoutMs?: number): Promise<Settlement>;
+}
+
+/** The part of a result that is shown to those who watch: neither token nor content. */
+export interface InteractionSummary {
+  readonly id: string;
+  readonly type: InteractionKind;
+  readonly guildId: string | null;
+  readonly channelId: string;
+  readonly userId: string;
+  readonly name: string;
+  readonly via: 'http' | 'gateway';
+  readonly outcome: Outcome;
+  readonly status: number | null;
+  readonly responseType: number | null;
+  readonly elapsedMs: number;
+  readonly problem: string | null;
+  readonly pod: string | null;
+  readonly httpPod: string | null;
+  readonly messageId: string | null;
+}
+
+/** What is known when the first response has come, or did not come. */
+export interface FirstResponse {
+  readonly via: 'http' | 'gateway';
+  readonly outcome: Outcome;
+  readonly status: number | null;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly elapsedMs: number;
+  readonly problem: string | null;
+  /** `performance.now()` when it was sent. */
+  readonly sentAt: number;
+}
+
+interface ResultSources {
+  readonly record: InteractionRecord;
+  readonly first: FirstResponse;
+  readonly message: (id: string) => APIMessage | undefined;
+  readonly expired: (record: InteractionRecord) => boolean;
+}
+
+const MAX_WAIT_MS = 15 * 60_000;
+
+export function createResult(sources: ResultSources): InteractionResult {
+  const { record, first } = sources;
+  const original = () => (record.originalId === null ? undefined : sources.message(record.originalId));
+  const settlement = (): Settlement => ({
+    outcome: !record.loading ? 'completed' : sources.expired(record) ? 'expired' : 'pending',
+    elapsedMs: (record.completedAt ?? performance.now()) - first.sentAt,
+    message: original(),
+  });
+  return {
+    id: record.id,
+    token: record.token,
+    type: record.type,
+    guildId: record.guildId,
+    channelId: record.channelId,
+    userId: record.userId,
+    name: record.name,
+    via: first.via,
+    outcome: first.outcome,
+    status: first.status,
+    headers: first.headers,
+    response: record.response,
+    responseType: record.responseType,
+    deferred: first.outcome === 'deferred',
+    elapsedMs: first.elapsedMs,
+    problem: first.problem,
+    pod: first.headers['guildway-pod'] ?? null,
+    httpPod: first.headers['guildway-http-pod'] ?? null,
+    get message() {
+      return original();
+    },
+    settled(timeoutMs = MAX_WAIT_MS) {
+      if (first.outcome !== 'deferred') {
+        return Promise.resolve({ outcome: 'none', elapsedMs: first.elapsedMs, message: original() });
+      }
+      if (!record.loading) return Promise.resolve(settlement());
+      return new Promise((resolve) => {
+        const done = () => {
+          clearTimeout(timer);
+          resolve(settlement());
+        };
+        const timer = setTimeout(done, timeoutMs);
+        record.onComplete ??= [];
+        record.onComplete.push(done);
+      });
+    },
+  };
+}
+
+export function summarize(result: InteractionResult): InteractionSummary {
+  return {
+    id: result.id,
+    type: result.type,
+    guildId: result.guildId,
+    channelId: result.channelId,
+    userId: result.userId,
+    name: result.name,
+    via: result.via,
+    outcome: result.outcome,
+    status: result.status,
+    responseType: result.responseType,
+    elapsedMs: result.elapsedMs,
+    problem: result.problem,
+    pod: result.pod,
+    httpPod: result.httpPod,
+    messageId: result.message?.id ?? null,
+  };
+}

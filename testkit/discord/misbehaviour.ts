@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** What an injected answer of the REST API looks like. */
+export interface InjectedAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: unknown;
+}
+
+interface Fault {
+  readonly route: string;
+  remaining: number;
+  readonly answer: InjectedAnswer;
+}
+
+/** How the simulator can be told to behave badly. Routes are named as in `rest.requests`: `POST /channels/:channel/messages`. */
+export class Misbehaviour {
+  /** Every REST response waits this long, in milliseconds. */
+  slowMs = 0;
+  /** An inline response takes effect this much later, so that a PATCH of `@original` can overtake it. */
+  inlineDelayMs = 0;
+  readonly #faults: Fault[] = [];
+  readonly #stopped: AbortSignal;
+
+  /** @param stopped ends every pause */
+  constructor(stopped: AbortSignal) {
+    this.#stopped = stopped;
+  }
+
+  /** The next request of a route gets a 429. `*` stands for any route. */
+  rateLimit429Once(route: string, options: { retryAfterMs?: number; scope?: 'user' | 'shared' | 'global' } = {}): void {
+    const seconds = (options.retryAfterMs ?? 1000) / 1000;
+    const scope = options.scope ?? 'user';
+    const global = scope === 'global';
+    this.#faults.push({
+      route,
+      remaining: 1,
+      answer: {
+        status: 429,
+        headers: {
+          'retry-after': String(seconds),
+          'x-ratelimit-scope': scope,
+          ...(global ? { 'x-ratelimit-global': 'true' } : {}),
+        },
+        body: { message: 'You are being rate limited.', retry_after: seconds, global },
+      },
+    });
+  }
+
+  /** The next requests of a route fail with this status. `*` stands for any route. */
+  fail(route: string, status: number, times = 1): void {
+    this.#faults.push({
+      route,
+      remaining: times,
+      answer: { status, headers: {}, body: { message: `${status}: injected`, code: 0 } },
+    });
+  }
+
+  /** The answer to give instead of the real one; each is taken once. */
+  take(route: string): InjectedAnswer | null {
+    if (this.#faults.length === 0) return null;
+    const index = this.#faults.findIndex((fault) => fault.route === route || fault.route === '*');
+    const fault = this.#faults[index];
+    if (fault === undefined) return null;
+    fault.remaining--;
+    if (fault.remaining <= 0) this.#faults.splice(index, 1);
+    return fault.answer;
+  }
+
+  /** Behaves well again. */
+  reset(): void {
+    this.slowMs = 0;
+    this.inlineDelayMs = 0;
+    this.#faults.length = 0;
+  }
+
+  pending(): readonly { route: string; status: number; remaining: number }[] {
+    return this.#faults.map(({ route, remaining, answer }) => ({ route, remaining, status: answer.status }));
+  }
+
+  async pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#stopped, ref: false }).catch(() => {});
+  }
+}

@@ -1,0 +1,147 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Misbehaviour } from '../misbehaviour.ts';
+import type { Violations } from '../violations.ts';
+import { type RestBody, readBody } from './body.ts';
+import { DiscordError } from './errors.ts';
+import { RateLimits } from './rate-limits.ts';
+import { type Match, type RestReply, type Route, Router } from './router.ts';
+import { RestTraffic, redactPath } from './traffic.ts';
+
+interface RestApiParts {
+  readonly routes: Iterable<Route>;
+  readonly misbehaviour: Misbehaviour;
+  readonly violations: Violations;
+  readonly globalRequestsPerSecond: number;
+  readonly token: () => string;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: unknown;
+}
+
+const VERSION = /^\/api(?:\/v(\d+))?(\/[^?]*)?(?:\?(.*))?$/;
+const UNKNOWN_ROUTE: Answer = { status: 404, body: { message: '404: Not Found', code: 0 } };
+
+/** Discord's REST API below `/api`: authorization, limits and errors around the routes. */
+export class RestApi {
+  readonly traffic = new RestTraffic();
+  readonly #parts: RestApiParts;
+  readonly #router: Router;
+  readonly #limits: RateLimits;
+
+  constructor(parts: RestApiParts) {
+    this.#parts = parts;
+    this.#router = new Router(parts.routes);
+    this.#limits = new RateLimits(parts.globalRequestsPerSecond);
+  }
+
+  async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const started = performance.now();
+    const [, version, path = '/', query = ''] = VERSION.exec(request.url ?? '') ?? [];
+    const match = this.#router.match(request.method ?? 'GET', path);
+    const address = request.socket.remoteAddress ?? '';
+    let answer: Answer;
+    let bytes = 0;
+    const blockedFor = this.#limits.blocked(address, started);
+    if (blockedFor > 0) {
+      answer = { status: 429, headers: { 'retry-after': String(blockedFor) }, body: { message: 'error code: 1015' } };
+      request.resume();
+    } else if (version !== undefined && version !== '10' && version !== '9') {
+      answer = { status: 400, body: { message: 'Invalid API version', code: 50041 } };
+      request.resume();
+    } else {
+      try {
+        // The body is read in any case: an answer before its end would break the connection.
+        const body = await readBody(request);
+        bytes = body.bytes;
+        answer = await this.#answer(request, match, body, query);
+      } catch (error) {
+        answer = failure(error);
+      }
+    }
+    const { misbehaviour } = this.#parts;
+    if (misbehaviour.slowMs > 0) await misbehaviour.pause(misbehaviour.slowMs);
+    this.#countInvalid(answer.status, address);
+    send(response, answer);
+    this.traffic.add({
+      at: Date.now(),
+      route: match?.name ?? `${request.method} (unknown)`,
+      path: redactPath(path),
+      status: answer.status,
+      elapsedMs: performance.now() - started,
+      bytes,
+    });
+  }
+
+  async #answer(request: IncomingMessage, match: Match | null, body: RestBody, query: string): Promise<Answer> {
+    if (match === null) return UNKNOWN_ROUTE;
+    const { misbehaviour, violations, token } = this.#parts;
+    const { route, name, params } = match;
+    const injected = misbehaviour.take(name);
+    if (injected !== null) return injected;
+    if (route.auth === 'bot' && request.headers.authorization !== `Bot ${token()}`) {
+      violations.record('unauthorized', name);
+      return { status: 401, body: { message: '401: Unauthorized', code: 0 } };
+    }
+    const now = performance.now();
+    if (route.auth === 'bot') {
+      const verdict = this.#limits.global(now);
+      if (!verdict.allowed) {
+        violations.record('global_rate_limit', name);
+        return limited(verdict.headers, verdict.retryAfter, 'global');
+      }
+    }
+    let headers: Readonly<Record<string, string>> | undefined;
+    if (route.limit !== undefined) {
+      const verdict = this.#limits.route(name, params[route.limit.by] ?? '', route.limit, now);
+      headers = verdict.headers;
+      if (!verdict.allowed) {
+        violations.record('route_rate_limit', name);
+        return limited(verdict.headers, verdict.retryAfter, 'user');
+      }
+    }
+    const handled = await Promise.resolve()
+      .then(() =>
+        route.handle({
+          params,
+          query: new URLSearchParams(query),
+          json: body.json,
+          files: body.files,
+          host: request.headers.host ?? '127.0.0.1',
+        }),
+      )
+      .catch(failure);
+    return headers === undefined ? handled : { ...handled, headers };
+  }
+
+  #countInvalid(status: number, address: string): void {
+    if (status !== 401 && status !== 403 && status !== 429) return;
+    if (this.#limits.invalid(address, performance.now())) this.#parts.violations.record('invalid_requests', address);
+  }
+}
+
+function limited(headers: Readonly<Record<string, string>>, retryAfter: number, scope: 'global' | 'user'): Answer {
+  return {
+    status: 429,
+    headers,
+    body: { message: 'You are being rate limited.', retry_after: retryAfter, global: scope === 'global' },
+  };
+}
+
+function failure(error: unknown): RestReply {
+  if (error instanceof DiscordError) return { status: error.status, body: error.body };
+  return { status: 500, body: { message: `500: Internal Server Error (${String(error)})`, code: 0 } };
+}
+
+function send(response: ServerResponse, { status, headers, body }: Answer): void {
+  if (body === undefined) {
+    response.writeHead(status, headers);
+    response.end();
+    return;
+  }
+  const content = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { 'content-type': 'application/json', 'content-length': content.length, ...headers });
+  response.end(content);
+}

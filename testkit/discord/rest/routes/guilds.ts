@@ -1,0 +1,160 @@
+import type { APIGuildMember } from 'discord-api-types/v10';
+import type { SimulatedGuild } from '../../world/guild.ts';
+import { guildObject } from '../../world/guild-object.ts';
+import type { World } from '../../world/world.ts';
+import { DiscordError } from '../errors.ts';
+import type { RestRequest, Route } from '../router.ts';
+
+interface Parts {
+  readonly world: World;
+  readonly dispatch: (name: string, data: object, guildId: string | null) => number;
+}
+
+const GUILD = '/guilds/:guild';
+const MEMBER = `${GUILD}/members/:user`;
+const BAN = `${GUILD}/bans/:user`;
+const MAX_TIMEOUT_MS = 28 * 86_400_000;
+
+/** Guilds, their members, and moderation. */
+export function guildRoutes({ world, dispatch }: Parts): Route[] {
+  const guildOf = ({ params }: RestRequest): SimulatedGuild => {
+    const guild = world.guild(params.guild ?? '');
+    if (guild === undefined) throw new DiscordError(404, 10004);
+    return guild;
+  };
+  const memberOf = (request: RestRequest): { guild: SimulatedGuild; member: APIGuildMember; userId: string } => {
+    const guild = guildOf(request);
+    const userId = request.params.user === '@me' ? world.bot.id : (request.params.user ?? '');
+    const member = guild.members.get(userId);
+    if (member === undefined) throw new DiscordError(404, 10007);
+    return { guild, member, userId };
+  };
+  const remove = (guild: SimulatedGuild, userId: string): void => {
+    if (!guild.members.delete(userId)) return;
+    dispatch('GUILD_MEMBER_REMOVE', { guild_id: guild.id, user: world.user(userId) }, guild.id);
+  };
+  const change = (guild: SimulatedGuild, userId: string, member: APIGuildMember): APIGuildMember => {
+    guild.members.set(userId, member);
+    dispatch('GUILD_MEMBER_UPDATE', { ...member, guild_id: guild.id }, guild.id);
+    return member;
+  };
+  return [
+    {
+      method: 'GET',
+      path: GUILD,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: guildObject(guildOf(request)) }),
+    },
+    {
+      method: 'GET',
+      path: `${GUILD}/channels`,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: guildOf(request).channels }),
+    },
+    {
+      method: 'GET',
+      path: `${GUILD}/roles`,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: guildOf(request).roles }),
+    },
+    {
+      method: 'GET',
+      path: `${GUILD}/members`,
+      auth: 'bot',
+      handle(request) {
+        const after = BigInt(request.query.get('after') ?? '0');
+        const limit = Math.min(1000, Number(request.query.get('limit') ?? 1));
+        const members = [...guildOf(request).members.values()]
+          .filter(({ user }) => BigInt(user.id) > after)
+          .sort((a, b) => (BigInt(a.user.id) < BigInt(b.user.id) ? -1 : 1));
+        return { status: 200, body: members.slice(0, limit) };
+      },
+    },
+    {
+      method: 'GET',
+      path: MEMBER,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: memberOf(request).member }),
+    },
+    {
+      method: 'PATCH',
+      path: MEMBER,
+      auth: 'bot',
+      handle(request) {
+        const { guild, member, userId } = memberOf(request);
+        const body = (request.json ?? {}) as Partial<APIGuildMember>;
+        const until = body.communication_disabled_until;
+        if (typeof until === 'string') {
+          if (userId === guild.ownerId || guild.adminIds.includes(userId)) throw new DiscordError(403, 50013);
+          if (!(Date.parse(until) - Date.now() <= MAX_TIMEOUT_MS)) throw new DiscordError(400, 50035);
+        }
+        const { nick = member.nick ?? null, roles = member.roles } = body;
+        const changed: APIGuildMember = {
+          ...member,
+          nick,
+          roles,
+          communication_disabled_until: until === undefined ? (member.communication_disabled_until ?? null) : until,
+        };
+        return { status: 200, body: change(guild, userId, changed) };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: MEMBER,
+      auth: 'bot',
+      handle(request) {
+        const { guild, userId } = memberOf(request);
+        if (userId === guild.ownerId) throw new DiscordError(403, 50013);
+        remove(guild, userId);
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'GET',
+      path: `${GUILD}/bans`,
+      auth: 'bot',
+      handle(request) {
+        const bans = [...guildOf(request).bans].map(([id, reason]) => ({ reason, user: world.user(id) }));
+        return { status: 200, body: bans };
+      },
+    },
+    {
+      method: 'GET',
+      path: BAN,
+      auth: 'bot',
+      handle(request) {
+        const userId = request.params.user ?? '';
+        const reason = guildOf(request).bans.get(userId);
+        if (reason === undefined) throw new DiscordError(404, 10026);
+        return { status: 200, body: { reason, user: world.user(userId) } };
+      },
+    },
+    {
+      method: 'PUT',
+      path: BAN,
+      auth: 'bot',
+      handle(request) {
+        const guild = guildOf(request);
+        const userId = request.params.user ?? '';
+        if (userId === guild.ownerId) throw new DiscordError(403, 50013);
+        const user = world.user(userId);
+        guild.bans.set(userId, null);
+        remove(guild, userId);
+        dispatch('GUILD_BAN_ADD', { guild_id: guild.id, user }, guild.id);
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: BAN,
+      auth: 'bot',
+      handle(request) {
+        const guild = guildOf(request);
+        const userId = request.params.user ?? '';
+        if (!guild.bans.delete(userId)) throw new DiscordError(404, 10026);
+        dispatch('GUILD_BAN_REMOVE', { guild_id: guild.id, user: world.user(userId) }, guild.id);
+        return { status: 204 };
+      },
+    },
+  ];
+}

@@ -1,0 +1,288 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { ConsoleApi } from './console-api/console-api.ts';
+import { Events } from './events/events.ts';
+import { deliverMessageEvent } from './events/message-events.ts';
+import { WebhookEvents } from './events/webhook-events.ts';
+import { Feed, type FeedEvent } from './feed.ts';
+import { GatewayControl } from './gateway/control.ts';
+import { GATEWAY_PATH, Gateway, RESUME_PATH } from './gateway/gateway.ts';
+import { Interactions } from './interactions/interactions.ts';
+import { Modals } from './interactions/modals.ts';
+import { PayloadBuilder } from './interactions/payload.ts';
+import { InteractionRecords } from './interactions/records.ts';
+import { Responder } from './interactions/responder.ts';
+import { InteractionSender } from './interactions/sender.ts';
+import { WebhookSigner } from './keys.ts';
+import { Misbehaviour } from './misbehaviour.ts';
+import { createToken, resolveOptions, type SimulatorOptions } from './options.ts';
+import { RestApi } from './rest/rest-api.ts';
+import { applicationRoutes } from './rest/routes/applications.ts';
+import { channelRoutes } from './rest/routes/channels.ts';
+import { gatewayRoutes } from './rest/routes/gateway.ts';
+import { guildRoutes } from './rest/routes/guilds.ts';
+import { interactionRoutes } from './rest/routes/interactions.ts';
+import { userRoutes } from './rest/routes/users.ts';
+import type { RestTraffic } from './rest/traffic.ts';
+import { SnowflakeSource } from './snowflake.ts';
+import { CommandStore } from './store/commands.ts';
+import { FileStore } from './store/files.ts';
+import { MessageBuilder } from './store/message-builder.ts';
+import { MessageStore } from './store/messages.ts';
+import { Violations } from './violations.ts';
+import { type GuildDirectory, World } from './world/world.ts';
+
+/** Counters of everything that happened since the start. */
+export interface SimulatorStats {
+  readonly guilds: number;
+  readonly interactionsSent: number;
+  readonly sessions: number;
+  readonly connections: number;
+  readonly messages: number;
+  readonly requests: Readonly<Record<string, number>>;
+  readonly statuses: Readonly<Record<string, number>>;
+  readonly violations: Readonly<Record<string, number>>;
+}
+
+/** Discord, as far as a bot can tell: its REST API, its gateway, and the people who use the bot. */
+export interface DiscordSimulator extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>`; the console page is at its root. */
+  readonly url: string;
+  /** For `DISCORD_API_URL`; libraries append the version. */
+  readonly apiUrl: string;
+  readonly port: number;
+  readonly applicationId: string;
+  /** Hex. */
+  readonly publicKey: string;
+  /** The bot's token. Too many identifies in a day replace it. */
+  readonly token: string;
+  /** Where interactions are posted; null sends them over the gateway. */
+  interactionsUrl: string | null;
+  /** Where event webhooks are posted. */
+  eventWebhookUrl: string | null;
+  /** The guilds that the bot is in. */
+  readonly guilds: GuildDirectory;
+  readonly world: World;
+  readonly interactions: Interactions;
+  readonly events: Events;
+  readonly gateway: GatewayControl;
+  readonly misbehave: Misbehaviour;
+  readonly rest: RestTraffic;
+  readonly commands: CommandStore;
+  readonly messages: MessageStore;
+  readonly violations: Violations;
+  /** Hears of everything that happens. @returns ends the subscription */
+  watch(listener: (event: FeedEvent) => void): () => void;
+  stats(): SimulatorStats;
+  /** Closes every connection. What was sent and not answered yet ends as an error. */
+  stop(): Promise<void>;
+}
+
+/** Starts a simulator. @throws Error `EADDRINUSE` when the port is taken */
+export async function startDiscordSimulator(options: SimulatorOptions = {}): Promise<DiscordSimulator> {
+  const resolved = resolveOptions(options);
+  const { applicationId, clock, keyPair, log } = resolved;
+  const stopping = new AbortController();
+  const credentials = {
+    token: resolved.token,
+    reset() {
+      this.token = createToken(applicationId, randomBytes(16).toString('hex'));
+    },
+  };
+  const feed = new Feed();
+  const violations = new Violations(clock, feed);
+  const misbehave = new Misbehaviour(stopping.signal);
+  const ids = new SnowflakeSource(clock);
+  const world = new World(resolved);
+  const files = new FileStore(ids);
+  const builder = new MessageBuilder(ids, world, files);
+  const signer = new WebhookSigner(keyPair);
+  const gateway = new Gateway({ options: resolved, credentials, world, violations, feed });
+  const dispatch = (name: string, data: object, guildId: string | null) =>
+    gateway.sessions.deliver(name, guildId, JSON.stringify(data));
+
+  const messages = new MessageStore(resolved.messagesPerChannel, (change, stored) => {
+    deliverMessageEvent(gateway.sessions, world, change, stored);
+    if (!feed.active) return;
+    const { guildId, channelId, visibleTo, message } = stored;
+    if (change === 'delete') feed.publish({ type: 'message_delete', guildId, channelId, messageId: message.id });
+    else feed.publish({ type: change === 'create' ? 'message' : 'message_update', guildId, visibleTo, message });
+  });
+  const commands = new CommandStore(ids, applicationId, (guildId, count) => {
+    log('commands registered', { guildId, count });
+    feed.publish({ type: 'commands', guildId, count });
+  });
+
+  const deadlineMs = resolved.interactionDeadlineMs;
+  const records = new InteractionRecords(clock, ids);
+  const modals = new Modals();
+  const responder = new Responder({ clock, ids, world, messages, builder, records, modals, violations, deadlineMs });
+  const sender = new InteractionSender({
+    clock,
+    feed,
+    signer,
+    messages,
+    records,
+    responder,
+    violations,
+    misbehaviour: misbehave,
+    deadlineMs,
+    probeEvery: resolved.probeEvery,
+    dispatch: (guildId, json) => gateway.sessions.deliver('INTERACTION_CREATE', guildId, json),
+  });
+  const interactions = new Interactions({
+    applicationId,
+    clock,
+    signer,
+    builder: new PayloadBuilder({ world, commands, messages, modals, records }),
+    records,
+    sender,
+    newId: () => ids.next(),
+  });
+  const webhooks = new WebhookEvents({
+    applicationId,
+    clock,
+    signer,
+    feed,
+    violations,
+    backoffMs: resolved.eventWebhookBackoffMs,
+    deadlineMs,
+    stopped: stopping.signal,
+  });
+  sender.setUrl(resolved.interactionsUrl);
+  webhooks.setUrl(resolved.eventWebhookUrl);
+  const events = new Events({ ids, world, messages, builder, gateway, webhooks });
+
+  const rest = new RestApi({
+    misbehaviour: misbehave,
+    violations,
+    globalRequestsPerSecond: resolved.globalRequestsPerSecond,
+    token: () => credentials.token,
+    routes: [
+      ...gatewayRoutes({
+        maxConcurrency: resolved.maxConcurrency,
+        guildCount: resolved.guilds,
+        startLimit: () => gateway.limits.startLimit(),
+      }),
+      ...userRoutes(world),
+      ...applicationRoutes({
+        applicationId,
+        publicKey: keyPair.publicKey,
+        world,
+        commands,
+        urls: {
+          get interactionsUrl() {
+            return sender.url;
+          },
+          get eventWebhookUrl() {
+            return webhooks.url;
+          },
+          setEventWebhookUrl: (url) => webhooks.setUrl(url),
+          async tryInteractionsUrl(url) {
+            const former = sender.url;
+            sender.setUrl(url);
+            if (url === null || (await interactions.verifyEndpoint()).accepted) return true;
+            sender.setUrl(former);
+            return false;
+          },
+        },
+      }),
+      ...channelRoutes({ ids, world, messages, builder, dispatch }),
+      ...guildRoutes({ world, dispatch }),
+      ...interactionRoutes({ applicationId, records, responder }),
+    ],
+  });
+
+  const server = createServer();
+  server.keepAliveTimeout = 65_000;
+  await listen(server, resolved.port, resolved.host);
+  const { port } = server.address() as AddressInfo;
+  const shownHost = resolved.host === '0.0.0.0' || resolved.host === '::' ? '127.0.0.1' : resolved.host;
+  const url = `http://${shownHost.includes(':') ? `[${shownHost}]` : shownHost}:${port}`;
+  files.baseUrl = url;
+
+  const simulator: DiscordSimulator = {
+    url,
+    apiUrl: `${url}/api`,
+    port,
+    applicationId,
+    publicKey: keyPair.publicKey,
+    get token() {
+      return credentials.token;
+    },
+    get interactionsUrl() {
+      return sender.url;
+    },
+    set interactionsUrl(value) {
+      sender.setUrl(value);
+    },
+    get eventWebhookUrl() {
+      return webhooks.url;
+    },
+    set eventWebhookUrl(value) {
+      webhooks.setUrl(value);
+    },
+    guilds: world.guilds,
+    world,
+    interactions,
+    events,
+    gateway: new GatewayControl(gateway),
+    misbehave,
+    rest: rest.traffic,
+    commands,
+    messages,
+    violations,
+    watch: (listener) => feed.subscribe(listener),
+    stats: () => ({
+      guilds: world.guilds.size,
+      interactionsSent: sender.sent,
+      sessions: gateway.sessions.size,
+      connections: gateway.connections.length,
+      messages: messages.size,
+      requests: rest.traffic.counts(),
+      statuses: rest.traffic.statuses(),
+      violations: violations.counts(),
+    }),
+    async stop() {
+      if (stopping.signal.aborted) return;
+      stopping.abort();
+      consoleApi.stop();
+      gateway.stop();
+      await Promise.all([sender.close(), webhooks.close()]);
+      server.closeAllConnections();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+    async [Symbol.asyncDispose]() {
+      await simulator.stop();
+    },
+  };
+  const consoleApi = new ConsoleApi(simulator, files);
+
+  server.on('request', (request, response) => {
+    const path = request.url ?? '/';
+    const served = path.startsWith('/api/') ? rest.serve(request, response) : consoleApi.serve(request, response);
+    served.catch((error: unknown) => {
+      log('request failed', { path: path.split('?')[0], error: String(error) });
+      if (response.headersSent) response.destroy();
+      else response.writeHead(500).end();
+    });
+  });
+  server.on('upgrade', (request, socket, head) => {
+    const path = (request.url ?? '').split('?')[0]?.replace(/\/$/, '');
+    if (path === GATEWAY_PATH || path === RESUME_PATH || path === '') gateway.upgrade(request, socket, head);
+    else socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+  });
+  log('simulator started', { url, applicationId, guilds: world.guilds.size });
+  return simulator;
+}
+
+function listen(server: Server, port: number, host: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      server.removeListener('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,68 @@
+import type { SimulatedGuild } from './guild.ts';
+
+/** A guild as the REST API shows it. */
+export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
+  return {
+    id: guild.id,
+    name: guild.name,
+    icon: null,
+    description: null,
+    splash: null,
+    discovery_splash: null,
+    features: [],
+    emojis: [],
+    stickers: [],
+    banner: null,
+    owner_id: guild.ownerId,
+    application_id: null,
+    region: 'deprecated',
+    afk_channel_id: null,
+    afk_timeout: 300,
+    system_channel_id: guild.channels[0]?.id ?? null,
+    system_channel_flags: 0,
+    widget_enabled: false,
+    widget_channel_id: null,
+    verification_level: 1,
+    roles: guild.roles,
+    default_message_notifications: 0,
+    mfa_level: 0,
+    explicit_content_filter: 0,
+    max_presences: null,
+    max_members: 500_000,
+    max_video_channel_users: 25,
+    vanity_url_code: null,
+    premium_tier: 0,
+    premium_subscription_count: 0,
+    premium_progress_bar_enabled: false,
+    preferred_locale: guild.locale,
+    rules_channel_id: null,
+    safety_alerts_channel_id: null,
+    public_updates_channel_id: null,
+    nsfw: false,
+    nsfw_level: 0,
+    hub_type: null,
+  };
+}
+
+/**
+ * The data of a GUILD_CREATE, as JSON.
+ * @param members whose members to include; without the presences intent Discord sends the bot alone
+ */
+export function guildCreateJson(guild: SimulatedGuild, members: 'all' | 'bot', botId: string): string {
+  const bot = guild.members.get(botId);
+  return JSON.stringify({
+    ...guildObject(guild),
+    joined_at: guild.joinedAt,
+    large: false,
+    unavailable: false,
+    member_count: guild.members.size,
+    voice_states: [],
+    members: members === 'all' ? [...guild.members.values()] : bot === undefined ? [] : [bot],
+    channels: guild.channels,
+    threads: [],
+    presences: [],
+    stage_instances: [],
+    guild_scheduled_events: [],
+    soundboard_sounds: [],
+  });
+}

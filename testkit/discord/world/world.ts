@@ -1,0 +1,143 @@
+import type { APIDMChannel, APITextChannel, APIUser } from 'discord-api-types/v10';
+import { ChannelType } from 'discord-api-types/v10';
+import { shardOf, snowflakeAfter, snowflakeAt } from '../snowflake.ts';
+import { createGuild, guildsOfChannel, type SimulatedGuild } from './guild.ts';
+import { Random } from './random.ts';
+import { createBotUser, createUser, createUserIds } from './users.ts';
+
+const FIRST_GUILD = Date.UTC(2015, 8, 1);
+const LAST_GUILD = Date.UTC(2026, 5, 1);
+
+/** The guilds the bot is in, in the order they were made. Each comes to life on first use. */
+export interface GuildDirectory extends Iterable<SimulatedGuild> {
+  readonly ids: readonly string[];
+  readonly size: number;
+  /** @throws RangeError when there are not so many */
+  at(index: number): SimulatedGuild;
+  get(guildId: string): SimulatedGuild | undefined;
+}
+
+export type SimulatedChannel = APITextChannel | APIDMChannel;
+
+/** Guilds, channels and people: all of it follows from the seed. */
+export class World {
+  readonly bot: APIUser;
+  readonly guilds: GuildDirectory;
+  readonly #seed: number;
+  readonly #people: readonly string[];
+  readonly #peopleIds: ReadonlySet<string>;
+  readonly #users = new Map<string, APIUser>();
+  readonly #ids: readonly string[];
+  readonly #known: ReadonlySet<string>;
+  readonly #guilds = new Map<string, SimulatedGuild>();
+  /** Guilds that the bot is not in. Any id may turn up, so only the latest are kept. */
+  readonly #strangers = new Map<string, SimulatedGuild>();
+  readonly #byShard = new Map<number, string[][]>();
+
+  constructor(options: { seed: number; guilds: number; applicationId: string }) {
+    this.#seed = options.seed;
+    this.bot = createBotUser(options.applicationId);
+    this.#users.set(this.bot.id, this.bot);
+    const random = new Random(options.seed);
+    this.#people = createUserIds(Math.min(5000, Math.max(60, options.guilds * 2)), random);
+    this.#peopleIds = new Set(this.#people);
+    this.#ids = createGuildIds(options.guilds, random);
+    this.#known = new Set(this.#ids);
+    this.guilds = this.#directory();
+  }
+
+  /** A guild that the bot is in. */
+  guild(guildId: string): SimulatedGuild | undefined {
+    const found = this.#guilds.get(guildId);
+    if (found !== undefined || !this.#known.has(guildId)) return found;
+    const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
+    this.#guilds.set(guildId, guild);
+    return guild;
+  }
+
+  /** Any guild: one that the bot is in, or one that it has never seen. */
+  anyGuild(guildId: string): SimulatedGuild {
+    const known = this.guild(guildId) ?? this.#strangers.get(guildId);
+    if (known !== undefined) return known;
+    const stranger = createGuild(guildId, this.#seed, this.#people, null);
+    if (this.#strangers.size >= 10_000) this.#strangers.delete(this.#strangers.keys().next().value as string);
+    this.#strangers.set(guildId, stranger);
+    return stranger;
+  }
+
+  user(userId: string): APIUser {
+    let user = this.#users.get(userId);
+    if (user === undefined) {
+      user = createUser(userId);
+      if (this.#users.size >= 50_000) this.#users.clear();
+      this.#users.set(userId, user);
+    }
+    return userId === this.bot.id ? this.bot : user;
+  }
+
+  /** People who are members of guilds, or write to the bot directly. */
+  get people(): readonly string[] {
+    return this.#people;
+  }
+
+  /** The channel between the bot and somebody. */
+  directChannel(userId: string): APIDMChannel {
+    return {
+      id: snowflakeAfter(userId, 1),
+      type: ChannelType.DM,
+      last_message_id: null,
+      flags: 0,
+      recipients: [this.user(userId)],
+    } as unknown as APIDMChannel;
+  }
+
+  /** A channel that the bot can see, or undefined. */
+  channel(channelId: string): SimulatedChannel | undefined {
+    for (const guildId of guildsOfChannel(channelId)) {
+      const found = (this.guild(guildId) ?? this.#strangers.get(guildId))?.channels.find((one) => one.id === channelId);
+      if (found !== undefined) return found;
+    }
+    const userId = snowflakeAfter(channelId, -1);
+    return this.#users.has(userId) || this.#peopleIds.has(userId) ? this.directChannel(userId) : undefined;
+  }
+
+  /** Ids of the bot's guilds on a shard. */
+  guildsOfShard(shard: number, numShards: number): readonly string[] {
+    let shards = this.#byShard.get(numShards);
+    if (shards === undefined) {
+      shards = Array.from({ length: numShards }, () => []);
+      for (const id of this.#ids) shards[shardOf(id, numShards)]?.push(id);
+      this.#byShard.set(numShards, shards);
+    }
+    return shards[shard] ?? [];
+  }
+
+  #directory(): GuildDirectory {
+    const ids = this.#ids;
+    const get = (guildId: string) => this.guild(guildId);
+    return {
+      ids,
+      size: ids.length,
+      get,
+      at(index) {
+        const guild = get(ids[index] ?? '');
+        if (guild === undefined) throw new RangeError(`there is no guild ${index}: the bot is in ${ids.length}`);
+        return guild;
+      },
+      *[Symbol.iterator]() {
+        for (const id of ids) yield get(id) as SimulatedGuild;
+      },
+    };
+  }
+}
+
+/** Ids over Discord's years, more of them in later ones. Multiples of 16: roles and channels follow their guild's id. */
+function createGuildIds(count: number, random: Random): string[] {
+  const ids = new Set<string>();
+  while (ids.size < count) {
+    const share = Math.sqrt(random.uint32() / 0x1_0000_0000);
+    const at = FIRST_GUILD + share * (LAST_GUILD - FIRST_GUILD);
+    ids.add(snowflakeAt(at, (random.below(32) << 17) | (random.below(32) << 12) | (random.below(32) * 16)));
+  }
+  return [...ids];
+}
