@@ -62,6 +62,8 @@ export interface Cluster extends AsyncDisposable {
   addHttpPod(): Promise<Pod>;
   /** Takes the last HTTP pod out of rotation and ends it in the orderly way. */
   removeHttpPod(): Promise<void>;
+  /** From now on new connections go to these HTTP pods only, as when the others are not ready. */
+  rotate(pods: readonly Pod[]): void;
   /** The database of the pod with this ordinal. */
   databasePath(ordinal: number): string;
   stop(): Promise<void>;
@@ -107,7 +109,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const balancer = await startBalancer({ port: options.port ?? 0, host: '127.0.0.1' });
     undo.push(() => balancer.close());
     const url = `http://127.0.0.1:${balancer.port}`;
-    const simulator = options.discord === undefined ? await startSimulator(options, url, directory) : null;
+    const simulator = options.discord === undefined ? await startSimulator(options, url) : null;
     if (simulator !== null) undo.push(() => simulator.stop());
     const firstPort = await findFreePorts(2 * gatewayCount);
     const databasePath = (ordinal: number): string => join(directory, `gateway-${ordinal}`, 'guildway.sqlite3');
@@ -195,6 +197,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         return pod;
       },
       removeHttpPod: () => removeLast(httpPods, balancer),
+      rotate(pods) {
+        balancer.targets = pods.map(({ port }) => port);
+      },
     };
   } catch (error) {
     await stop();
@@ -202,10 +207,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-async function startSimulator(options: ClusterOptions, url: string, directory: string): Promise<DiscordSimulator> {
-  const { port: _, ...identity } = await simulatorIdentity(join(directory, 'discord.json'));
+async function startSimulator(options: ClusterOptions, url: string): Promise<DiscordSimulator> {
   return startDiscordSimulator({
-    ...identity,
     ...options.simulator,
     port: options.consolePort ?? 0,
     guilds: options.guilds ?? 30,

@@ -1,0 +1,78 @@
+/**
+ * The bot of the history check. It writes one row per step of an operation into a table without any constraint, so that
+ * whatever is done twice is there twice.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ApplicationCommandOptionType } from 'discord-api-types/v10';
+import { type BotContext, defineBot, optionsOf, reply } from 'guildway';
+
+interface Order {
+  readonly operation: string;
+  /** Transactions, each writing one row. */
+  readonly steps: number;
+  /** Waits this long before the first of them. */
+  readonly slowMs: number;
+}
+
+async function execute(order: Order, via: string, context: BotContext): Promise<void> {
+  if (order.slowMs > 0) await sleep(order.slowMs);
+  for (let step = 0; step < order.steps; step++) {
+    // Other work, and a kill, can come between two steps.
+    if (step > 0) await sleep(1);
+    context.transaction((db) => {
+      db.run(
+        'INSERT INTO operations (guild_id, operation, step, via) VALUES (?, ?, ?, ?)',
+        context.guildId,
+        order.operation,
+        step,
+        via,
+      );
+    });
+  }
+}
+
+/** The content of a message that is an operation: `operation <id>`. */
+const MESSAGE = /^operation (\S+)$/;
+
+export default defineBot({
+  name: 'chaos',
+  // Guild messages, and their content.
+  intents: (1 << 9) | (1 << 15),
+  tables: ['operations'],
+  migrations: [
+    'CREATE TABLE operations (guild_id TEXT NOT NULL, operation TEXT NOT NULL, step INTEGER NOT NULL, via TEXT NOT NULL) STRICT',
+  ],
+  commands: [
+    {
+      name: 'operation',
+      description: 'Writes an operation down',
+      options: [
+        { type: ApplicationCommandOptionType.String, name: 'id', description: 'Its number', required: true },
+        { type: ApplicationCommandOptionType.Integer, name: 'steps', description: 'Transactions' },
+        { type: ApplicationCommandOptionType.Integer, name: 'slow-ms', description: 'Milliseconds before the first' },
+      ],
+      async run(interaction, context) {
+        const options = optionsOf(interaction);
+        const operation = options.string('id') ?? '';
+        const order = { operation, steps: options.number('steps') ?? 1, slowMs: options.number('slow-ms') ?? 0 };
+        await execute(order, 'interaction', context);
+        return reply(`done ${operation}`);
+      },
+    },
+  ],
+  events: {
+    async MESSAGE_CREATE(message, context) {
+      const operation = MESSAGE.exec(message.content)?.[1];
+      if (operation !== undefined) await execute({ operation, steps: 1, slowMs: 0 }, 'event', context);
+    },
+  },
+  async fetch(request, context) {
+    const { pathname } = new URL(request.url);
+    if (request.method !== 'POST' || !/^\/api\/guilds\/\d+\/operations$/.test(pathname)) {
+      return Response.json({ error: `no ${request.method} ${pathname}` }, { status: 404 });
+    }
+    const order = (await request.json()) as Order;
+    await execute(order, 'api', context);
+    return Response.json({ done: order.operation }, { status: 201 });
+  },
+});

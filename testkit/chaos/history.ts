@@ -1,0 +1,147 @@
+/**
+ * The history check: what clients were told, against what is in the databases. Pure, so that it can itself be tested.
+ */
+
+/** How an operation reached the system. */
+export type Via = 'interaction' | 'api' | 'event';
+
+/**
+ * What the client knows in the end.
+ * - `acknowledged`: it was told of success
+ * - `completed`: it got a deferred response, and later success
+ * - `not-done`: it got a deferred response, and was later told that it did not happen
+ * - `refused`: it was told that nothing was done
+ * - `unknown`: no answer, or one that says that the outcome is not known
+ * - `unresolved`: it got a deferred response, and nothing after it
+ */
+export type Fate = 'acknowledged' | 'completed' | 'not-done' | 'refused' | 'unknown' | 'unresolved';
+
+export interface Operation {
+  /** Unique within a run. */
+  readonly id: string;
+  readonly guildId: string;
+  readonly via: Via;
+  /** How many rows it writes, each in a transaction of its own; numbered from 0. */
+  readonly steps: number;
+  readonly fate: Fate;
+}
+
+/** A row that an operation wrote, and the pod in whose database it is. */
+export interface Row {
+  readonly operation: string;
+  readonly guildId: string;
+  readonly step: number;
+  readonly pod: number;
+}
+
+/**
+ * - `lost`: acknowledged or completed, but a row is missing
+ * - `doubled`: a row is there more than once
+ * - `misplaced`: a row is at a pod that does not own its guild
+ * - `contradicted`: a row of an operation that was refused or reported as not done
+ * - `unresolved`: deferred, and neither completed nor reported
+ * - `stray`: a row of an operation that nobody sent, or of another guild than it was for
+ */
+export type Problem = 'lost' | 'doubled' | 'misplaced' | 'contradicted' | 'unresolved' | 'stray';
+
+export interface Finding {
+  readonly problem: Problem;
+  readonly operation: string;
+  readonly guildId: string;
+  readonly via: Via | null;
+  readonly fate: Fate | null;
+  readonly owner: number;
+  /** The operation's rows as `step@pod`. */
+  readonly rows: readonly string[];
+}
+
+export interface Verdict {
+  readonly operations: number;
+  readonly rows: number;
+  readonly fates: Readonly<Record<Fate, number>>;
+  readonly problems: Readonly<Record<Problem, number>>;
+  readonly findings: readonly Finding[];
+  /** No problem of any kind. */
+  readonly clean: boolean;
+}
+
+/**
+ * Compares a history with the rows of all pods.
+ * @param ownerOf the routing arithmetic: the ordinal of the pod that owns a guild
+ */
+export function checkHistory(
+  operations: readonly Operation[],
+  rows: readonly Row[],
+  ownerOf: (guildId: string) => number,
+): Verdict {
+  const fates: Record<Fate, number> = {
+    acknowledged: 0,
+    completed: 0,
+    'not-done': 0,
+    refused: 0,
+    unknown: 0,
+    unresolved: 0,
+  };
+  const problems: Record<Problem, number> = {
+    lost: 0,
+    doubled: 0,
+    misplaced: 0,
+    contradicted: 0,
+    unresolved: 0,
+    stray: 0,
+  };
+  const findings: Finding[] = [];
+  const rowsOf = Map.groupBy(rows, (row) => row.operation);
+  const known = new Set<string>();
+
+  const report = (problem: Problem, subject: Operation | Row, found: readonly Row[]): void => {
+    const isOperation = 'fate' in subject;
+    problems[problem]++;
+    findings.push({
+      problem,
+      operation: isOperation ? subject.id : subject.operation,
+      guildId: subject.guildId,
+      via: isOperation ? subject.via : null,
+      fate: isOperation ? subject.fate : null,
+      owner: ownerOf(subject.guildId),
+      rows: found.map((row) => `${row.step}@${row.pod}`),
+    });
+  };
+
+  for (const operation of operations) {
+    if (known.has(operation.id)) throw new Error(`two operations are numbered ${operation.id}`);
+    known.add(operation.id);
+    fates[operation.fate]++;
+    const found = rowsOf.get(operation.id) ?? [];
+    for (const problem of problemsOf(operation, found, ownerOf(operation.guildId))) report(problem, operation, found);
+  }
+  for (const [id, found] of rowsOf) if (!known.has(id)) report('stray', found[0] as Row, found);
+
+  return {
+    operations: operations.length,
+    rows: rows.length,
+    fates,
+    problems,
+    findings,
+    clean: findings.length === 0,
+  };
+}
+
+function problemsOf(operation: Operation, found: readonly Row[], owner: number): Problem[] {
+  const { fate, steps } = operation;
+  const problems: Problem[] = [];
+  const perStep = new Array<number>(steps).fill(0);
+  let stray = false;
+  for (const row of found) {
+    if (row.guildId !== operation.guildId || !(row.step >= 0 && row.step < steps)) stray = true;
+    else (perStep[row.step] as number)++;
+  }
+  const succeeded = fate === 'acknowledged' || fate === 'completed';
+  if (succeeded && perStep.some((count) => count === 0)) problems.push('lost');
+  if (perStep.some((count) => count > 1)) problems.push('doubled');
+  if (found.some((row) => row.pod !== owner)) problems.push('misplaced');
+  if ((fate === 'refused' || fate === 'not-done') && found.length > 0) problems.push('contradicted');
+  if (fate === 'unresolved') problems.push('unresolved');
+  if (stray) problems.push('stray');
+  return problems;
+}
