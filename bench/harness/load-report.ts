@@ -1,0 +1,149 @@
+import type { RunResult } from '../generator/main.ts';
+import { FIXED, type Scenario } from '../workloads/load-scenarios.ts';
+import type { LineChart } from './chart.ts';
+import { ratio, type Spread, spread } from './statistics.ts';
+
+export interface Measured {
+  readonly scenario: Scenario;
+  readonly rounds: RunResult[];
+  /** Connections from HTTP pods to gateway pods, all of those that run. */
+  connections: number;
+}
+
+const costOf = ({ cpuMicroseconds, requests }: RunResult): number => cpuMicroseconds / requests;
+const count = (value: number): string => value.toLocaleString('en-US');
+const median = (entry: Measured, pick: (round: RunResult) => number): number => spread(entry.rounds.map(pick)).median;
+const memoryMB = (entry: Measured): number =>
+  Math.max(...entry.rounds.map(({ peakMemory }) => peakMemory)) / entry.scenario.httpPods / 1e6;
+
+/** The ratios that must not grow. */
+export interface LoadRatio {
+  readonly what: string;
+  readonly value: Spread;
+  readonly atMost: number;
+}
+
+export function ratiosOf(measured: readonly Measured[]): LoadRatio[] {
+  const find = (wanted: Scenario): Measured | undefined =>
+    measured.find(
+      ({ scenario }) =>
+        scenario.httpPods === wanted.httpPods &&
+        scenario.gatewayPods === wanted.gatewayPods &&
+        scenario.guilds === wanted.guilds,
+    );
+  const compare = (what: string, large: Scenario, small: Scenario, atMost: number): LoadRatio[] => {
+    const [above, below] = [find(large), find(small)];
+    if (above === undefined || below === undefined) return [];
+    return [{ what, value: ratio(above.rounds.map(costOf), below.rounds.map(costOf)), atMost }];
+  };
+  return [
+    ...[3, 10].flatMap((gatewayPods) =>
+      compare(
+        `CPU per request, 10 HTTP pods / 1, ${gatewayPods} gateway pods`,
+        { ...FIXED, gatewayPods, httpPods: 10 },
+        { ...FIXED, gatewayPods },
+        1.05,
+      ),
+    ),
+    ...compare('CPU per request, 1,000,000 guilds / 1,000', { ...FIXED, guilds: 1_000_000 }, FIXED, 1.1),
+  ];
+}
+
+export function loadMarkdown(measured: readonly Measured[], connectionsPerPod: number): string {
+  const rows = measured.map((entry) => {
+    const { scenario, rounds, connections } = entry;
+    const cost = spread(rounds.map(costOf));
+    return [
+      String(scenario.httpPods),
+      String(scenario.gatewayPods),
+      count(scenario.guilds),
+      `${cost.median.toFixed(1)} (${cost.min.toFixed(1)}–${cost.max.toFixed(1)})`,
+      count(Math.round(median(entry, ({ requests, elapsedMs }) => (requests / elapsedMs) * 1000))),
+      median(entry, ({ latency }) => latency.p50).toFixed(2),
+      median(entry, ({ latency }) => latency.p99).toFixed(2),
+      median(entry, ({ latency }) => latency.p999).toFixed(2),
+      memoryMB(entry).toFixed(0),
+      String(connections),
+      String(rounds.reduce((sum, { failed }) => sum + failed, 0)),
+    ];
+  });
+  const header = [
+    'HTTP pods',
+    'gateway pods',
+    'guilds',
+    'µs CPU per request',
+    'per second',
+    'p50 ms',
+    'p99 ms',
+    'p99.9 ms',
+    'peak MB a pod',
+    'connections',
+    'failed',
+  ];
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [
+    `${connectionsPerPod} client connections to each HTTP pod, a request under way on each. All HTTP pods share one core, so throughput is that of a core.`,
+    '',
+    line(header),
+    line(header.map(() => '--:')),
+    ...rows.map(line),
+    '',
+    ...ratiosOf(measured).map(
+      ({ what, value, atMost }) =>
+        `- ${what}: ${value.median.toFixed(2)} (${value.min.toFixed(2)}–${value.max.toFixed(2)}); at most ${atMost}: ${value.median <= atMost ? 'reached' : 'missed'}`,
+    ),
+    ...memoryLine(measured),
+    '',
+  ].join('\n');
+}
+
+function memoryLine(measured: readonly Measured[]): string[] {
+  const largest = measured.find(({ scenario }) => scenario.guilds === 1_000_000);
+  if (largest === undefined) return [];
+  const peak = memoryMB(largest);
+  return [
+    `- peak memory of an HTTP pod with 1,000,000 guilds: ${peak.toFixed(0)} MB; at most 120: ${peak <= 120 ? 'reached' : 'missed'}`,
+  ];
+}
+
+export function loadCharts(measured: readonly Measured[]): LineChart[] {
+  const byPods = (yLabel: string, title: string, pick: (entry: Measured) => number): LineChart => {
+    const entries = measured.filter(({ scenario }) => scenario.guilds === FIXED.guilds);
+    const x = [...new Set(entries.map(({ scenario }) => scenario.httpPods))];
+    const gateways = [...new Set(entries.map(({ scenario }) => scenario.gatewayPods))];
+    return {
+      title,
+      xLabel: 'HTTP pods',
+      yLabel,
+      x: x.map(String),
+      series: gateways.map((gatewayPods) => ({
+        name: `${gatewayPods} gateway pods`,
+        y: x.map((httpPods) => {
+          const found = entries.find(
+            ({ scenario }) => scenario.httpPods === httpPods && scenario.gatewayPods === gatewayPods,
+          );
+          return found === undefined ? null : pick(found);
+        }),
+      })),
+    };
+  };
+  const guilds = measured
+    .filter(({ scenario }) => scenario.httpPods === FIXED.httpPods && scenario.gatewayPods === FIXED.gatewayPods)
+    .toSorted((a, b) => a.scenario.guilds - b.scenario.guilds);
+  const byGuilds = (yLabel: string, title: string, pick: (entry: Measured) => number): LineChart => ({
+    title,
+    xLabel: 'guilds',
+    yLabel,
+    x: guilds.map(({ scenario }) => count(scenario.guilds)),
+    series: [{ name: '1 HTTP pod, 3 gateway pods', y: guilds.map(pick) }],
+  });
+  const cost = (entry: Measured): number => median(entry, costOf);
+  return [
+    byPods('µs CPU per request', 'Cost of a request, by HTTP pods', cost),
+    byPods('ms', 'p99 latency, by HTTP pods (they share one core)', (entry) =>
+      median(entry, ({ latency }) => latency.p99),
+    ),
+    byGuilds('µs CPU per request', 'Cost of a request, by guilds', cost),
+    byGuilds('MB', 'Peak memory of an HTTP pod, by guilds', memoryMB),
+  ];
+}

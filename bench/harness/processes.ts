@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
+
+/** What runs on which core: the process under test alone on one, everything else on the other. */
+export const CORE = Object.freeze({ tested: 0, rest: 1 });
+
+/** Whether processes can be pinned here: it takes two cores and `taskset`. */
+export const canPin: boolean = availableParallelism() >= 2 && spawnSync('taskset', ['--version']).status === 0;
+
+export interface RunningProcess {
+  readonly pid: number;
+  /** What it wrote to standard output and error, the last 4 KB of it. */
+  readonly output: () => string;
+  readonly child: ChildProcess;
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly core: number;
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  readonly cwd?: string;
+  /** Opens a channel for messages: for children that are Node. */
+  readonly channel?: true;
+}
+
+/** Starts a process, pinned to a core where that is possible. Who starts it stops it. */
+export function start(options: StartOptions): RunningProcess {
+  const pinned = canPin ? ['taskset', '-c', String(options.core), options.command] : [options.command];
+  const child = spawn(pinned[0] as string, [...pinned.slice(1), ...options.args], {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.channel === undefined ? [] : (['ipc'] as const))],
+  });
+  let output = '';
+  const keep = (chunk: Buffer): void => {
+    output = (output + chunk.toString()).slice(-4096);
+  };
+  child.stdout?.on('data', keep);
+  child.stderr?.on('data', keep);
+  const ended = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', (error) => {
+      output += error.message;
+      resolve();
+    });
+  });
+  return {
+    pid: child.pid ?? -1,
+    child,
+    output: () => output,
+    async stop() {
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
+      await ended;
+      clearTimeout(timer);
+    },
+  };
+}
+
+/** A process and all its descendants. */
+export function processTree(root: number): number[] {
+  const parents = new Map<number, number>();
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    const stat = Number.isInteger(pid) ? readStat(pid) : null;
+    if (stat !== null) parents.set(pid, Number(stat[1]));
+  }
+  const tree = [root];
+  for (let i = 0; i < tree.length; i++) {
+    for (const [pid, parent] of parents) if (parent === tree[i]) tree.push(pid);
+  }
+  return tree;
+}
+
+/** The fields of /proc/<pid>/stat from the third on (state, parent, ...), or null when the process has ended. */
+function readStat(pid: number): string[] | null {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The second field, the name, may contain blanks and parentheses.
+    return text.slice(text.lastIndexOf(')') + 2).split(' ');
+  } catch {
+    return null;
+  }
+}
+
+/** Linux reports CPU time in ticks of 1/100 s on every platform that Node runs on. */
+const MICROSECONDS_PER_TICK = 10_000;
+
+/** CPU time of processes so far, user and system together, in microseconds, from /proc/<pid>/stat. */
+export function cpuMicroseconds(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const stat = readStat(pid);
+    if (stat === null) throw new Error(`process ${pid} has ended while it was measured`);
+    ticks += Number(stat[11]) + Number(stat[12]);
+  }
+  return ticks * MICROSECONDS_PER_TICK;
+}
+
+/** Peak resident memory of processes together, in bytes. */
+export function peakMemory(pids: readonly number[]): number {
+  let total = 0;
+  for (const pid of pids) {
+    const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
+    total += Number(peak?.[1] ?? 0) * 1024;
+  }
+  return total;
+}
+
+/** Resolves when something accepts connections on a port of this machine. */
+export async function listening(port: number, running: RunningProcess, timeoutMs = 15_000): Promise<void> {
+  const until = performance.now() + timeoutMs;
+  while (performance.now() < until) {
+    if (running.child.exitCode !== null) break;
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => socket.destroy());
+      socket.once('connect', () => socket.destroy());
+    });
+    if (open) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`nothing listens on port ${port}: ${running.output().trim() || 'no output'}`);
+}
+
+/** The first of `count` consecutive ports that are free now. */
+export async function freePorts(count: number): Promise<number> {
+  for (;;) {
+    const base = 20_000 + Math.floor(Math.random() * 10_000);
+    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(base + i)));
+    if (free.every(Boolean)) return base;
+  }
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
+}

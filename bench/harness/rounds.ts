@@ -1,0 +1,196 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { RunOptions, RunResult } from '../generator/main.ts';
+import { publicKeyOf, type ShotOptions } from '../generator/shots.ts';
+import { nginxPods } from '../peers/nginx.ts';
+import type { Peer, PeerContext } from '../peers/peer.ts';
+import { CORE, freePorts, listening, processTree, type RunningProcess, type StartOptions, start } from './processes.ts';
+
+export interface Workload {
+  readonly id: string;
+  readonly title: string;
+  readonly peers: readonly Peer[];
+  readonly shots: Pick<ShotOptions, 'kind' | 'guilds' | 'away'>;
+  readonly connections: number;
+}
+
+export interface RoundOptions {
+  readonly rounds: number;
+  readonly warmupMs: number;
+  readonly measureMs: number;
+  readonly pods: number;
+  readonly progress: (line: string) => void;
+}
+
+/** What one peer showed, a result for each round. */
+export interface PeerResult {
+  readonly peer: Peer;
+  readonly rounds: readonly RunResult[];
+}
+
+export interface WorkloadResult {
+  readonly workload: Workload;
+  readonly results: readonly PeerResult[];
+  /** Peers that could not run here, and why. */
+  readonly skipped: readonly { readonly peer: Peer; readonly why: string }[];
+}
+
+const LINK_SECRET = 'only for the bench, not a secret';
+export const SEED = '5e'.repeat(32);
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+/** The pods, the generator and a folder for a run; all ends when it is disposed of. */
+export class Stage implements AsyncDisposable {
+  readonly folder = mkdtempSync(join(tmpdir(), 'guildway-bench-'));
+  readonly #processes: RunningProcess[] = [];
+  readonly #generator: RunningProcess;
+  #folders = 0;
+  /** Nothing that was started here survives this process, however it ends. */
+  readonly #killAll = (): void => {
+    for (const { child } of this.#processes) child.kill('SIGKILL');
+  };
+
+  constructor() {
+    process.once('exit', this.#killAll);
+    this.#generator = this.start({
+      command: process.execPath,
+      args: [path('../generator/main.ts')],
+      core: CORE.rest,
+      channel: true,
+    });
+  }
+
+  subfolder(): string {
+    const folder = join(this.folder, String(this.#folders++));
+    return mkdtempSync(`${folder}-`);
+  }
+
+  /** Starts a process that ends with this. */
+  start(options: StartOptions): RunningProcess {
+    const running = start(options);
+    this.#processes.push(running);
+    return running;
+  }
+
+  /** Starts gateway pods and returns their ports, which are consecutive. The port of a pod that is `away` refuses. */
+  async startPods(kind: Peer['upstream'], count: number, away: number | null): Promise<number[]> {
+    const first = await freePorts(count);
+    const ports = Array.from({ length: count }, (_, ordinal) => first + ordinal);
+    const command =
+      kind === 'nginx'
+        ? nginxPods(ports, this.subfolder())
+        : {
+            command: process.execPath,
+            args: [path('../upstream/main.ts'), String(first), String(count), LINK_SECRET, String(away ?? 'none')],
+          };
+    const running = this.start({ ...command, core: CORE.rest });
+    await listening(away === 0 ? first + 1 : first, running);
+    return ports;
+  }
+
+  async startPeer(peer: Peer, pods: readonly number[], env: Readonly<Record<string, string>> = {}): Promise<Target> {
+    const port = await freePorts(1);
+    const context: PeerContext = {
+      port,
+      pods,
+      linkSecret: LINK_SECRET,
+      publicKey: publicKeyOf(SEED),
+      folder: this.subfolder(),
+    };
+    const command = peer.prepare(context);
+    const running = this.start({ ...command, env: { ...command.env, ...env }, core: CORE.tested });
+    await listening(port, running);
+    return { peer, port, running };
+  }
+
+  /** Has the generator make one run. */
+  async run(options: Omit<RunOptions, 'kind'>): Promise<RunResult> {
+    const { child } = this.#generator;
+    const answer = new Promise<{ result?: RunResult; error?: string }>((resolve) => {
+      const ended = (): void => resolve({ error: `the generator has ended: ${this.#generator.output()}` });
+      child.once('exit', ended);
+      child.once('message', (message) => {
+        child.removeListener('exit', ended);
+        resolve(message as { result?: RunResult; error?: string });
+      });
+    });
+    child.send({ kind: 'run', ...options });
+    const { result, error } = await answer;
+    if (result === undefined) throw new Error(error);
+    return result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map((running) => running.stop()));
+    process.removeListener('exit', this.#killAll);
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A started peer. */
+export interface Target {
+  readonly peer: Peer;
+  readonly port: number;
+  readonly running: RunningProcess;
+}
+
+/** Starts all peers of a workload and measures them in turn, round by round. */
+export async function runWorkload(workload: Workload, options: RoundOptions): Promise<WorkloadResult> {
+  await using stage = new Stage();
+  const { rounds, warmupMs, measureMs, progress } = options;
+  const skipped: { peer: Peer; why: string }[] = [];
+  const targets: Target[] = [];
+  const podsOf = new Map<Peer['upstream'], number[]>();
+  for (const peer of workload.peers) {
+    const why = peer.missing();
+    if (why !== null) {
+      skipped.push({ peer, why });
+      progress(`  ${peer.title}: skipped (${why})`);
+      continue;
+    }
+    const pods = podsOf.get(peer.upstream) ?? (await stage.startPods(peer.upstream, options.pods, workload.shots.away));
+    podsOf.set(peer.upstream, pods);
+    targets.push(await stage.startPeer(peer, pods));
+  }
+  const results = targets.map((target) => ({ target, rounds: [] as RunResult[] }));
+  for (let round = 0; round < rounds; round++) {
+    for (const { target, rounds: done } of results) {
+      const { peer, port, running } = target;
+      const pids = processTree(running.pid);
+      const result = await stage.run({
+        ports: [port],
+        connections: workload.connections,
+        // Compilers and pools need longer the first time.
+        warmupMs: round === 0 ? 3 * warmupMs : warmupMs,
+        measureMs,
+        pids,
+        shots: {
+          ...workload.shots,
+          pods: options.pods,
+          seed: SEED,
+          checkOwner: peer.routesByMd5,
+        },
+      });
+      if (result.requests === 0) {
+        throw new Error(`${peer.title} answered nothing: ${JSON.stringify(result.reasons)} ${running.output()}`);
+      }
+      done.push(result);
+      const perRequest = result.cpuMicroseconds / result.requests;
+      progress(
+        `  round ${round + 1}/${rounds}  ${peer.title.padEnd(42)} ${perRequest.toFixed(1).padStart(7)} µs CPU a request` +
+          `  ${Math.round((result.requests / result.elapsedMs) * 1000)
+            .toString()
+            .padStart(6)}/s` +
+          (result.failed > 0 ? `  ${result.failed} failed: ${JSON.stringify(result.reasons)}` : ''),
+      );
+    }
+  }
+  return {
+    workload,
+    results: results.map(({ target, rounds: done }) => ({ peer: target.peer, rounds: done })),
+    skipped,
+  };
+}

@@ -1,0 +1,150 @@
+/** `npm run load`: what a request costs as HTTP pods, gateway pods and guilds grow in number. See README.md. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { RunResult } from './generator/main.ts';
+import { lineCharts } from './harness/chart.ts';
+import { loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
+import { describeMachine, machineSentence } from './harness/machine.ts';
+import { positiveNumber } from './harness/options.ts';
+import { processTree } from './harness/processes.ts';
+import { SEED, Stage, type Target } from './harness/rounds.ts';
+import { GUILDWAY } from './peers/node-peers.ts';
+import { SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
+
+const HELP = `npm run load -- [options]
+  --rounds N          rounds, each with every scenario in turn (default: 5)
+  --seconds N         how long each scenario is measured in a round (default: 3)
+  --connections N     client connections to each HTTP pod (default: 32)
+  --quick             1 round of 0.3 s with the smallest scenarios: shows that it runs, its numbers mean nothing
+  --output FOLDER     where the report, the JSON file and the charts go (default: bench/results)`;
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    connections: { type: 'string', default: '32' },
+    quick: { type: 'boolean', default: false },
+    output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** Everything that the scenarios need, started once: gateway pods by their number, and HTTP pods in front of each. */
+class Fleet {
+  readonly #stage: Stage;
+  readonly #gateways = new Map<number, readonly number[]>();
+  readonly #targets = new Map<string, Target[]>();
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  async gateways(count: number): Promise<readonly number[]> {
+    const ports = this.#gateways.get(count) ?? (await this.#stage.startPods('node', count, null));
+    this.#gateways.set(count, ports);
+    return ports;
+  }
+
+  /** HTTP pods of a scenario. Those with other numbers of guilds are processes of their own, so that memory can be told apart. */
+  async httpPods({ gatewayPods, httpPods, guilds }: Scenario): Promise<Target[]> {
+    const key = `${gatewayPods} ${guilds}`;
+    const targets = this.#targets.get(key) ?? [];
+    this.#targets.set(key, targets);
+    while (targets.length < httpPods) {
+      targets.push(await this.#stage.startPeer(GUILDWAY, await this.gateways(gatewayPods)));
+    }
+    return targets.slice(0, httpPods);
+  }
+}
+
+/** Established connections to these local ports. */
+function connectionsTo(ports: readonly number[]): number {
+  const ESTABLISHED = '01';
+  const wanted = new Set(ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0')));
+  return readFileSync('/proc/net/tcp', 'latin1')
+    .trim()
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, local, , state]) => state === ESTABLISHED && wanted.has(local?.split(':')[1] ?? '')).length;
+}
+
+async function main(): Promise<void> {
+  if (values.help) {
+    say(HELP);
+    return;
+  }
+  const rounds = values.quick ? 1 : positiveNumber('rounds', values.rounds);
+  const measureMs = values.quick ? 300 : 1000 * positiveNumber('seconds', values.seconds);
+  const perPod = positiveNumber('connections', values.connections);
+  const scenarios = values.quick
+    ? SCENARIOS.filter(({ httpPods, guilds }) => httpPods <= 2 && guilds <= 1_000)
+    : SCENARIOS;
+  const machine = describeMachine();
+  say(`${machineSentence(machine)}\n`);
+
+  await using stage = new Stage();
+  const fleet = new Fleet(stage);
+  const measured: Measured[] = scenarios.map((scenario) => ({ scenario, rounds: [], connections: 0 }));
+  for (let round = 0; round < rounds; round++) {
+    for (const entry of measured) {
+      const { scenario } = entry;
+      const targets = await fleet.httpPods(scenario);
+      const result: RunResult = await stage.run({
+        ports: targets.map(({ port }) => port),
+        connections: perPod * targets.length,
+        warmupMs: Math.min(1_000, measureMs / 3) * (round === 0 ? 3 : 1),
+        measureMs,
+        pids: targets.flatMap(({ running }) => processTree(running.pid)),
+        shots: {
+          kind: 'scattered-get',
+          guilds: scenario.guilds,
+          pods: scenario.gatewayPods,
+          checkOwner: true,
+          seed: SEED,
+          away: null,
+        },
+      });
+      if (result.failed > 0) say(`  ${result.failed} failed: ${JSON.stringify(result.reasons)}`);
+      entry.rounds.push(result);
+      // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
+      entry.connections = connectionsTo(await fleet.gateways(scenario.gatewayPods));
+      say(
+        `  round ${round + 1}/${rounds}  ${scenario.httpPods} HTTP pods, ${scenario.gatewayPods} gateway pods, ${scenario.guilds.toLocaleString('en-US')} guilds`.padEnd(
+          64,
+        ) +
+          `${(result.cpuMicroseconds / result.requests).toFixed(1).padStart(7)} µs CPU a request  ${Math.round((result.requests / result.elapsedMs) * 1000)}/s`,
+      );
+    }
+  }
+
+  const report = loadMarkdown(measured, perPod);
+  say(`\n${report}`);
+  mkdirSync(values.output, { recursive: true });
+  const plain = measured.map(({ scenario, rounds: results, connections }) => ({
+    ...scenario,
+    connections,
+    rounds: results,
+  }));
+  const file = {
+    date: new Date().toISOString().slice(0, 10),
+    machine,
+    connectionsPerPod: perPod,
+    scenarios: plain,
+    ratios: ratiosOf(measured),
+  };
+  writeFileSync(`${values.output}/load.json`, `${JSON.stringify(file, null, 2)}\n`);
+  writeFileSync(`${values.output}/load.md`, `${machineSentence(machine)}\n\n${report}`);
+  writeFileSync(
+    `${values.output}/load.svg`,
+    lineCharts('A routed GET as pods and guilds grow in number', loadCharts(measured)),
+  );
+  say(`Written: ${values.output}/load.md, load.json, load.svg`);
+}
+
+await main();

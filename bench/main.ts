@@ -1,0 +1,102 @@
+/** `npm run bench`: Guildway's HTTP pod against its peers. See README.md for what is measured and how. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { barChart } from './harness/chart.ts';
+import { describeMachine, machineSentence } from './harness/machine.ts';
+import { positiveNumber } from './harness/options.ts';
+import { markdown, verdict } from './harness/report.ts';
+import { type RoundOptions, runWorkload } from './harness/rounds.ts';
+import { summarize, type Table } from './harness/summary.ts';
+import { installPeers } from './setup.ts';
+import { runGatewayEvents } from './workloads/gateway-events.ts';
+import { runOwnerOfGuild } from './workloads/owner-of-guild.ts';
+import { REQUEST_WORKLOADS } from './workloads/requests.ts';
+
+const HELP = `npm run bench -- [options]
+  --workloads a,b,…   which of a to f (default: all)
+  --peers id,…        only these peers; ids as in bench/peers (default: all)
+  --rounds N          rounds, each with every peer in turn (default: 5)
+  --seconds N         how long each peer is measured in a round (default: 3)
+  --connections N     instead of each workload's own number
+  --quick             2 rounds of 0.3 s: shows that everything runs, its numbers mean nothing
+  --no-install        use what is installed, skip the rest
+  --output FOLDER     where the table, the JSON file and the chart go (default: bench/results)`;
+
+const { values } = parseArgs({
+  options: {
+    workloads: { type: 'string', default: 'a,b,c,d,e,f' },
+    peers: { type: 'string' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    connections: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    install: { type: 'boolean', default: true },
+    output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
+    help: { type: 'boolean', default: false },
+  },
+  allowNegative: true,
+});
+
+const say = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+async function main(): Promise<void> {
+  if (values.help) {
+    say(HELP);
+    return;
+  }
+  const rounds = values.quick ? 2 : positiveNumber('rounds', values.rounds);
+  const measureMs = values.quick ? 300 : 1000 * positiveNumber('seconds', values.seconds);
+  const connections = values.connections === undefined ? undefined : positiveNumber('connections', values.connections);
+  const chosen = values.workloads.split(',');
+  const peers = values.peers?.split(',');
+  const options: RoundOptions = { rounds, measureMs, warmupMs: Math.min(1_000, measureMs / 3), pods: 3, progress: say };
+  if (values.install) installPeers(say);
+  const machine = describeMachine();
+  say(`${machineSentence(machine)}\n`);
+
+  const tables: Table[] = [];
+  const add = (table: Table): void => {
+    tables.push(table);
+    say(`\n${markdown(table)}`);
+  };
+  for (const workload of REQUEST_WORKLOADS.filter(({ id }) => chosen.includes(id))) {
+    say(`(${workload.id}) ${workload.title}`);
+    add(
+      summarize(
+        await runWorkload(
+          {
+            ...workload,
+            connections: connections ?? workload.connections,
+            peers: workload.peers.filter(({ id }) => peers?.includes(id) ?? true),
+          },
+          options,
+        ),
+      ),
+    );
+  }
+  if (chosen.includes('e')) {
+    say('(e) owner of a guild');
+    add(runOwnerOfGuild(rounds, values.quick ? 20_000 : 300_000, say));
+  }
+  if (chosen.includes('f')) {
+    say('(f) gateway events');
+    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, progress: say }));
+  }
+
+  const output = values.output;
+  mkdirSync(output, { recursive: true });
+  const measured = { date: new Date().toISOString().slice(0, 10), machine, rounds, seconds: measureMs / 1000, tables };
+  writeFileSync(`${output}/bench.json`, `${JSON.stringify(measured, null, 2)}\n`);
+  writeFileSync(`${output}/bench.svg`, barChart('What one request costs, CPU of the process under test', tables));
+  writeFileSync(`${output}/bench.md`, `${machineSentence(machine)}\n\n${tables.map(markdown).join('\n')}`);
+  for (const row of tables.flatMap((table) => table.rows)) {
+    if (row.target !== null && row.ours !== null)
+      say(`${verdict(row).padEnd(16)} ours / ${row.title}: ${row.ours.median.toFixed(2)}`);
+  }
+  say(`\nWritten: ${output}/bench.md, bench.json, bench.svg`);
+}
+
+await main();
