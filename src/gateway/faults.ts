@@ -1,0 +1,46 @@
+import { GuildwayError } from '../errors.ts';
+
+/**
+ * Faults that tests switch on to see that a promise depends on the code that keeps it, and to end the process between two
+ * instructions. `GUILDWAY_TEST_FAULT` names one; it is refused unless `NODE_ENV` is `test`.
+ *
+ * - `no-ledger`: nothing is remembered, so what is delivered twice is applied twice
+ * - `no-hint-fsync`: a hint is acknowledged half a second before it is on disk
+ * - `kill-before-commit`, `kill-after-commit`: SIGKILL around the first commit of a bot's transaction
+ * - `kill-after-hint`: SIGKILL once a hint is on disk and before anybody is told
+ * - `kill-after-delivery`: SIGKILL between an owner's answer and the removal of its hint
+ */
+const FAULTS = [
+  'no-ledger',
+  'no-hint-fsync',
+  'kill-before-commit',
+  'kill-after-commit',
+  'kill-after-hint',
+  'kill-after-delivery',
+] as const;
+
+export type Fault = (typeof FAULTS)[number];
+
+export interface Faults {
+  has(fault: Fault): boolean;
+  /** Ends the process here, without any clean-up, if this is the fault. */
+  killAt(fault: Fault): void;
+}
+
+/** @throws GuildwayError CONFIG_INVALID */
+export function readFaults(env: Readonly<Record<string, string | undefined>>): Faults {
+  const raw = env.GUILDWAY_TEST_FAULT;
+  const fault = FAULTS.find((known) => known === raw) ?? null;
+  if (raw !== undefined && fault === null) {
+    throw new GuildwayError('CONFIG_INVALID', `GUILDWAY_TEST_FAULT: it must be one of ${FAULTS.join(', ')}`);
+  }
+  if (raw !== undefined && env.NODE_ENV !== 'test') {
+    throw new GuildwayError('CONFIG_INVALID', 'GUILDWAY_TEST_FAULT: it is for tests and needs NODE_ENV=test');
+  }
+  return {
+    has: (asked) => asked === fault,
+    killAt(asked) {
+      if (asked === fault) process.kill(process.pid, 'SIGKILL');
+    },
+  };
+}

@@ -1,0 +1,122 @@
+import type { StatementSync } from 'node:sqlite';
+import { GuildwayError } from '../../errors.ts';
+import type { Connection } from './connection.ts';
+
+/** What makes two requests the same one. */
+export interface Identity {
+  /** Such as `interaction:1234`. */
+  readonly key: string;
+  /** Of its content: the same key with another one is a mistake of the sender, or worse. */
+  readonly bodyHash: string;
+  /** How long it is remembered; longer than its sender, or a stand-in, may repeat it. */
+  readonly retentionMs: number;
+}
+
+/** The recorded results of one handler's transactions, as JSON; used inside these transactions. */
+export interface StepMemo {
+  /** Undefined: this step has not run. */
+  read(step: number): string | undefined;
+  write(step: number, value: string): void;
+}
+
+/** For what has no identity: nothing is recorded, everything runs. */
+export const NO_MEMO: StepMemo = Object.freeze({ read: () => undefined, write: () => {} });
+
+/** What is known of an identity. */
+export interface LedgerEntry {
+  readonly bodyHash: string;
+  /** The recorded final response, or null: the process ended before it was recorded. */
+  readonly response: string | null;
+  /** A deferred response to it has been completed. */
+  readonly completed: boolean;
+}
+
+const RESPONSE = -1;
+const COMPLETED = -2;
+
+/** A result is read back on every repetition, and a guild's rows travel with their ledger. */
+const MAX_VALUE_LENGTH = 256 * 1024;
+
+/** What has been done, by identity: `guildway_ledger`. */
+export class Ledger {
+  readonly #connection: Connection;
+  readonly #now: () => number;
+  readonly #find: StatementSync;
+  readonly #read: StatementSync;
+  readonly #write: StatementSync;
+  readonly #prune: StatementSync;
+  readonly #count: StatementSync;
+
+  constructor(connection: Connection, now: () => number) {
+    const { sqlite } = connection;
+    this.#connection = connection;
+    this.#now = now;
+    this.#find = sqlite.prepare(
+      'SELECT step, body_hash AS bodyHash, value FROM guildway_ledger WHERE identity = ? AND step < 1',
+    );
+    this.#read = sqlite.prepare('SELECT value FROM guildway_ledger WHERE identity = ? AND step = ?');
+    this.#write = sqlite.prepare(
+      `INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO NOTHING`,
+    );
+    this.#prune = sqlite.prepare(
+      `DELETE FROM guildway_ledger WHERE (identity, step) IN
+         (SELECT identity, step FROM guildway_ledger WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
+    );
+    this.#count = sqlite.prepare(
+      `SELECT substr(identity, 1, instr(identity, ':') - 1) AS kind, COUNT(DISTINCT identity) AS identities, COUNT(*) AS rows
+       FROM guildway_ledger GROUP BY 1`,
+    );
+  }
+
+  /** Null when nothing is known of it. */
+  find(key: string): LedgerEntry | null {
+    const rows = this.#find.all(key) as { step: number; bodyHash: string; value: string | null }[];
+    const [first] = rows;
+    if (first === undefined) return null;
+    return {
+      bodyHash: first.bodyHash,
+      response: rows.find(({ step }) => step === RESPONSE)?.value ?? null,
+      completed: rows.some(({ step }) => step === COMPLETED),
+    };
+  }
+
+  memo(identity: Identity): StepMemo {
+    return {
+      read: (step) => (this.#read.get(identity.key, step) as { value: string } | undefined)?.value,
+      write: (step, value) => this.#insert(identity, step, value),
+    };
+  }
+
+  /**
+   * Records the final response. `normal` is enough: the steps before it are on disk already, and from them the handler gives
+   * the same response again.
+   */
+  recordResponse(identity: Identity, response: string): void {
+    this.#connection.transaction('normal', () => this.#insert(identity, RESPONSE, response));
+  }
+
+  /** Records that a deferred response has been completed, so that a repetition does not post it again. */
+  recordCompletion(identity: Identity): void {
+    this.#connection.transaction('normal', () => this.#insert(identity, COMPLETED, null));
+  }
+
+  /** Forgets up to `limit` rows whose time is over. @returns how many those were */
+  prune(limit: number): number {
+    return this.#connection.transaction('normal', () => Number(this.#prune.run(this.#now(), limit).changes));
+  }
+
+  count(): readonly { kind: string; identities: number; rows: number }[] {
+    return this.#count.all() as unknown as { kind: string; identities: number; rows: number }[];
+  }
+
+  #insert({ key, bodyHash, retentionMs }: Identity, step: number, value: string | null): void {
+    if (value !== null && value.length > MAX_VALUE_LENGTH) {
+      throw new GuildwayError(
+        'REQUEST_INVALID',
+        `the result of a transaction is ${value.length} characters long; it is recorded, so keep it below ${MAX_VALUE_LENGTH}`,
+      );
+    }
+    this.#write.run(key, step, bodyHash, value, this.#now() + retentionMs);
+  }
+}

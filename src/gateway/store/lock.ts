@@ -1,0 +1,95 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { GuildwayError } from '../../errors.ts';
+import { isBusy } from './sqlite-error.ts';
+
+/** Who has a database open; kept beside it, for people and for {@link refuseLostData}. */
+export interface Holder {
+  readonly pid: number;
+  readonly host: string;
+  readonly ordinal: number;
+  /** Null until the database is open, and when it is not this pod's to write. */
+  readonly incarnation: number | null;
+  /** ISO 8601 */
+  readonly since: string;
+}
+
+export const lockPath = (databasePath: string): string => `${databasePath}.lock`;
+export const holderPath = (databasePath: string): string => `${databasePath}.holder.json`;
+
+/**
+ * The right to be the one process that uses a database. It is an exclusive transaction on a file beside it that is never
+ * committed: the operating system takes it back when the process dies, however it dies, and unlike a lock on the database
+ * itself it lets Litestream read.
+ */
+export class DatabaseLock {
+  readonly #databasePath: string;
+  readonly #sqlite: DatabaseSync;
+
+  /** @throws GuildwayError DATABASE_LOCKED, naming the holder; STORE_FAILED when the file cannot be made */
+  constructor(databasePath: string) {
+    this.#databasePath = databasePath;
+    try {
+      mkdirSync(dirname(databasePath), { recursive: true });
+      this.#sqlite = new DatabaseSync(lockPath(databasePath), { timeout: 0 });
+      this.#sqlite.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
+    } catch (cause) {
+      if (isBusy(cause)) throw locked(databasePath, cause);
+      throw new GuildwayError(
+        'STORE_FAILED',
+        `DATABASE_PATH: cannot lock ${databasePath}: ${(cause as Error).message}`,
+        {
+          cause,
+        },
+      );
+    }
+  }
+
+  /** Writes down who holds the database, on disk before this returns. */
+  sign(ordinal: number, incarnation: number | null): void {
+    const holder: Holder = {
+      pid: process.pid,
+      host: hostname(),
+      ordinal,
+      incarnation,
+      since: new Date().toISOString(),
+    };
+    const path = holderPath(this.#databasePath);
+    const file = openSync(`${path}.new`, 'w');
+    try {
+      writeSync(file, `${JSON.stringify(holder)}\n`);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(`${path}.new`, path);
+  }
+
+  release(): void {
+    if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+}
+
+/** The last process that had the database open, or null. */
+export function readHolder(databasePath: string): Holder | null {
+  try {
+    return JSON.parse(readFileSync(holderPath(databasePath), 'utf8')) as Holder;
+  } catch {
+    return null;
+  }
+}
+
+function locked(databasePath: string, cause: unknown): GuildwayError {
+  const holder = readHolder(databasePath);
+  const who =
+    holder === null
+      ? 'another process'
+      : `process ${holder.pid} on ${holder.host} (gateway-${holder.ordinal}, incarnation ${holder.incarnation}, since ${holder.since})`;
+  return new GuildwayError(
+    'DATABASE_LOCKED',
+    `${databasePath} is held by ${who}; two processes must never be the same pod, so end that one first`,
+    { cause, facts: { holder } },
+  );
+}

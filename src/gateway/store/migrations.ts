@@ -1,0 +1,104 @@
+import { hash } from 'node:crypto';
+import { GuildwayError } from '../../errors.ts';
+import type { Logger } from '../../observability/log.ts';
+import { asBot } from './bot-limits.ts';
+import type { Connection } from './connection.ts';
+
+/** Whose scripts these are; each owner's are numbered from 1. */
+export type MigrationOwner = 'guildway' | 'bot';
+
+/** Known to every version: it is how a version finds out what others did. */
+const TABLE = `
+  CREATE TABLE IF NOT EXISTS guildway_migrations (
+    owner TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    hash TEXT NOT NULL,
+    applied_at INTEGER NOT NULL,
+    PRIMARY KEY (owner, number)
+  ) STRICT, WITHOUT ROWID`;
+
+/** Not of the text as it is: indenting a script or checking it out with other line ends does not change it. */
+const hashOf = (script: string): string => hash('sha256', script.replace(/\s+/g, ' ').trim());
+
+/**
+ * Applies the scripts that have not run on this database yet, in order, each in a transaction of its own.
+ * @throws GuildwayError BOT_INVALID when a script has changed since it ran, or fails; DATABASE_UNSAFE when Guildway's own
+ *   tables are of a newer version
+ */
+export function migrate(connection: Connection, owner: MigrationOwner, scripts: readonly string[], log: Logger): void {
+  const { sqlite } = connection;
+  sqlite.exec(TABLE);
+  const applied = sqlite
+    .prepare('SELECT number, hash FROM guildway_migrations WHERE owner = ? ORDER BY number')
+    .all(owner) as { number: number; hash: string }[];
+  const record = sqlite.prepare(
+    'INSERT INTO guildway_migrations (owner, number, hash, applied_at) VALUES (?, ?, ?, ?)',
+  );
+
+  for (const [at, row] of applied.entries()) {
+    const script = scripts[at];
+    if (script !== undefined && hashOf(script) !== row.hash) {
+      throw new GuildwayError(
+        'BOT_INVALID',
+        `migration ${row.number} of the ${owner} has changed since it ran on this database: append a new one instead`,
+        { facts: { owner, number: row.number } },
+      );
+    }
+  }
+  if (applied.length > scripts.length) {
+    const newer = `this database has ${applied.length} migrations of the ${owner}, but this version knows ${scripts.length}`;
+    if (owner === 'guildway')
+      throw new GuildwayError('DATABASE_UNSAFE', `${newer}: it was written by a newer Guildway`);
+    // A bot that is rolled back usually runs on tables that only have more columns.
+    log.warn({ applied: applied.length, known: scripts.length }, `${newer}: it is an older version of the bot`);
+  }
+  for (let number = applied.length + 1; number <= scripts.length; number++) {
+    const script = scripts[number - 1] as string;
+    try {
+      connection.transaction('full', () => {
+        if (owner === 'bot') asBot(connection, () => sqlite.exec(script));
+        else sqlite.exec(script);
+        record.run(owner, number, hashOf(script), Date.now());
+      });
+    } catch (cause) {
+      if (cause instanceof GuildwayError) throw cause;
+      throw new GuildwayError(
+        'BOT_INVALID',
+        `migration ${number} of the ${owner} failed: ${(cause as Error).message}`,
+        {
+          cause,
+          facts: { owner, number },
+        },
+      );
+    }
+    log.info({ owner, number }, 'migration applied');
+  }
+}
+
+/**
+ * Checks that a guild's rows can be found in each of the bot's tables.
+ * @throws GuildwayError BOT_INVALID
+ */
+export function checkGuildTables(connection: Connection, tables: readonly string[], log: Logger): void {
+  const { sqlite } = connection;
+  const columns = sqlite.prepare('SELECT name FROM pragma_table_info(?)');
+  const indexed = sqlite.prepare(
+    `SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+     WHERE info.seqno = 0 AND info.name = 'guild_id'`,
+  );
+  for (const table of tables) {
+    const names = columns.all(table).map((row) => row.name);
+    if (names.length === 0) {
+      throw new GuildwayError('BOT_INVALID', `the bot names the table ${table}, but its migrations do not make it`);
+    }
+    if (!names.includes('guild_id')) {
+      throw new GuildwayError(
+        'BOT_INVALID',
+        `the table ${table} has no column guild_id, so a guild's rows cannot be found`,
+      );
+    }
+    if (indexed.get(table) === undefined) {
+      log.warn({ table }, 'this table has no index that starts with guild_id: listing its guilds reads all of it');
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * Guildway's own tables, beside the bot's in the same file, so that what is remembered commits together with what was done.
+ * Append to this list; never change what has run somewhere.
+ */
+export const MIGRATIONS: readonly string[] = [
+  `
+  -- One row: whose database this is. Every transaction that writes looks here first.
+  CREATE TABLE guildway_meta (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    ordinal INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    topology TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    incarnation INTEGER NOT NULL
+  ) STRICT;
+
+  -- What has been done, by the identity of what asked for it. Step k is the result of its k-th transaction, -1 its final
+  -- response, -2 that a deferred response has been completed. Values are JSON.
+  CREATE TABLE guildway_ledger (
+    identity TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    body_hash TEXT NOT NULL,
+    value TEXT,
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (identity, step)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX guildway_ledger_by_expiry ON guildway_ledger (expires_at);
+
+  -- The same for events of Discord's gateway, until the session's stored sequence has passed them.
+  CREATE TABLE guildway_event_ledger (
+    session_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    value TEXT,
+    PRIMARY KEY (session_id, sequence, step)
+  ) STRICT, WITHOUT ROWID;
+
+  CREATE TABLE guildway_sessions (
+    shard INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    resume_url TEXT NOT NULL,
+    shard_count INTEGER NOT NULL
+  ) STRICT;
+
+  -- Requests that are kept for other pods. Ids grow, also over deleted rows: they are the order of arrival.
+  CREATE TABLE guildway_hints (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    identity TEXT NOT NULL UNIQUE,
+    guild_id TEXT NOT NULL,
+    target TEXT NOT NULL,
+    headers TEXT NOT NULL,
+    body BLOB NOT NULL,
+    body_hash TEXT NOT NULL,
+    deferred INTEGER NOT NULL,
+    uncertain INTEGER NOT NULL,
+    stored_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX guildway_hints_by_expiry ON guildway_hints (expires_at);
+  `,
+];

@@ -1,0 +1,79 @@
+import type { StatementSync } from 'node:sqlite';
+import type { SessionStore, StoredSession } from '../discord-seam.ts';
+import type { Connection } from './connection.ts';
+import type { StepMemo } from './ledger.ts';
+
+/**
+ * Discord sessions of this pod's shards, and the once-records of their events. Everything here commits `normal`: nobody is told
+ * that an event was handled, and after a power loss the data, its records and the sequence roll back together, so that the
+ * session resumes from there and Discord sends the events again.
+ */
+export class Sessions implements SessionStore {
+  readonly #connection: Connection;
+  readonly #read: StatementSync;
+  readonly #write: StatementSync;
+  readonly #clear: StatementSync;
+  readonly #forgetUpTo: StatementSync;
+  readonly #forgetOthers: StatementSync;
+  readonly #readStep: StatementSync;
+  readonly #writeStep: StatementSync;
+
+  constructor(connection: Connection) {
+    const { sqlite } = connection;
+    this.#connection = connection;
+    this.#read = sqlite.prepare(
+      `SELECT session_id AS sessionId, sequence, resume_url AS resumeUrl, shard_count AS shardCount
+       FROM guildway_sessions WHERE shard = ?`,
+    );
+    this.#write = sqlite.prepare(
+      `INSERT INTO guildway_sessions (shard, session_id, sequence, resume_url, shard_count) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET session_id = excluded.session_id, sequence = excluded.sequence,
+         resume_url = excluded.resume_url, shard_count = excluded.shard_count`,
+    );
+    this.#clear = sqlite.prepare('DELETE FROM guildway_sessions WHERE shard = ?');
+    this.#forgetUpTo = sqlite.prepare('DELETE FROM guildway_event_ledger WHERE session_id = ? AND sequence <= ?');
+    this.#forgetOthers = sqlite.prepare(
+      'DELETE FROM guildway_event_ledger WHERE session_id NOT IN (SELECT session_id FROM guildway_sessions)',
+    );
+    this.#readStep = sqlite.prepare(
+      'SELECT value FROM guildway_event_ledger WHERE session_id = ? AND sequence = ? AND step = ?',
+    );
+    this.#writeStep = sqlite.prepare(
+      'INSERT INTO guildway_event_ledger (session_id, sequence, step, value) VALUES (?, ?, ?, ?)',
+    );
+    // A session that was never stored cannot be resumed, so its events do not come again.
+    connection.transaction('normal', () => this.#forgetOthers.run());
+  }
+
+  read(shard: number): StoredSession | null {
+    const row = this.#read.get(shard);
+    return row === undefined ? null : ({ ...row } as unknown as StoredSession);
+  }
+
+  write(shard: number, session: StoredSession): void {
+    const { sessionId, sequence, resumeUrl, shardCount } = session;
+    this.#connection.transaction('normal', () => {
+      const previous = this.read(shard);
+      this.#write.run(shard, sessionId, sequence, resumeUrl, shardCount);
+      if (previous !== null && previous.sessionId !== sessionId)
+        this.#forgetUpTo.run(previous.sessionId, Number.MAX_SAFE_INTEGER);
+      this.#forgetUpTo.run(sessionId, sequence);
+    });
+  }
+
+  clear(shard: number): void {
+    this.#connection.transaction('normal', () => {
+      const previous = this.read(shard);
+      this.#clear.run(shard);
+      if (previous !== null) this.#forgetUpTo.run(previous.sessionId, Number.MAX_SAFE_INTEGER);
+    });
+  }
+
+  /** What the handler of one event has done already. */
+  memo(sessionId: string, sequence: number): StepMemo {
+    return {
+      read: (step) => (this.#readStep.get(sessionId, sequence, step) as { value: string } | undefined)?.value,
+      write: (step, value) => void this.#writeStep.run(sessionId, sequence, step, value),
+    };
+  }
+}

@@ -1,0 +1,53 @@
+import { GuildwayError } from '../../errors.ts';
+
+/** SQLite's primary result codes that say something about the disk or the file, and not about the statement. */
+const CODE = Object.freeze({
+  busy: 5,
+  locked: 6,
+  readonly: 8,
+  ioerr: 10,
+  corrupt: 11,
+  full: 13,
+  cantopen: 14,
+  notadb: 26,
+});
+
+const STORE_FAILED: ReadonlySet<number> = new Set([
+  CODE.busy,
+  CODE.locked,
+  CODE.readonly,
+  CODE.ioerr,
+  CODE.full,
+  CODE.cantopen,
+]);
+const CORRUPT: ReadonlySet<number> = new Set([CODE.corrupt, CODE.notadb]);
+
+/** SQLite's primary result code of an error of node:sqlite, else undefined. */
+export function sqliteCode(error: unknown): number | undefined {
+  const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
+  // The upper bits say more precisely what kind of code it is.
+  return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
+}
+
+/** Whether another process holds the lock that was asked for. */
+export const isBusy = (error: unknown): boolean => sqliteCode(error) === CODE.busy;
+
+/**
+ * Makes STORE_FAILED or DATABASE_CORRUPT of what the disk or the file is to blame for. Everything else, such as a violated
+ * constraint, is the business of who wrote the statement and comes back as it is.
+ */
+export function toStoreError(error: unknown): unknown {
+  const code = sqliteCode(error);
+  if (code === undefined) return error;
+  const { message } = error as Error;
+  if (STORE_FAILED.has(code)) {
+    return new GuildwayError('STORE_FAILED', `the database refused: ${message}`, { cause: error, facts: { code } });
+  }
+  if (CORRUPT.has(code)) {
+    return new GuildwayError('DATABASE_CORRUPT', `the database is damaged: ${message}`, {
+      cause: error,
+      facts: { code },
+    });
+  }
+  return error;
+}

@@ -1,0 +1,106 @@
+import { statSync } from 'node:fs';
+import type { BotDefinition, Database } from '../../bot/types.ts';
+import type { GuildwayError } from '../../errors.ts';
+import type { Logger } from '../../observability/log.ts';
+import type { Topology } from '../../routing/topology.ts';
+import type { Faults } from '../faults.ts';
+import { BotDatabase, BotStatements } from './bot-database.ts';
+import { Connection, type Durability } from './connection.ts';
+import { GuildIndex } from './guild-index.ts';
+import { HintStore } from './hints.ts';
+import { Ledger } from './ledger.ts';
+import { DatabaseLock } from './lock.ts';
+import { refuseLostData } from './lost-data.ts';
+import { checkGuildTables, migrate } from './migrations.ts';
+import { findMisplacement, takeOwnership } from './placement.ts';
+import { MIGRATIONS } from './schema.ts';
+import { Sessions } from './sessions.ts';
+
+export interface StoreOptions {
+  readonly path: string;
+  readonly ordinal: number;
+  readonly topology: Topology;
+  readonly bot: Pick<BotDefinition, 'migrations' | 'tables'>;
+  readonly log: Logger;
+  readonly faults: Faults;
+  /** Unix milliseconds; default the clock. */
+  readonly now?: () => number;
+}
+
+/** Everything this pod keeps on disk. It owns the database and its lock. */
+export interface Store {
+  /** Grows with every start on this database. */
+  readonly incarnation: number;
+  readonly connection: Connection;
+  readonly ledger: Ledger;
+  readonly sessions: Sessions;
+  readonly hints: HintStore;
+  readonly guilds: GuildIndex;
+  /** The bot's view, by when its writes outside a transaction are on disk. */
+  readonly botDatabases: Readonly<Record<Durability, Database>>;
+  /** Sizes of the files in bytes. */
+  sizes(): { readonly database: number; readonly wal: number };
+  close(): void;
+}
+
+/** A database whose rows are elsewhere under this topology. It is locked, and nothing is written to it. */
+export interface MisplacedStore {
+  readonly misplacement: GuildwayError;
+  close(): void;
+}
+
+/**
+ * Opens this pod's database, or finds out that it must not be used as configured.
+ * @throws GuildwayError DATABASE_LOCKED, DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED, BOT_INVALID
+ */
+export function openStore(options: StoreOptions): Store | MisplacedStore {
+  const { path, ordinal, topology, log } = options;
+  const lock = new DatabaseLock(path);
+  let connection: Connection | null = null;
+  try {
+    refuseLostData(path);
+    connection = new Connection(path, options.faults);
+    const misplacement = findMisplacement(connection, ordinal, topology);
+    if (misplacement !== null) {
+      connection.close();
+      lock.sign(ordinal, null);
+      return { misplacement, close: () => lock.release() };
+    }
+    migrate(connection, 'guildway', MIGRATIONS, log);
+    const incarnation = takeOwnership(connection, ordinal, topology);
+    lock.sign(ordinal, incarnation);
+    migrate(connection, 'bot', options.bot.migrations ?? [], log);
+    return assemble(options, connection, lock, incarnation);
+  } catch (error) {
+    connection?.close();
+    lock.release();
+    throw connection?.noted(error) ?? error;
+  }
+}
+
+function assemble(options: StoreOptions, connection: Connection, lock: DatabaseLock, incarnation: number): Store {
+  const { path, bot, now = Date.now } = options;
+  const tables = bot.tables ?? [];
+  checkGuildTables(connection, tables, options.log);
+  const statements = new BotStatements(connection);
+  const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  return {
+    incarnation,
+    connection,
+    ledger: new Ledger(connection, now),
+    sessions: new Sessions(connection),
+    hints: new HintStore(connection, now),
+    guilds: new GuildIndex(connection, tables),
+    botDatabases: {
+      full: new BotDatabase(connection, statements, 'full'),
+      normal: new BotDatabase(connection, statements, 'normal'),
+    },
+    sizes: () => ({ database: size(path), wal: size(`${path}-wal`) }),
+    close() {
+      connection.close();
+      lock.release();
+    },
+  };
+}
+
+export const isMisplaced = (store: Store | MisplacedStore): store is MisplacedStore => 'misplacement' in store;
