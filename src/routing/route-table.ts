@@ -35,6 +35,18 @@ export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
   },
 ] satisfies RouteRule[]);
 
+/** Discord's interactions: built into both services, before any other route. Not `/data/guild_id`: that is where the command is registered. */
+export const INTERACTIONS_ROUTE: RouteRule = Object.freeze({
+  path: '/webhooks/discord',
+  guild: { from: 'json', pointers: ['/guild_id'] },
+} satisfies RouteRule);
+
+/** Discord's event webhooks, likewise. An event names its guild by id or has it inside; one without belongs to pod 0. */
+export const EVENT_WEBHOOKS_ROUTE: RouteRule = Object.freeze({
+  path: '/webhooks/discord-events',
+  guild: { from: 'json', pointers: ['/event/data/guild_id', '/event/data/guild/id'] },
+} satisfies RouteRule);
+
 /** A matched route: its rule, and the `:guildId` segment as it stood in the path (not yet validated). */
 export interface RouteMatch {
   readonly rule: RouteRule;
