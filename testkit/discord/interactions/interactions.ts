@@ -49,22 +49,22 @@ export class Interactions {
   }
 
   /** Uses a slash, user or message command. */
-  command(input: CommandInput): Promise<InteractionResult> {
+  async command(input: CommandInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'command', ...input }));
   }
 
   /** Types into an option. Its suggestions are in `response.data.choices`. */
-  autocomplete(input: AutocompleteInput): Promise<InteractionResult> {
+  async autocomplete(input: AutocompleteInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'autocomplete', ...input }));
   }
 
   /** Presses a button, or selects in a menu. @throws Error when the user sees no such component */
-  component(input: ComponentInput): Promise<InteractionResult> {
+  async component(input: ComponentInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'component', ...input }));
   }
 
   /** Submits a modal: the one that is open for this user, else one made up from the fields. */
-  modalSubmit(input: ModalInput): Promise<InteractionResult> {
+  async modalSubmit(input: ModalInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'modal', ...input }));
   }
 
@@ -93,7 +93,7 @@ export class Interactions {
    * Signs and sends any payload, well formed or not: the same id again, the same id with another body, anything. The
    * response changes messages only if the interaction was not answered before.
    */
-  raw(payload: unknown, options: RawOptions = {}): Promise<InteractionResult> {
+  async raw(payload: unknown, options: RawOptions = {}): Promise<InteractionResult> {
     const body =
       typeof payload === 'string' || Buffer.isBuffer(payload)
         ? Buffer.from(payload)
