@@ -68,7 +68,7 @@ export class Pod {
   spawn(): void {
     if (this.#child !== null) throw new Error(`${this.name} is running already`);
     const log = createWriteStream(this.logFile, { flags: 'a' });
-    const [command, ...args] = [...this.#launcher, process.execPath, MAIN] as [string, ...string[]];
+    const [command = process.execPath, ...args] = [...this.#launcher, process.execPath, MAIN];
     const child = spawn(command, args, {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -19,7 +19,7 @@ export interface ProxyOptions {
 
 /** A TCP proxy on the loopback address in front of one port: the network between two pods, as a test wants it. */
 export class FaultProxy {
-  readonly #options: ProxyOptions;
+  #targetPort: number;
   /** Each client's socket with its connection to the target, which is null while the proxy is a black hole. */
   readonly #pairs = new Map<Socket, Socket | null>();
   #server: Server | null = null;
@@ -27,7 +27,7 @@ export class FaultProxy {
   #mode: ProxyMode = 'pass';
 
   private constructor(options: ProxyOptions) {
-    this.#options = options;
+    this.#targetPort = options.targetPort;
   }
 
   /** @throws the listening error, such as EADDRINUSE */
@@ -72,6 +72,12 @@ export class FaultProxy {
     }
   }
 
+  /** From now on connections lead to another port, as when a pod's address has gone to another pod; open ones are reset. */
+  retarget(targetPort: number): void {
+    this.#targetPort = targetPort;
+    this.#resetAll();
+  }
+
   async close(): Promise<void> {
     const stopped = this.#stopListening();
     this.#resetAll();
@@ -111,7 +117,7 @@ export class FaultProxy {
   }
 
   #forward(client: Socket): void {
-    const upstream = connect({ port: this.#options.targetPort, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
+    const upstream = connect({ port: this.#targetPort, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     this.#pairs.set(client, upstream);
     // A target that refuses looks to the client like one that resets.
     upstream.on('error', () => client.resetAndDestroy());

@@ -1,0 +1,19 @@
+import type { Fate } from './history.ts';
+
+export interface Reading {
+  readonly fate: Fate;
+  /** What was said, where it is not success. */
+  readonly note: string | null;
+}
+
+/** What the final first response to an interaction says. @param id the operation's number */
+export function readAnswer(content: string, id: string): Reading {
+  if (content === `done ${id}`) return { fate: 'acknowledged', note: null };
+  return { fate: 'unknown', note: content };
+}
+
+/** What a deferred response was completed with. @param id the operation's number */
+export function readFinalAnswer(content: string, id: string): Reading {
+  if (content === `done ${id}`) return { fate: 'completed', note: null };
+  return { fate: 'unknown', note: content };
+}

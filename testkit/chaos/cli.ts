@@ -1,0 +1,134 @@
+/** `npm run chaos`: the history check, on a terminal. */
+import { parseArgs } from 'node:util';
+import { type Measurement, measureOwnerKill, measureRolling } from './measures.ts';
+import { progressLine, renderMeasurement, renderReport } from './report.ts';
+import { runChaos } from './run.ts';
+import { FAULT_KINDS, type FaultKind } from './schedule.ts';
+import { ProgressPrinter } from './terminal.ts';
+
+const HELP = `The history check: clients send numbered operations to a local cluster while faults happen; afterwards every pod's
+database is compared with what the clients were told.
+
+  npm run chaos                              10 minutes, all faults
+  npm run chaos -- --seconds 60 --seed 7     shorter, and the same faults again
+  npm run chaos -- --owner-kill              one owner killed under load, measured
+  npm run chaos -- --rolling                 every pod restarted under load, measured
+
+Options (after --):
+  --seconds <n>        how long clients send               600
+  --seed <n>           decides faults and operations       a random one
+  --http-pods <n>      HTTP pods                           3
+  --gateway-pods <n>   gateway pods                        3
+  --guilds <n>         guilds                              60
+  --rate <n>           operations a second                 60 (200 with --owner-kill)
+  --faults <kinds>     of: ${FAULT_KINDS.join(',')}
+                         kill      SIGKILL, later started again
+                         stop      SIGSTOP, later SIGCONT
+                         restart   SIGTERM, started again
+                         cut       connections to a gateway pod refused, reset or swallowed
+                         session   Discord drops gateway connections
+  --every <seconds>    average time between two faults     2.5
+  --directory <path>   databases and logs, kept            a temporary folder, kept only when something is wrong
+  --owner-kill         SIGKILL one of the owners, start it again after 10 s; twice --seconds (60) with a run without it
+  --rolling            restart every pod in order, one after the other
+  --help
+
+Exit code 0: nothing lost, doubled or misplaced. 1: something was. 2: it could not run.
+`;
+
+class UsageError extends Error {}
+
+function integer(name: string, value: string, min: number, max: number): number {
+  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
+  if (!(number >= min && number <= max)) {
+    throw new UsageError(`--${name} ${value}: it must be an integer from ${min} to ${max}`);
+  }
+  return number;
+}
+
+function faultKinds(list: string): FaultKind[] {
+  return list.split(',').map((name) => {
+    const kind = FAULT_KINDS.find((known) => known === name.trim());
+    if (kind === undefined) throw new UsageError(`--faults ${name}: it must be one of ${FAULT_KINDS.join(', ')}`);
+    return kind;
+  });
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      seconds: { type: 'string' },
+      seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 32)) },
+      'http-pods': { type: 'string', default: '3' },
+      'gateway-pods': { type: 'string', default: '3' },
+      guilds: { type: 'string', default: '60' },
+      rate: { type: 'string' },
+      faults: { type: 'string', default: FAULT_KINDS.join(',') },
+      every: { type: 'string', default: '2.5' },
+      directory: { type: 'string' },
+      'owner-kill': { type: 'boolean', default: false },
+      rolling: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const every = Number(values.every);
+  if (!(every >= 0.1 && every <= 600)) throw new UsageError(`--every ${values.every}: it must be 0.1 to 600 (seconds)`);
+  if (values['owner-kill'] && values.rolling) throw new UsageError('--owner-kill and --rolling: choose one');
+  const mode = values['owner-kill'] ? 'owner-kill' : values.rolling ? 'rolling' : 'chaos';
+  const seconds = values.seconds ?? { chaos: '600', 'owner-kill': '60', rolling: '40' }[mode];
+  return {
+    help: values.help,
+    mode,
+    run: {
+      seconds: integer('seconds', seconds, 1, 86_400),
+      seed: integer('seed', values.seed, 0, 2 ** 32 - 1),
+      httpPods: integer('http-pods', values['http-pods'], 1, 64),
+      gatewayPods: integer('gateway-pods', values['gateway-pods'], 1, 64),
+      guilds: integer('guilds', values.guilds, 1, 1_000_000),
+      rate: integer('rate', values.rate ?? (mode === 'owner-kill' ? '200' : '60'), 1, 100_000),
+      kinds: faultKinds(values.faults),
+      everyMs: every * 1_000,
+      ...(values.directory === undefined ? {} : { directory: values.directory }),
+    },
+  } as const;
+}
+
+async function main(): Promise<boolean> {
+  const options = readOptions();
+  if (options.help) {
+    process.stdout.write(HELP);
+    return true;
+  }
+  const { mode, run } = options;
+  const printer = new ProgressPrinter(process.stdout);
+  const again = [
+    `npm run chaos -- --seed ${run.seed} --seconds ${run.seconds} --rate ${run.rate} --guilds ${run.guilds}`,
+    `--http-pods ${run.httpPods} --gateway-pods ${run.gatewayPods}`,
+    mode === 'chaos' ? `--faults ${run.kinds.join(',')} --every ${run.everyMs / 1_000}` : `--${mode}`,
+  ].join(' ');
+  printer.say(`\n  Seed ${run.seed}, ${run.gatewayPods} gateway pods, ${run.httpPods} HTTP pods, ${run.seconds} s\n`);
+  const withOutput = {
+    ...run,
+    onProgress: (progress: Parameters<typeof progressLine>[0]) => printer.show(progressLine(progress)),
+    log: (line: string) => printer.say(`  ${line}`),
+  };
+  if (mode === 'chaos') {
+    const report = await runChaos(withOutput);
+    printer.say(`\n${renderReport(report, again)}\n`);
+    return report.ok;
+  }
+  const measure: (options: typeof withOutput) => Promise<Measurement> =
+    mode === 'rolling' ? measureRolling : measureOwnerKill;
+  const measurement = await measure(withOutput);
+  printer.say(`\n${renderReport(measurement.report, again)}\n\n${renderMeasurement(measurement)}\n`);
+  return measurement.ok;
+}
+
+main().then(
+  (ok) => process.exit(ok ? 0 : 1),
+  (error: NodeJS.ErrnoException) => {
+    const usage = error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS');
+    process.stderr.write(usage ? `chaos: ${error.message}\nSee: npm run chaos -- --help\n` : `chaos: ${error.stack}\n`);
+    process.exit(2);
+  },
+);

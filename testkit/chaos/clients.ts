@@ -1,0 +1,168 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { APIMessage } from 'discord-api-types/v10';
+import { Pool } from 'undici';
+import type { DiscordSimulator, InteractionResult } from '../discord/index.ts';
+import { readAnswer, readFinalAnswer } from './answers.ts';
+import type { SeededRandom } from './random.ts';
+import type { Entry, Recorder } from './recorder.ts';
+
+/** Which operations are sent, in parts of the whole. */
+export interface Mix {
+  readonly interaction: number;
+  readonly api: number;
+  readonly event: number;
+}
+
+export const EVERYTHING: Mix = Object.freeze({ interaction: 6, api: 3, event: 1 });
+
+export interface ClientsOptions {
+  readonly simulator: DiscordSimulator;
+  /** The HTTP service. */
+  readonly url: string;
+  readonly recorder: Recorder;
+  readonly random: SeededRandom;
+  readonly mix: Mix;
+  /** Share of interactions that take longer than Discord waits, from 0 to 1. */
+  readonly slowShare: number;
+  /** How long a deferred response is waited for. */
+  readonly settleMs: () => number;
+}
+
+/** Longer than an HTTP pod waits for an owner, so that the caller is answered with a deferred response first. */
+const SLOW_MS = 2_200;
+/** Share of API writes that carry no Idempotency-Key, so that nobody may repeat them. */
+const WITHOUT_KEY = 0.2;
+const API_ATTEMPT_MS = 6_000;
+const API_GIVE_UP_MS = 20_000;
+
+/** What people and programs do: use commands, write to the API, send messages. Each operation is recorded as its client saw it. */
+export class Clients {
+  readonly #options: ClientsOptions;
+  readonly #guildIds: readonly string[];
+  readonly #api: Pool;
+  readonly #running = new Set<Promise<void>>();
+
+  constructor(options: ClientsOptions) {
+    this.#options = options;
+    this.#guildIds = options.simulator.guilds.ids;
+    this.#api = new Pool(options.url, { connections: 64, connectTimeout: 2_000, headersTimeout: 0, bodyTimeout: 0 });
+  }
+
+  /** Begins `perSecond` operations a second, whether or not earlier ones have ended, until the signal aborts. */
+  async run(perSecond: number, signal: AbortSignal): Promise<void> {
+    const startedAt = performance.now();
+    for (let begun = 0; !signal.aborted; ) {
+      const due = ((performance.now() - startedAt) / 1_000) * perSecond;
+      for (; begun < due; begun++) this.#beginOne();
+      await sleep(5, undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Resolves when every operation has its first answer, and every deferred one is settled or given up. */
+  async finished(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
+  }
+
+  async close(): Promise<void> {
+    await this.#api.destroy();
+  }
+
+  #beginOne(): void {
+    const { mix, random, slowShare } = this.#options;
+    const guildId = random.pick(this.#guildIds);
+    const steps = random.chance(0.25) ? 2 : 1;
+    const at = random.next() * (mix.interaction + mix.api + mix.event);
+    const work =
+      at < mix.interaction
+        ? this.#interaction(guildId, steps, random.chance(slowShare))
+        : at < mix.interaction + mix.api
+          ? this.#write(guildId, steps, random.chance(WITHOUT_KEY))
+          : this.#message(guildId);
+    const tracked = work.finally(() => this.#running.delete(tracked));
+    this.#running.add(tracked);
+  }
+
+  async #interaction(guildId: string, steps: number, slow: boolean): Promise<void> {
+    const { recorder, simulator, settleMs } = this.#options;
+    const entry = recorder.begin({ guildId, via: 'interaction', steps, slow });
+    const options = { id: entry.id, steps, ...(slow ? { 'slow-ms': SLOW_MS } : {}) };
+    const result = await simulator.interactions.command({ guildId, name: 'operation', options });
+    if (result.outcome === 'deferred') {
+      recorder.answer(entry, 'deferred');
+      await this.#completion(entry, result, settleMs());
+    } else if (result.outcome === 'answered') {
+      const { fate, note } = readAnswer(contentOf(result.response), entry.id);
+      recorder.answer(entry, fate, note);
+    } else {
+      recorder.answer(entry, 'unknown', `${result.outcome}: ${result.problem}`);
+      entry.unanswered = true;
+      entry.failedRequests = 1;
+    }
+  }
+
+  async #completion(entry: Entry, result: InteractionResult, timeoutMs: number): Promise<void> {
+    const { outcome, message } = await result.settled(timeoutMs);
+    if (outcome !== 'completed') return;
+    const { fate, note } = readFinalAnswer((message as APIMessage).content, entry.id);
+    this.#options.recorder.settle(entry, fate, note);
+  }
+
+  /** A guild API write. With a key the client repeats it until it knows the outcome, as a careful one would. */
+  async #write(guildId: string, steps: number, withoutKey: boolean): Promise<void> {
+    const { recorder, random } = this.#options;
+    const entry = recorder.begin({ guildId, via: 'api', steps });
+    const giveUpAt = entry.sentAt + API_GIVE_UP_MS;
+    let certainlyNot = true;
+    for (let attempt = 0; ; attempt++) {
+      const outcome = await this.#writeOnce(entry, withoutKey);
+      if (outcome.done) return recorder.answer(entry, 'acknowledged');
+      entry.failedRequests++;
+      certainlyNot &&= outcome.certainlyNot;
+      if (withoutKey || !outcome.repeat || performance.now() > giveUpAt) {
+        return recorder.answer(entry, certainlyNot ? 'refused' : 'unknown', outcome.note);
+      }
+      await sleep(Math.min(2_000, 100 * 2 ** attempt) * random.next());
+    }
+  }
+
+  async #writeOnce(entry: Entry, withoutKey: boolean): Promise<Attempt> {
+    try {
+      const response = await this.#api.request({
+        method: 'POST',
+        path: `/api/guilds/${entry.guildId}/operations`,
+        headers: { 'content-type': 'application/json', ...(withoutKey ? {} : { 'idempotency-key': entry.id }) },
+        body: JSON.stringify({ operation: entry.id, steps: entry.steps, slowMs: 0 }),
+        signal: AbortSignal.timeout(API_ATTEMPT_MS),
+      });
+      const status = response.statusCode;
+      await response.body.dump();
+      if (status === 201) return { done: true, certainlyNot: false, repeat: false, note: null };
+      // 503: it was not sent to the owner. 502 and 504: nobody knows. Anything else is nothing that this client can cause.
+      return { done: false, certainlyNot: status === 503, repeat: status >= 500, note: `status ${status}` };
+    } catch (error) {
+      const { code, name } = error as NodeJS.ErrnoException;
+      return { done: false, certainlyNot: code === 'ECONNREFUSED', repeat: true, note: code ?? name };
+    }
+  }
+
+  /** A message in a guild: nobody is told of an event's outcome, but a session that resumes misses none and repeats none. */
+  async #message(guildId: string): Promise<void> {
+    const { recorder, simulator } = this.#options;
+    const entry = recorder.begin({ guildId, via: 'event', steps: 1 });
+    simulator.events.messageCreate({ guildId, content: `operation ${entry.id}` });
+    recorder.answer(entry, 'acknowledged');
+  }
+}
+
+interface Attempt {
+  readonly done: boolean;
+  /** It has certainly not been executed by this attempt. */
+  readonly certainlyNot: boolean;
+  readonly repeat: boolean;
+  readonly note: string | null;
+}
+
+function contentOf(response: InteractionResult['response']): string {
+  const data = response !== null && 'data' in response ? response.data : undefined;
+  return data !== undefined && 'content' in data ? String(data.content) : '';
+}

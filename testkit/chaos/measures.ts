@@ -1,0 +1,131 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { restartInOrder } from './injector.ts';
+import { percentile } from './latency.ts';
+import type { Entry } from './recorder.ts';
+import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
+
+/** One thing that was asked for, and what was seen. */
+export interface Criterion {
+  readonly what: string;
+  readonly wanted: string;
+  readonly seen: string;
+  readonly met: boolean;
+}
+
+export interface Measurement {
+  readonly report: ChaosReport;
+  readonly criteria: readonly Criterion[];
+  readonly ok: boolean;
+}
+
+type MeasureOptions = Omit<ChaosOptions, 'mix' | 'slowShare' | 'kinds' | 'everyMs' | 'script'>;
+
+const INTERACTIONS = { interaction: 1, api: 0, event: 0 } as const;
+const VICTIM = 1;
+const READY_MS = 60_000;
+
+function criterion(what: string, wanted: string, seen: number | string, met: boolean): Criterion {
+  return { what, wanted, seen: String(seen), met };
+}
+
+const none = (what: string, count: number): Criterion => criterion(what, '0', count, count === 0);
+
+/** Deferred interactions and how they ended belong to every measurement. */
+function historyCriteria({ verdict, hintsLeft, failures }: ChaosReport): Criterion[] {
+  const { lost, doubled, misplaced, contradicted, stray, unresolved } = verdict.problems;
+  return [
+    none('lost', lost),
+    none('doubled', doubled),
+    none('misplaced, refused but applied, or stray', misplaced + contradicted + stray),
+    none('deferred and never completed', unresolved),
+    none('hints left', hintsLeft),
+    criterion('other failures', 'none', failures.join('; ') || 'none', failures.length === 0),
+  ];
+}
+
+const conclude = (report: ChaosReport, criteria: readonly Criterion[]): Measurement => ({
+  report,
+  criteria,
+  ok: criteria.every(({ met }) => met),
+});
+
+/**
+ * One owner is killed under load and started again after 10 s. Measured against a run without the kill.
+ * @param options its `seconds` are those of each of the two runs
+ */
+export async function measureOwnerKill(options: MeasureOptions): Promise<Measurement> {
+  const load = { ...options, mix: INTERACTIONS, slowShare: 0, kinds: [], everyMs: 1_000 };
+  const calm = await runChaos({ ...load, script: async () => {} });
+  let backAt = Number.NaN;
+  const report = await runChaos({
+    ...load,
+    async script({ gatewayPods }) {
+      const victim = gatewayPods[VICTIM];
+      if (victim === undefined) throw new Error('killing an owner needs two gateway pods or more');
+      await sleep((options.seconds * 1_000) / 3);
+      await victim.kill('SIGKILL');
+      await sleep(10_000);
+      victim.spawn();
+      await victim.ready(READY_MS);
+      backAt = performance.now();
+    },
+  });
+  const deferred = report.entries.filter((entry) => entry.wasDeferred);
+  const latest = Math.max(0, ...deferred.map((entry) => (entry.settledAt as number) - backAt));
+  const before = othersP99(calm.entries, options.gatewayPods);
+  const during = othersP99(report.entries, options.gatewayPods);
+  return conclude(report, [
+    ...historyCriteria(report),
+    none('without a valid response within 3 s', report.unanswered),
+    none('refused or unknown', report.verdict.fates.refused + report.verdict.fates.unknown),
+    criterion('deferred', 'some', deferred.length, deferred.length > 0),
+    criterion(
+      'last completion after the owner was back',
+      '5000 ms or less',
+      `${Math.round(latest)} ms`,
+      latest <= 5_000,
+    ),
+    criterion(
+      'p99 of other owners, to that of a run without the kill',
+      '1.5 or less',
+      `${(during / before).toFixed(2)} (${during.toFixed(1)} ms to ${before.toFixed(1)} ms)`,
+      during <= 1.5 * before,
+    ),
+  ]);
+}
+
+function othersP99(entries: readonly Entry[], gatewayPods: number): number {
+  const waits = entries
+    .filter(({ guildId, answeredAt }) => answeredAt !== null && getGatewayPodForGuild(guildId, gatewayPods) !== VICTIM)
+    .map(({ answeredAt, sentAt }) => (answeredAt as number) - sentAt);
+  return percentile(waits, 0.99);
+}
+
+/** Every pod is restarted in order, one after the other, while everything is used. */
+export async function measureRolling(options: MeasureOptions): Promise<Measurement> {
+  let restarted = 0;
+  const report = await runChaos({
+    ...options,
+    slowShare: 0,
+    kinds: [],
+    everyMs: 1_000,
+    async script(cluster) {
+      await sleep(2_000);
+      for (const pod of [...cluster.gatewayPods, ...cluster.httpPods]) {
+        await restartInOrder(cluster, pod, READY_MS);
+        restarted++;
+        await sleep(1_000);
+      }
+    },
+  });
+  const pods = options.gatewayPods + options.httpPods;
+  const failed = report.entries.reduce((sum, { failedRequests }) => sum + failedRequests, 0);
+  return conclude(report, [
+    criterion('pods restarted', `${pods}`, restarted, restarted === pods),
+    ...historyCriteria(report),
+    none('failed requests', failed),
+    none('refused or unknown', report.verdict.fates.refused + report.verdict.fates.unknown),
+    criterion('deferred', 'any', report.deferred, true),
+  ]);
+}

@@ -1,0 +1,193 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createTopology } from '../../src/routing/topology.ts';
+import { type Cluster, startCluster } from '../cluster/index.ts';
+import type { DiscordSimulator } from '../discord/index.ts';
+import { FaultNetwork } from '../faults/network.ts';
+import { Clients, EVERYTHING, type Mix } from './clients.ts';
+import { readPods } from './databases.ts';
+import { checkHistory, type Verdict } from './history.ts';
+import { FaultInjector } from './injector.ts';
+import { type Latency, measureLatency } from './latency.ts';
+import { SeededRandom } from './random.ts';
+import { type Entry, Recorder } from './recorder.ts';
+import { type FaultKind, planFaults } from './schedule.ts';
+import {
+  brokenRules,
+  databasePaths,
+  endPods,
+  eventsHandled,
+  forgiveEvents,
+  hintsDrained,
+  watchSessions,
+} from './settle.ts';
+
+export interface ChaosOptions {
+  readonly seed: number;
+  /** How long clients send, in seconds. */
+  readonly seconds: number;
+  readonly httpPods: number;
+  readonly gatewayPods: number;
+  readonly guilds: number;
+  /** Operations a second. */
+  readonly rate: number;
+  readonly kinds: readonly FaultKind[];
+  /** Average time between two faults. */
+  readonly everyMs: number;
+  readonly mix?: Mix;
+  /** Share of interactions that take longer than Discord waits; default 0.02. */
+  readonly slowShare?: number;
+  /** Further environment variables of every pod. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Runs beside the clients, instead of the schedule of `kinds`: faults that a test has chosen. */
+  readonly script?: (cluster: Cluster, network: FaultNetwork) => Promise<void>;
+  /** How long hints and deferred responses may take to be done after everything is healed. */
+  readonly drainMs?: number;
+  /** Where databases and logs are left when the verdict is not clean; default a temporary folder. */
+  readonly directory?: string;
+  readonly onProgress?: (progress: Progress) => void;
+  readonly log?: (line: string) => void;
+}
+
+/** Where a run is. */
+export interface Progress {
+  readonly phase: 'starting' | 'running' | 'healing' | 'draining' | 'checking';
+  readonly elapsedMs: number;
+  readonly recorder: Recorder;
+  readonly faults: number;
+}
+
+export interface ChaosReport {
+  readonly seed: number;
+  readonly verdict: Verdict;
+  /** Every operation as its client saw it. */
+  readonly entries: readonly Entry[];
+  readonly latency: Latency;
+  readonly deferred: number;
+  /** Interactions without a valid response within Discord's three seconds. */
+  readonly unanswered: number;
+  readonly faults: number;
+  /** Hints that were left at the end. */
+  readonly hintsLeft: number;
+  /** Sessions with Discord that could not be resumed; events around their end may be missing. */
+  readonly sessionsLost: number;
+  /** Pods that did not come back, and rules of Discord's that were broken. */
+  readonly failures: readonly string[];
+  readonly ok: boolean;
+  /** Databases and logs, kept when something is wrong. */
+  readonly directory: string | null;
+}
+
+const BOT = fileURLToPath(new URL('./bot.ts', import.meta.url));
+
+/** Short limits, so that much happens in little time; the budget of an interaction stays Discord's. */
+const POD_ENV = {
+  BOT,
+  LOG_LEVEL: 'info',
+  REQUEST_TIMEOUT_MS: '4000',
+  LINK_HEARTBEAT_MS: '1000',
+} as const;
+
+/** So that clients and faults do not draw the same numbers from one seed. */
+const CLIENTS = 0x5bd1e995;
+/** No fault begins in the last moments: it would meet nobody. */
+const LAST_FAULT_MS = 1_000;
+const EVENTS_MS = 20_000;
+
+/** Runs clients against a cluster while faults happen, heals everything, and checks the databases against the history. */
+export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'guildway-chaos-')));
+  const network = new FaultNetwork();
+  try {
+    const report = await runIn(directory, network, options);
+    if (report.ok && options.directory === undefined) await rm(directory, { recursive: true, force: true });
+    return report.ok ? report : { ...report, directory };
+  } finally {
+    await network.close();
+  }
+}
+
+async function runIn(directory: string, network: FaultNetwork, options: ChaosOptions): Promise<ChaosReport> {
+  const { seed, gatewayPods, log = () => {}, drainMs = 60_000 } = options;
+  const startedAt = performance.now();
+  const recorder = new Recorder(String(seed));
+  let phase: Progress['phase'] = 'starting';
+  const report = (): void =>
+    options.onProgress?.({
+      phase,
+      elapsedMs: performance.now() - startedAt,
+      recorder,
+      faults: injector?.disturbances.length ?? 0,
+    });
+  let injector: FaultInjector | null = null;
+  const ticker = setInterval(report, 500);
+  const enter = (next: Progress['phase']): void => {
+    phase = next;
+    report();
+  };
+
+  await using cluster = await startCluster({
+    directory,
+    httpPods: options.httpPods,
+    gatewayPods,
+    guilds: options.guilds,
+    env: { ...POD_ENV, ...options.env },
+    network: network.install,
+    simulator: { messagesPerChannel: 1_000_000 },
+  });
+  try {
+    const simulator = cluster.simulator as DiscordSimulator;
+    const sessions = watchSessions(simulator);
+    injector = new FaultInjector({ cluster, network, log });
+    const lengthMs = options.seconds * 1_000;
+    const endAt = performance.now() + lengthMs;
+    const clients = new Clients({
+      simulator,
+      url: cluster.url,
+      recorder,
+      random: new SeededRandom(seed ^ CLIENTS),
+      mix: options.mix ?? EVERYTHING,
+      slowShare: options.slowShare ?? 0.02,
+      settleMs: () => Math.max(0, endAt + drainMs - performance.now()),
+    });
+    const disturb =
+      options.script?.(cluster, network) ??
+      injector.run(planFaults({ ...options, lengthMs: lengthMs - LAST_FAULT_MS }));
+
+    enter('running');
+    await Promise.all([clients.run(options.rate, AbortSignal.timeout(lengthMs)), disturb]);
+    enter('healing');
+    await injector.heal();
+    enter('draining');
+    await hintsDrained(cluster, drainMs);
+    await clients.finished();
+    await eventsHandled(cluster, recorder, EVENTS_MS);
+    await clients.close();
+    enter('checking');
+    forgiveEvents(recorder, sessions);
+    const sessionsLost = sessions.lost;
+    const broken = brokenRules(simulator);
+    const failures = [...injector.failures.map(({ message }) => message), ...broken, ...(await endPods(cluster))];
+    const { rows, hints } = readPods(databasePaths(cluster));
+    const { ownerOf } = createTopology({ strategy: 'md5', pods: gatewayPods });
+    const verdict = checkHistory(recorder.history(), rows, ownerOf);
+    return {
+      seed,
+      verdict,
+      entries: recorder.entries,
+      latency: measureLatency(recorder.entries, injector.disturbances, ownerOf),
+      deferred: recorder.entries.filter((entry) => entry.wasDeferred).length,
+      unanswered: recorder.entries.filter((entry) => entry.unanswered).length,
+      faults: injector.disturbances.length,
+      hintsLeft: hints,
+      sessionsLost,
+      failures,
+      ok: verdict.clean && hints === 0 && failures.length === 0,
+      directory: null,
+    };
+  } finally {
+    clearInterval(ticker);
+  }
+}
