@@ -87,6 +87,8 @@ export class GatewayConnection {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
+    // What was on its way when the connection was closed counts for nothing.
+    if (this.#closedByUs) return;
     const bytes = data as Buffer;
     const now = performance.now();
     if (now >= this.#windowEndsAt) {
