@@ -114,7 +114,7 @@ ${
   log.total === 0
     ? emptyLog(view)
     : html`<table class="log">
-<thead><tr><th scope="col">#</th><th scope="col">Kind</th><th scope="col">Member</th><th scope="col">Reason</th><th scope="col">By</th><th scope="col">When</th></tr></thead>
+<thead><tr><th scope="col">#</th><th scope="col">Kind</th><th scope="col">Member</th><th scope="col">Reason</th><th scope="col">When</th></tr></thead>
 <tbody>${log.cases.map((entry) => logRow(guildId, entry, view, now))}</tbody>
 </table>
 <nav class="paging" aria-label="Pages of the log">
@@ -138,12 +138,11 @@ function logRow(guildId: string, entry: Case, view: View, now: number): Html {
       ? null
       : html` <a class="small" href="https://discord.com/channels/${guildId}/${entry.channelId}/${entry.messageId}" rel="noreferrer">message</a>`;
   return html`<tr>
-<td class="fixed quiet number">${entry.number}</td>
-<td class="fixed"><span class="kind ${entry.kind}">${KIND_NAMES[entry.kind]}</span></td>
-<td data-label="Member"><a href="${linkTo(view, { userId: entry.userId })}"><code>${entry.userId}</code></a></td>
-<td class="reason">${entry.reason}${link}</td>
-<td data-label="By"><code class="quiet">${entry.moderatorId ?? 'API'}</code></td>
-<td class="fixed quiet small">${ago(entry.createdAt, now)}</td>
+<td class="quiet number">${entry.number}</td>
+<td><span class="kind ${entry.kind}">${KIND_NAMES[entry.kind]}</span></td>
+<td><a href="${linkTo(view, { userId: entry.userId })}"><code>${entry.userId}</code></a></td>
+<td class="reason">${entry.reason}${link}<div class="quiet small">by ${entry.moderatorId === null ? 'the API' : html`<code>${entry.moderatorId}</code>`}</div></td>
+<td class="when quiet small">${ago(entry.createdAt, now)}</td>
 </tr>`;
 }
 

@@ -57,9 +57,12 @@ button:hover, .button:hover { border-color: var(--quiet); }
 
 table { width: 100%; border-collapse: collapse; }
 th { text-align: left; font-weight: 500; font-size: 13px; color: var(--quiet); padding: 6px 12px 6px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
-td { padding: 9px 12px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
+td { padding: 9px 16px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
+th:last-child, td:last-child { padding-right: 0; }
 tr:last-child td { border-bottom: 0; }
-td.fixed { white-space: nowrap; }
+.log td { white-space: nowrap; }
+.log .reason { width: 100%; white-space: normal; overflow-wrap: anywhere; }
+.log .when { text-align: right; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }
 .kind { display: inline-flex; align-items: center; gap: 7px; font-weight: 550; white-space: nowrap; }
 .kind::before { content: ""; width: 8px; height: 8px; border-radius: 50%; background: currentColor; }
@@ -74,7 +77,7 @@ td.fixed { white-space: nowrap; }
 .chart rect:hover { fill: var(--accent); }
 .chart line { stroke: var(--line); vector-effect: non-scaling-stroke; }
 .axis { display: flex; justify-content: space-between; margin-top: 6px; font-size: 12px; color: var(--quiet); font-variant-numeric: tabular-nums; }
-.bars { list-style: none; padding: 0; display: grid; gap: 8px; }
+.bars { list-style: none; padding: 0; margin-top: 14px; display: grid; gap: 8px; }
 .bars li { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 2px 12px; font-size: 14px; }
 .bars span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .bars meter { grid-column: 1 / -1; }
@@ -95,20 +98,19 @@ meter::-moz-meter-bar { background: var(--bar); border-radius: 3px; }
 
 @media (max-width: 860px) {
   .grid { grid-template-columns: minmax(0, 1fr); }
-  .numbers { grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); }
 }
 @media (max-width: 620px) {
   main, body > header > div { padding-inline: 14px; }
   .panel { padding: 16px; }
-  .numbers { padding: 0; }
+  .numbers { padding: 0; grid-template-columns: 1fr 1fr; }
+  .numbers div:last-child { grid-column: 1 / -1; }
   .numbers div { padding: 12px 16px; }
-  .log, .log tbody, .log tr, .log td { display: block; }
+  .log, .log tbody, .log td { display: block; }
   .log thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
-  .log tr { padding: 12px 0; border-bottom: 1px solid var(--line); }
+  .log tr { display: grid; grid-template-columns: auto auto 1fr; gap: 2px 10px; padding: 12px 0; border-bottom: 1px solid var(--line); }
   .log tr:last-child { border-bottom: 0; }
   .log td { padding: 0; border: 0; }
-  .log td.fixed { display: inline-block; margin-right: 12px; }
-  .log td[data-label]::before { content: attr(data-label) " "; color: var(--quiet); font-size: 13px; }
-  .log td.reason { margin: 4px 0; }
+  .log .when { grid-area: 1 / 3; }
+  .log td:nth-child(3), .log .reason { grid-column: 1 / -1; }
 }
 `;

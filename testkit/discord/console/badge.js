@@ -1,4 +1,4 @@
-import { h, hueOf } from './dom.js';
+import { h, hueOfPod } from './dom.js';
 
 const OUTCOMES = {
   answered: ['answered', 'good'],
@@ -28,13 +28,17 @@ export function duration(ms) {
 export function podChip(pod) {
   if (pod === null) return h('span', { class: 'pod none' }, 'no pod');
   const chip = h('span', { class: 'pod' }, `gateway-${pod}`);
-  chip.style.setProperty('--hue', String(hueOf(Number(pod))));
+  chip.style.setProperty('--hue', String(hueOfPod(Number(pod))));
   return chip;
 }
 
-/** Who answered an interaction, how fast, and how it went. @param {any} reply */
-export function badge(reply) {
-  const [label, tone] = outcomeOf(reply);
+/**
+ * Who answered an interaction, how fast, and how it went.
+ * @param {any} reply
+ * @param {string | null} [label] which interaction, where there are several
+ */
+export function badge(reply, label = null) {
+  const [outcome, tone] = outcomeOf(reply);
   const late =
     reply.completedMs === undefined ? null : h('span', { class: 'ms' }, `done after ${duration(reply.completedMs)}`);
   return h(
@@ -45,11 +49,12 @@ export function badge(reply) {
       'data-pod': reply.pod ?? '',
       'data-http-pod': reply.httpPod ?? '',
     },
+    label === null ? null : h('span', {}, label),
     h('span', { class: 'http-pod' }, reply.httpPod ?? reply.via),
     h('span', { class: 'arrow', 'aria-hidden': 'true' }, '→'),
     podChip(reply.pod),
     h('span', { class: 'ms' }, duration(reply.elapsedMs)),
-    h('span', { class: `outcome ${tone}` }, label),
+    h('span', { class: `outcome ${tone}` }, outcome),
     late,
     reply.problem === null ? null : h('span', { class: 'problem' }, reply.problem),
   );

@@ -39,9 +39,16 @@ export function debounce(ms, work) {
   };
 }
 
-/** A colour of its own for a name or number, as a hue. @param {string | number} key */
+/** Far from each other, and from the colours that say good, late and bad. */
+const POD_HUES = [225, 190, 285, 325, 255, 160, 305, 205];
+
+/** The hue of a gateway pod. @param {number} ordinal */
+export function hueOfPod(ordinal) {
+  return POD_HUES[ordinal % POD_HUES.length];
+}
+
+/** A hue of its own for an id. @param {string} key */
 export function hueOf(key) {
-  if (typeof key === 'number') return (230 + key * 137) % 360;
   let hash = 7;
   for (const char of key) hash = (hash * 31 + char.charCodeAt(0)) % 9973;
   return (hash * 47) % 360;

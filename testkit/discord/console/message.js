@@ -10,6 +10,7 @@ const LOADING = 128;
  * @typedef {object} MessageView
  * @property {{ user: (id: string) => string, channel: (id: string) => string }} names
  * @property {(message: any, customId: string, values?: string[]) => void} use a component was used
+ * @property {(type: number) => { value: string, label: string }[]} choices of a menu of members, roles or channels
  * @property {(message: any, anchor: Element) => void} openMenu
  */
 
@@ -57,7 +58,13 @@ export function messageElement(message, replies, view, continued) {
       ...(message.attachments ?? []).map(attachment),
       components(message, view),
       flags & EPHEMERAL ? h('p', { class: 'only-you' }, 'Only you can see this') : null,
-      replies.length === 0 ? null : h('p', { class: 'badges' }, ...replies.slice(-3).map(badge)),
+      replies.length === 0
+        ? null
+        : h(
+            'p',
+            { class: 'badges' },
+            ...replies.slice(-3).map((reply) => badge(reply, replies.length > 1 ? commandLabel(reply) : null)),
+          ),
     ),
     menu,
   );
