@@ -165,7 +165,7 @@ describe("the console's API", () => {
   });
 });
 
-describe('the command line', () => {
+describe('the command line', { concurrency: true }, () => {
   const start = (args: string[], env: Record<string, string> = {}) =>
     spawn(process.execPath, ['testkit/discord/cli.ts', ...args], { env: { ...process.env, ...env } });
   const textOf = async (stream: NodeJS.ReadableStream) => {
@@ -203,17 +203,19 @@ describe('the command line', () => {
 
   test('says what is wrong with a flag, and when the port is taken', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
-    for (const [args, code, message] of [
+    const mistakes: [string[], number, RegExp][] = [
       [['--guilds', 'many'], 2, /--guilds must be a whole number, not "many"/],
       [['--interactions-url', 'localhost:80'], 2, /--interactions-url must be an http/],
       [['--nonsense'], 2, /nonsense/],
       [['--port', String(simulator.port)], 1, /in use/],
-    ] as const) {
-      const child = start([...args]);
+    ];
+    const outcomes = mistakes.map(async ([args, code, message]) => {
+      const child = start(args);
       const [text, [exitCode]] = await Promise.all([textOf(child.stderr), once(child, 'exit')]);
       assert.match(text, message);
       assert.equal(exitCode, code);
-    }
+    });
+    await Promise.all(outcomes);
     const help = start(['--help']);
     assert.match(await textOf(help.stdout), /--interactions-url/);
   });

@@ -7,6 +7,7 @@ import {
   ButtonStyle,
   type ChatInputCommandInteraction,
   Client,
+  type ClientOptions,
   Events,
   GatewayIntentBits,
   type Interaction,
@@ -23,12 +24,13 @@ import { until } from '../support/simulator.ts';
 
 const { Guilds, GuildMessages, MessageContent, GuildMembers, GuildModeration } = GatewayIntentBits;
 
-function createClient(simulator: DiscordSimulator, shards: number): Client {
+function createClient(simulator: DiscordSimulator, shards: number, options: Partial<ClientOptions> = {}): Client {
   return new Client({
     intents: [Guilds, GuildMessages, MessageContent, GuildMembers, GuildModeration],
     rest: { api: simulator.apiUrl },
     shards: Array.from({ length: shards }, (_, shard) => shard),
     shardCount: shards,
+    ...options,
   });
 }
 
@@ -46,8 +48,10 @@ describe("discord.js's Client on the simulator", () => {
   const failures: unknown[] = [];
 
   before(async () => {
-    simulator = await startDiscordSimulator({ guilds: 30, sessionRetentionMs: 60_000 });
-    client = createClient(simulator, 3);
+    simulator = await startDiscordSimulator({ guilds: 30, identifyWindowMs: 0 });
+    // Buckets are open at once here; left alone, the library waits five seconds before it identifies a shard again.
+    const buildIdentifyThrottler = async () => ({ waitForIdentify: async () => {} });
+    client = createClient(simulator, 3, { ws: { buildIdentifyThrottler } });
     client.on(Events.InteractionCreate, (interaction) => {
       handle(interaction).catch((error: unknown) => failures.push(error));
     });

@@ -74,7 +74,8 @@ function kill(shards: Shards, simulator: DiscordSimulator): Promise<unknown> {
 const guildOn = (simulator: DiscordSimulator, shard: number, numShards: number): string =>
   [...simulator.guilds].find(({ id }) => (BigInt(id) >> 22n) % BigInt(numShards) === BigInt(shard))?.id ?? '';
 
-describe('@discordjs/ws on the simulator', () => {
+// Each test has its own simulator, and most of their time is the waiting of libraries.
+describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
   test('gets READY and the guilds of each shard, in sequence', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 40 });
     await using shards = new Shards(simulator, { shardCount: 4 });
@@ -168,7 +169,7 @@ describe('@discordjs/ws on the simulator', () => {
   });
 });
 
-describe("the gateway's rules", () => {
+describe("the gateway's rules", { concurrency: true }, () => {
   test('intents decide what a session gets, and whether it sees content', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 3, identifyWindowMs: 0 });
     const all = new RawGatewayClient(simulator);
