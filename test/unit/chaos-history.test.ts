@@ -43,7 +43,7 @@ describe('history check', () => {
   });
 
   test('a deferred one must be completed or reported', () => {
-    assert.deepEqual(problems([operation('unresolved')], []), ['unresolved']);
+    assert.deepEqual(problems([operation('unresolved')], []), ['lost']);
     assert.deepEqual(problems([operation('unresolved')], [row()]), ['unresolved']);
   });
 

@@ -1,3 +1,4 @@
+import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
 import type { Fate } from './history.ts';
 
 export interface Reading {
@@ -9,11 +10,13 @@ export interface Reading {
 /** What the final first response to an interaction says. @param id the operation's number */
 export function readAnswer(content: string, id: string): Reading {
   if (content === `done ${id}`) return { fate: 'acknowledged', note: null };
+  // A handler that failed may have done a part of its work.
   return { fate: 'unknown', note: content };
 }
 
 /** What a deferred response was completed with. @param id the operation's number */
 export function readFinalAnswer(content: string, id: string): Reading {
   if (content === `done ${id}`) return { fate: 'completed', note: null };
+  if (content === MESSAGE.expired) return { fate: 'not-done', note: null };
   return { fate: 'unknown', note: content };
 }

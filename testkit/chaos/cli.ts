@@ -1,4 +1,6 @@
 /** `npm run chaos`: the history check, on a terminal. */
+import { existsSync, readdirSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Measurement, measureOwnerKill, measureRolling } from './measures.ts';
 import { progressLine, renderMeasurement, renderReport } from './report.ts';
@@ -28,7 +30,7 @@ Options (after --):
                          cut       connections to a gateway pod refused, reset or swallowed
                          session   Discord drops gateway connections
   --every <seconds>    average time between two faults     2.5
-  --directory <path>   databases and logs, kept            a temporary folder, kept only when something is wrong
+  --directory <path>   databases and logs, kept there      a temporary folder, kept only when something is wrong
   --owner-kill         SIGKILL one of the owners, start it again after 10 s; twice --seconds (60) with a run without it
   --rolling            restart every pod in order, one after the other
   --help
@@ -52,6 +54,12 @@ function faultKinds(list: string): FaultKind[] {
     if (kind === undefined) throw new UsageError(`--faults ${name}: it must be one of ${FAULT_KINDS.join(', ')}`);
     return kind;
   });
+}
+
+/** Rows of an earlier run would be taken for this one's. */
+function emptyDirectory(path: string): string {
+  if (existsSync(path) && readdirSync(path).length > 0) throw new UsageError(`--directory ${path}: it is not empty`);
+  return resolve(path);
 }
 
 function readOptions() {
@@ -88,7 +96,7 @@ function readOptions() {
       rate: integer('rate', values.rate ?? (mode === 'owner-kill' ? '200' : '60'), 1, 100_000),
       kinds: faultKinds(values.faults),
       everyMs: every * 1_000,
-      ...(values.directory === undefined ? {} : { directory: values.directory }),
+      ...(values.directory === undefined ? {} : { directory: emptyDirectory(values.directory) }),
     },
   } as const;
 }

@@ -35,11 +35,11 @@ export interface Row {
 }
 
 /**
- * - `lost`: acknowledged or completed, but a row is missing
+ * - `lost`: acknowledged, completed, or deferred and never reported as not done, but a row is missing
  * - `doubled`: a row is there more than once
  * - `misplaced`: a row is at a pod that does not own its guild
  * - `contradicted`: a row of an operation that was refused or reported as not done
- * - `unresolved`: deferred, and neither completed nor reported
+ * - `unresolved`: deferred and done, but the caller never heard of it
  * - `stray`: a row of an operation that nobody sent, or of another guild than it was for
  */
 export type Problem = 'lost' | 'doubled' | 'misplaced' | 'contradicted' | 'unresolved' | 'stray';
@@ -136,12 +136,13 @@ function problemsOf(operation: Operation, found: readonly Row[], owner: number):
     if (row.guildId !== operation.guildId || !(row.step >= 0 && row.step < steps)) stray = true;
     else (perStep[row.step] as number)++;
   }
-  const succeeded = fate === 'acknowledged' || fate === 'completed';
-  if (succeeded && perStep.some((count) => count === 0)) problems.push('lost');
+  const promised = fate === 'acknowledged' || fate === 'completed' || fate === 'unresolved';
+  const missing = promised && perStep.some((count) => count === 0);
+  if (missing) problems.push('lost');
   if (perStep.some((count) => count > 1)) problems.push('doubled');
   if (found.some((row) => row.pod !== owner)) problems.push('misplaced');
   if ((fate === 'refused' || fate === 'not-done') && found.length > 0) problems.push('contradicted');
-  if (fate === 'unresolved') problems.push('unresolved');
+  if (fate === 'unresolved' && !missing) problems.push('unresolved');
   if (stray) problems.push('stray');
   return problems;
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
 import { restartInOrder } from './injector.ts';
@@ -55,11 +56,14 @@ const conclude = (report: ChaosReport, criteria: readonly Criterion[]): Measurem
  * @param options its `seconds` are those of each of the two runs
  */
 export async function measureOwnerKill(options: MeasureOptions): Promise<Measurement> {
-  const load = { ...options, mix: INTERACTIONS, slowShare: 0, kinds: [], everyMs: 1_000 };
-  const calm = await runChaos({ ...load, script: async () => {} });
+  const { directory, ...rest } = options;
+  const load = { ...rest, mix: INTERACTIONS, slowShare: 0, kinds: [], everyMs: 1_000 };
+  const folder = (name: string) => (directory === undefined ? {} : { directory: join(directory, name) });
+  const calm = await runChaos({ ...load, ...folder('without-kill'), script: async () => {} });
   let backAt = Number.NaN;
   const report = await runChaos({
     ...load,
+    ...folder('with-kill'),
     async script({ gatewayPods }) {
       const victim = gatewayPods[VICTIM];
       if (victim === undefined) throw new Error('killing an owner needs two gateway pods or more');

@@ -39,7 +39,7 @@ export function renderReport(report: ChaosReport, command: string): string {
     ['deferred', report.deferred],
     ['  completed late', fates.completed],
     ['  reported as not done', fates['not-done']],
-    ['  neither', problems.unresolved, problems.unresolved > 0],
+    ['  done, but nobody was told', problems.unresolved, problems.unresolved > 0],
     ['refused', fates.refused],
     ['unknown', fates.unknown],
     ['interactions without an answer in 3 s', report.unanswered],

@@ -1,0 +1,38 @@
+/** Case 26: no gateway pod at all. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startScenario, until } from './support.ts';
+
+test('all gateway pods down: every caller is told in time, HTTP pods live and say why they are not ready', async () => {
+  await using scenario = await startScenario({ gatewayPods: 2, env: { REQUEST_TIMEOUT_MS: '1500' } });
+  const http = scenario.http(0);
+  for (const pod of scenario.cluster.gatewayPods) await pod.kill();
+  const guilds = [scenario.guildOf(0), scenario.guildOf(1)];
+
+  const interactions = await Promise.all(guilds.map((guildId, i) => scenario.operate(guildId, `down-${i}`)));
+  for (const result of interactions) {
+    assert.equal(result.outcome, 'answered', result.problem ?? '');
+    assert.equal((result.response as { data?: { flags?: number } }).data?.flags, 64, 'only the user sees it');
+    assert.ok(result.elapsedMs < 3_000);
+  }
+  const get = await fetch(`${scenario.cluster.url}/api/guilds/${guilds[0]}/operations`);
+  assert.equal(get.status, 503);
+  assert.ok(Number(get.headers.get('retry-after')) > 0);
+  const write = await scenario.write(guilds[0] as string, 'down-write');
+  assert.equal(write.status, 503);
+
+  assert.equal((await fetch(`${http.adminUrl}/healthz`)).status, 200);
+  const ready = await until('it is not ready', async () => {
+    const response = await fetch(`${http.adminUrl}/readyz`);
+    const body = (await response.json()) as { reasons: string[] };
+    return response.status === 503 && body;
+  });
+  assert.match(ready.reasons.join(' '), /gateway/);
+
+  for (const pod of scenario.cluster.gatewayPods) await pod.start();
+  await until('it is ready again', async () => (await fetch(`${http.adminUrl}/readyz`)).status === 200);
+  const back = await scenario.operate(guilds[0] as string, 'back');
+  assert.equal(back.outcome, 'answered');
+  assert.deepEqual(scenario.rowsOf('down-0'), []);
+  assert.deepEqual(scenario.rowsOf('down-write'), []);
+});

@@ -1,0 +1,63 @@
+/** The history check over a cluster that faults happen to; and that it can fail. `npm run chaos` is the long one. */
+import assert from 'node:assert/strict';
+import { rm } from 'node:fs/promises';
+import { describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ChaosOptions, type ChaosReport, runChaos } from '../../testkit/chaos/run.ts';
+import { FAULT_KINDS } from '../../testkit/chaos/schedule.ts';
+import type { Pod } from '../../testkit/cluster/index.ts';
+
+const SMALL = { httpPods: 2, gatewayPods: 3, guilds: 30, rate: 40, everyMs: 1_200 } as const;
+const INTERACTIONS = { interaction: 1, api: 0, event: 0 } as const;
+
+/** Runs with one of the faults of src/gateway/faults.ts in every gateway pod; what is left of it is removed. */
+async function runBroken(fault: string, options: Partial<ChaosOptions>): Promise<ChaosReport> {
+  const report = await runChaos({
+    ...SMALL,
+    seed: 1,
+    seconds: 4,
+    kinds: [],
+    mix: INTERACTIONS,
+    env: { NODE_ENV: 'test', GUILDWAY_TEST_FAULT: fault },
+    drainMs: 4_000,
+    ...options,
+  });
+  if (report.directory !== null) await rm(report.directory, { recursive: true, force: true });
+  return report;
+}
+
+describe('history check', () => {
+  test('twelve seconds of faults: nothing is lost, nothing is done twice', async () => {
+    const report = await runChaos({ ...SMALL, seed: 20_261, seconds: 12, kinds: FAULT_KINDS });
+    const { verdict, failures, directory } = report;
+    assert.deepEqual(verdict.findings, [], `databases and logs: ${directory}`);
+    assert.deepEqual(failures, [], `databases and logs: ${directory}`);
+    assert.equal(report.hintsLeft, 0);
+    assert.ok(report.faults >= 5, `only ${report.faults} faults`);
+    assert.ok(verdict.fates.acknowledged > 200, `only ${verdict.fates.acknowledged} were acknowledged`);
+    assert.ok(report.deferred > 0, 'nothing was deferred');
+  });
+
+  test('without the ledger it reports doubling', async () => {
+    const report = await runBroken('no-ledger', { slowShare: 0.5 });
+    assert.ok(report.verdict.problems.doubled > 0, JSON.stringify(report.verdict.problems));
+    assert.equal(report.ok, false);
+  });
+
+  test('without the fsync of a hint it reports loss', async () => {
+    const report = await runBroken('no-hint-fsync', {
+      slowShare: 0,
+      async script({ gatewayPods }) {
+        const [, owner, standIn] = gatewayPods as readonly [Pod, Pod, Pod];
+        await sleep(1_000);
+        await owner.kill();
+        // Hints are acknowledged all the time now; those of the last half second are not on disk.
+        await sleep(1_500);
+        await standIn.kill();
+        await Promise.all([owner.start(), standIn.start()]);
+      },
+    });
+    assert.ok(report.verdict.problems.lost > 0, JSON.stringify(report.verdict.problems));
+    assert.equal(report.ok, false);
+  });
+});

@@ -1,0 +1,108 @@
+/** Cases 9, 10 and 11: pods that disagree about who owns what, and two processes that think they are the same pod. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { after, before, describe, test } from 'node:test';
+import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { Pod } from '../../testkit/cluster/index.ts';
+import { findFreePorts } from '../../testkit/cluster/ports.ts';
+import { type Scenario, startScenario, until } from './support.ts';
+
+/** A guild that is owned by these pods, for these numbers of pods. */
+function guildWith(scenario: Scenario, owners: Readonly<Record<number, number>>): string {
+  const guildId = scenario.simulator.guilds.ids.find((id) =>
+    Object.entries(owners).every(([pods, owner]) => getGatewayPodForGuild(id, Number(pods)) === owner),
+  );
+  assert.ok(guildId !== undefined, `no guild is owned by ${JSON.stringify(owners)}`);
+  return guildId;
+}
+
+/** Whether no row is at a pod that the gateway pods' own number of pods does not name. */
+function assertPlacedFor(scenario: Scenario, pods: number): void {
+  for (const row of scenario.rows()) assert.equal(row.pod, getGatewayPodForGuild(row.guildId, pods), row.operation);
+}
+
+for (const [httpThinks, gatewaysThink] of [
+  [3, 4],
+  [4, 3],
+] as const) {
+  test(`HTTP pods think ${httpThinks} pods, gateway pods ${gatewaysThink}: no write at a wrong pod`, async () => {
+    await using scenario = await startScenario({ gatewayPods: gatewaysThink, guilds: 200 });
+    const http = scenario.http(0);
+    await http.stop();
+    http.env.NUM_GATEWAY_PODS = String(httpThinks);
+    await http.start();
+
+    const guilds = scenario.simulator.guilds.ids.slice(0, 60);
+    const results = await Promise.all(
+      guilds.map(async (guildId, i) => ({
+        guildId,
+        interaction: await scenario.operate(guildId, `d-${i}`),
+        write: await scenario.write(guildId, `w-${i}`),
+      })),
+    );
+    assertPlacedFor(scenario, gatewaysThink);
+    for (const { guildId, interaction, write } of results) {
+      assert.ok(interaction.outcome === 'answered' || interaction.outcome === 'deferred', interaction.problem ?? '');
+      const owner = getGatewayPodForGuild(guildId, gatewaysThink);
+      // One redirect is followed, also to a pod that the HTTP pod did not know of; what was done was done at the owner.
+      if (write.status === 201) assert.equal(write.headers.get('guildway-pod'), String(owner));
+      else assert.ok(write.status === 421 || write.status >= 500, `status ${write.status}`);
+    }
+    const log = await readFile(http.logFile, 'utf8');
+    const names = (pods: number): RegExp => new RegExp(`pods\\W{1,4}${pods}|md5/${pods}`);
+    const named = log.split('\n').some((line) => names(3).test(line) && names(4).test(line));
+    assert.ok(named, 'no line of the log names both topologies');
+  });
+}
+
+describe('two owners that name each other', () => {
+  let scenario: Scenario;
+  before(async () => {
+    scenario = await startScenario({ guilds: 300 });
+  });
+  after(() => scenario[Symbol.asyncDispose]());
+
+  test('redirects end after a bounded number of hops, in time, and nothing is written', async () => {
+    // gateway-0 takes itself for one of two, gateway-1 for one of four; for this guild each names the other.
+    const guildId = guildWith(scenario, { 3: 0, 2: 1, 4: 0 });
+    for (const [ordinal, pods] of [
+      [0, 2],
+      [1, 4],
+    ] as const) {
+      const pod = scenario.gateway(ordinal);
+      await pod.stop();
+      pod.env.NUM_GATEWAY_PODS = String(pods);
+      // Its rows are where the old number placed them; on an empty volume it serves under the new one.
+      pod.env.DATABASE_PATH = `${scenario.cluster.databasePath(ordinal)}.other`;
+      await pod.start();
+    }
+    const interaction = await scenario.operate(guildId, 'loop');
+    assert.ok(interaction.outcome === 'answered' || interaction.outcome === 'deferred', interaction.problem ?? '');
+    assert.ok(interaction.elapsedMs < 3_000);
+    const write = await scenario.write(guildId, 'loop-write');
+    assert.ok(write.status === 421 || write.status >= 500, `status ${write.status}`);
+    assert.deepEqual(scenario.rowsOf('loop'), []);
+  });
+});
+
+test('a second process on the same volume refuses to start, and names the first', async () => {
+  await using scenario = await startScenario({ gatewayPods: 2 });
+  const first = scenario.gateway(1);
+  const port = await findFreePorts(2);
+  const second = new Pod({
+    name: 'gateway-1',
+    ordinal: 1,
+    port,
+    adminPort: port + 1,
+    logFile: `${first.logFile}.${randomUUID()}`,
+    env: first.env,
+  });
+  second.spawn();
+  const { code } = await second.exited;
+  assert.notEqual(code, 0);
+  await until('the log says why', async () => (await second.logTail()).includes(`process ${first.pid}`), 2_000);
+  const result = await scenario.operate(scenario.guildOf(1), 'undisturbed');
+  assert.equal(result.outcome, 'answered');
+  assert.deepEqual(scenario.rowsOf('undisturbed'), ['0@1']);
+});

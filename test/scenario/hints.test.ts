@@ -1,0 +1,106 @@
+/** Cases 20 and 24: requests that were kept for long. */
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
+import { readPod } from '../../testkit/chaos/databases.ts';
+import { assertDeferred, completion, type Scenario, startScenario, until } from './support.ts';
+
+const HINTS = 10_000;
+const RATE = 2_000;
+
+/** Writes hints into the database of a stand-in that is not running, as if it had kept them for an hour. */
+function keep(scenario: Scenario, standIn: number, guilds: readonly string[]): void {
+  const { interactions } = scenario.simulator;
+  const [guildId] = guilds as readonly [string];
+  const template = interactions.create({ kind: 'command', guildId, name: 'operation', options: { id: 'template' } });
+  const now = Date.now();
+  const database = new DatabaseSync(scenario.cluster.databasePath(standIn));
+  const insert = database.prepare(
+    `INSERT INTO guildway_hints
+       (identity, guild_id, target, headers, body, body_hash, deferred, uncertain, stored_at, expires_at)
+     VALUES (?, ?, '/webhooks/discord', '["content-type","application/json"]', ?, ?, 0, 0, ?, ?)`,
+  );
+  database.exec('BEGIN');
+  for (let i = 0; i < HINTS; i++) {
+    const id = String(BigInt(template.id) + BigInt(i + 1));
+    const guild = guilds[i % guilds.length] as string;
+    const options = [{ name: 'id', type: 3, value: `kept-${i}` }];
+    const payload = {
+      ...template.payload,
+      id,
+      guild_id: guild,
+      data: { ...(template.payload.data as object), options },
+    };
+    const body = Buffer.from(JSON.stringify(payload));
+    insert.run(`interaction:${id}`, guild, body, `hash-${i}`, now - 3_600_000, now + 600_000);
+  }
+  database.exec('COMMIT');
+  database.close();
+}
+
+describe('hints', () => {
+  let scenario: Scenario;
+  before(async () => {
+    scenario = await startScenario({ guilds: 60, env: { HINT_RATE_PER_SECOND: String(RATE) } });
+  });
+  after(() => scenario[Symbol.asyncDispose]());
+
+  test('an owner that was away for long gets 10,000 of them at a bounded rate, and serves others meanwhile', async () => {
+    const guilds = Array.from({ length: 10 }, (_, nth) => scenario.guildOf(1, nth));
+    await scenario.gateway(2).stop();
+    keep(scenario, 2, guilds);
+    const path = scenario.cluster.databasePath(1);
+    const startedAt = performance.now();
+    await scenario.gateway(2).start();
+    await until('delivery has begun', () => readPod(path, 1).rows.length > 0);
+
+    // Live traffic of the same guilds, while the rate is watched.
+    const waits: number[] = [];
+    let mostPerSecond = 0;
+    let last = { at: performance.now(), count: readPod(path, 1).rows.length };
+    for (let live = 0; ; live++) {
+      const result = await scenario.operate(guilds[live % guilds.length] as string, `live-${live}`);
+      assert.equal(result.outcome, 'answered', result.problem ?? '');
+      waits.push(result.elapsedMs);
+      const now = { at: performance.now(), count: readPod(path, 1).rows.length };
+      if (now.at - last.at > 500) {
+        mostPerSecond = Math.max(mostPerSecond, ((now.count - last.count) * 1_000) / (now.at - last.at));
+        last = now;
+      }
+      if (now.count >= HINTS + live + 1) break;
+      assert.ok(now.at - startedAt < 30_000, `${now.count} of ${HINTS} after 30 s`);
+      await sleep(20);
+    }
+    await scenario.hintsDrained();
+    assert.ok(mostPerSecond < RATE * 1.3, `${Math.round(mostPerSecond)} a second`);
+    waits.sort((a, b) => a - b);
+    const median = waits[waits.length >> 1] as number;
+    assert.ok(median < 250, `live traffic waited ${Math.round(median)} ms (median)`);
+    const kept = scenario.rows().filter(({ operation }) => operation.startsWith('kept-'));
+    assert.equal(kept.length, HINTS);
+    assert.equal(new Set(kept.map(({ operation }) => operation)).size, HINTS);
+    assert.deepEqual(new Set(kept.map(({ pod }) => pod)), new Set([1]));
+  });
+
+  test('one that is older than its token is reported as not done, and never executed', async () => {
+    await scenario.gateway(1).kill();
+    const result = await scenario.operate(scenario.guildOf(1), 'expired');
+    assertDeferred(result);
+    const holder = [0, 2].find((ordinal) => readPod(scenario.cluster.databasePath(ordinal), ordinal).hints === 1);
+    assert.ok(holder !== undefined, 'no pod keeps it');
+    await scenario.gateway(holder).stop();
+    const database = new DatabaseSync(scenario.cluster.databasePath(holder));
+    database.prepare('UPDATE guildway_hints SET expires_at = ?').run(Date.now() + 500);
+    database.close();
+    await scenario.gateway(holder).start();
+    const said = await completion(result);
+    assert.ok(said === MESSAGE.expired || said === MESSAGE.expiredUncertain, said);
+    await scenario.hintsDrained();
+    await scenario.gateway(1).start();
+    const next = await scenario.operate(scenario.guildOf(1), 'after-expiry');
+    assert.equal(next.outcome, 'answered');
+    assert.deepEqual(scenario.rowsOf('expired'), []);
+  });
+});

@@ -1,0 +1,29 @@
+/** Case 3: an owner is stopped for ten seconds, and goes on where it was. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { assertDeferred, completion, startScenario } from './support.ts';
+
+test('a stopped owner: callers are answered in time, and the late originals double nothing', async () => {
+  await using scenario = await startScenario();
+  const guildId = scenario.guildOf(1);
+  const owner = scenario.gateway(1);
+  // Connects, so that the requests below are on their way when the owner stops.
+  assert.equal((await scenario.operate(guildId, 'warm')).outcome, 'answered');
+
+  owner.pause();
+  const resumeAt = performance.now() + 10_000;
+  const ids = Array.from({ length: 8 }, (_, i) => `stopped-${i}`);
+  const results = await Promise.all(ids.map((id) => scenario.operate(guildId, id)));
+  for (const result of results) assertDeferred(result);
+  // Guilds of other owners do not notice.
+  const other = await scenario.operate(scenario.guildOf(2), 'other');
+  assert.equal(other.outcome, 'answered');
+  assert.ok(other.elapsedMs < 1_000, `another owner answered after ${other.elapsedMs} ms`);
+
+  await sleep(resumeAt - performance.now());
+  owner.resume();
+  for (const [i, result] of results.entries()) assert.equal(await completion(result), `done ${ids[i]}`);
+  await scenario.hintsDrained();
+  for (const id of ids) assert.deepEqual(scenario.rowsOf(id), ['0@1'], id);
+});

@@ -1,0 +1,18 @@
+/** Cases 8 and 25: every pod is restarted by SIGTERM, one after the other, while everything is used. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { measureRolling } from '../../testkit/chaos/measures.ts';
+
+test('rolling restart under load: no request fails, nothing is lost, nothing is done twice', async () => {
+  const { criteria, report } = await measureRolling({
+    seed: 20_262,
+    seconds: 14,
+    httpPods: 2,
+    gatewayPods: 3,
+    guilds: 30,
+    rate: 60,
+  });
+  const unmet = criteria.filter(({ met }) => !met).map(({ what, seen }) => `${what}: ${seen}`);
+  assert.deepEqual(unmet, [], `databases and logs: ${report.directory}`);
+  assert.ok(report.verdict.fates.acknowledged > 400, `only ${report.verdict.fates.acknowledged} were acknowledged`);
+});
