@@ -127,7 +127,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       DISCORD_APP_ID: discord.applicationId,
       ...(options.discordShards === undefined ? {} : { DISCORD_SHARDS: String(options.discordShards) }),
       ...(options.bot === undefined ? {} : { BOT: options.bot }),
-      ...(simulator === null ? {} : { DISCORD_API_URL: simulator.apiUrl }),
+      // The moderation bot's pages show nobody's data here, so that the console can link to them.
+      ...(simulator === null ? {} : { DISCORD_API_URL: simulator.apiUrl, MODBOT_PAGES: 'open' }),
+      MODBOT_URL: url,
       ...options.env,
     };
     const gatewayPods = Array.from(
