@@ -1,0 +1,78 @@
+/**
+ * Runs inside the staging network as the Service `http-service`: TCP connections go in turn to the pods that are ready, as
+ * kube-proxy does it. The staging run tells it which pods there are; whether they are ready it finds out itself.
+ *
+ * Environment: BALANCER_PORT.
+ */
+import { createServer as createControl } from 'node:http';
+import { connect, createServer, type Socket } from 'node:net';
+import { json } from 'node:stream/consumers';
+
+export const BALANCER_CONTROL_PORT = 8092;
+const PROBE_EVERY_MS = 500;
+
+let endpoints: readonly string[] = [];
+let ready: readonly string[] = [];
+let turn = 0;
+
+async function isReady(name: string): Promise<boolean> {
+  const response = await fetch(`http://${name}:9090/readyz`, { signal: AbortSignal.timeout(2_000) });
+  await response.arrayBuffer();
+  return response.status === 200;
+}
+
+async function probe(): Promise<void> {
+  const names = endpoints;
+  const results = await Promise.all(names.map((name) => isReady(name).catch(() => false)));
+  // Those that were taken out meanwhile stay out.
+  ready = names.filter((name, index) => results[index] && endpoints.includes(name));
+}
+
+function forward(client: Socket, left: number): void {
+  const name = ready[turn++ % Math.max(1, ready.length)];
+  if (name === undefined || left === 0) {
+    client.destroy();
+    return;
+  }
+  const upstream = connect({ host: name, port: 3000, noDelay: true });
+  const next = (): void => forward(client, left - 1);
+  upstream.once('error', next);
+  upstream.once('connect', () => {
+    upstream.off('error', next);
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      from.on('error', () => to.destroy());
+      from.once('close', () => to.destroySoon());
+      from.pipe(to);
+    }
+    client.resume();
+  });
+}
+
+createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
+  client.on('error', () => {});
+  forward(client, 3);
+}).listen(Number(process.env.BALANCER_PORT));
+
+createControl((request, response) => {
+  const answer = async (): Promise<unknown> => {
+    if (request.method === 'PUT') {
+      endpoints = (await json(request)) as string[];
+      ready = ready.filter((name) => endpoints.includes(name));
+      await probe();
+    }
+    return { endpoints, ready };
+  };
+  answer().then(
+    (body) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(body)),
+    (error: Error) => response.writeHead(500).end(error.message),
+  );
+}).listen(BALANCER_CONTROL_PORT);
+
+const timer = setInterval(() => void probe(), PROBE_EVERY_MS);
+process.once('SIGTERM', () => {
+  clearInterval(timer);
+  process.exit(0);
+});

@@ -1,0 +1,79 @@
+/** `npm run staging`: deploys everything in real containers, hurts it under load, and reports what was seen. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { createContainerPlatform } from './containers/cluster.ts';
+import { createKubernetesPlatform } from './kubernetes/cluster.ts';
+import { renderReport } from './report.ts';
+import { runStaging } from './run.ts';
+
+const HELP = `The staging run: 2 HTTP pods, 3 gateway pods, the simulator as Discord, a load balancer, and load.
+
+  npm run staging                     in containers of this machine (Podman or Docker)
+  npm run staging -- --kubernetes     in the cluster that kubectl reaches (its current context)
+
+Options (after --):
+  --interactions <n>       slash commands a second            30
+  --pages <n>              guild pages a second               20
+  --keep                   leave everything running at the end
+  --report <file>          default .guildway/staging.md
+With --kubernetes:
+  --image <reference>      the image, where the cluster can pull it         localhost/guildway:staging
+  --testkit-image <ref>    the image of the Dockerfile's target "testkit"   localhost/guildway-testkit:staging
+`;
+
+const { values } = parseArgs({
+  options: {
+    kubernetes: { type: 'boolean', default: false },
+    interactions: { type: 'string', default: '30' },
+    pages: { type: 'string', default: '20' },
+    keep: { type: 'boolean', default: false },
+    report: { type: 'string', default: fileURLToPath(new URL('../../.guildway/staging.md', import.meta.url)) },
+    image: { type: 'string' },
+    'testkit-image': { type: 'string' },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const startedAt = performance.now();
+const say = (line: string): void => {
+  const seconds = ((performance.now() - startedAt) / 1000).toFixed(0).padStart(4);
+  process.stdout.write(`${seconds} s  ${line}\n`);
+};
+
+async function main(): Promise<boolean> {
+  const platform = values.kubernetes
+    ? await createKubernetesPlatform({ image: values.image, testkitImage: values['testkit-image'] }, say)
+    : await createContainerPlatform(say);
+  process.once('SIGINT', async () => {
+    await platform[Symbol.asyncDispose]();
+    process.exit(130);
+  });
+  try {
+    const result = await runStaging(platform, {
+      interactionsPerSecond: Number(values.interactions),
+      pagesPerSecond: Number(values.pages),
+      say,
+    });
+    const report = renderReport(result);
+    await mkdir(dirname(values.report), { recursive: true });
+    await writeFile(values.report, report);
+    process.stdout.write(`\n${report}\nWritten to ${join(values.report)}\n`);
+    return result.passed;
+  } finally {
+    if (!values.keep) await platform[Symbol.asyncDispose]();
+  }
+}
+
+if (values.help) {
+  process.stdout.write(HELP);
+} else {
+  main().then(
+    (passed) => process.exit(passed ? 0 : 1),
+    (error: Error) => {
+      process.stderr.write(`staging: ${error.message}\n`);
+      process.exit(1);
+    },
+  );
+}

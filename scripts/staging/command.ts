@@ -1,0 +1,33 @@
+import { spawn } from 'node:child_process';
+
+export class CommandError extends Error {
+  readonly stderr: string;
+  constructor(command: string, status: string, stderr: string) {
+    super(`${command}: ${status}\n${stderr.trim()}`);
+    this.stderr = stderr;
+  }
+}
+
+/** Runs a program to its end. @returns its standard output @throws CommandError when it fails */
+export function command(
+  program: string,
+  args: readonly string[],
+  options: { input?: string; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: options.cwd, env: options.env, stdio: ['pipe', 'pipe', 'pipe'] });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      if (code === 0) resolve(Buffer.concat(out).toString());
+      else {
+        const shown = `${program} ${args.join(' ')}`.slice(0, 200);
+        reject(new CommandError(shown, signal ?? `exit ${code}`, Buffer.concat(err).toString()));
+      }
+    });
+    child.stdin.end(options.input);
+  });
+}

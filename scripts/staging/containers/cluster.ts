@@ -1,0 +1,277 @@
+/**
+ * The staging system in containers of one machine. What Kubernetes' controllers would do, this does with the numbers of the
+ * manifests: it takes an HTTP pod out of the balancer, waits its preStop, ends it with its grace period, and so on.
+ */
+import { command } from '../command.ts';
+import { type ContainerSpec, readStagingManifests } from '../manifests.ts';
+import { gatewayName, type Platform, until } from '../platform.ts';
+import { type Backups, findBackups } from './backups.ts';
+import { type Engine, findEngine, findProgram } from './engine.ts';
+import { buildImages, IMAGE, TESTKIT_IMAGE } from './images.ts';
+
+/** Everything that the run makes has this label, and so can be found and removed. */
+const LABEL = 'guildway-staging';
+const NETWORK = 'guildway-staging';
+const READY_MS = 60_000;
+const KILLED_FOR_MS = 10_000;
+
+type Say = (line: string) => void;
+
+export async function createContainerPlatform(say: Say): Promise<Platform> {
+  const program = await findProgram();
+  say(`building the images with ${program}`);
+  const base = await buildImages(program, say);
+  const engine = await findEngine(program, IMAGE);
+  return new ContainerPlatform(engine, base, await findBackups(engine, say));
+}
+
+class ContainerPlatform implements Platform {
+  readonly description: string;
+  readonly gatewayPods: number;
+  readonly loseVolume: Platform['loseVolume'];
+  readonly #engine: Engine;
+  readonly #backups: Backups | { unavailable: string };
+  readonly #manifests = readStagingManifests();
+  /** Names of the HTTP pods that were started, oldest first. */
+  #http: string[] = [];
+  #nextHttp = 0;
+  #driverPort = 0;
+  #balancerPort = 0;
+
+  constructor(engine: Engine, base: string, backups: Backups | { unavailable: string }) {
+    this.#engine = engine;
+    this.#backups = backups;
+    this.description = `${engine.description}; image on ${base}`;
+    this.gatewayPods = this.#manifests.gatewayPods;
+    this.loseVolume = 'unavailable' in backups ? backups : (ordinal) => this.#loseVolume(ordinal, backups);
+  }
+
+  async deploy(): Promise<void> {
+    await this.#removeEverything();
+    await this.#do('network', 'create', '--label', LABEL, NETWORK);
+    if ('start' in this.#backups) await this.#backups.start(LABEL);
+    await this.#startDriver();
+    await this.#startBalancer();
+    await Promise.all(this.#ordinals().map((ordinal) => this.#startGateway(ordinal)));
+    await Promise.all(this.#ordinals().map((ordinal) => this.#awaitReady(gatewayName(ordinal))));
+    await this.scaleHttp(2);
+  }
+
+  driverUrl(): string {
+    return `http://127.0.0.1:${this.#driverPort}`;
+  }
+
+  async httpPods(): Promise<readonly string[]> {
+    return this.#http;
+  }
+
+  async scaleHttp(pods: number): Promise<void> {
+    await Promise.all(Array.from({ length: pods - this.#http.length }, () => this.#addHttpPod()));
+    await Promise.all(this.#http.slice(pods).map((name) => this.#removeHttpPod(name)));
+  }
+
+  async restartHttp(): Promise<void> {
+    for (const name of [...this.#http]) {
+      await this.#addHttpPod();
+      await this.#removeHttpPod(name);
+    }
+  }
+
+  async restartGateways(): Promise<void> {
+    for (const ordinal of this.#ordinals().toReversed()) {
+      await this.#stop(gatewayName(ordinal), this.#manifests.gateway);
+      await this.#removeGateway(ordinal);
+      await this.#startGateway(ordinal);
+      await this.#awaitReady(gatewayName(ordinal));
+    }
+  }
+
+  async killGateway(ordinal: number): Promise<void> {
+    await this.#do('kill', '--signal', 'KILL', gatewayName(ordinal));
+    await this.#removeGateway(ordinal);
+    await new Promise((resolve) => setTimeout(resolve, KILLED_FOR_MS));
+    await this.#startGateway(ordinal);
+    await this.#awaitReady(gatewayName(ordinal));
+  }
+
+  /** They get one another's addresses: the hardest form, as the HTTP pods meet another gateway pod at the old one. */
+  async moveGateways(ordinals: readonly number[]): Promise<{ ordinal: number; before: string; after: string }[]> {
+    const before = await Promise.all(ordinals.map((ordinal) => this.#addressOf(gatewayName(ordinal))));
+    const after = [...before.slice(1), ...before.slice(0, 1)];
+    await Promise.all(
+      ordinals.map(async (ordinal) => {
+        await this.#do('kill', '--signal', 'KILL', gatewayName(ordinal));
+        await this.#removeGateway(ordinal);
+      }),
+    );
+    for (const [index, ordinal] of ordinals.entries()) await this.#startGateway(ordinal, after[index]);
+    await Promise.all(ordinals.map((ordinal) => this.#awaitReady(gatewayName(ordinal))));
+    return ordinals.map((ordinal, index) => ({
+      ordinal,
+      before: before[index] as string,
+      after: after[index] as string,
+    }));
+  }
+
+  run(pod: string, script: string): Promise<string> {
+    return this.#do('exec', pod, 'node', '--no-warnings', '-e', script);
+  }
+
+  logs(pod: string): Promise<string> {
+    return this.#do('logs', pod);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#removeEverything();
+  }
+
+  async #loseVolume(ordinal: number, backups: Backups): Promise<void> {
+    const name = gatewayName(ordinal);
+    await this.#do('kill', '--signal', 'KILL', name);
+    await backups.stopReplica(ordinal, 'KILL');
+    await this.#do('rm', '--force', name);
+    await this.#do('volume', 'rm', volumeOf(ordinal));
+    await this.#startGateway(ordinal);
+    await this.#awaitReady(name);
+  }
+
+  // --- pods
+
+  async #startGateway(ordinal: number, address?: string): Promise<void> {
+    const name = gatewayName(ordinal);
+    const spec = this.#manifests.gateway;
+    // What the CSI driver does for fsGroup: the pod's user may write to its volume.
+    await this.#do('volume', 'create', '--label', LABEL, volumeOf(ordinal)).catch(() => {});
+    if ('start' in this.#backups) {
+      await this.#backups.restore(ordinal, volumeOf(ordinal));
+      await this.#backups.startReplica(ordinal, volumeOf(ordinal));
+    }
+    await this.#start(name, IMAGE, spec, {
+      options: [
+        ...(address === undefined ? [] : ['--ip', address]),
+        ...['--network-alias', `${name}.gateway-internal`, '--volume', `${volumeOf(ordinal)}:${spec.dataPath}`],
+      ],
+    });
+  }
+
+  async #removeGateway(ordinal: number): Promise<void> {
+    await this.#do('rm', '--force', gatewayName(ordinal));
+    if ('start' in this.#backups) await this.#backups.stopReplica(ordinal, 'TERM');
+  }
+
+  async #addHttpPod(): Promise<void> {
+    const name = `http-${this.#nextHttp++}`;
+    await this.#start(name, IMAGE, this.#manifests.http);
+    await this.#awaitReady(name);
+    this.#http.push(name);
+    await this.#balance();
+  }
+
+  async #removeHttpPod(name: string): Promise<void> {
+    // In Kubernetes, too, both begin at the same moment: the endpoint is withdrawn while preStop waits.
+    this.#http = this.#http.filter((one) => one !== name);
+    await this.#balance();
+    await this.#stop(name, this.#manifests.http);
+    await this.#do('rm', name);
+  }
+
+  async #startDriver(): Promise<void> {
+    const { discord } = this.#manifests;
+    await this.#start('discord', TESTKIT_IMAGE, discord, { options: ['--publish', '127.0.0.1::8091'] });
+    this.#driverPort = await this.#publishedPort('discord', 8091);
+    await until('the driver', READY_MS, async () => (await fetch(`${this.driverUrl()}/healthz`)).ok);
+  }
+
+  async #startBalancer(): Promise<void> {
+    const spec: ContainerSpec = {
+      ...this.#manifests.discord,
+      args: ['scripts/staging/balancer.ts'],
+      env: { BALANCER_PORT: '80' },
+      memory: '256Mi',
+    };
+    await this.#start('balancer', TESTKIT_IMAGE, spec, {
+      options: [
+        ...['--network-alias', 'http-service', '--publish', '127.0.0.1::8092'],
+        ...['--sysctl', 'net.ipv4.ip_unprivileged_port_start=80'],
+      ],
+    });
+    this.#balancerPort = await this.#publishedPort('balancer', 8092);
+    await until('the balancer', READY_MS, async () => (await fetch(`http://127.0.0.1:${this.#balancerPort}/`)).ok);
+  }
+
+  async #balance(): Promise<void> {
+    const response = await fetch(`http://127.0.0.1:${this.#balancerPort}/`, {
+      method: 'PUT',
+      body: JSON.stringify(this.#http),
+    });
+    await response.arrayBuffer();
+  }
+
+  // --- containers
+
+  async #start(name: string, image: string, spec: ContainerSpec, extra: { options?: string[] } = {}): Promise<void> {
+    const mega = (size: string): string => size.replace('Mi', 'm');
+    const memory = mega(spec.memory);
+    await this.#do(
+      'run',
+      ...['--detach', '--name', name, '--hostname', name, '--label', LABEL, '--network', NETWORK],
+      ...this.#engine.runOptions,
+      // The security context of the manifests.
+      ...['--user', `${spec.user}:${spec.user}`, '--read-only', '--cap-drop', 'ALL'],
+      ...['--security-opt', 'no-new-privileges'],
+      ...(this.#engine.program === 'podman' ? ['--read-only-tmpfs=false'] : []),
+      ...(this.#engine.limitsMemory ? ['--memory', memory, '--memory-swap', memory] : []),
+      ...Object.entries(spec.temporary).flatMap(([path, size]) => ['--tmpfs', `${path}:size=${mega(size)},mode=1777`]),
+      ...Object.entries({ ...spec.env, POD_NAME: name }).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+      ...(extra.options ?? []),
+      image,
+      ...spec.args,
+    );
+  }
+
+  /** preStop, SIGTERM, and the rest of the grace period. @throws when the pod does not end by itself, with code 0 */
+  async #stop(name: string, spec: ContainerSpec): Promise<void> {
+    await new Promise((resolve) => setTimeout(resolve, spec.preStopSeconds * 1_000));
+    await this.#do('stop', '--time', String(spec.graceSeconds - spec.preStopSeconds), name);
+    const code = (await this.#do('inspect', '--format', '{{.State.ExitCode}}', name)).trim();
+    if (code !== '0') throw new Error(`${name} ended with code ${code}:\n${(await this.logs(name)).slice(-2_000)}`);
+  }
+
+  async #awaitReady(name: string): Promise<void> {
+    const probe =
+      "fetch('http://127.0.0.1:9090/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
+    await until(`${name} ready`, READY_MS, () => this.run(name, probe).then(() => true)).catch(async (error: Error) => {
+      throw new Error(`${error.message}\n${(await this.logs(name).catch(() => '')).slice(-3_000)}`);
+    });
+  }
+
+  async #addressOf(name: string): Promise<string> {
+    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
+    return (await this.#do('inspect', '--format', format, name)).trim();
+  }
+
+  async #publishedPort(name: string, port: number): Promise<number> {
+    return Number((await this.#do('port', name, `${port}/tcp`)).trim().split(':').at(-1));
+  }
+
+  async #removeEverything(): Promise<void> {
+    const list = async (...args: string[]): Promise<string[]> =>
+      (await this.#do(...args, '--quiet', '--filter', `label=${LABEL}`)).split('\n').filter((id) => id !== '');
+    const containers = await list('ps', '--all');
+    if (containers.length > 0) await this.#do('rm', '--force', ...containers);
+    const volumes = await list('volume', 'ls');
+    if (volumes.length > 0) await this.#do('volume', 'rm', ...volumes);
+    const networks = await list('network', 'ls');
+    if (networks.length > 0) await this.#do('network', 'rm', ...networks);
+  }
+
+  #ordinals(): number[] {
+    return Array.from({ length: this.gatewayPods }, (_, ordinal) => ordinal);
+  }
+
+  #do(...args: string[]): Promise<string> {
+    return command(this.#engine.program, args);
+  }
+}
+
+const volumeOf = (ordinal: number): string => `${LABEL}-data-${gatewayName(ordinal)}`;

@@ -1,0 +1,62 @@
+/**
+ * Runs inside the cluster as the world outside: the simulator is Discord, and people in its guilds use the bot and open its
+ * pages at a steady rate. The staging run controls it over HTTP and reads the history from it.
+ *
+ * Environment: TARGET_URL, where the HTTP service is.
+ */
+import { createServer, type IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { startDiscordSimulator } from '../../testkit/discord/index.ts';
+import { Load } from './load.ts';
+
+export const DISCORD_PORT = 8090;
+export const CONTROL_PORT = 8091;
+const GUILDS = 60;
+
+const targetUrl = process.env.TARGET_URL ?? 'http://http-service';
+const simulator = await startDiscordSimulator({
+  port: DISCORD_PORT,
+  host: '0.0.0.0',
+  guilds: GUILDS,
+  interactionsUrl: `${targetUrl}/webhooks/discord`,
+  // Wrong signatures now and then, as Discord sends them.
+  probeEvery: 200,
+});
+const load = new Load(simulator, targetUrl);
+
+const routes: Record<string, (request: IncomingMessage) => unknown> = {
+  'GET /healthz': () => ({ ok: true }),
+  'GET /now': () => ({ now: performance.now() }),
+  'GET /guilds': () => Array.from({ length: simulator.guilds.size }, (_, index) => simulator.guilds.at(index).id),
+  'GET /stats': () => ({ ...simulator.stats(), violations: simulator.violations.list() }),
+  'GET /samples': () => load.samples,
+  'PUT /rate': async (request) => {
+    const { interactions, pages } = (await json(request)) as { interactions: number; pages: number };
+    load.setRate(interactions, pages);
+    return { interactions, pages };
+  },
+  'POST /settle': async (request) => {
+    const { timeoutMs } = (await json(request)) as { timeoutMs: number };
+    return { unsettled: await load.settle(timeoutMs) };
+  },
+};
+
+const control = createServer((request, response) => {
+  const route = routes[`${request.method} ${request.url}`];
+  if (route === undefined) {
+    response.writeHead(404).end();
+    return;
+  }
+  Promise.try(route, request).then(
+    (answer) => response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer)),
+    (error: Error) => response.writeHead(500).end(error.message),
+  );
+});
+control.listen(CONTROL_PORT, '0.0.0.0');
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    control.close();
+    void simulator.stop().then(() => process.exit(0));
+  });
+}

@@ -1,0 +1,167 @@
+/** The staging system in the Kubernetes cluster that kubectl reaches: `cluster/overlays/staging`, and the API for the rest. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { command } from '../command.ts';
+import { readStagingManifests } from '../manifests.ts';
+import { gatewayName, type Platform, until } from '../platform.ts';
+
+const OVERLAY = fileURLToPath(new URL('../../../cluster/overlays/staging/', import.meta.url));
+const NAMESPACE = 'guildway-staging';
+const HTTP = 'app.kubernetes.io/name=guildway,app.kubernetes.io/component=http';
+const ROLLOUT_MS = 300_000;
+
+type Say = (line: string) => void;
+
+export interface KubernetesOptions {
+  /** Image references that the cluster can pull; undefined: the overlay's own. */
+  readonly image: string | undefined;
+  readonly testkitImage: string | undefined;
+}
+
+export async function createKubernetesPlatform(options: KubernetesOptions, say: Say): Promise<Platform> {
+  const context = (await command('kubectl', ['config', 'current-context']).catch(() => 'in the cluster')).trim();
+  const { serverVersion } = JSON.parse(await command('kubectl', ['version', '--output', 'json'])) as {
+    serverVersion: { gitVersion: string };
+  };
+  say(`kubectl's context: ${context}`);
+  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, options);
+}
+
+class KubernetesPlatform implements Platform {
+  readonly description: string;
+  readonly gatewayPods = readStagingManifests().gatewayPods;
+  readonly loseVolume = {
+    unavailable: 'the staging overlay has no backup in a cluster; see docs/kubernetes.md for restoring one',
+  };
+  readonly #options: KubernetesOptions;
+  #forward: ChildProcess | null = null;
+  #driverPort = 0;
+
+  constructor(description: string, options: KubernetesOptions) {
+    this.description = description;
+    this.#options = options;
+  }
+
+  async deploy(): Promise<void> {
+    await this.#removeEverything();
+    const { image = 'localhost/guildway:staging', testkitImage = 'localhost/guildway-testkit:staging' } = this.#options;
+    // kubectl renders; the images are the only thing that this run decides.
+    const rendered = (await command('kubectl', ['kustomize', OVERLAY]))
+      .replaceAll(/^( +image: )localhost\/guildway:staging$/gm, `$1${image}`)
+      .replaceAll(/^( +image: )localhost\/guildway-testkit:staging$/gm, `$1${testkitImage}`);
+    await command('kubectl', ['apply', '--filename', '-'], { input: rendered });
+    await this.#kubectl('rollout', 'status', 'deployment/discord', '--timeout=300s');
+    await this.#forwardDriver();
+    await this.#kubectl('rollout', 'status', 'statefulset/gateway', '--timeout=300s');
+    await this.#kubectl('rollout', 'status', 'deployment/http-service', '--timeout=300s');
+    await this.#awaitHttpPods(2);
+  }
+
+  driverUrl(): string {
+    return `http://127.0.0.1:${this.#driverPort}`;
+  }
+
+  async httpPods(): Promise<readonly string[]> {
+    const path =
+      '{range .items[?(@.status.phase=="Running")]}{.metadata.name} {.metadata.deletionTimestamp}{"\\n"}{end}';
+    const lines = (await this.#kubectl('get', 'pods', '--selector', HTTP, '--output', `jsonpath=${path}`)).split('\n');
+    return lines.flatMap((line) => {
+      const [name, deleted] = line.split(' ');
+      return name !== undefined && name !== '' && !deleted ? [name] : [];
+    });
+  }
+
+  /** Through the autoscaler, which owns the number: its lower bound up, and down again. */
+  async scaleHttp(pods: number): Promise<void> {
+    const patch = JSON.stringify({ spec: { minReplicas: pods } });
+    await this.#kubectl('patch', 'hpa/http-service', '--type=merge', '--patch', patch);
+    await this.#awaitHttpPods(pods);
+  }
+
+  async restartHttp(): Promise<void> {
+    await this.#kubectl('rollout', 'restart', 'deployment/http-service');
+    await this.#kubectl('rollout', 'status', 'deployment/http-service', '--timeout=300s');
+  }
+
+  async restartGateways(): Promise<void> {
+    await this.#kubectl('rollout', 'restart', 'statefulset/gateway');
+    await this.#kubectl('rollout', 'status', 'statefulset/gateway', `--timeout=${ROLLOUT_MS / 1_000}s`);
+  }
+
+  async killGateway(ordinal: number): Promise<void> {
+    await this.#replace(ordinal, '--grace-period=0', '--force');
+  }
+
+  async moveGateways(ordinals: readonly number[]): Promise<{ ordinal: number; before: string; after: string }[]> {
+    return Promise.all(
+      ordinals.map(async (ordinal) => {
+        const before = await this.#addressOf(ordinal);
+        await this.#replace(ordinal);
+        return { ordinal, before, after: await this.#addressOf(ordinal) };
+      }),
+    );
+  }
+
+  run(pod: string, script: string): Promise<string> {
+    return this.#kubectl('exec', pod, '--', 'node', '--no-warnings', '-e', script);
+  }
+
+  logs(pod: string): Promise<string> {
+    return this.#kubectl('logs', pod);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#forward?.kill();
+    await this.#removeEverything();
+  }
+
+  async #replace(ordinal: number, ...how: string[]): Promise<void> {
+    const name = gatewayName(ordinal);
+    const uid = await this.#uidOf(name);
+    await this.#kubectl('delete', 'pod', name, '--wait=false', ...how);
+    await until(`another ${name}`, ROLLOUT_MS, async () => (await this.#uidOf(name)) !== uid);
+    await this.#kubectl('wait', `pod/${name}`, '--for=condition=Ready', `--timeout=${ROLLOUT_MS / 1_000}s`);
+  }
+
+  async #uidOf(name: string): Promise<string> {
+    return this.#kubectl('get', 'pod', name, '--output', 'jsonpath={.metadata.uid}');
+  }
+
+  async #addressOf(ordinal: number): Promise<string> {
+    return this.#kubectl('get', 'pod', gatewayName(ordinal), '--output', 'jsonpath={.status.podIP}');
+  }
+
+  /** As many as asked for are ready, and none is still ending. */
+  async #awaitHttpPods(pods: number): Promise<void> {
+    const path =
+      '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{.metadata.deletionTimestamp}{"\\n"}{end}';
+    await until(`${pods} HTTP pods`, ROLLOUT_MS, async () => {
+      const out = await this.#kubectl('get', 'pods', '--selector', HTTP, '--output', `jsonpath=${path}`);
+      const states = out.split('\n').filter((line) => line !== '');
+      return states.length === pods && states.every((state) => state === 'True');
+    });
+  }
+
+  /** The driver's pod stays all the time, so one forwarded port lasts for the run. */
+  async #forwardDriver(): Promise<void> {
+    const args = ['--namespace', NAMESPACE, 'port-forward', 'deployment/discord', ':8091'];
+    const child = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    this.#forward = child;
+    this.#driverPort = await new Promise<number>((resolve, reject) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        const port = /Forwarding from 127\.0\.0\.1:(\d+)/.exec(chunk.toString())?.[1];
+        if (port !== undefined) resolve(Number(port));
+      });
+      child.once('exit', (code) => reject(new Error(`kubectl port-forward ended with ${code}`)));
+    });
+  }
+
+  /** The namespace, and with it the volumes: a staging run starts from nothing. */
+  async #removeEverything(): Promise<void> {
+    await command('kubectl', ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=300s']);
+  }
+
+  #kubectl(...args: string[]): Promise<string> {
+    return command('kubectl', ['--namespace', NAMESPACE, ...args]);
+  }
+}

@@ -1,0 +1,250 @@
+/** The staging run itself: what is done to the system, and what must hold afterwards. The same for every platform. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createTopology } from '../../src/routing/index.ts';
+import { checkHistory, type Operation, type Row, type Verdict } from '../../testkit/chaos/history.ts';
+import { Driver, type Sample } from './driver-client.ts';
+import { NOTE } from './load.ts';
+import { gatewayName, type Platform } from './platform.ts';
+
+type Say = (line: string) => void;
+
+export interface RunOptions {
+  readonly interactionsPerSecond: number;
+  readonly pagesPerSecond: number;
+  readonly say: Say;
+}
+
+/** One thing that was done to the system, and what its users saw of it. */
+export interface Phase {
+  readonly title: string;
+  readonly seconds: number;
+  readonly samples: readonly Sample[];
+  /** What was seen beside the users' answers. */
+  readonly notes: readonly string[];
+  /** What must not have happened, and did. */
+  readonly problems: readonly string[];
+}
+
+export interface RunResult {
+  readonly platform: string;
+  readonly phases: readonly Phase[];
+  readonly verdict: Verdict;
+  /** Operations that a lost volume took with it: acknowledged, and not yet in the backup. */
+  readonly lostWithVolume: number;
+  readonly integrity: readonly string[];
+  readonly problems: readonly string[];
+  readonly passed: boolean;
+}
+
+/** What a phase allows its users to see. */
+interface Allowed {
+  /** Answers that come later. */
+  readonly deferrals: boolean;
+  /** 503 for a page of a guild whose owner is away. */
+  readonly unavailable: boolean;
+}
+const NOTHING: Allowed = { deferrals: false, unavailable: false };
+/** Nothing fails, but an interaction may have to wait for its owner. */
+const ONLY_DEFERRALS: Allowed = { deferrals: true, unavailable: true };
+
+const CALM_MS = 3_000;
+/** After a restored volume: what was written this long before the loss may be missing. */
+const BACKUP_LAG_MS = 5_000;
+
+/** Reads the notes of the run, and checks the whole database. Runs in the pod, with its Node. */
+const READ_DATABASE = `
+const { DatabaseSync } = require('node:sqlite');
+const db = new DatabaseSync(process.env.DATABASE_PATH, { readOnly: true, timeout: 5000 });
+const rows = db.prepare("SELECT guild_id AS guildId, reason FROM cases WHERE kind = 'note' AND reason LIKE '${NOTE}%'").all();
+const [{ integrity_check: integrity }] = db.prepare('PRAGMA integrity_check(1)').all();
+process.stdout.write(JSON.stringify({ rows, integrity }));
+`;
+
+export async function runStaging(platform: Platform, options: RunOptions): Promise<RunResult> {
+  const { say, interactionsPerSecond, pagesPerSecond } = options;
+  const driver = new Driver(() => platform.driverUrl());
+  const phases: Phase[] = [];
+  const ordinals = Array.from({ length: platform.gatewayPods }, (_, ordinal) => ordinal);
+  const topology = createTopology({ strategy: 'md5', pods: platform.gatewayPods });
+
+  /** Does something under load, and looks at what the load's users saw meanwhile. */
+  async function phase(title: string, allowed: Allowed, work: (note: Say) => Promise<void>): Promise<void> {
+    say(title);
+    const notes: string[] = [];
+    const from = await driver.now();
+    await work((line) => notes.push(line));
+    await sleep(CALM_MS);
+    const until = await driver.now();
+    // What was sent in the last second may not have its answer yet.
+    const samples = (await driver.samples()).filter(({ sentAt }) => sentAt >= from && sentAt < until - 1_000);
+    const done: Phase = {
+      title,
+      seconds: (until - from) / 1_000,
+      samples,
+      notes,
+      problems: problemsOf(samples, allowed),
+    };
+    phases.push(done);
+    for (const line of [...notes, ...done.problems.map((problem) => `PROBLEM: ${problem}`)]) say(`  ${line}`);
+  }
+
+  const deployedAt = performance.now();
+  say(`deploying: ${platform.description}`);
+  await platform.deploy();
+  say(`  ready after ${((performance.now() - deployedAt) / 1_000).toFixed(0)} s`);
+  say(`  ${(await checkNames(platform)).join('\n  ')}`);
+
+  await driver.setRate(interactionsPerSecond, pagesPerSecond);
+  await phase('route: every guild is answered by its owner', NOTHING, async (note) => {
+    await sleep(10_000);
+    const samples = await driver.samples();
+    const answered = samples.filter(({ pod }) => pod !== null);
+    const wrong = answered.filter(({ pod, guildId }) => Number(pod) !== topology.ownerOf(guildId));
+    const through = [...new Set(answered.map(({ httpPod }) => httpPod))].toSorted();
+    if (wrong.length > 0)
+      throw new Error(`${wrong.length} requests were answered by a pod that does not own the guild`);
+    note(`${answered.length} requests through ${through.join(' and ')}, all answered by the guild's owner`);
+  });
+
+  await phase('kill gateway-1 and bring it back with its volume', ONLY_DEFERRALS, () => platform.killGateway(1));
+
+  await phase('gateway pods come back under other addresses', ONLY_DEFERRALS, async (note) => {
+    const moved = await platform.moveGateways([1, 2].filter((ordinal) => ordinal < platform.gatewayPods));
+    for (const { ordinal, before, after } of moved) note(`${gatewayName(ordinal)}: ${before} -> ${after}`);
+  });
+
+  await phase('rolling restart of all gateway pods', ONLY_DEFERRALS, () => platform.restartGateways());
+
+  await phase('rolling update of the HTTP pods', NOTHING, () => platform.restartHttp());
+
+  await phase('HTTP pods 2 -> 10 -> 2', NOTHING, async (note) => {
+    const counts: number[] = [(await platform.httpPods()).length];
+    for (const pods of [10, 2]) {
+      await platform.scaleHttp(pods);
+      counts.push((await platform.httpPods()).length);
+      await sleep(5_000);
+    }
+    note(counts.join(' -> '));
+  });
+
+  let lostAt: number | null = null;
+  if (typeof platform.loseVolume === 'function') {
+    const { loseVolume } = platform;
+    await phase('lose the volume of gateway-0 and restore it from the backup', ONLY_DEFERRALS, async (note) => {
+      lostAt = await driver.now();
+      await loseVolume(0);
+      const log = await platform.logs(gatewayName(0));
+      for (const line of log.split('\n')) if (/restored/i.test(line)) note(`gateway-0 says: ${messageOf(line)}`);
+    });
+  } else {
+    say(`not done: lose a volume and restore it (${platform.loseVolume.unavailable})`);
+  }
+
+  say('check every database against what the users were told');
+  await driver.setRate(0, 0);
+  const unsettled = await driver.settle(30_000);
+  const samples = await driver.samples();
+  const rows: Row[] = [];
+  const integrity: string[] = [];
+  for (const ordinal of ordinals) {
+    const read = JSON.parse(await platform.run(gatewayName(ordinal), READ_DATABASE)) as DatabaseContents;
+    integrity.push(`${gatewayName(ordinal)}: ${read.rows.length} notes, integrity ${read.integrity}`);
+    for (const { guildId, reason } of read.rows) rows.push({ operation: reason, guildId, step: 0, pod: ordinal });
+  }
+  const { operations, lostWithVolume } = historyOf(samples, rows, (guildId) => topology.ownerOf(guildId) === 0, lostAt);
+  const verdict = checkHistory(operations, rows, (guildId) => topology.ownerOf(guildId));
+  const { violations } = await driver.stats();
+
+  const problems = [
+    ...phases.flatMap(({ title, problems }) => problems.map((problem) => `${title}: ${problem}`)),
+    ...verdict.findings.slice(0, 20).map((finding) => `${finding.problem}: ${JSON.stringify(finding)}`),
+    ...integrity.filter((line) => !line.endsWith('integrity ok')),
+    ...(unsettled > 0 ? [`${unsettled} requests without an end`] : []),
+    ...(violations.length > 0 ? [`broken rules of Discord's: ${JSON.stringify(violations.slice(0, 5))}`] : []),
+  ];
+  return {
+    platform: platform.description,
+    phases,
+    verdict,
+    lostWithVolume,
+    integrity,
+    problems,
+    passed: problems.length === 0,
+  };
+}
+
+interface DatabaseContents {
+  readonly rows: readonly { readonly guildId: string; readonly reason: string }[];
+  readonly integrity: string;
+}
+
+/** The pods find one another through DNS: no hosts file names a gateway pod. */
+async function checkNames(platform: Platform): Promise<string[]> {
+  const [httpPod] = await platform.httpPods();
+  const script = `
+    const { lookup } = require('node:dns/promises');
+    const hosts = require('node:fs').readFileSync('/etc/hosts', 'utf8');
+    if (/gateway-/.test(hosts)) throw new Error('a hosts file names the gateway pods');
+    Promise.all([0, 1, 2].map((n) => lookup('gateway-' + n + '.gateway-internal'))).then((found) =>
+      process.stdout.write(JSON.stringify(found.map(({ address }) => address))));`;
+  const addresses = JSON.parse(await platform.run(httpPod as string, script)) as string[];
+  return addresses.map((address, ordinal) => `${gatewayName(ordinal)}.gateway-internal is ${address}, by DNS`);
+}
+
+function problemsOf(samples: readonly Sample[], allowed: Allowed): string[] {
+  const problems: string[] = [];
+  const complain = (what: string, found: readonly Sample[]): void => {
+    if (found.length === 0) return;
+    const reasons = [...new Set(found.map(({ problem }) => problem))].slice(0, 3).join('; ');
+    problems.push(`${found.length} ${what} (${reasons})`);
+  };
+  complain(
+    'requests failed',
+    samples.filter(({ outcome }) => outcome === 'failed'),
+  );
+  complain(
+    'interactions were answered with an apology',
+    samples.filter(({ outcome, fate }) => outcome === 'answered' && fate === 'unknown'),
+  );
+  if (!allowed.deferrals)
+    complain(
+      'interactions were deferred',
+      samples.filter(({ outcome }) => outcome === 'deferred'),
+    );
+  if (!allowed.unavailable)
+    complain(
+      'pages were unavailable',
+      samples.filter(({ outcome }) => outcome === 'unavailable'),
+    );
+  return problems;
+}
+
+/** The history for the check. What a lost volume may have taken with it counts as unknown; how much it took is returned. */
+function historyOf(
+  samples: readonly Sample[],
+  rows: readonly Row[],
+  wasOnLostVolume: (guildId: string) => boolean,
+  lostAt: number | null,
+): { operations: Operation[]; lostWithVolume: number } {
+  const present = new Set(rows.map(({ operation }) => operation));
+  let lostWithVolume = 0;
+  const operations = samples.flatMap((sample): Operation[] => {
+    const { id, guildId, fate, sentAt, elapsedMs, settledMs } = sample;
+    if (fate === null) return [];
+    const toldAt = sentAt + (settledMs ?? elapsedMs);
+    const atRisk =
+      lostAt !== null && wasOnLostVolume(guildId) && toldAt > lostAt - BACKUP_LAG_MS && sentAt < lostAt + 1_000;
+    const gone = atRisk && (fate === 'acknowledged' || fate === 'completed') && !present.has(id);
+    if (gone) lostWithVolume++;
+    return [{ id, guildId, via: 'interaction', steps: 1, fate: gone ? 'unknown' : fate }];
+  });
+  return { operations, lostWithVolume };
+}
+
+function messageOf(line: string): string {
+  try {
+    return (JSON.parse(line) as { msg: string }).msg;
+  } catch {
+    return line;
+  }
+}
