@@ -1,0 +1,41 @@
+import type { GuildwayError } from '../../errors.ts';
+import { type GatewayRequest, headerValue } from '../../link/message.ts';
+import type { Upstream } from './upstream.ts';
+
+/** What all pods said, by ordinal, and who did not answer and why. */
+export interface FanOut {
+  readonly answers: Readonly<Record<string, unknown>>;
+  readonly missing: readonly { readonly pod: number; readonly reason: string }[];
+}
+
+/** Asks every pod the same; one that is away costs no more than the time that is given. Never rejects. */
+export async function fanOut(
+  upstreams: readonly Upstream[],
+  request: GatewayRequest,
+  timeoutMs: number,
+): Promise<FanOut> {
+  const answers: Record<string, unknown> = {};
+  const missing: { pod: number; reason: string }[] = [];
+  await Promise.all(
+    upstreams.map(async (upstream) => {
+      try {
+        const { status, headers, body } = await upstream.request(request, timeoutMs);
+        if (status >= 400) missing.push({ pod: upstream.ordinal, reason: `it answered with ${status}` });
+        else answers[upstream.ordinal] = decode(headerValue(headers, 'content-type'), body);
+      } catch (error) {
+        missing.push({ pod: upstream.ordinal, reason: (error as GuildwayError).message });
+      }
+    }),
+  );
+  return { answers, missing: missing.sort((a, b) => a.pod - b.pod) };
+}
+
+function decode(contentType: string | undefined, body: Buffer): unknown {
+  const text = body.toString('utf8');
+  if (!contentType?.startsWith('application/json')) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

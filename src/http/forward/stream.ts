@@ -1,0 +1,90 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { GuildwayError } from '../../errors.ts';
+import { HEADER, type HeaderList } from '../../link/message.ts';
+import { responseHeaders } from '../headers.ts';
+import type { Upstream } from './upstream.ts';
+
+/** Counts a body as it passes, and ends it where it becomes too large. */
+class Bounded extends Transform {
+  #left: number;
+
+  constructor(limit: number) {
+    super();
+    this.#left = limit;
+  }
+
+  override _transform(chunk: Buffer, _: BufferEncoding, done: (error: Error | null, chunk?: Buffer) => void): void {
+    this.#left -= chunk.length;
+    if (this.#left < 0) done(new GuildwayError('BODY_TOO_LARGE', 'the body is larger than MAX_BODY_BYTES'));
+    else done(null, chunk);
+  }
+}
+
+/**
+ * Forwards a request over plain HTTP, bodies streaming both ways with backpressure: for what is large, is an event stream, or
+ * goes to a pod that does not know the link. The response begins within `timeoutMs` and may then last.
+ * @throws GuildwayError with `facts.sent`, as long as nothing has gone out to the caller
+ */
+export async function forwardStream(options: {
+  upstream: Upstream;
+  request: IncomingMessage;
+  response: ServerResponse;
+  headers: HeaderList;
+  maxBodyBytes: number;
+  timeoutMs: number;
+  httpPod: string;
+  requestId: string;
+}): Promise<number> {
+  const { upstream, request, response, timeoutMs } = options;
+  const method = request.method as 'GET';
+  const target = request.url as string;
+  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+  const controller = new AbortController();
+  const timer = setTimeout(
+    () => controller.abort(new DOMException('no response in time', 'TimeoutError')),
+    Math.max(1, timeoutMs),
+  );
+  const gone = (): void =>
+    controller.abort(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: true } }));
+  response.once('close', gone);
+  try {
+    const body = hasBody ? request.pipe(new Bounded(options.maxBodyBytes)) : null;
+    if (body !== null) request.once('error', (error) => body.destroy(error));
+    const upstreamResponse = await upstream.plain.request({
+      method,
+      path: target,
+      headers: [...options.headers, ...upstream.plainHeaders(method, target, timeoutMs)],
+      body,
+      responseHeaders: 'raw',
+      signal: controller.signal,
+    });
+    clearTimeout(timer);
+    const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part) => part.toString('latin1'));
+    const list = responseHeaders(raw);
+    list.push(
+      HEADER.pod,
+      String(upstream.ordinal),
+      HEADER.httpPod,
+      options.httpPod,
+      HEADER.requestId,
+      options.requestId,
+    );
+    response.writeHead(upstreamResponse.statusCode, list);
+    response.flushHeaders();
+    await pipeline(upstreamResponse.body, response);
+    return upstreamResponse.statusCode;
+  } catch (cause) {
+    if (response.headersSent) {
+      // Half a response cannot be taken back: the caller must see that it is one.
+      response.destroy();
+      return 502;
+    }
+    if (cause instanceof GuildwayError) throw cause;
+    throw upstream.plainError(cause);
+  } finally {
+    clearTimeout(timer);
+    response.off('close', gone);
+  }
+}

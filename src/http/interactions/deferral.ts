@@ -1,0 +1,61 @@
+import { customIdKey } from '../../bot/define-bot.ts';
+import type { BotManifest, DeferralRule } from '../../bot/types.ts';
+
+/** The parts of an interaction that the HTTP pod looks at. Everything else is the owner's business. */
+export interface Interaction {
+  readonly id: string;
+  readonly type: number;
+  readonly guild_id?: string;
+  readonly data?: { readonly name?: string; readonly custom_id?: string };
+}
+
+export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, autocomplete: 4, modal: 5 });
+
+const EPHEMERAL = 64;
+
+const COMMAND_RULE: DeferralRule = { ephemeral: false, deferrable: true, type: 5 };
+const COMPONENT_RULE: DeferralRule = { ephemeral: false, deferrable: true, type: 6 };
+
+/** How this interaction may be answered for while its owner is away; null: it cannot be deferred at all. */
+export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {
+  const find = (
+    rules: Readonly<Record<string, DeferralRule>>,
+    key: string,
+    otherwise: DeferralRule,
+  ): DeferralRule | null => {
+    const rule = Object.hasOwn(rules, key) ? (rules[key] as DeferralRule) : otherwise;
+    return rule.deferrable ? rule : null;
+  };
+  switch (type) {
+    case INTERACTION.command:
+      return find(manifest.commands, data?.name ?? '', COMMAND_RULE);
+    case INTERACTION.component:
+      return find(manifest.components, customIdKey(data?.custom_id ?? ''), COMPONENT_RULE);
+    case INTERACTION.modal:
+      return find(manifest.modals, customIdKey(data?.custom_id ?? ''), COMMAND_RULE);
+    default:
+      return null;
+  }
+}
+
+/** The deferred response: the user sees that the bot is thinking, or (type 6) nothing. */
+export function deferred({ type, ephemeral }: DeferralRule): unknown {
+  return type === 5 && ephemeral ? { type, data: { flags: EPHEMERAL } } : { type };
+}
+
+/** Suggestions cannot be deferred; none is an honest answer. */
+export const NO_CHOICES = Object.freeze({ type: 8, data: { choices: [] } });
+
+const whisper = (content: string): unknown => ({ type: 4, data: { content, flags: EPHEMERAL } });
+
+/** Nothing was executed, and nothing will be. */
+export const refused = (requestId: string): unknown =>
+  whisper(
+    `This server's part of the bot is not available right now. Nothing was done; please try again in a moment. (${requestId})`,
+  );
+
+/** It may have been executed: nobody can say. */
+export const unknown = (requestId: string): unknown =>
+  whisper(
+    `The bot did not answer in time. It may have done what you asked for: please look before you try again. (${requestId})`,
+  );

@@ -1,0 +1,167 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { BotManifest } from '../../bot/types.ts';
+import type { Config } from '../../config.ts';
+import { errorCode, type GuildwayError } from '../../errors.ts';
+import { type GatewayRequest, HEADER } from '../../link/message.ts';
+import type { Logger } from '../../observability/log.ts';
+import { isSnowflake } from '../../routing/snowflake.ts';
+import { readBody } from '../body.ts';
+import type { Exchange } from '../forward/exchange.ts';
+import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
+import { sendAnswer, sendError, sendJson } from '../reply.ts';
+import type { StandIns } from '../stand-ins.ts';
+import { deferralOf, deferred, INTERACTION, type Interaction, NO_CHOICES, refused, unknown } from './deferral.ts';
+import type { SignatureVerifier } from './verify.ts';
+
+export interface InteractionEndpointOptions {
+  readonly config: Config;
+  readonly exchange: Exchange;
+  readonly standIns: StandIns;
+  readonly verifier: SignatureVerifier;
+  /** The bot's manifest, or what a pod's handshake said of it. */
+  readonly manifest: () => BotManifest;
+  readonly metrics: HttpMetrics;
+  readonly log: Logger;
+}
+
+const MAX_BODY = 1024 * 1024;
+
+/** A hint's interaction can be completed as long as its token lives; the stand-in needs the last half minute to say so. */
+const HINT_LIFE_MS = 14.5 * 60_000;
+
+export const INTERACTIONS_PATH = '/webhooks/discord';
+
+/** `POST /webhooks/discord`: verifies, routes, and answers in Discord's time whatever happens to the owner. */
+export class InteractionEndpoint {
+  readonly #options: InteractionEndpointOptions;
+
+  constructor(options: InteractionEndpointOptions) {
+    this.#options = options;
+  }
+
+  /** @returns the ordinal of the pod that answered, or null */
+  async handle(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<number | null> {
+    const { config, verifier, metrics, log } = this.#options;
+    const deadlineAt = performance.now() + config.interactionBudgetMs;
+    if (!verifier.plausible(request.headers)) {
+      sendError(response, 401, 'invalid request signature');
+      return null;
+    }
+    let body: Buffer;
+    try {
+      body = await readBody(request, MAX_BODY);
+    } catch (error) {
+      if (errorCode(error) === 'BODY_TOO_LARGE') sendError(response, 413, (error as Error).message);
+      return null;
+    }
+    if (!verifier.verify(request.headers, body)) {
+      sendError(response, 401, 'invalid request signature');
+      return null;
+    }
+    const interaction = parse(body);
+    if (interaction === null) {
+      metrics.interaction('invalid');
+      log.warn({ request: requestId }, 'a signed body is not an interaction');
+      sendError(response, 400, 'not an interaction');
+      return null;
+    }
+    if (interaction.type === INTERACTION.ping) {
+      sendJson(response, 200, { type: 1 });
+      return null;
+    }
+    return this.#route(interaction, body, response, requestId, deadlineAt);
+  }
+
+  async #route(
+    interaction: Interaction,
+    body: Buffer,
+    response: ServerResponse,
+    requestId: string,
+    deadlineAt: number,
+  ): Promise<number | null> {
+    const { config, exchange, metrics } = this.#options;
+    const guildId = interaction.guild_id ?? null;
+    const owner = exchange.ownerOf(guildId);
+    const request: GatewayRequest = {
+      method: 'POST',
+      target: INTERACTIONS_PATH,
+      headers: ['content-type', 'application/json', HEADER.requestId, requestId],
+      body,
+    };
+    try {
+      const ownerDeadlineAt = deadlineAt - config.standInReserveMs;
+      // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
+      const repeatable = owner.link !== null && owner.link.state !== 'plain';
+      const { response: answer, pod } = await exchange.ask(owner, request, ownerDeadlineAt, repeatable);
+      if (answer.status < 500) {
+        metrics.interaction('answered');
+        sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
+        return pod;
+      }
+      return await this.#away(interaction, request, guildId, response, requestId, deadlineAt, answer.status !== 503);
+    } catch (error) {
+      const sent = (error as GuildwayError).facts?.sent === true;
+      return this.#away(interaction, request, guildId, response, requestId, deadlineAt, sent, error);
+    }
+  }
+
+  /** The owner has not answered: keeps the interaction where it can be kept, and says what is true. */
+  async #away(
+    interaction: Interaction,
+    request: GatewayRequest,
+    guildId: string | null,
+    response: ServerResponse,
+    requestId: string,
+    deadlineAt: number,
+    sent: boolean,
+    error?: unknown,
+  ): Promise<null> {
+    const { exchange, standIns, metrics, log } = this.#options;
+    const owner = exchange.ownerOf(guildId).ordinal;
+    const facts = { guild: guildId, pod: owner, interaction: interaction.id, request: requestId, err: error };
+    const answer = (outcome: InteractionOutcome, value: unknown): null => {
+      metrics.interaction(outcome);
+      sendJson(response, 200, value, [HEADER.httpPod, this.#options.config.name, HEADER.requestId, requestId]);
+      return null;
+    };
+    if (interaction.type === INTERACTION.autocomplete) return answer('refused', NO_CHOICES);
+
+    const rule = deferralOf(interaction, this.#options.manifest());
+    if (rule !== null) {
+      const keeper = await standIns.store(
+        {
+          identity: `interaction:${interaction.id}`,
+          owner,
+          guildId,
+          request,
+          deferred: rule.type,
+          expiresAt: Date.now() + HINT_LIFE_MS,
+        },
+        deadlineAt,
+      );
+      if (keeper !== null) {
+        log.info({ ...facts, keeper }, 'owner away: interaction deferred');
+        return answer('deferred', deferred(rule));
+      }
+    }
+    log.warn({ ...facts, sent, deferrable: rule !== null }, 'owner away: interaction not kept');
+    return sent ? answer('unknown', unknown(requestId)) : answer('refused', refused(requestId));
+  }
+}
+
+/** The interaction in a signed body, or null for anything else. Its guild id is valid or absent. */
+function parse(body: Buffer): Interaction | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const { id, type, guild_id: guildId, ...rest } = value as Record<string, unknown>;
+  if (typeof type !== 'number') return null;
+  if (type !== INTERACTION.ping && !isSnowflake(id)) return null;
+  if (guildId !== undefined && guildId !== null && !isSnowflake(guildId)) return null;
+  const interaction = { ...rest, id: String(id), type };
+  return typeof guildId === 'string' ? { ...interaction, guild_id: guildId } : interaction;
+}

@@ -1,0 +1,139 @@
+import { Counter, Gauge, type Registry } from '../observability/metrics.ts';
+
+/** What a request was, for metrics. */
+export type RouteKind =
+  | 'interaction'
+  | 'event-webhook'
+  | 'stripe'
+  | 'guild'
+  | 'guildless'
+  | 'fan-out'
+  | 'stream'
+  | 'upgrade'
+  | 'other';
+/** How a request ended, for metrics. */
+export type RequestOutcome = 'ok' | 'client-error' | 'server-error' | 'away' | 'rejected';
+export type InteractionOutcome = 'answered' | 'deferred' | 'refused' | 'unknown' | 'invalid';
+
+/** Upper bounds of the latency histogram, in seconds. */
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
+
+class Latency {
+  readonly counts = new Float64Array(BUCKETS.length + 1);
+  sum = 0;
+
+  add(seconds: number): void {
+    let bucket = 0;
+    while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] as number)) bucket++;
+    (this.counts[bucket] as number)++;
+    this.sum += seconds;
+  }
+}
+
+/**
+ * The HTTP service's metrics. What every request touches is kept in plain objects and put into Prometheus' form when it is asked
+ * for: looking up a labelled counter for each request would cost more than routing it.
+ */
+export class HttpMetrics {
+  readonly #requests = new Map<string, number>();
+  readonly #latency = new Map<RouteKind, Latency>();
+  readonly #interactions = new Map<InteractionOutcome, number>();
+  readonly #retries: number[] = [];
+  readonly #hints: number[] = [];
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const requests = this.#requests;
+    new Counter({
+      name: 'guildway_http_requests_total',
+      help: 'Requests by route, gateway pod (none: not forwarded) and outcome.',
+      labelNames: ['route', 'pod', 'outcome'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [key, count] of requests) {
+          const [route, pod, outcome] = key.split(' ') as [string, string, string];
+          this.inc({ route, pod, outcome }, count);
+        }
+      },
+    });
+    const latency = this.#latency;
+    new Gauge({
+      name: 'guildway_http_request_seconds_sum',
+      help: 'Sum of the times from the end of the headers to the response, by route.',
+      labelNames: ['route'],
+      registers,
+      collect() {
+        for (const [route, { sum }] of latency) this.set({ route }, sum);
+      },
+    });
+    new Gauge({
+      name: 'guildway_http_request_seconds_bucket',
+      help: 'Requests answered within le seconds, by route.',
+      labelNames: ['route', 'le'],
+      registers,
+      collect() {
+        for (const [route, { counts }] of latency) {
+          let total = 0;
+          for (const [i, count] of counts.entries()) {
+            total += count;
+            this.set({ route, le: i < BUCKETS.length ? String(BUCKETS[i]) : '+Inf' }, total);
+          }
+        }
+      },
+    });
+    const interactions = this.#interactions;
+    new Counter({
+      name: 'guildway_interactions_total',
+      help: 'Interactions by outcome: answered, deferred (kept by a stand-in), refused (not executed), unknown, invalid.',
+      labelNames: ['outcome'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [outcome, count] of interactions) this.inc({ outcome }, count);
+      },
+    });
+    const byPod = (name: string, help: string, counts: readonly number[]): void => {
+      new Counter({
+        name,
+        help,
+        labelNames: ['pod'],
+        registers,
+        collect() {
+          this.reset();
+          for (const [pod, count] of counts.entries()) if (count) this.inc({ pod: String(pod) }, count);
+        },
+      });
+    };
+    byPod('guildway_retries_total', 'Requests sent again, by the pod they were meant for.', this.#retries);
+    byPod('guildway_hints_stored_total', 'Requests kept by a stand-in, by the pod they were meant for.', this.#hints);
+  }
+
+  request(route: RouteKind, pod: number | null, outcome: RequestOutcome, seconds: number): void {
+    const key = `${route} ${pod ?? 'none'} ${outcome}`;
+    this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
+    let latency = this.#latency.get(route);
+    if (latency === undefined) {
+      latency = new Latency();
+      this.#latency.set(route, latency);
+    }
+    latency.add(seconds);
+  }
+
+  interaction(outcome: InteractionOutcome): void {
+    this.#interactions.set(outcome, (this.#interactions.get(outcome) ?? 0) + 1);
+  }
+
+  retried(pod: number): void {
+    this.#retries[pod] = (this.#retries[pod] ?? 0) + 1;
+  }
+
+  hintStored(pod: number): void {
+    this.#hints[pod] = (this.#hints[pod] ?? 0) + 1;
+  }
+}
+
+export function outcomeOf(status: number): RequestOutcome {
+  if (status < 400) return 'ok';
+  return status < 500 ? 'client-error' : 'server-error';
+}

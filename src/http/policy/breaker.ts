@@ -1,0 +1,50 @@
+export type BreakerState = 'closed' | 'open' | 'half-open';
+
+/**
+ * Stops asking a pod that has failed several times in a row. After a pause one request is let through as a probe; if it succeeds
+ * the breaker closes, else the pause starts again.
+ */
+export class Breaker {
+  readonly #failures: number;
+  readonly #openMs: number;
+  readonly #now: () => number;
+  #inARow = 0;
+  #openedAt: number | null = null;
+  #probing = false;
+
+  constructor(options: { failures: number; openMs: number; now?: () => number }) {
+    this.#failures = options.failures;
+    this.#openMs = options.openMs;
+    this.#now = options.now ?? (() => performance.now());
+  }
+
+  get state(): BreakerState {
+    if (this.#openedAt === null) return 'closed';
+    return this.#now() - this.#openedAt >= this.#openMs ? 'half-open' : 'open';
+  }
+
+  /** Whether a request may be sent now. A true in `half-open` is the probe: report its outcome. */
+  tryPass(): boolean {
+    if (this.#openedAt === null) return true;
+    if (this.#probing || this.#now() - this.#openedAt < this.#openMs) return false;
+    this.#probing = true;
+    return true;
+  }
+
+  succeeded(): void {
+    this.#inARow = 0;
+    this.#openedAt = null;
+    this.#probing = false;
+  }
+
+  failed(): void {
+    this.#inARow++;
+    if (this.#openedAt !== null || this.#inARow >= this.#failures) this.#openedAt = this.#now();
+    this.#probing = false;
+  }
+
+  /** The outcome says nothing about the pod, such as a caller that went away: a probe may be tried again. */
+  undecided(): void {
+    this.#probing = false;
+  }
+}

@@ -1,0 +1,165 @@
+import type { AddressInfo } from 'node:net';
+import type { BotManifest } from '../bot/types.ts';
+import type { Config } from '../config.ts';
+import type { AdminRoute, Readiness } from '../observability/admin-server.ts';
+import type { Logger } from '../observability/log.ts';
+import { Gauge, type Registry } from '../observability/metrics.ts';
+import { gatewayUrl } from '../routing/gateway-url.ts';
+import { createRouteTable, DEFAULT_ROUTES } from '../routing/route-table.ts';
+import type { Topology } from '../routing/topology.ts';
+import type { Service } from '../service.ts';
+import { Exchange } from './forward/exchange.ts';
+import { fanOut } from './forward/fan-out.ts';
+import { Upstream } from './forward/upstream.ts';
+import { InteractionEndpoint } from './interactions/endpoint.ts';
+import { SignatureVerifier } from './interactions/verify.ts';
+import { HttpMetrics } from './metrics.ts';
+import { Breaker } from './policy/breaker.ts';
+import { RetryBudget } from './policy/retry-budget.ts';
+import { Edge } from './server.ts';
+import { StandIns } from './stand-ins.ts';
+import { WebhookEndpoints } from './webhooks/endpoint.ts';
+
+export interface HttpServiceOptions {
+  readonly config: Config;
+  readonly manifest: BotManifest;
+  readonly topology: Topology;
+  readonly log: Logger;
+  readonly registry: Registry;
+}
+
+/** Starts the HTTP service: stateless, any number of it. Resolves when it listens. @throws the listening error */
+export async function startHttpService({
+  config,
+  manifest,
+  topology,
+  log,
+  registry,
+}: HttpServiceOptions): Promise<Service> {
+  const metrics = new HttpMetrics(registry);
+  const upstreams = Array.from(
+    { length: topology.pods },
+    (_, ordinal) =>
+      new Upstream({
+        url: gatewayUrl(config.gatewayUrlTemplate, ordinal),
+        ordinal,
+        secret: config.linkSecret,
+        topology,
+        name: config.name,
+        heartbeatMs: config.linkHeartbeatMs,
+        connectTimeoutMs: config.connectTimeoutMs,
+        maxInFlight: config.linkMaxInFlight,
+        breaker: new Breaker({ failures: config.breakerFailures, openMs: config.breakerOpenMs }),
+        log,
+      }),
+  );
+  const exchange = new Exchange({
+    ...{ upstreams, topology, metrics, log },
+    retries: new RetryBudget(config.retryBudgetPercent),
+    retryBaseMs: config.retryBaseMs,
+  });
+  const standIns = new StandIns({ upstreams, metrics, log });
+  const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs);
+  // A pod's own word counts for more than the module here, which may be another version during an update.
+  const currentManifest = (): BotManifest =>
+    upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
+  const edge = new Edge({
+    ...{ config, exchange, upstreams, metrics, log },
+    routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
+    interactions: new InteractionEndpoint({
+      config,
+      exchange,
+      standIns,
+      verifier,
+      manifest: currentManifest,
+      metrics,
+      log,
+    }),
+    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, metrics, log }),
+  });
+  registerGauges(registry, upstreams);
+  if (config.discordPublicKey === null)
+    log.warn('DISCORD_PUBLIC_KEY is not set: every interaction is answered with 401');
+  if (config.linkSecret === null) log.warn('LINK_SECRET is not set: gateway pods are spoken to over plain HTTP only');
+
+  const { server } = edge;
+  server.listen(config.port, config.host ?? undefined);
+  await new Promise<void>((resolve, reject) => {
+    server.once('listening', resolve);
+    server.once('error', reject);
+  });
+  // Dialled now, so that the first request need not wait; and kept, whoever is away now.
+  for (const { link } of upstreams) link?.connect().catch(() => {});
+
+  let drained: Promise<void> | null = null;
+  return {
+    port: (server.address() as AddressInfo).port,
+    readiness: () => readiness(upstreams),
+    adminRoutes: adminRoutes(upstreams, config),
+    drain() {
+      drained ??= new Promise((resolve) => {
+        server.close(() => resolve());
+        edge.drain();
+      });
+      return drained;
+    },
+    async close() {
+      server.closeAllConnections();
+      await Promise.all(upstreams.map((upstream) => upstream.close()));
+    },
+  };
+}
+
+/**
+ * An HTTP pod is ready when it can do something for callers: reach one gateway pod at least. One owner that is away is no
+ * reason to take all HTTP pods out of service.
+ */
+function readiness(upstreams: readonly Upstream[]): Readiness {
+  const away = upstreams.filter(({ link }) => link !== null && link.state !== 'ready' && link.state !== 'plain');
+  const reasons = away.map(
+    ({ ordinal, url, link }) => `gateway pod ${ordinal} at ${url} is not reachable (${link?.state})`,
+  );
+  return { ready: away.length < upstreams.length, reasons };
+}
+
+function adminRoutes(upstreams: readonly Upstream[], config: Config): Record<string, AdminRoute> {
+  const ask =
+    (target: string): AdminRoute =>
+    () =>
+      fanOut(upstreams, { method: 'GET', target, headers: [], body: Buffer.alloc(0) }, config.connectTimeoutMs * 2);
+  return { '/pods': ask('/_guildway/state'), '/guilds': ask('/_guildway/guilds') };
+}
+
+function registerGauges(registry: Registry, upstreams: readonly Upstream[]): void {
+  const registers = [registry];
+  new Gauge({
+    name: 'guildway_link_state',
+    help: 'State of the link to each gateway pod: 1 for the state it is in.',
+    labelNames: ['pod', 'state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { ordinal, link } of upstreams) this.set({ pod: String(ordinal), state: link?.state ?? 'plain' }, 1);
+    },
+  });
+  new Gauge({
+    name: 'guildway_link_in_flight',
+    help: 'Requests in flight on the link to each gateway pod.',
+    labelNames: ['pod'],
+    registers,
+    collect() {
+      for (const { ordinal, link } of upstreams) this.set({ pod: String(ordinal) }, link?.inFlight ?? 0);
+    },
+  });
+  new Gauge({
+    name: 'guildway_breaker_state',
+    help: 'Breaker of each gateway pod: 0 closed, 1 half open, 2 open.',
+    labelNames: ['pod'],
+    registers,
+    collect() {
+      for (const { ordinal, breaker } of upstreams) {
+        this.set({ pod: String(ordinal) }, { closed: 0, 'half-open': 1, open: 2 }[breaker.state]);
+      }
+    },
+  });
+}

@@ -1,0 +1,84 @@
+import type { GuildwayError } from '../errors.ts';
+import { type GatewayRequest, HEADER, INTERNAL_PATHS } from '../link/message.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Upstream } from './forward/upstream.ts';
+import type { HttpMetrics } from './metrics.ts';
+
+/** A request that is to be kept until its owner is back. */
+export interface Hint {
+  /** What makes it the same request when it comes again, such as `interaction:1234`. */
+  readonly identity: string;
+  readonly owner: number;
+  readonly guildId: string | null;
+  readonly request: GatewayRequest;
+  /** The deferred response that its caller got: 5, 6, or 0 for none. */
+  readonly deferred: 0 | 5 | 6;
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** No single stand-in may use up the time that is left for the next. */
+const ATTEMPT_MS = 350;
+
+/** Finds a pod that keeps a request for an owner that is away. */
+export class StandIns {
+  readonly #upstreams: readonly Upstream[];
+  readonly #metrics: HttpMetrics;
+  readonly #log: Logger;
+
+  constructor(options: { upstreams: readonly Upstream[]; metrics: HttpMetrics; log: Logger }) {
+    this.#upstreams = options.upstreams;
+    this.#metrics = options.metrics;
+    this.#log = options.log;
+  }
+
+  /**
+   * Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive.
+   * @param deadlineAt on the clock of `performance.now()`
+   * @returns the ordinal of the pod that has it on disk; null when nobody could store it
+   */
+  async store(hint: Hint, deadlineAt: number): Promise<number | null> {
+    const count = this.#upstreams.length;
+    for (let distance = 1; distance <= count; distance++) {
+      const standIn = this.#upstreams[(hint.owner + distance) % count] as Upstream;
+      // Only a link shows that the peer is one of us: any web server answers a PUT with something.
+      if (standIn.link?.state !== 'ready') continue;
+      const timeoutMs = Math.min(ATTEMPT_MS, deadlineAt - performance.now());
+      if (timeoutMs <= 0) break;
+      try {
+        const { status } = await standIn.request(toRequest(hint), timeoutMs);
+        if (status === 201 || status === 200) {
+          this.#metrics.hintStored(hint.owner);
+          return standIn.ordinal;
+        }
+        this.#log.warn({ pod: standIn.ordinal, owner: hint.owner, status }, 'a stand-in did not take a hint');
+      } catch (error) {
+        this.#log.warn(
+          { pod: standIn.ordinal, owner: hint.owner, err: error as GuildwayError },
+          'a stand-in did not take a hint',
+        );
+      }
+    }
+    return null;
+  }
+}
+
+function toRequest({ identity, owner, guildId, request, deferred, expiresAt }: Hint): GatewayRequest {
+  return {
+    method: 'PUT',
+    target: `${INTERNAL_PATHS}hints/${encodeURIComponent(identity)}`,
+    headers: [
+      ...request.headers,
+      ...[
+        'guildway-hint-target',
+        request.target,
+        'guildway-hint-guild',
+        guildId ?? '',
+        'guildway-hint-owner',
+        String(owner),
+      ],
+      ...[HEADER.deferred, String(deferred), HEADER.hintExpires, String(expiresAt)],
+    ],
+    body: request.body,
+  };
+}

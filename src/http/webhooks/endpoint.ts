@@ -1,0 +1,207 @@
+import { createHash } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Config } from '../../config.ts';
+import { errorCode, type GuildwayError } from '../../errors.ts';
+import { type GatewayRequest, HEADER } from '../../link/message.ts';
+import type { Logger } from '../../observability/log.ts';
+import { type GuildOfRequest, guildOfRequest, type RouteMatch, readPointer } from '../../routing/route-table.ts';
+import { isSnowflake } from '../../routing/snowflake.ts';
+import { readBody } from '../body.ts';
+import type { Exchange } from '../forward/exchange.ts';
+import { requestHeaders } from '../headers.ts';
+import type { SignatureVerifier } from '../interactions/verify.ts';
+import type { HttpMetrics } from '../metrics.ts';
+import { sendAnswer, sendError, sendJson } from '../reply.ts';
+import type { StandIns } from '../stand-ins.ts';
+import { STRIPE_PATH, verifyStripe } from './stripe.ts';
+
+export interface WebhookEndpointsOptions {
+  readonly config: Config;
+  readonly exchange: Exchange;
+  readonly standIns: StandIns;
+  readonly verifier: SignatureVerifier;
+  readonly metrics: HttpMetrics;
+  readonly log: Logger;
+}
+
+export const EVENTS_PATH = '/webhooks/discord-events';
+
+const MAX_BODY = 1024 * 1024;
+/** Who sent it has given up long before; so has anybody who would look. */
+const HINT_LIFE_MS = 3 * 86_400_000;
+/** Discord waits 3 s for the acknowledgement of an event. */
+const EVENT_BUDGET_MS = 2_500;
+const STAND_IN_MS = 700;
+
+/** Where an event's guild is: entitlements name its id, an authorization has the guild itself. */
+const EVENT_GUILD = ['/event/data/guild_id', '/event/data/guild/id'] as const;
+
+/** Webhooks whose sender repeats what was not acknowledged: so an acknowledgement means that a pod has it on disk. */
+export class WebhookEndpoints {
+  readonly #options: WebhookEndpointsOptions;
+
+  constructor(options: WebhookEndpointsOptions) {
+    this.#options = options;
+  }
+
+  /** `POST /webhooks/discord-events`. @returns the ordinal of the pod that answered, or null */
+  async discordEvent(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<number | null> {
+    const { verifier } = this.#options;
+    if (!verifier.plausible(request.headers)) {
+      sendError(response, 401, 'invalid request signature');
+      return null;
+    }
+    const body = await this.#read(request, response);
+    if (body === null) return null;
+    if (!verifier.verify(request.headers, body)) {
+      sendError(response, 401, 'invalid request signature');
+      return null;
+    }
+    const payload = parseObject(body);
+    if (payload === null) {
+      sendError(response, 400, 'not an event');
+      return null;
+    }
+    if (payload.type === 0) {
+      response.writeHead(204).end();
+      return null;
+    }
+    const found = EVENT_GUILD.map((pointer) => readPointer(payload, pointer)).find(
+      (value) => value !== undefined && value !== null,
+    );
+    const guildId = isSnowflake(found) ? found : null;
+    return this.#deliver({
+      guildId,
+      identity: `discord-event:${createHash('sha256').update(body).digest('hex')}`,
+      request: {
+        method: 'POST',
+        target: EVENTS_PATH,
+        headers: ['content-type', 'application/json', HEADER.requestId, requestId],
+        body,
+      },
+      response,
+      requestId,
+      budgetMs: EVENT_BUDGET_MS,
+      keep: true,
+      acknowledge: () => response.writeHead(204, [HEADER.requestId, requestId]).end(),
+    });
+  }
+
+  /** `POST /webhooks/stripe`: the guild is in the event's metadata. @returns the ordinal of the pod that answered, or null */
+  async stripe(
+    request: IncomingMessage,
+    response: ServerResponse,
+    match: RouteMatch,
+    requestId: string,
+  ): Promise<number | null> {
+    const { config } = this.#options;
+    const body = await this.#read(request, response);
+    if (body === null) return null;
+    const secret = config.stripeWebhookSecret;
+    if (secret !== null && !verifyStripe(secret, request.headers['stripe-signature'], body)) {
+      sendError(response, 400, 'invalid Stripe signature');
+      return null;
+    }
+    const payload = parseObject(body);
+    const guild: GuildOfRequest =
+      payload === null
+        ? { kind: 'invalid', value: '' }
+        : guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
+    if (payload === null || guild.kind === 'invalid') {
+      sendError(
+        response,
+        400,
+        payload === null
+          ? 'not a Stripe event'
+          : `${JSON.stringify(guild.kind === 'invalid' ? guild.value : '')} is not a guild id`,
+      );
+      return null;
+    }
+    return this.#deliver({
+      guildId: guild.kind === 'guild' ? guild.guildId : null,
+      identity: `stripe:${typeof payload.id === 'string' ? payload.id.slice(0, 200) : createHash('sha256').update(body).digest('hex')}`,
+      request: {
+        method: 'POST',
+        target: request.url as string,
+        headers: [...requestHeaders(request, request.socket.remoteAddress ?? ''), HEADER.requestId, requestId],
+        body,
+      },
+      response,
+      requestId,
+      budgetMs: config.requestTimeoutMs,
+      // Unverified, anybody could fill the disk.
+      keep: secret !== null,
+      acknowledge: () => sendJson(response, 200, { received: true }, [HEADER.requestId, requestId]),
+    });
+  }
+
+  async #deliver(delivery: {
+    guildId: string | null;
+    identity: string;
+    request: GatewayRequest;
+    response: ServerResponse;
+    requestId: string;
+    budgetMs: number;
+    keep: boolean;
+    acknowledge: () => void;
+  }): Promise<number | null> {
+    const { config, exchange, standIns, log } = this.#options;
+    const { guildId, identity, request, response, requestId } = delivery;
+    const deadlineAt = performance.now() + delivery.budgetMs;
+    const owner = exchange.ownerOf(guildId);
+    try {
+      const repeatable = owner.link !== null && owner.link.state !== 'plain';
+      const { response: answer, pod } = await exchange.ask(owner, request, deadlineAt - STAND_IN_MS, repeatable);
+      if (answer.status < 500) {
+        sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
+        return pod;
+      }
+      log.warn({ guild: guildId, pod, status: answer.status, request: requestId }, 'a webhook failed at its owner');
+    } catch (error) {
+      log.warn(
+        { guild: guildId, pod: owner.ordinal, request: requestId, err: error as GuildwayError },
+        'owner away: webhook',
+      );
+    }
+    if (delivery.keep) {
+      const expiresAt = Date.now() + HINT_LIFE_MS;
+      const keeper = await standIns.store(
+        { identity, owner: owner.ordinal, guildId, request, deferred: 0, expiresAt },
+        deadlineAt,
+      );
+      if (keeper !== null) {
+        delivery.acknowledge();
+        return null;
+      }
+    }
+    sendError(response, 503, 'the owner of this guild is away; send it again', [
+      'retry-after',
+      '5',
+      HEADER.requestId,
+      requestId,
+    ]);
+    return null;
+  }
+
+  async #read(request: IncomingMessage, response: ServerResponse): Promise<Buffer | null> {
+    try {
+      return await readBody(request, MAX_BODY);
+    } catch (error) {
+      if (errorCode(error) === 'BODY_TOO_LARGE') sendError(response, 413, (error as Error).message);
+      return null;
+    }
+  }
+}
+
+export const isStripe = (path: string): boolean => path === STRIPE_PATH;
+
+function parseObject(body: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}
