@@ -21,7 +21,8 @@
  *     outcome: answered, deferred, timeout, invalid or error; pod and httpPod: who answered, or null;
  *     message: @original or null; modal: what to open, as in Discord's response data, or null;
  *     choices: [{ name, value }] or null. A deferred one is completed later: event `completed`, then `message_update`.
- * GET  /interactions                  [ the last 200 Replies without message, modal and choices ], newest first
+ * GET  /interactions                  [ the last 200 Replies without message, modal and choices ], newest first; a deferred
+ *                                     one that was completed has completedMs
  * GET  /sessions                      [{ sessionId, shard, numShards, connected, seq, intents, properties, resumes, … }]
  * POST /gateway       { action, shard?, sessionId?, code?, resumable? }            -> { affected }
  *     action: drop | reconnect (op 7) | invalidate (op 9, resumable) | close (code) | pause-acks | request-heartbeat |

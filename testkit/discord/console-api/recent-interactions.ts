@@ -3,10 +3,13 @@ import type { DiscordSimulator } from '../simulator.ts';
 
 const KEPT = 200;
 
+/** `completedMs`: from sending a deferred one to its completion. */
+type KeptInteraction = InteractionSummary & { completedMs?: number };
+
 /** The last interactions. Nothing is kept before somebody looks, so that load tests do not pay for it. */
 export class RecentInteractions {
   readonly #simulator: DiscordSimulator;
-  readonly #kept: InteractionSummary[] = [];
+  readonly #kept: KeptInteraction[] = [];
   #unwatch: (() => void) | null = null;
 
   constructor(simulator: DiscordSimulator) {
@@ -15,14 +18,18 @@ export class RecentInteractions {
 
   start(): void {
     this.#unwatch ??= this.#simulator.watch((event) => {
-      if (event.type !== 'interaction') return;
-      this.#kept.push(event.interaction);
-      if (this.#kept.length > KEPT) this.#kept.shift();
+      if (event.type === 'interaction') {
+        this.#kept.push({ ...event.interaction });
+        if (this.#kept.length > KEPT) this.#kept.shift();
+      } else if (event.type === 'completed') {
+        const completed = this.#kept.findLast(({ id }) => id === event.id);
+        if (completed !== undefined) completed.completedMs = event.elapsedMs;
+      }
     });
   }
 
   /** Newest first. */
-  list(): InteractionSummary[] {
+  list(): KeptInteraction[] {
     return this.#kept.toReversed();
   }
 

@@ -24,9 +24,9 @@ export function duration(ms) {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** The name of a gateway pod in its colour. @param {string | null} pod */
-export function podChip(pod) {
-  if (pod === null) return h('span', { class: 'pod none' }, 'no pod');
+/** The gateway pod that answered, in its colour. @param {any} reply */
+export function podChip({ pod, outcome }) {
+  if (pod === null) return h('span', { class: 'pod none' }, outcome === 'deferred' ? 'owner away' : 'no pod');
   const chip = h('span', { class: 'pod' }, `gateway-${pod}`);
   chip.style.setProperty('--hue', String(hueOfPod(Number(pod))));
   return chip;
@@ -52,7 +52,7 @@ export function badge(reply, label = null) {
     label === null ? null : h('span', {}, label),
     h('span', { class: 'http-pod' }, reply.httpPod ?? reply.via),
     h('span', { class: 'arrow', 'aria-hidden': 'true' }, '→'),
-    podChip(reply.pod),
+    podChip(reply),
     h('span', { class: 'ms' }, duration(reply.elapsedMs)),
     h('span', { class: `outcome ${tone}` }, outcome),
     late,

@@ -53,7 +53,7 @@ export function messageElement(message, replies, view, continued) {
             message.author.bot ? h('span', { class: 'app-tag' }, 'APP') : null,
             h('time', { dateTime: time.toISOString(), title: time.toLocaleString() }, clock(time)),
           ),
-      flags & LOADING ? thinking() : content(message, view),
+      flags & LOADING ? thinking() : content(message, replies, view),
       ...(message.embeds ?? []).map((embed) => embedElement(embed, view)),
       ...(message.attachments ?? []).map(attachment),
       components(message, view),
@@ -96,9 +96,11 @@ const thinking = () =>
     'thinking …',
   );
 
-function content(message, view) {
+function content(message, replies, view) {
   if (!message.content) return null;
-  const edited = message.edited_timestamp === null ? null : h('span', { class: 'edited' }, ' (edited)');
+  // Completing a deferred answer is an edit that nobody thinks of as one.
+  const deferred = replies.some(({ outcome }) => outcome === 'deferred');
+  const edited = message.edited_timestamp === null || deferred ? null : h('span', { class: 'edited' }, ' (edited)');
   return h('div', { class: 'content' }, ...markdown(message.content, view.names), edited);
 }
 

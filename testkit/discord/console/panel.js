@@ -15,9 +15,9 @@ export class Panel {
     this.#store = store;
     byId('trouble').addEventListener('click', (event) => {
       const button = /** @type {HTMLElement} */ (event.target).closest('button');
-      if (button?.dataset.do) this.#do(button.dataset.do);
+      if (button?.dataset.do) this.#try(() => this.#do(button.dataset.do));
     });
-    byId('slow').addEventListener('change', (event) => this.#slow(Number(event.target.value)));
+    byId('slow').addEventListener('change', (event) => this.#try(() => this.#slow(Number(event.target.value))));
   }
 
   renderInteractions() {
@@ -41,7 +41,7 @@ export class Panel {
             commandLabel(reply),
           ),
           h('td', {}, reply.httpPod ?? reply.via),
-          h('td', {}, podChip(reply.pod)),
+          h('td', {}, podChip(reply)),
           h('td', { class: 'number' }, duration(reply.completedMs ?? reply.elapsedMs)),
         );
       }),
@@ -60,7 +60,7 @@ export class Panel {
         {},
         step('Discord', commandLabel(reply)),
         step(reply.httpPod ?? reply.via, 'HTTP pod'),
-        step(podChip(reply.pod), 'owner of the guild'),
+        step(podChip(reply), 'owner of the guild'),
       ),
       h(
         'p',
@@ -98,7 +98,7 @@ export class Panel {
                 type: 'button',
                 class: 'small',
                 'aria-label': `Drop shard ${session.shard} of ${ownerOf(session)}`,
-                onclick: () => this.#gateway({ action: 'drop', sessionId: session.sessionId }),
+                onclick: () => this.#try(() => this.#gateway({ action: 'drop', sessionId: session.sessionId })),
               },
               'drop',
             ),
@@ -121,6 +121,10 @@ export class Panel {
     );
     byId('violation-count').textContent = violations.length === 0 ? 'none' : String(violations.length);
     byId('violation-count').classList.toggle('bad', violations.length > 0);
+  }
+
+  #try(work) {
+    work().catch((error) => this.#say(error.message));
   }
 
   async #do(what) {

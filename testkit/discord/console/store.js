@@ -41,7 +41,7 @@ export class Store {
       (event) => this.#onEvent(event),
       (connected) => {
         // What happened while nobody listened has to be asked for.
-        if (connected && !wasConnected) this.#reload();
+        if (connected && !wasConnected) this.#reload().catch(() => {});
         wasConnected = connected;
         this.connected = connected;
         this.#changed('connection');
@@ -189,11 +189,12 @@ export class Store {
         this.#changed('messages');
         return;
       }
+      // If the simulator has gone away in between, the page reloads everything when it is back.
       case 'gateway':
-        this.refreshSessions();
+        this.refreshSessions().catch(() => {});
         return;
       case 'commands':
-        if (this.guild !== null) this.#refreshCommands();
+        if (this.guild !== null) this.#refreshCommands().catch(() => {});
         return;
       case 'violation':
         this.violations.push({ at: Date.now(), rule: event.rule, detail: event.detail });
