@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { type GatewayResponse, HEADER, type HeaderList } from '../link/message.ts';
+import { declaredLength } from './body.ts';
 import { responseHeaders } from './headers.ts';
 
 /** Bodies up to this size go out as one string with their headers: one write instead of two. */
@@ -43,7 +44,7 @@ export function sendJson(response: ServerResponse, status: number, value: unknow
 
 /** Refuses a request, in words for who sent it. Closes the connection when its body has not been read. */
 export function sendError(response: ServerResponse, status: number, error: string, headers: HeaderList = []): void {
-  const unread = !response.req.complete;
+  const unread = declaredLength(response.req) !== 0 && !response.req.complete;
   sendJson(response, status, { error }, unread ? [...headers, 'connection', 'close'] : headers);
 }
 

@@ -6,6 +6,16 @@ interface Sodium {
 }
 const sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
 
+/**
+ * Plain Ed25519 (RFC 8032), as strict as libsodium: non-canonical encodings and points of small order are refused.
+ * @param signature 128 hexadecimal digits; anything else is wrong
+ * @param publicKey 32 bytes
+ */
+export function verifyEd25519(signature: string, message: Buffer, publicKey: Buffer): boolean {
+  if (!/^[0-9a-fA-F]{128}$/.test(signature)) return false;
+  return sodium.crypto_sign_verify_detached(Buffer.from(signature, 'hex'), message, publicKey);
+}
+
 /** Verifies what Discord signed: Ed25519 over the timestamp header and the raw body. */
 export class SignatureVerifier {
   readonly #publicKey: Buffer | null;
@@ -40,7 +50,6 @@ export class SignatureVerifier {
     const message = Buffer.allocUnsafe(timestamp.length + body.length);
     message.write(timestamp, 0, 'latin1');
     body.copy(message, timestamp.length);
-    const signature = Buffer.from(headers['x-signature-ed25519'] as string, 'hex');
-    return sodium.crypto_sign_verify_detached(signature, message, this.#publicKey);
+    return verifyEd25519(headers['x-signature-ed25519'] as string, message, this.#publicKey);
   }
 }

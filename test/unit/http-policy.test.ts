@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { deferralOf, deferred, type Interaction } from '../../src/http/interactions/deferral.ts';
+import { Breaker } from '../../src/http/policy/breaker.ts';
+import { RetryBudget } from '../../src/http/policy/retry-budget.ts';
+
+test('a breaker opens after so many failures in a row, probes after a pause, and closes when the probe succeeds', () => {
+  let now = 0;
+  const breaker = new Breaker({ failures: 3, openMs: 1_000, now: () => now });
+  const fail = () => {
+    assert.ok(breaker.tryPass());
+    breaker.failed();
+  };
+  fail();
+  fail();
+  breaker.tryPass();
+  breaker.succeeded();
+  fail();
+  fail();
+  assert.equal(breaker.state, 'closed', 'a success in between starts the count again');
+  fail();
+  assert.equal(breaker.state, 'open');
+  assert.ok(!breaker.tryPass());
+  now = 1_000;
+  assert.equal(breaker.state, 'half-open');
+  assert.ok(breaker.tryPass(), 'one probe');
+  assert.ok(!breaker.tryPass(), 'and only one');
+  breaker.failed();
+  assert.equal(breaker.state, 'open');
+  now = 2_000;
+  assert.ok(breaker.tryPass());
+  breaker.undecided();
+  assert.ok(breaker.tryPass(), 'a probe whose caller went away is not the last');
+  breaker.succeeded();
+  assert.equal(breaker.state, 'closed');
+});
+
+test('retries never exceed their share of live requests by more than the reserve', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 100 }), fc.array(fc.boolean(), { maxLength: 2_000 }), (percent, steps) => {
+      const budget = new RetryBudget(percent);
+      let requests = 0;
+      let retries = 0;
+      for (const isRequest of steps) {
+        if (isRequest) {
+          requests++;
+          budget.earn();
+        } else if (budget.spend()) retries++;
+      }
+      assert.ok(retries <= (requests * percent) / 100 + (percent === 0 ? 0 : 10) + 1e-9);
+    }),
+  );
+});
+
+const manifest = {
+  name: 'test',
+  routes: [],
+  commands: {
+    open: { ephemeral: false, deferrable: true, type: 5 as const },
+    quiet: { ephemeral: true, deferrable: true, type: 5 as const },
+    form: { ephemeral: false, deferrable: false, type: 5 as const },
+  },
+  components: { page: { ephemeral: false, deferrable: true, type: 6 as const } },
+  modals: { reason: { ephemeral: true, deferrable: true, type: 5 as const } },
+};
+const interaction = (type: number, data: Interaction['data']): Interaction => ({
+  id: '1',
+  type,
+  ...(data ? { data } : {}),
+});
+
+test('what may be deferred, and how, is what the bot declared', () => {
+  const rule = (type: number, data: Interaction['data']) => deferralOf(interaction(type, data), manifest);
+  assert.deepEqual(deferred(rule(2, { name: 'open' }) as never), { type: 5 });
+  assert.deepEqual(deferred(rule(2, { name: 'quiet' }) as never), { type: 5, data: { flags: 64 } });
+  assert.equal(rule(2, { name: 'form' }), null);
+  assert.deepEqual(deferred(rule(3, { custom_id: 'page:2' }) as never), { type: 6 });
+  assert.deepEqual(deferred(rule(5, { custom_id: 'reason' }) as never), { type: 5, data: { flags: 64 } });
+  assert.equal(rule(4, { name: 'open' }), null, 'autocomplete cannot be deferred');
+  // Of another version of the bot: Discord's own defaults.
+  assert.deepEqual(rule(2, { name: 'toString' }), { ephemeral: false, deferrable: true, type: 5 });
+  assert.deepEqual(rule(3, { custom_id: 'constructor' }), { ephemeral: false, deferrable: true, type: 6 });
+  assert.deepEqual(rule(2, undefined), { ephemeral: false, deferrable: true, type: 5 });
+});

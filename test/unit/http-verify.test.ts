@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { SignatureVerifier, verifyEd25519 } from '../../src/http/interactions/verify.ts';
+import { verifyStripe } from '../../src/http/webhooks/stripe.ts';
+
+interface Vectors {
+  readonly numberOfTests: number;
+  readonly testGroups: readonly {
+    readonly publicKey: { readonly pk: string };
+    readonly tests: readonly {
+      readonly tcId: number;
+      readonly msg: string;
+      readonly sig: string;
+      readonly result: string;
+    }[];
+  }[];
+}
+
+test('accepts and rejects exactly what the Wycheproof vectors of Ed25519 say', () => {
+  const file = new URL('../vectors/wycheproof-ed25519.json', import.meta.url);
+  const vectors = JSON.parse(readFileSync(file, 'utf8')) as Vectors;
+  let seen = 0;
+  for (const { publicKey, tests } of vectors.testGroups) {
+    for (const { tcId, msg, sig, result } of tests) {
+      const accepted = verifyEd25519(sig, Buffer.from(msg, 'hex'), Buffer.from(publicKey.pk, 'hex'));
+      assert.equal(accepted, result === 'valid', `vector ${tcId}`);
+      seen++;
+    }
+  }
+  assert.equal(seen, vectors.numberOfTests);
+});
+
+const pair = generateKeyPairSync('ed25519');
+const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex');
+const now = 1_700_000_000_000;
+const timestamp = String(now / 1_000);
+const signed = (body: Buffer, at = timestamp) => ({
+  'x-signature-ed25519': sign(null, Buffer.concat([Buffer.from(at), body]), pair.privateKey).toString('hex'),
+  'x-signature-timestamp': at,
+});
+
+test('a signature holds for its timestamp and its body, byte for byte', () => {
+  const verifier = new SignatureVerifier(publicKey, 600_000, () => now);
+  const body = Buffer.from('{"type":1}');
+  assert.ok(verifier.verify(signed(body), body));
+  assert.ok(!verifier.verify(signed(body), Buffer.from('{"type":2}')));
+  assert.ok(!verifier.verify({ ...signed(body), 'x-signature-timestamp': '1700000001' }, body));
+  // Moving a digit from the timestamp into the body leaves the signed bytes the same.
+  const moved = { ...signed(body), 'x-signature-timestamp': timestamp.slice(0, -1) };
+  assert.ok(!verifier.verify(moved, Buffer.concat([Buffer.from(timestamp.slice(-1)), body])));
+});
+
+test('a timestamp far from the clock is refused, unless the window is switched off', () => {
+  const body = Buffer.from('{}');
+  const old = signed(body, String(now / 1_000 - 601));
+  assert.ok(!new SignatureVerifier(publicKey, 600_000, () => now).verify(old, body));
+  assert.ok(new SignatureVerifier(publicKey, 0, () => now).verify(old, body));
+});
+
+test('without a public key nothing is accepted', () => {
+  const body = Buffer.from('{}');
+  assert.ok(!new SignatureVerifier(null, 0, () => now).verify(signed(body), body));
+});
+
+test('any headers at all are accepted or refused, never an error', () => {
+  const verifier = new SignatureVerifier(publicKey, 600_000, () => now);
+  const value = fc.oneof(
+    fc.string(),
+    fc.constant(undefined),
+    fc.array(fc.string()),
+    fc.constant('00'.repeat(64)),
+    fc.constant(timestamp),
+  );
+  fc.assert(
+    fc.property(value, value, fc.uint8Array(), (signature, time, body) => {
+      const headers = { 'x-signature-ed25519': signature, 'x-signature-timestamp': time } as Record<string, string>;
+      assert.equal(verifier.verify(headers, Buffer.from(body)), false);
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+test("Stripe's signature: the body, the time, several v1", () => {
+  const secret = 'whsec_test';
+  const body = Buffer.from('{"id":"evt_1"}');
+  const mac = (at: string, of = body) => createHmac('sha256', secret).update(`${at}.`).update(of).digest('hex');
+  assert.ok(verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, body, now));
+  assert.ok(verifyStripe(secret, `t=${timestamp},v1=${'0'.repeat(64)},v1=${mac(timestamp)},v0=x`, body, now));
+  assert.ok(!verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, Buffer.from('{}'), now));
+  assert.ok(!verifyStripe(secret, `t=1,v1=${mac('1')}`, body, now));
+  assert.ok(!verifyStripe('another', `t=${timestamp},v1=${mac(timestamp)}`, body, now));
+  fc.assert(fc.property(fc.anything(), (header) => assert.equal(verifyStripe(secret, header, body, now), false)));
+});
