@@ -41,9 +41,12 @@ export function requestHeaders(request: IncomingMessage, address: string): strin
 /** What the client gets of a gateway pod's headers: without those of that hop and without internal ones. */
 export function responseHeaders(headers: HeaderList): string[] {
   const list: string[] = [];
+  let dropped: readonly string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
-    if (!HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX)) list.push(name, headers[i + 1] as string);
+    if (name === 'connection') dropped = namedByConnection(headers[i + 1]);
+    else if (!HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX)) list.push(name, headers[i + 1] as string);
   }
-  return list;
+  if (dropped.length === 0) return list;
+  return list.flatMap((name, i) => (i % 2 === 0 && !dropped.includes(name) ? [name, list[i + 1] as string] : []));
 }

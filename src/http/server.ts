@@ -4,7 +4,13 @@ import type { Config } from '../config.ts';
 import { errorCode, type GuildwayError } from '../errors.ts';
 import { type GatewayRequest, HEADER, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
 import type { Logger } from '../observability/log.ts';
-import { type GuildOfRequest, guildOfRequest, type RouteMatch, type RouteTable } from '../routing/route-table.ts';
+import {
+  type GuildOfRequest,
+  guildOfRequest,
+  isAmbiguousPath,
+  type RouteMatch,
+  type RouteTable,
+} from '../routing/route-table.ts';
 import { declaredLength, readBody } from './body.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
@@ -97,6 +103,11 @@ export class Edge {
     }
     if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS)) {
       sendError(response, 404, 'not found');
+      done('other', null);
+      return;
+    }
+    if (isAmbiguousPath(path)) {
+      sendError(response, 400, 'the path has dot segments or backslashes', [HEADER.requestId, requestId]);
       done('other', null);
       return;
     }
@@ -312,7 +323,7 @@ export class Edge {
     const path = query === -1 ? url : url.slice(0, query);
     const match = routes.match(path);
     const guild = guildIn(match, request, url, query);
-    if (path.startsWith(INTERNAL_PATHS) || guild.kind === 'invalid' || guild.kind === 'all') {
+    if (path.startsWith(INTERNAL_PATHS) || isAmbiguousPath(path) || guild.kind === 'invalid' || guild.kind === 'all') {
       socket.end(
         `HTTP/1.1 ${guild.kind === 'invalid' ? '400 Bad Request' : '404 Not Found'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
       );

@@ -17,6 +17,13 @@ export interface Hint {
   readonly expiresAt: number;
 }
 
+/**
+ * - `kept`: a pod has it on disk
+ * - `nobody`: no pod has it
+ * - `unknown`: no pod said that it has it, but one that was asked may
+ */
+export type Keeping = { readonly kind: 'kept'; readonly pod: number } | { readonly kind: 'nobody' | 'unknown' };
+
 /** No single stand-in may use up the time that is left for the next. */
 const ATTEMPT_MS = 350;
 
@@ -35,10 +42,10 @@ export class StandIns {
   /**
    * Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive.
    * @param deadlineAt on the clock of `performance.now()`
-   * @returns the ordinal of the pod that has it on disk; null when nobody could store it
    */
-  async store(hint: Hint, deadlineAt: number): Promise<number | null> {
+  async store(hint: Hint, deadlineAt: number): Promise<Keeping> {
     const count = this.#upstreams.length;
+    let maybe = false;
     for (let distance = 1; distance <= count; distance++) {
       const standIn = this.#upstreams[(hint.owner + distance) % count] as Upstream;
       // Only a link shows that the peer is one of us: any web server answers a PUT with something.
@@ -49,17 +56,19 @@ export class StandIns {
         const { status } = await standIn.request(toRequest(hint), timeoutMs);
         if (status === 201 || status === 200) {
           this.#metrics.hintStored(hint.owner);
-          return standIn.ordinal;
+          return { kind: 'kept', pod: standIn.ordinal };
         }
         this.#log.warn({ pod: standIn.ordinal, owner: hint.owner, status }, 'a stand-in did not take a hint');
       } catch (error) {
+        // It may have been stored before the answer was lost, and then it will be delivered.
+        maybe ||= (error as GuildwayError).facts?.sent !== false;
         this.#log.warn(
           { pod: standIn.ordinal, owner: hint.owner, err: error as GuildwayError },
           'a stand-in did not take a hint',
         );
       }
     }
-    return null;
+    return { kind: maybe ? 'unknown' : 'nobody' };
   }
 }
 

@@ -129,6 +129,16 @@ function matchRule(compiled: CompiledRule, path: string): RouteMatch | null {
   return { rule: compiled.rule, guildSegment };
 }
 
+const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
+
+/**
+ * Whether a URL parser would read another path than the one that stands there: `/app/1/../2`, `/app/1/%2e%2e/2`, `/app\\1`. Such a
+ * request would be routed by one guild and handled as another's.
+ */
+export function isAmbiguousPath(path: string): boolean {
+  return path.includes('\\') || DOT_SEGMENT.test(path);
+}
+
 /** The guild a request is about: a valid id, none (pod 0), every pod, or a value that is not a guild id. */
 export type GuildOfRequest =
   | { readonly kind: 'guild'; readonly guildId: string }

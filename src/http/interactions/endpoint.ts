@@ -126,9 +126,10 @@ export class InteractionEndpoint {
     };
     if (interaction.type === INTERACTION.autocomplete) return answer('refused', NO_CHOICES);
 
+    let maybe = sent;
     const rule = deferralOf(interaction, this.#options.manifest());
     if (rule !== null) {
-      const keeper = await standIns.store(
+      const keeping = await standIns.store(
         {
           identity: `interaction:${interaction.id}`,
           owner,
@@ -139,13 +140,14 @@ export class InteractionEndpoint {
         },
         deadlineAt,
       );
-      if (keeper !== null) {
-        log.info({ ...facts, keeper }, 'owner away: interaction deferred');
+      if (keeping.kind === 'kept') {
+        log.info({ ...facts, keeper: keeping.pod }, 'owner away: interaction deferred');
         return answer('deferred', deferred(rule));
       }
+      maybe ||= keeping.kind === 'unknown';
     }
-    log.warn({ ...facts, sent, deferrable: rule !== null }, 'owner away: interaction not kept');
-    return sent ? answer('unknown', unknown(requestId)) : answer('refused', refused(requestId));
+    log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not kept');
+    return maybe ? answer('unknown', unknown(requestId)) : answer('refused', refused(requestId));
   }
 }
 

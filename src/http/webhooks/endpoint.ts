@@ -165,11 +165,11 @@ export class WebhookEndpoints {
     }
     if (delivery.keep) {
       const expiresAt = Date.now() + HINT_LIFE_MS;
-      const keeper = await standIns.store(
+      const keeping = await standIns.store(
         { identity, owner: owner.ordinal, guildId, request, deferred: 0, expiresAt },
         deadlineAt,
       );
-      if (keeper !== null) {
+      if (keeping.kind === 'kept') {
         delivery.acknowledge();
         return null;
       }

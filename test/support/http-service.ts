@@ -1,0 +1,91 @@
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { pino } from 'pino';
+import type { BotManifest } from '../../src/bot/types.ts';
+import { loadConfig } from '../../src/config.ts';
+import { startHttpService } from '../../src/http/service.ts';
+import { createRegistry, type Registry } from '../../src/observability/metrics.ts';
+import { createTopology } from '../../src/routing/topology.ts';
+import type { Service } from '../../src/service.ts';
+import { findFreePorts } from '../../testkit/cluster/ports.ts';
+
+const pair = generateKeyPairSync('ed25519');
+const publicKey = pair.publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex');
+
+/** The headers with which Discord would have sent this body just now. */
+export function signedHeaders(
+  body: string | Buffer,
+  at = String(Math.floor(Date.now() / 1_000)),
+): Record<string, string> {
+  const signature = sign(null, Buffer.concat([Buffer.from(at), Buffer.from(body)]), pair.privateKey);
+  return {
+    'content-type': 'application/json',
+    'x-signature-ed25519': signature.toString('hex'),
+    'x-signature-timestamp': at,
+  };
+}
+
+export interface HttpUnderTest extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly service: Service;
+  readonly registry: Registry;
+  /** The gateway pods' ports, by ordinal, whether anything listens there or not. */
+  readonly gatewayPorts: readonly number[];
+}
+
+/** An HTTP service in this process, in front of `gatewayPods` ports on which the test starts whatever it wants. */
+export async function startHttp(
+  options: { gatewayPods?: number; env?: Record<string, string>; manifest?: Partial<BotManifest> } = {},
+): Promise<HttpUnderTest> {
+  const pods = options.gatewayPods ?? 3;
+  const first = await findFreePorts(pods);
+  const config = loadConfig({
+    SERVICE_MODE: 'http',
+    PORT: '0',
+    HOST: '127.0.0.1',
+    POD_NAME: 'http-test',
+    NUM_GATEWAY_PODS: String(pods),
+    GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${first}+ordinal}`,
+    DISCORD_PUBLIC_KEY: publicKey,
+    DISCORD_APP_ID: '1',
+    ...options.env,
+  });
+  const registry = createRegistry({});
+  const service = await startHttpService({
+    config,
+    manifest: { name: 'test', routes: [], commands: {}, components: {}, modals: {}, ...options.manifest },
+    topology: createTopology({ strategy: 'md5', pods }),
+    log: pino({ level: 'silent' }),
+    registry,
+  });
+  return {
+    url: `http://127.0.0.1:${service.port}`,
+    port: service.port,
+    service,
+    registry,
+    gatewayPorts: Array.from({ length: pods }, (_, ordinal) => first + ordinal),
+    async [Symbol.asyncDispose]() {
+      await service.close();
+      void service.drain();
+    },
+  };
+}
+
+/** A gateway pod that is a plain HTTP server and has never heard of Guildway. */
+export async function startPlainPod(port: number, listener: RequestListener): Promise<Server & AsyncDisposable> {
+  const server = createServer(listener);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', resolve);
+  });
+  return Object.assign(server, {
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  });
+}
+
+export const portOf = (server: Server): number => (server.address() as AddressInfo).port;
