@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import { constants, createDeflate, type Deflate } from 'node:zlib';
 import type { RawData, WebSocket } from 'ws';
 import type { Violations } from '../violations.ts';
@@ -10,6 +11,8 @@ export interface ClientPayload {
 
 interface ConnectionParts {
   readonly socket: WebSocket;
+  /** What the websocket runs on. */
+  readonly stream: Duplex;
   /** What the client reached the simulator by. */
   readonly host: string;
   readonly compress: 'zlib-stream' | null;
@@ -36,6 +39,7 @@ export class GatewayConnection {
   readonly #deflate: Deflate | null;
   readonly #heartbeatTimer: NodeJS.Timeout;
   #closedByUs = false;
+  #corked = false;
   #received = 0;
   #windowEndsAt = 0;
 
@@ -67,8 +71,12 @@ export class GatewayConnection {
 
   send(frame: string): void {
     if (!this.open) return;
-    if (this.#deflate === null) this.#parts.socket.send(frame);
-    else this.#deflate.write(frame);
+    if (this.#deflate !== null) {
+      this.#deflate.write(frame);
+      return;
+    }
+    this.#writeTogether();
+    this.#parts.socket.send(frame);
   }
 
   sendOp(op: number, data: unknown): void {
@@ -84,6 +92,18 @@ export class GatewayConnection {
   drop(): void {
     this.#closedByUs = true;
     this.#parts.socket.terminate();
+  }
+
+  /** The frames of one turn leave in one system call: a burst of events would spend most of its time there. */
+  #writeTogether(): void {
+    if (this.#corked) return;
+    const { stream } = this.#parts;
+    this.#corked = true;
+    stream.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      stream.uncork();
+    });
   }
 
   #receive(data: RawData, isBinary: boolean): void {

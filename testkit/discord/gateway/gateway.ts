@@ -73,7 +73,7 @@ export class Gateway {
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (websocket) => {
-      this.#open(websocket, request.headers.host ?? '', url.searchParams);
+      this.#open(websocket, socket, request.headers.host ?? '', url.searchParams);
     });
   }
 
@@ -112,9 +112,10 @@ export class Gateway {
     this.#server.close();
   }
 
-  #open(socket: WebSocket, host: string, query: URLSearchParams): void {
+  #open(socket: WebSocket, stream: Duplex, host: string, query: URLSearchParams): void {
     const connection = new GatewayConnection({
       socket,
+      stream,
       host,
       compress: query.get('compress') === 'zlib-stream' ? 'zlib-stream' : null,
       heartbeatIntervalMs: this.#parts.options.heartbeatIntervalMs,

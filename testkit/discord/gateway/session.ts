@@ -1,3 +1,4 @@
+import { Fifo } from '../store/fifo.ts';
 import type { GatewayConnection } from './connection.ts';
 
 export interface SessionFacts {
@@ -21,10 +22,9 @@ export class GatewaySession {
   resumes = 0;
   ended = false;
   readonly #limit: number;
-  // Names and data of events, oldest first; those before #head were dropped.
-  #names: string[] = [];
-  #data: string[] = [];
-  #head = 0;
+  readonly #names = new Fifo<string>();
+  /** The events' data, as JSON. */
+  readonly #data = new Fifo<string>();
 
   constructor(facts: SessionFacts, replayBufferSize: number) {
     this.facts = facts;
@@ -36,34 +36,26 @@ export class GatewaySession {
     this.seq++;
     this.#names.push(name);
     this.#data.push(json);
-    if (this.#names.length - this.#head > this.#limit) this.#dropOldest();
+    if (this.#names.size > this.#limit) {
+      this.#names.shift();
+      this.#data.shift();
+    }
     this.connection?.send(frame(name, this.seq, json));
   }
 
   /** Whether every event after `seq` is still there. */
   canReplay(seq: number): boolean {
-    return seq >= this.seq - (this.#names.length - this.#head) && seq <= this.seq;
+    return seq >= this.seq - this.#names.size && seq <= this.seq;
   }
 
   /** Sends every event after `seq`. @returns how many */
   replay(seq: number): number {
     const missed = this.seq - seq;
-    const from = this.#names.length - missed;
+    const from = this.#names.size - missed;
     for (let i = 0; i < missed; i++) {
-      this.connection?.send(frame(this.#names[from + i] as string, seq + i + 1, this.#data[from + i] as string));
+      this.connection?.send(frame(this.#names.at(from + i) as string, seq + i + 1, this.#data.at(from + i) as string));
     }
     return missed;
-  }
-
-  #dropOldest(): void {
-    this.#names[this.#head] = '';
-    this.#data[this.#head] = '';
-    this.#head++;
-    if (this.#head > 1024 && this.#head * 2 > this.#names.length) {
-      this.#names = this.#names.slice(this.#head);
-      this.#data = this.#data.slice(this.#head);
-      this.#head = 0;
-    }
   }
 }
 

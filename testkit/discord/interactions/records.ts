@@ -1,8 +1,9 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { APIInteractionResponse } from 'discord-api-types/v10';
 import type { Clock } from '../clock.ts';
 import { INTERACTION_TOKEN_MS } from '../options.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
+import { Fifo } from '../store/fifo.ts';
 
 /** 1 ping, 2 command, 3 component, 4 autocomplete, 5 modal submit. */
 export type InteractionKind = 1 | 2 | 3 | 4 | 5;
@@ -53,6 +54,7 @@ export class InteractionRecords {
   readonly #clock: Clock;
   readonly #ids: SnowflakeSource;
   readonly #byId = new Map<string, InteractionRecord>();
+  readonly #order = new Fifo<InteractionRecord>();
 
   constructor(clock: Clock, ids: SnowflakeSource) {
     this.#clock = clock;
@@ -88,6 +90,7 @@ export class InteractionRecords {
       onComplete: null,
     };
     this.#byId.set(id, record);
+    this.#order.push(record);
     return record;
   }
 
@@ -109,8 +112,9 @@ export class InteractionRecords {
   /** A while after its token died an interaction is forgotten, and its token unknown instead of expired. */
   #prune(): void {
     const oldest = this.#clock.now() - INTERACTION_TOKEN_MS - 300_000;
-    for (const record of this.#byId.values()) {
-      if (record.createdAt >= oldest && this.#byId.size < MAX_RECORDS) return;
+    for (let record = this.#order.first(); record !== undefined; record = this.#order.first()) {
+      if (record.createdAt >= oldest && this.#order.size < MAX_RECORDS) return;
+      this.#order.shift();
       this.#byId.delete(record.id);
     }
   }
@@ -118,7 +122,8 @@ export class InteractionRecords {
 
 /** A token as Discord's are: base64 of `interaction:<id>:<random>`, more than 128 characters. */
 export function createInteractionToken(id: string): string {
-  return Buffer.from(`interaction:${id}:${randomBytes(75).toString('base64url')}`).toString('base64');
+  // UUIDs come from a pool of random bytes, which costs a tenth of asking for bytes each time.
+  return Buffer.from(`interaction:${id}:${randomUUID()}${randomUUID()}${randomUUID()}`).toString('base64');
 }
 
 /** Ends `loading`, and tells who waits for it. */

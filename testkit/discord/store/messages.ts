@@ -1,4 +1,5 @@
 import type { APIMessage } from 'discord-api-types/v10';
+import { Fifo } from './fifo.ts';
 
 /** A message, and who can see it. */
 export interface StoredMessage {
@@ -17,14 +18,17 @@ export interface MessagePage {
   readonly after?: string | undefined;
 }
 
-const MAX_MESSAGES = 200_000;
+const MAX_MESSAGES = 50_000;
 
 /** Messages by id and by channel. Bounded: in a channel and over all, the oldest go first. */
 export class MessageStore {
   readonly #perChannel: number;
   readonly #onChange: (change: MessageChange, stored: StoredMessage) => void;
   readonly #byId = new Map<string, StoredMessage>();
-  readonly #channels = new Map<string, Map<string, StoredMessage>>();
+  /** Every message in the order they came, with some that were deleted since. */
+  readonly #order = new Fifo<StoredMessage>();
+  /** Oldest first. */
+  readonly #channels = new Map<string, StoredMessage[]>();
 
   /** @param onChange called after each change, before the caller gets the result */
   constructor(perChannel: number, onChange: (change: MessageChange, stored: StoredMessage) => void) {
@@ -41,15 +45,16 @@ export class MessageStore {
   }
 
   add(stored: StoredMessage): StoredMessage {
-    let channel = this.#channels.get(stored.channelId);
+    const channel = this.#channels.get(stored.channelId);
     if (channel === undefined) {
-      channel = new Map();
-      this.#channels.set(stored.channelId, channel);
+      this.#channels.set(stored.channelId, [stored]);
+    } else {
+      if (channel.length >= this.#perChannel) this.#byId.delete((channel.shift() as StoredMessage).message.id);
+      channel.push(stored);
     }
-    if (channel.size >= this.#perChannel) this.#forget(channel.values().next().value as StoredMessage);
-    if (this.#byId.size >= MAX_MESSAGES) this.#forget(this.#byId.values().next().value as StoredMessage);
-    channel.set(stored.message.id, stored);
     this.#byId.set(stored.message.id, stored);
+    this.#order.push(stored);
+    while (this.#order.size > MAX_MESSAGES) this.#forget(this.#order.shift() as StoredMessage);
     this.#onChange('create', stored);
     return stored;
   }
@@ -83,7 +88,7 @@ export class MessageStore {
     const before = page.before === undefined ? null : BigInt(page.before);
     const after = page.after === undefined ? null : BigInt(page.after);
     let found: APIMessage[] = [];
-    for (const { message, visibleTo } of channel.values()) {
+    for (const { message, visibleTo } of channel) {
       if (visibleTo !== null && visibleTo !== viewer) continue;
       if (before !== null && BigInt(message.id) >= before) continue;
       if (after !== null && BigInt(message.id) <= after) continue;
@@ -96,13 +101,14 @@ export class MessageStore {
 
   /** Every message of a channel, oldest first, whoever can see it. */
   all(channelId: string): readonly StoredMessage[] {
-    return [...(this.#channels.get(channelId)?.values() ?? [])];
+    return [...(this.#channels.get(channelId) ?? [])];
   }
 
   #forget(stored: StoredMessage): void {
-    this.#byId.delete(stored.message.id);
+    if (!this.#byId.delete(stored.message.id)) return;
     const channel = this.#channels.get(stored.channelId);
-    channel?.delete(stored.message.id);
-    if (channel?.size === 0) this.#channels.delete(stored.channelId);
+    const index = channel?.indexOf(stored) ?? -1;
+    if (index !== -1) channel?.splice(index, 1);
+    if (channel?.length === 0) this.#channels.delete(stored.channelId);
   }
 }

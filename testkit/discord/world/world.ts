@@ -1,10 +1,13 @@
 import type { APIDMChannel, APITextChannel, APIUser } from 'discord-api-types/v10';
 import { ChannelType } from 'discord-api-types/v10';
 import { shardOf, snowflakeAfter, snowflakeAt } from '../snowflake.ts';
+import { GenerationCache } from '../store/generation-cache.ts';
 import { createGuild, guildsOfChannel, type SimulatedGuild } from './guild.ts';
 import { Random } from './random.ts';
 import { createBotUser, createUser, createUserIds } from './users.ts';
 
+/** Guilds and users that are kept at hand; what was not used for a while is made again from its id. */
+const CACHED = 20_000;
 const FIRST_GUILD = Date.UTC(2015, 8, 1);
 const LAST_GUILD = Date.UTC(2026, 5, 1);
 
@@ -26,18 +29,19 @@ export class World {
   readonly #seed: number;
   readonly #people: readonly string[];
   readonly #peopleIds: ReadonlySet<string>;
-  readonly #users = new Map<string, APIUser>();
+  readonly #users = new GenerationCache<APIUser>(CACHED);
   readonly #ids: readonly string[];
   readonly #known: ReadonlySet<string>;
-  readonly #guilds = new Map<string, SimulatedGuild>();
-  /** Guilds that the bot is not in. Any id may turn up, so only the latest are kept. */
-  readonly #strangers = new Map<string, SimulatedGuild>();
+  readonly #guilds = new GenerationCache<SimulatedGuild>(CACHED);
+  /** Guilds that are not what their id alone would make them. */
+  readonly #changed = new Map<string, SimulatedGuild>();
+  /** Guilds that the bot is not in: any id may turn up. */
+  readonly #strangers = new GenerationCache<SimulatedGuild>(CACHED);
   readonly #byShard = new Map<number, string[][]>();
 
   constructor(options: { seed: number; guilds: number; applicationId: string }) {
     this.#seed = options.seed;
     this.bot = createBotUser(options.applicationId);
-    this.#users.set(this.bot.id, this.bot);
     const random = new Random(options.seed);
     this.#people = createUserIds(Math.min(5000, Math.max(60, options.guilds * 2)), random);
     this.#peopleIds = new Set(this.#people);
@@ -48,7 +52,7 @@ export class World {
 
   /** A guild that the bot is in. */
   guild(guildId: string): SimulatedGuild | undefined {
-    const found = this.#guilds.get(guildId);
+    const found = this.#changed.get(guildId) ?? this.#guilds.get(guildId);
     if (found !== undefined || !this.#known.has(guildId)) return found;
     const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
     this.#guilds.set(guildId, guild);
@@ -60,19 +64,23 @@ export class World {
     const known = this.guild(guildId) ?? this.#strangers.get(guildId);
     if (known !== undefined) return known;
     const stranger = createGuild(guildId, this.#seed, this.#people, null);
-    if (this.#strangers.size >= 10_000) this.#strangers.delete(this.#strangers.keys().next().value as string);
     this.#strangers.set(guildId, stranger);
     return stranger;
   }
 
+  /** To be called before a guild's members or bans are changed, so that the change is not forgotten. */
+  keep(guild: SimulatedGuild): void {
+    this.#changed.set(guild.id, guild);
+  }
+
   user(userId: string): APIUser {
+    if (userId === this.bot.id) return this.bot;
     let user = this.#users.get(userId);
     if (user === undefined) {
       user = createUser(userId);
-      if (this.#users.size >= 50_000) this.#users.clear();
       this.#users.set(userId, user);
     }
-    return userId === this.bot.id ? this.bot : user;
+    return user;
   }
 
   /** People who are members of guilds, or write to the bot directly. */
@@ -98,7 +106,9 @@ export class World {
       if (found !== undefined) return found;
     }
     const userId = snowflakeAfter(channelId, -1);
-    return this.#users.has(userId) || this.#peopleIds.has(userId) ? this.directChannel(userId) : undefined;
+    return this.#users.get(userId) !== undefined || this.#peopleIds.has(userId)
+      ? this.directChannel(userId)
+      : undefined;
   }
 
   /** Ids of the bot's guilds on a shard. */

@@ -30,10 +30,12 @@ export function guildRoutes({ world, dispatch }: Parts): Route[] {
     return { guild, member, userId };
   };
   const remove = (guild: SimulatedGuild, userId: string): void => {
+    world.keep(guild);
     if (!guild.members.delete(userId)) return;
     dispatch('GUILD_MEMBER_REMOVE', { guild_id: guild.id, user: world.user(userId) }, guild.id);
   };
   const change = (guild: SimulatedGuild, userId: string, member: APIGuildMember): APIGuildMember => {
+    world.keep(guild);
     guild.members.set(userId, member);
     dispatch('GUILD_MEMBER_UPDATE', { ...member, guild_id: guild.id }, guild.id);
     return member;
@@ -138,6 +140,7 @@ export function guildRoutes({ world, dispatch }: Parts): Route[] {
         const userId = request.params.user ?? '';
         if (userId === guild.ownerId) throw new DiscordError(403, 50013);
         const user = world.user(userId);
+        world.keep(guild);
         guild.bans.set(userId, null);
         remove(guild, userId);
         dispatch('GUILD_BAN_ADD', { guild_id: guild.id, user }, guild.id);
