@@ -6,6 +6,8 @@ import { HEADER, type HeaderList } from '../../link/message.ts';
 import { responseHeaders } from '../headers.ts';
 import type { Upstream } from './upstream.ts';
 
+const ASCII = /^[\0-\x7f]*$/;
+
 /** Counts a body as it passes, and ends it where it becomes too large. */
 class Bounded extends Transform {
   #left: number;
@@ -72,7 +74,9 @@ export async function forwardStream(options: {
       options.requestId,
     );
     response.writeHead(upstreamResponse.statusCode, list);
-    response.flushHeaders();
+    // Now, and not with the first event of a stream that may be long in coming. Node flushes headers as UTF-8, which would
+    // change what is beyond ASCII; those wait for the body.
+    if (ASCII.test(raw.join(''))) response.flushHeaders();
     await pipeline(upstreamResponse.body, response);
     return upstreamResponse.statusCode;
   } catch (cause) {
