@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { findKustomize, parseObjects, problemsOf, render } from '../support/kubernetes.ts';
+import { findKustomize, type KubernetesObject, parseObjects, problemsOf, render } from '../support/kubernetes.ts';
 
 const cluster = fileURLToPath(new URL('../../cluster/', import.meta.url));
 const kustomize = findKustomize();
@@ -84,5 +84,26 @@ spec: { ports: [{ port: 80 }] }
   ];
   for (const spec of broken) {
     assert.equal((await problemsOf({ ...service, spec })).length, 1, JSON.stringify(spec));
+  }
+});
+
+test('every metric in the alerts exists', () => {
+  const [rule] = parseObjects(readFileSync(join(cluster, 'components/monitoring/prometheus-rule.yaml'), 'utf8')) as [
+    KubernetesObject,
+  ];
+  const rules = (rule.spec.groups as { rules: { alert: string; expr: string }[] }[]).flatMap((group) => group.rules);
+  assert.ok(rules.length > 8);
+  const root = join(cluster, '..');
+  const sources = globSync('src/**/*.ts', { cwd: root }).map((file) => readFileSync(join(root, file), 'utf8'));
+  const defined = new Set(sources.flatMap((source) => source.match(/(?<=')guildway_[a-z_]+(?=')/g) ?? []));
+  for (const { alert, expr } of rules) {
+    const names = expr.match(/\b(?:guildway|litestream|kubelet)_[a-z_]+/g) ?? [];
+    assert.ok(names.length > 0, `${alert} looks at no metric`);
+    const ours = names.filter((name) => name.startsWith('guildway_'));
+    assert.deepEqual(
+      ours.filter((name) => !defined.has(name)),
+      [],
+      alert,
+    );
   }
 });
