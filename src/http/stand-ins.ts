@@ -13,6 +13,8 @@ export interface Hint {
   readonly request: GatewayRequest;
   /** The deferred response that its caller got: 5, 6, or 0 for none. */
   readonly deferred: 0 | 5 | 6;
+  /** The owner may have carried it out already: when it expires nobody can say that it did not happen. */
+  readonly sent: boolean;
   /** Unix milliseconds. */
   readonly expiresAt: number;
 }
@@ -72,7 +74,7 @@ export class StandIns {
   }
 }
 
-function toRequest({ identity, owner, guildId, request, deferred, expiresAt }: Hint): GatewayRequest {
+function toRequest({ identity, owner, guildId, request, deferred, sent, expiresAt }: Hint): GatewayRequest {
   return {
     method: 'PUT',
     target: `${INTERNAL_PATHS}hints/${encodeURIComponent(identity)}`,
@@ -85,6 +87,8 @@ function toRequest({ identity, owner, guildId, request, deferred, expiresAt }: H
         guildId ?? '',
         'guildway-hint-owner',
         String(owner),
+        'guildway-hint-sent',
+        sent ? '1' : '0',
       ],
       ...[HEADER.deferred, String(deferred), HEADER.hintExpires, String(expiresAt)],
     ],

@@ -136,6 +136,7 @@ export class InteractionEndpoint {
           guildId,
           request,
           deferred: rule.type,
+          sent,
           expiresAt: Date.now() + HINT_LIFE_MS,
         },
         deadlineAt,

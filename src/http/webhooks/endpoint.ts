@@ -166,7 +166,7 @@ export class WebhookEndpoints {
     if (delivery.keep) {
       const expiresAt = Date.now() + HINT_LIFE_MS;
       const keeping = await standIns.store(
-        { identity, owner: owner.ordinal, guildId, request, deferred: 0, expiresAt },
+        { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent: true, expiresAt },
         deadlineAt,
       );
       if (keeping.kind === 'kept') {
