@@ -1,4 +1,5 @@
 import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
+import { refused } from '../../src/http/interactions/deferral.ts';
 import type { Fate } from './history.ts';
 
 export interface Reading {
@@ -7,9 +8,13 @@ export interface Reading {
   readonly note: string | null;
 }
 
+/** What an HTTP pod says when nothing was done, up to the request's id. */
+const REFUSED = (refused('') as { data: { content: string } }).data.content.replace(/\(\)$/, '');
+
 /** What the final first response to an interaction says. @param id the operation's number */
 export function readAnswer(content: string, id: string): Reading {
   if (content === `done ${id}`) return { fate: 'acknowledged', note: null };
+  if (content.startsWith(REFUSED)) return { fate: 'refused', note: null };
   // A handler that failed may have done a part of its work.
   return { fate: 'unknown', note: content };
 }
