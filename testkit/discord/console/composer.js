@@ -40,6 +40,11 @@ export class Composer {
     });
     this.#form.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.#close();
+      // As in every other field; a menu opens with the space bar or the arrows.
+      if (event.key === 'Enter' && event.target instanceof HTMLSelectElement) {
+        event.preventDefault();
+        this.#form.requestSubmit();
+      }
     });
   }
 

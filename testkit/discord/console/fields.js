@@ -125,6 +125,8 @@ function suggestions(option, context) {
     close();
   };
   const ask = async () => {
+    // The command may have been sent in the moment before.
+    if (document.activeElement !== control) return;
     const turn = ++asked;
     const found = await context.suggest(option).catch(() => []);
     // An answer to what was typed before is of no use any more.

@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+
+const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+const executablePath = process.env.CHROMIUM_PATH ?? CANDIDATES.find((path) => existsSync(path));
+
+/** Why browser tests are skipped, or false. With GUILDWAY_REQUIRE_BROWSER=1 a missing browser is a failure. */
+export const skip =
+  executablePath === undefined && process.env.GUILDWAY_REQUIRE_BROWSER !== '1'
+    ? 'no Chromium was found (apt-get install chromium, or set CHROMIUM_PATH)'
+    : false;
+
+/** A browser whose pages must not write errors into their consoles. */
+export class TestBrowser implements AsyncDisposable {
+  readonly #browser: Browser;
+  readonly #problems: string[] = [];
+
+  private constructor(browser: Browser) {
+    this.#browser = browser;
+  }
+
+  static async launch(): Promise<TestBrowser> {
+    assert.ok(executablePath !== undefined, 'no Chromium was found, and GUILDWAY_REQUIRE_BROWSER=1 asks for one');
+    const flags = '--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking';
+    const args = [...flags.split(' '), '--disable-component-update', '--disable-sync'];
+    return new TestBrowser(await chromium.launch({ executablePath, args }));
+  }
+
+  /** A page with cookies and storage of its own. */
+  async page(options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await context.newPage();
+    page.setDefaultTimeout(10_000);
+    page.on('pageerror', (error) => this.#problems.push(`${page.url()}: ${error.message}`));
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') {
+        this.#problems.push(`${page.url()}: ${message.text()}`);
+      }
+    });
+    return page;
+  }
+
+  /** Fails with what pages wrote into their consoles since the last time. */
+  assertNoProblems(): void {
+    assert.deepEqual(this.#problems.splice(0), []);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#browser.close();
+  }
+}
+
+/** Fails when something is wider than the window, so that one would have to scroll sideways. */
+export async function assertFits(page: Page): Promise<void> {
+  const [content, window] = (await page.evaluate('[document.documentElement.scrollWidth, innerWidth]')) as [
+    number,
+    number,
+  ];
+  assert.ok(content <= window, `the page is ${content} pixels wide, the window ${window}`);
+}
+
+/** Waits for what no element on the page says. @throws when it is not so within ten seconds */
+export async function until(condition: () => Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + 10_000; !(await condition()); ) {
+    assert.ok(performance.now() < end, 'waited for ten seconds');
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

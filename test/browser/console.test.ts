@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
+import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { type Cluster, startCluster } from '../../testkit/cluster/index.ts';
+import type { DiscordSimulator, SimulatedGuild } from '../../testkit/discord/index.ts';
+import { assertFits, skip, TestBrowser, until } from './browser.ts';
+import { badgeOf, ConsoleActor } from './console-actor.ts';
+
+describe('the console', { skip }, () => {
+  let cluster: Cluster;
+  let simulator: DiscordSimulator;
+  let browser: TestBrowser;
+  let page: Page;
+  let actor: ConsoleActor;
+  let guildNumber = 0;
+  /** Each test has a guild of its own. */
+  let guild: SimulatedGuild;
+
+  const nameOf = (userId: string | undefined): string => simulator.world.user(userId as string).global_name as string;
+  const member = () => nameOf(guild.memberIds[0]);
+
+  before(async () => {
+    cluster = await startCluster({ guilds: 12 });
+    simulator = cluster.simulator as DiscordSimulator;
+    browser = await TestBrowser.launch();
+  });
+  after(async () => {
+    await browser?.[Symbol.asyncDispose]();
+    await cluster?.stop();
+  });
+  beforeEach(async () => {
+    guild = simulator.guilds.at(guildNumber++);
+    page = await browser.page({ colorScheme: guildNumber % 2 === 0 ? 'dark' : 'light' });
+    actor = new ConsoleActor(page);
+    await actor.open(simulator.url);
+    await actor.openGuild(guild.name);
+  });
+  afterEach(async () => {
+    await page.context().close();
+    browser.assertNoProblems();
+  });
+
+  test('a slash command is answered by the owner of the guild, and the badge says so', async () => {
+    await actor.command('/warn', { user: member(), reason: 'spam in general' });
+    await actor.lastMessage.getByText(`@${member()} has been warned: spam in general`).waitFor();
+    const badge = await badgeOf(actor.lastMessage);
+    assert.equal(badge.pod, `gateway-${getGatewayPodForGuild(guild.id, 3)}`);
+    assert.match(badge.httpPod, /^http-[01]$/);
+    assert.match(badge.time, /^\d+ ms$/);
+    assert.equal(badge.outcome, 'answered');
+    const route = page.getByRole('region', { name: 'Last answer' });
+    await route.getByText(badge.pod).waitFor();
+    await route.getByText(badge.httpPod).waitFor();
+  });
+
+  test('earlier reasons are suggested while one types', async () => {
+    await actor.command('/warn', { user: member(), reason: 'posting the same link everywhere' });
+    await actor.lastMessage.getByText('has been warned').waitFor();
+    await actor.messageField.fill('/warn');
+    await actor.messageField.press('Enter');
+    await page.getByLabel('user', { exact: true }).selectOption({ label: member() });
+    const reason = page.getByLabel('reason', { exact: true });
+    await reason.pressSequentially('same l');
+    await page.getByRole('option', { name: 'posting the same link everywhere' }).waitFor();
+    await reason.press('ArrowDown');
+    await reason.press('Enter');
+    assert.equal(await reason.inputValue(), 'posting the same link everywhere');
+    await reason.press('Enter');
+    await actor.lastMessage.getByText('warning 2').waitFor();
+  });
+
+  test('the moderation log is seen by one user and paged with its buttons', async () => {
+    for (let i = 1; i <= 6; i++) {
+      await actor.command('/note', { user: member(), text: `note number ${i}` });
+      await actor.lastMessage.getByText(`note number ${i}`).waitFor();
+    }
+    await actor.command('/modlog');
+    const log = actor.lastMessage;
+    await log.getByText('Page 1 of 2 · 6 cases').waitFor();
+    await log.getByText('Only you can see this').waitFor();
+    assert.ok(await log.getByRole('button', { name: 'Previous page' }).isDisabled());
+    await log.getByRole('button', { name: 'Next page' }).press('Enter');
+    await log.getByText('Page 2 of 2 · 6 cases').waitFor();
+    await log.getByText('note number 1').waitFor();
+    // The focus stays in the message that was replaced: back again without the mouse.
+    await page.keyboard.press('Enter');
+    await log.getByText('Page 1 of 2').waitFor();
+
+    await actor.actAs(member());
+    await page.getByText('Nothing was written here yet').waitFor();
+  });
+
+  test('a message is reported through its menu and a form', async () => {
+    const owner = nameOf(guild.ownerId);
+    await actor.actAs(owner);
+    await actor.command('/settings set', { 'report-channel': '#mod-log' });
+    await actor.lastMessage.getByText('posted in').waitFor();
+    await actor.actAs(nameOf(guild.memberIds[1]));
+    await actor.say('buy cheap game keys');
+    await actor.actAs(member());
+    const message = actor.messages.filter({ hasText: 'buy cheap game keys' });
+    await message.click({ button: 'right' });
+    await page.getByRole('menuitem', { name: 'Report' }).press('Enter');
+    const form = page.getByRole('dialog', { name: 'Report this message' });
+    await form.getByLabel('What is wrong with it?').fill('stolen keys');
+    await form.getByRole('button', { name: 'Submit' }).click();
+    await form.waitFor({ state: 'hidden' });
+    await actor.lastMessage.getByText('Thank you. The moderators will look at it.').waitFor();
+
+    await page.getByRole('button', { name: 'mod-log' }).click();
+    await actor.lastMessage.getByText(`@${member()} reported a message of`).waitFor();
+    await actor.lastMessage.getByText('stolen keys').waitFor();
+  });
+
+  test('a form that is cancelled sends nothing', async () => {
+    await actor.say('a harmless message');
+    const sent = simulator.interactions.sent;
+    await actor.lastMessage.getByRole('button', { name: /^Actions/ }).press('Enter');
+    await page.getByRole('menuitem', { name: 'Report' }).press('Enter');
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByText('Report opened a form').waitFor();
+    assert.equal(simulator.interactions.sent, sent + 1);
+  });
+
+  test('after the third warning a timeout is suggested, and a button carries it out', async () => {
+    for (const reason of ['one', 'two', 'three']) {
+      await actor.command('/warn', { user: member(), reason });
+      await actor.lastMessage.getByText(`warned: ${reason}`).waitFor();
+    }
+    await actor.lastMessage.getByRole('button', { name: 'Time out for 60 min' }).click();
+    await actor.lastMessage.getByText('Timed out for 60 min by').waitFor();
+    const until = guild.members.get(guild.memberIds[0] as string)?.communication_disabled_until;
+    assert.ok(until !== null && until !== undefined && Date.parse(until) > Date.now());
+  });
+
+  test('what a user may not do cannot be chosen', async () => {
+    await actor.actAs(member());
+    await actor.messageField.fill('/warn');
+    await page
+      .getByRole('option', { name: /This user may not use it/, disabled: true })
+      .first()
+      .waitFor();
+    await actor.messageField.press('Enter');
+    assert.equal(await page.getByLabel('reason', { exact: true }).count(), 0);
+  });
+
+  test('while the owner is away the bot thinks, and the answer comes when it is back', async () => {
+    const owner = cluster.gatewayPods[getGatewayPodForGuild(guild.id, 3)];
+    assert.ok(owner);
+    await owner.kill('SIGKILL');
+    await actor.command('/note', { user: member(), text: 'written while away' });
+    await actor.lastMessage.getByText('thinking …').waitFor();
+    assert.equal((await badgeOf(actor.lastMessage)).outcome, 'deferred');
+    await owner.start();
+    await actor.lastMessage.getByText('written while away').waitFor({ timeout: 20_000 });
+    await actor.lastMessage.getByText('completed late').waitFor();
+    assert.equal(await actor.messages.count(), 1);
+  });
+
+  test('dropped gateway sessions are resumed before one’s eyes', async () => {
+    const sessions = page.getByRole('region', { name: /Gateway sessions/ });
+    const resumed = async () => (await sessions.locator('td:nth-child(4)').allTextContents()).map(Number);
+    const before = await resumed();
+    assert.ok(before.length > 0);
+    await page.getByRole('button', { name: 'Drop connections' }).click();
+    await page.getByText(/sessions?: done/).waitFor();
+    await until(async () => {
+      const now = await resumed();
+      return now.length === before.length && now.every((times, index) => times > (before[index] as number));
+    });
+  });
+
+  test('on a phone nothing is wider than the screen', async () => {
+    await actor.command('/warn', {
+      user: member(),
+      reason: 'a reason that is as long as reasons tend to be on a bad day',
+    });
+    await actor.lastMessage.getByText('has been warned').waitFor();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await assertFits(page);
+    await page.getByRole('button', { name: 'Servers' }).click();
+    await page
+      .getByRole('button', { name: 'showcase' })
+      .or(page.getByRole('button', { name: 'general' }))
+      .first()
+      .click();
+    await page.getByRole('searchbox').waitFor({ state: 'hidden' });
+    await page.getByRole('button', { name: 'Pods and sessions' }).click();
+    await page.getByRole('region', { name: /Gateway sessions/ }).waitFor();
+    await assertFits(page);
+  });
+});

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { type Cluster, startCluster } from '../../testkit/cluster/index.ts';
+import type { DiscordSimulator } from '../../testkit/discord/index.ts';
+import { assertFits, skip, TestBrowser, until } from './browser.ts';
+import { ConsoleActor } from './console-actor.ts';
+
+describe('the guild page', { skip }, () => {
+  let cluster: Cluster;
+  let simulator: DiscordSimulator;
+  let browser: TestBrowser;
+
+  before(async () => {
+    cluster = await startCluster({ guilds: 6 });
+    simulator = cluster.simulator as DiscordSimulator;
+    browser = await TestBrowser.launch();
+  });
+  after(async () => {
+    await browser?.[Symbol.asyncDispose]();
+    await cluster?.stop();
+  });
+  afterEach(() => browser.assertNoProblems());
+
+  test('shows what was just done in the console, from the owner of the guild', async () => {
+    const page = await browser.page();
+    const actor = new ConsoleActor(page);
+    const guild = simulator.guilds.at(0);
+    const member = simulator.world.user(guild.memberIds[0] as string);
+    await actor.open(simulator.url);
+    await actor.openGuild(guild.name);
+    await actor.say('hello');
+    await actor.say('hello again');
+    await actor.command('/warn', { user: member.global_name as string, reason: 'too <loud>' });
+    await actor.lastMessage.getByText('has been warned').waitFor();
+
+    const opened = page.context().waitForEvent('page');
+    await page.getByRole('link', { name: 'Guild page' }).click();
+    const guildPage = await opened;
+    await guildPage.getByRole('heading', { level: 1, name: guild.name }).waitFor();
+    await guildPage.getByText(`answered by gateway-${getGatewayPodForGuild(guild.id, 3)}`).waitFor();
+    const row = guildPage.getByRole('table').getByRole('row').filter({ hasText: 'too <loud>' });
+    await row.getByText('Warning').waitFor();
+    await row.getByRole('link', { name: member.id }).click();
+    await guildPage.getByRole('link', { name: 'Everybody' }).waitFor();
+
+    // Events travel by the gateway: the page shows them as soon as they have been counted.
+    await until(async () => {
+      await guildPage.reload();
+      return (await guildPage.getByRole('img', { name: /^Messages per hour/ }).count()) === 1;
+    });
+    await guildPage.getByText('#general').waitFor();
+  });
+
+  test('pages and filters without JavaScript, on a phone, in the dark', async () => {
+    const guild = simulator.guilds.at(1);
+    for (let i = 1; i <= 25; i++) {
+      const response = await fetch(`${cluster.url}/api/guilds/${guild.id}/notes`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'idempotency-key': `note-${i}` },
+        body: JSON.stringify({ userId: guild.memberIds[i % 2], text: `note ${i}.` }),
+      });
+      assert.equal(response.status, 201);
+      assert.equal(response.headers.get('guildway-pod'), String(getGatewayPodForGuild(guild.id, 3)));
+    }
+    const page = await browser.page({
+      javaScriptEnabled: false,
+      colorScheme: 'dark',
+      viewport: { width: 360, height: 740 },
+    });
+    await page.goto(`${cluster.url}/app/${guild.id}`);
+    await page.getByText('Page 1 of 2 · 25 cases').waitFor();
+    await page.getByRole('link', { name: 'Older' }).click();
+    await page.getByText('note 1.', { exact: true }).waitFor();
+    await page.getByRole('textbox', { name: 'Member' }).fill(guild.memberIds[1] as string);
+    await page.getByRole('button', { name: 'Show' }).click();
+    await page.getByText('Page 1 of 1 · 13 cases').waitFor();
+    await page.getByRole('link', { name: 'Warnings' }).click();
+    await page.getByText('No match').waitFor();
+  });
+
+  test('nothing is wider than a phone', async () => {
+    const guild = simulator.guilds.at(1);
+    const page = await browser.page({ viewport: { width: 360, height: 740 } });
+    for (const path of [`/app/${guild.id}`, '/app', `/app/${simulator.guilds.at(2).id}`]) {
+      await page.goto(cluster.url + path);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await assertFits(page);
+    }
+  });
+
+  test('the list of servers names each server’s pod, and the pods that did not answer', async () => {
+    const page = await browser.page();
+    await page.goto(cluster.url);
+    const guild = simulator.guilds.at(0);
+    const row = page.getByRole('row').filter({ hasText: guild.name });
+    await row.getByText(`gateway-${getGatewayPodForGuild(guild.id, 3)}`).waitFor();
+    assert.equal(await page.getByRole('row').count(), 1 + simulator.guilds.size);
+
+    await cluster.gatewayPods[2]?.kill('SIGKILL');
+    await page.reload();
+    await page.getByText('Did not answer: gateway-2').waitFor();
+    await cluster.gatewayPods[2]?.start();
+    await page.reload();
+    await page.getByRole('row').nth(simulator.guilds.size).waitFor();
+  });
+
+  test('where pages are not open, one needs the link that /settings page gives', async () => {
+    const guild = simulator.guilds.at(3);
+    const owner = cluster.gatewayPods[getGatewayPodForGuild(guild.id, 3)];
+    assert.ok(owner);
+    owner.env.MODBOT_PAGES = 'key';
+    await owner.restart();
+    const page = await browser.page();
+    const refused = await page.goto(`${cluster.url}/app/${guild.id}`);
+    assert.equal(refused?.status(), 401);
+    await page.getByText('This page needs its link').first().waitFor();
+
+    const console = await browser.page();
+    const actor = new ConsoleActor(console);
+    await actor.open(simulator.url);
+    await actor.openGuild(guild.name);
+    await actor.actAs(simulator.world.user(guild.ownerId).global_name as string);
+    await actor.command('/settings page');
+    const link = actor.lastMessage.getByRole('link', { name: /\/app\// });
+    await page.goto((await link.getAttribute('href')) as string);
+    await page.getByRole('heading', { level: 1, name: guild.name }).waitFor();
+    assert.equal(page.url(), `${cluster.url}/app/${guild.id}`);
+    owner.env.MODBOT_PAGES = 'open';
+  });
+});
