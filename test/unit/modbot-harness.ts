@@ -67,10 +67,10 @@ export async function createHarness(): Promise<Harness> {
           if (earlier !== undefined) return JSON.parse(earlier).result as Result;
           sqlite.exec('BEGIN IMMEDIATE');
           try {
-            const result = work(db);
+            const record = JSON.stringify({ result: work(db) });
             sqlite.exec('COMMIT');
-            recorded.set(key, JSON.stringify({ result }));
-            return result;
+            recorded.set(key, record);
+            return JSON.parse(record).result as Result;
           } catch (error) {
             sqlite.exec('ROLLBACK');
             throw error;

@@ -3,6 +3,8 @@ import { writeChannelName, writeGuildName } from '../store/guilds.ts';
 
 /** A guild that is there after connecting, or that the bot has joined. */
 export function onGuild(guild: EventData<'GUILD_CREATE'>, context: BotContext): void {
+  // During an outage of Discord's only the id is there.
+  if (guild.unavailable === true) return;
   context.transaction((db) => {
     writeGuildName(db, guild.id, guild.name);
     for (const channel of guild.channels) writeChannelName(db, guild.id, channel.id, channel.name);
