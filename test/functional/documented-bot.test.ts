@@ -27,6 +27,12 @@ before(async () => {
 
 after(() => rm(project, { recursive: true, force: true }));
 
+test('the README shows the same bot', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const greeter = await readFile(join(project, 'greeter.ts'), 'utf8');
+  assert.ok(readme.includes(`\`\`\`ts\n${greeter}\`\`\``), 'the bot in README.md differs from the one in docs/bots.md');
+});
+
 test('the examples of docs/bots.md have the right types', async () => {
   assert.deepEqual(files, ['greeter.ts', 'greeter.test.ts']);
   const { compilerOptions } = JSON.parse(await readFile(join(ROOT, 'tsconfig.json'), 'utf8'));
