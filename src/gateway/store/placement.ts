@@ -22,7 +22,8 @@ function readPlacement({ sqlite }: Connection): Placement | null {
   const tables = sqlite
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .all();
-  const names = tables.map((row) => row.name as string);
+  // Litestream, too, keeps tables here, and may be quicker than this process's first migration.
+  const names = tables.map((row) => row.name as string).filter((name) => !name.startsWith('_litestream_'));
   if (!names.includes('guildway_meta')) {
     return names.some((name) => !name.startsWith('guildway_')) ? BEFORE_GUILDWAY : null;
   }

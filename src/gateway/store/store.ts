@@ -13,6 +13,7 @@ import { DatabaseLock } from './lock.ts';
 import { refuseLostData } from './lost-data.ts';
 import { checkGuildTables, migrate } from './migrations.ts';
 import { findMisplacement, takeOwnership } from './placement.ts';
+import { findRestoration } from './restored.ts';
 import { MIGRATIONS } from './schema.ts';
 import { Sessions } from './sessions.ts';
 
@@ -67,6 +68,7 @@ export function openStore(options: StoreOptions): Store | MisplacedStore {
       return { misplacement, close: () => lock.release() };
     }
     migrate(connection, 'guildway', MIGRATIONS, log);
+    reportRestoration(options, connection);
     const incarnation = takeOwnership(connection, ordinal, topology);
     lock.sign(ordinal, incarnation);
     migrate(connection, 'bot', options.bot.migrations ?? [], log);
@@ -76,6 +78,21 @@ export function openStore(options: StoreOptions): Store | MisplacedStore {
     lock.release();
     throw connection?.noted(error) ?? error;
   }
+}
+
+/** Says what may be missing: nobody else can know. */
+function reportRestoration({ path, log, now = Date.now }: StoreOptions, connection: Connection): void {
+  const restored = findRestoration(path, connection);
+  if (restored === null) return;
+  const { incarnation, newestInteractionAt } = restored;
+  const age = newestInteractionAt === null ? null : Math.max(0, Math.round((now() - newestInteractionAt) / 1_000));
+  const newest = newestInteractionAt === null ? null : new Date(newestInteractionAt).toISOString();
+  log.warn(
+    { incarnation, newestInteraction: newest, ageSeconds: age },
+    newest === null
+      ? 'restored from a backup without any interaction: what was acknowledged after the backup may be missing'
+      : `restored from a backup: the newest interaction in it is of ${newest}, ${age} s ago; what was acknowledged after that may be missing`,
+  );
 }
 
 function assemble(options: StoreOptions, connection: Connection, lock: DatabaseLock, incarnation: number): Store {

@@ -1,0 +1,37 @@
+import type { Connection } from './connection.ts';
+import { readHolder } from './lock.ts';
+
+/** A database that came from a backup. What was acknowledged after the backup was made may be missing. */
+export interface Restoration {
+  /** The last start that the backup knows of. */
+  readonly incarnation: number;
+  /** When the newest interaction in it was made, in Unix milliseconds; null when it has none. */
+  readonly newestInteractionAt: number | null;
+}
+
+/** 2015-01-01, where Discord's snowflakes begin to count. */
+const DISCORD_EPOCH_MS = 1_420_070_400_000;
+
+/**
+ * Finds out whether this database was used before, but not on this volume, or is older than what was used here last: then it is
+ * a restored one. Every start leaves a note beside the database, which no backup of the database has. Call it before signing.
+ */
+export function findRestoration(databasePath: string, connection: Connection): Restoration | null {
+  const { sqlite } = connection;
+  const row = sqlite.prepare('SELECT incarnation FROM guildway_meta').get() as { incarnation: number } | undefined;
+  if (row === undefined) return null;
+  const holder = readHolder(databasePath);
+  // A start that died before it could sign is ahead of the note; one that was refused signs without an incarnation.
+  if (holder !== null && (holder.incarnation ?? 0) <= row.incarnation) return null;
+  // An interaction's id carries its time, and ids of one length sort as text.
+  const { newest } = sqlite
+    .prepare(
+      "SELECT MAX(identity) AS newest FROM guildway_ledger WHERE identity >= 'interaction:' AND identity < 'interaction;'",
+    )
+    .get() as { newest: string | null };
+  return {
+    incarnation: row.incarnation,
+    newestInteractionAt:
+      newest === null ? null : Number(BigInt(newest.slice('interaction:'.length)) >> 22n) + DISCORD_EPOCH_MS,
+  };
+}
