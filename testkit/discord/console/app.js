@@ -75,7 +75,10 @@ const composer = new Composer(
 );
 const sidebar = new Sidebar(store, (guildId, channelId, userId) => {
   byId('app').classList.remove('show-sidebar');
-  goTo(guildId, channelId, userId).then(() => composer.focus(), showError);
+  goTo(guildId, channelId, userId).then(() => {
+    // Somebody who goes through the users with the arrow keys stays there.
+    if (document.activeElement?.id !== 'user') composer.focus();
+  }, showError);
 });
 
 async function goTo(guildId, channelId, userId) {

@@ -74,6 +74,7 @@ export class Panel {
   renderSessions() {
     const { sessions } = this.#store;
     const sorted = [...sessions].sort((a, b) => a.shard - b.shard || ownerOf(a).localeCompare(ownerOf(b)));
+    const focused = document.activeElement?.getAttribute('data-session');
     byId('sessions').replaceChildren(
       ...sorted.map((session) =>
         h(
@@ -97,6 +98,7 @@ export class Panel {
               {
                 type: 'button',
                 class: 'small',
+                'data-session': session.sessionId,
                 'aria-label': `Drop shard ${session.shard} of ${ownerOf(session)}`,
                 onclick: () => this.#try(() => this.#gateway({ action: 'drop', sessionId: session.sessionId })),
               },
@@ -106,6 +108,7 @@ export class Panel {
         ),
       ),
     );
+    if (focused) byId('sessions').querySelector(`[data-session="${focused}"]`)?.focus();
     byId('no-sessions').hidden = sessions.length > 0;
     const connected = sessions.filter((session) => session.connected).length;
     byId('session-count').textContent = sessions.length === 0 ? '' : `${connected} of ${sessions.length} connected`;
