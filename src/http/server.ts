@@ -12,7 +12,7 @@ import {
   type RouteTable,
 } from '../routing/route-table.ts';
 import { declaredLength, readBody } from './body.ts';
-import type { Exchange } from './forward/exchange.ts';
+import { type Exchange, throughBreaker } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
 import { forwardStream } from './forward/stream.ts';
 import { forwardUpgrade } from './forward/upgrade.ts';
@@ -244,26 +244,23 @@ export class Edge {
     requestId: string,
     deadlineAt: number,
   ): Promise<number | null> {
-    const { config } = this.#options;
+    const { config, exchange } = this.#options;
     const headers = this.#headers(request, requestId);
+    // A body that has begun to stream is gone; what has none, and may arrive twice, can be tried again.
     const hasBody = declaredLength(request) !== 0;
-    for (;;) {
-      try {
-        await forwardStream({
-          ...{ upstream: owner, request, response, headers, requestId },
-          ...{ maxBodyBytes: config.maxBodyBytes, timeoutMs: deadlineAt - performance.now(), httpPod: config.name },
-        });
-        return owner.ordinal;
-      } catch (error) {
-        const { facts } = error as GuildwayError;
-        // A body that has begun to stream is gone. Without one, what never arrived, or may arrive twice, is tried again.
-        const again = !hasBody && (facts?.sent === false || repeatable(request));
-        if (!again || deadlineAt - performance.now() < 100) {
-          this.#fail(error as GuildwayError, request, response, requestId);
-          return null;
-        }
-        await new Promise((resolve) => setTimeout(resolve, 50));
-      }
+    const once = async (timeoutMs: number): Promise<number> => {
+      const { maxBodyBytes, name: httpPod } = config;
+      await throughBreaker(owner, () =>
+        forwardStream({ upstream: owner, request, response, headers, requestId, maxBodyBytes, timeoutMs, httpPod }),
+      );
+      return owner.ordinal;
+    };
+    try {
+      if (hasBody) return await once(deadlineAt - performance.now());
+      return await exchange.retrying(owner, deadlineAt, repeatable(request), once);
+    } catch (error) {
+      this.#fail(error as GuildwayError, request, response, requestId);
+      return null;
     }
   }
 

@@ -1,4 +1,4 @@
-import { GuildwayError } from '../../errors.ts';
+import { type ErrorCode, errorCode, GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER, headerValue } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
@@ -26,6 +26,12 @@ export interface Answer {
 
 const RETRY_CAP_MS = 500;
 
+/** Failures that another attempt would only repeat. */
+const FINAL: ReadonlySet<string> = new Set(['CANCELLED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
+
+/** Failures that are the caller's, and say nothing about the pod. */
+const SAYS_NOTHING: ReadonlySet<string> = new Set(['CANCELLED', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
+
 /** Sends whole requests to owners, again where that is safe, and follows a redirect once. */
 export class Exchange {
   readonly #options: ExchangeOptions;
@@ -48,7 +54,20 @@ export class Exchange {
    * @param repeatable whether the request may be sent again after its outcome is unknown
    * @throws GuildwayError, the last failure; `facts.sent` says whether the request may have been applied
    */
-  async ask(owner: Upstream, request: GatewayRequest, deadlineAt: number, repeatable: boolean): Promise<Answer> {
+  ask(owner: Upstream, request: GatewayRequest, deadlineAt: number, repeatable: boolean): Promise<Answer> {
+    return this.retrying(owner, deadlineAt, repeatable, (timeoutMs) => this.#askOnce(owner, request, timeoutMs));
+  }
+
+  /**
+   * Runs `once` until it succeeds: after failures that cannot have reached the pod, and where `repeatable` after any, as
+   * long as there is time and the retry budget allows. Between attempts it waits a random time.
+   */
+  async retrying<T>(
+    owner: Upstream,
+    deadlineAt: number,
+    repeatable: boolean,
+    once: (timeoutMs: number) => Promise<T>,
+  ): Promise<T> {
     const { retries, retryBaseMs, metrics } = this.#options;
     const now = this.#options.now ?? performance.now.bind(performance);
     retries.earn();
@@ -57,20 +76,18 @@ export class Exchange {
     for (let attempt = 0; ; attempt++) {
       let failure: GuildwayError;
       try {
-        return await this.#askOnce(owner, request, deadlineAt - now());
+        return await once(deadlineAt - now());
       } catch (error) {
-        failure = error as GuildwayError;
-        if (!(failure instanceof GuildwayError)) throw error;
+        if (!(error instanceof GuildwayError)) throw error;
+        failure = error;
       }
       everSent ||= failure.facts.sent === true;
       const waitMs = fullJitter(attempt, retryBaseMs, RETRY_CAP_MS, this.#options.random);
-      const again = !everSent || repeatable;
-      if (!again || deadlineAt - now() <= waitMs + 5 || failure.code === 'CANCELLED' || !retries.spend()) {
-        if (everSent === failure.facts.sent) throw failure;
-        throw new GuildwayError(failure.code, failure.message, {
-          cause: failure,
-          facts: { ...failure.facts, sent: everSent },
-        });
+      const again = (repeatable || !everSent) && !FINAL.has(failure.code);
+      if (!again || deadlineAt - now() <= waitMs + 5 || !retries.spend()) {
+        if (everSent === (failure.facts.sent === true)) throw failure;
+        const facts = { ...failure.facts, sent: everSent };
+        throw new GuildwayError(failure.code, failure.message, { cause: failure, facts });
       }
       metrics.retried(owner.ordinal);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -98,17 +115,23 @@ export class Exchange {
     );
   }
 
-  async #attempt(upstream: Upstream, request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
-    if (!upstream.breaker.tryPass())
-      throw upstream.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
-    try {
-      const response = await upstream.request(request, timeoutMs);
-      upstream.breaker.succeeded();
-      return response;
-    } catch (error) {
-      if ((error as GuildwayError).code === 'CANCELLED') upstream.breaker.undecided();
-      else upstream.breaker.failed();
-      throw error;
-    }
+  #attempt(upstream: Upstream, request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
+    return throughBreaker(upstream, () => upstream.request(request, timeoutMs));
+  }
+}
+
+/** Runs one attempt, unless the pod has been failing, and tells its breaker how it went. */
+export async function throughBreaker<T>(upstream: Upstream, attempt: () => Promise<T>): Promise<T> {
+  const { breaker } = upstream;
+  if (!breaker.tryPass())
+    throw upstream.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
+  try {
+    const result = await attempt();
+    breaker.succeeded();
+    return result;
+  } catch (error) {
+    if (SAYS_NOTHING.has(errorCode(error) ?? '')) breaker.undecided();
+    else breaker.failed();
+    throw error;
   }
 }
