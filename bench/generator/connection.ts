@@ -35,7 +35,11 @@ export class Connection {
   #startedAt = 0;
   /** Bytes of the body still to come; -1: the head is still to come; -2: chunked, ends with the last chunk. */
   #remaining = -1;
-  #carry = '';
+  /** The beginning of the response, head and body. */
+  #text = '';
+  #received = 0;
+  /** The last bytes of a chunked response. */
+  #tail = '';
   #stopped = false;
 
   /**
@@ -77,13 +81,21 @@ export class Connection {
     const shot = this.#next();
     this.#shot = shot;
     this.#remaining = -1;
+    this.#text = '';
+    this.#received = 0;
+    this.#tail = '';
     this.#startedAt = performance.now();
     this.#socket?.write(shot.bytes, 'latin1');
   }
 
   #read(buffer: Buffer, count: number): boolean {
-    if (this.#remaining === -1) this.#readHead(buffer, count);
-    else if (this.#remaining === -2) this.#readChunks(buffer.toString('latin1', Math.max(0, count - 5), count));
+    if (this.#remaining === -1) {
+      this.#readHead(buffer, count);
+      return true;
+    }
+    // The start of a body may come after its head.
+    if (this.#text.length < LOOK) this.#text += buffer.toString('latin1', 0, Math.min(count, LOOK));
+    if (this.#remaining === -2) this.#readChunks(buffer, count);
     else this.#readBody(count);
     return true;
   }
@@ -91,27 +103,23 @@ export class Connection {
   #readHead(buffer: Buffer, count: number): void {
     const shot = this.#shot;
     if (shot === null) return;
-    const text = this.#carry + buffer.toString('latin1', 0, Math.min(count, LOOK));
+    const text = this.#text + buffer.toString('latin1', 0, Math.min(count, LOOK));
+    this.#received += count;
     const headEnd = text.indexOf('\r\n\r\n');
     if (headEnd === -1) {
-      this.#carry = text;
+      this.#text = text;
       return;
     }
-    const before = this.#carry.length;
-    this.#carry = '';
     const status = (text.charCodeAt(9) - 48) * 100 + (text.charCodeAt(10) - 48) * 10 + (text.charCodeAt(11) - 48);
     if (shot.status === 'error' ? status < 500 : status !== shot.status) this.#observer.failed(`status ${status}`);
-    else if (shot.expect !== null && !text.includes(shot.expect)) this.#observer.failed('wrong answer');
     const length = /\r\ncontent-length: *(\d+)/i.exec(text);
-    if (length !== null) {
-      this.#remaining = Number(length[1]);
-      this.#readBody(before + count - headEnd - 4);
-    } else if (status === 204) {
-      this.#remaining = 0;
-      this.#readBody(0);
+    this.#text = text;
+    if (length !== null || status === 204) {
+      this.#remaining = Number(length?.[1] ?? 0);
+      this.#readBody(this.#received - headEnd - 4);
     } else {
       this.#remaining = -2;
-      this.#readChunks(buffer.toString('latin1', Math.max(0, count - 5), count));
+      this.#readChunks(buffer, count);
     }
   }
 
@@ -120,14 +128,14 @@ export class Connection {
     if (this.#remaining <= 0) this.#answered();
   }
 
-  #readChunks(tail: string): void {
-    this.#carry = (this.#carry + tail).slice(-5);
-    if (this.#carry !== '0\r\n\r\n') return;
-    this.#carry = '';
-    this.#answered();
+  #readChunks(buffer: Buffer, count: number): void {
+    this.#tail = (this.#tail + buffer.toString('latin1', Math.max(0, count - 5), count)).slice(-5);
+    if (this.#tail === '0\r\n\r\n') this.#answered();
   }
 
   #answered(): void {
+    const expect = this.#shot?.expect ?? null;
+    if (expect !== null && !this.#text.includes(expect)) this.#observer.failed('wrong answer');
     this.#observer.answered(this.#startedAt, performance.now());
     this.#shot = null;
     if (this.#pauseMs === 0) this.#send();
@@ -139,7 +147,6 @@ export class Connection {
     if (this.#stopped || this.#socket === null) return;
     this.#socket.destroy();
     this.#socket = null;
-    this.#carry = '';
     if (this.#shot !== null) this.#observer.failed(`connection ${reason}`);
     this.#shot = null;
     setTimeout(() => {

@@ -3,12 +3,29 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Peer, PeerContext } from './peer.ts';
 
+/** How much a configuration does beside routing. */
+type Work = 'same' | 'bare';
+
+/** What Guildway's HTTP pod does to a request beside routing it, in HAProxy's words. */
+const SAME_WORK = `
+  http-request deny deny_status 400 unless { path,field(4,/) -m reg ^[1-9][0-9]{0,19}$ }
+  http-request del-header guildway- -m beg
+  http-request set-header x-forwarded-proto http
+  http-request set-header x-forwarded-host %[req.hdr(host)]
+  option forwardfor
+  unique-id-format %Ts%{+X}o-%pid-%rt
+  unique-id-header guildway-request-id
+  http-response set-header guildway-http-pod edge-0
+  http-response set-header guildway-request-id %[unique-id]`;
+
 /**
  * HAProxy computing the published rule: the first four bytes of the md5 of the path's third segment, as a big-endian number,
- * modulo the number of pods. One thread, connections to the pods reused without restraint, no logs. A header says for whom the
- * request was forwarded, as Guildway's do. `be2dec` gives a decimal string, which `mod` reads.
+ * modulo the number of pods. One thread, connections to the pods reused without restraint, no logs. `be2dec` gives a decimal
+ * string, which `mod` reads.
  */
-function configuration({ port, pods }: PeerContext): string {
+function configuration({ port, pods }: PeerContext, work: Work): string {
+  const named = (ordinal: number): string =>
+    work === 'same' ? `  http-response set-header guildway-pod ${ordinal}\n` : '';
   return `
 global
   nbthread 1
@@ -17,18 +34,17 @@ defaults
   mode http
   option http-keep-alive
   http-reuse always
-  option forwardfor
   timeout connect 1s
   timeout client 75s
   timeout server 10s
   timeout http-request 10s
 frontend edge
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port}${work === 'same' ? SAME_WORK : ''}
   use_backend pod-%[path,field(4,/),digest(md5),bytes(0,4),be2dec(,4),mod(${pods.length})]
-${pods.map((pod, ordinal) => `backend pod-${ordinal}\n  server gateway-${ordinal} 127.0.0.1:${pod}\n`).join('')}`;
+${pods.map((pod, ordinal) => `backend pod-${ordinal}\n${named(ordinal)}  server gateway-${ordinal} 127.0.0.1:${pod}\n`).join('')}`;
 }
 
-function haproxy(id: string, title: string, upstream: Peer['upstream']): Peer {
+function haproxy(id: string, title: string, upstream: Peer['upstream'], work: Work): Peer {
   return {
     id,
     title,
@@ -38,11 +54,14 @@ function haproxy(id: string, title: string, upstream: Peer['upstream']): Peer {
     missing: () => (spawnSync('haproxy', ['-v']).status === 0 ? null : 'haproxy: not installed'),
     prepare(context) {
       const file = join(context.folder, 'haproxy.cfg');
-      writeFileSync(file, configuration(context));
+      writeFileSync(file, configuration(context, work));
       return { command: 'haproxy', args: ['-db', '-f', file] };
     },
   };
 }
 
-export const HAPROXY: Peer = haproxy('haproxy', 'HAProxy, same md5', 'node');
-export const HAPROXY_BEST: Peer = haproxy('haproxy-best', 'HAProxy, same md5; nginx as the pods', 'nginx');
+export const HAPROXY: Peer = haproxy('haproxy', 'HAProxy, same md5', 'node', 'same');
+/** For who wants to see it do nothing but route: no request id, no validation, no headers. */
+export const HAPROXY_BARE: Peer = haproxy('haproxy-bare', 'HAProxy, same md5, only routing', 'node', 'bare');
+/** And with pods that answer faster than any Node can. */
+export const HAPROXY_BEST: Peer = haproxy('haproxy-best', 'HAProxy, only routing; nginx as the pods', 'nginx', 'bare');

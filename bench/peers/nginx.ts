@@ -32,18 +32,30 @@ ${http}
   return { command: 'nginx', args: ['-c', file, '-p', folder, '-e', 'stderr'] };
 }
 
+/** How much a configuration does beside routing. */
+type Work = 'same' | 'bare';
+
+/** What Guildway's HTTP pod does to a request beside routing it, in nginx's words. */
+const SAME_WORK = `
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto http;
+      proxy_set_header X-Forwarded-Host $host;
+      proxy_set_header guildway-request-id $request_id;
+      proxy_set_header guildway-deferred "";
+      add_header guildway-request-id $request_id;
+      add_header guildway-http-pod edge-0;`;
+
 /** A proxy in front of the pods. Bodies stream both ways, as they do in the others; connections to the pods are kept. */
-function proxyServer(port: number, target: string): string {
+function proxyServer(port: number, target: string, work: Work): string {
   return `
   server {
     listen 127.0.0.1:${port};
     client_max_body_size 8m;
-    location ~ ^/api/guilds/(?<guild>[0-9]+)/ {
+    location ~ ^/api/guilds/(?<guild>[1-9][0-9]*)/ {
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;
-      proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_request_buffering off;
+      proxy_request_buffering off;${work === 'same' ? SAME_WORK : ''}
       proxy_pass http://${target};
     }
   }`;
@@ -58,7 +70,7 @@ function pod(r) {
 export default { pod };
 `;
 
-function njs({ port, pods, folder }: PeerContext): PeerCommand {
+function njs({ port, pods, folder }: PeerContext, work: Work): PeerCommand {
   writeFileSync(join(folder, 'rule.js'), RULE);
   return frame(
     folder,
@@ -69,7 +81,7 @@ function njs({ port, pods, folder }: PeerContext): PeerCommand {
   js_set $pod rule.pod;
   map $host $pods { default ${pods.length}; }
 ${pods.map((pod, i) => `  upstream pod-${i} { server 127.0.0.1:${pod} max_fails=0; keepalive 128; keepalive_requests 1000000000; }`).join('\n')}
-${proxyServer(port, 'pod-$pod')}`,
+${proxyServer(port, 'pod-$pod', work)}`,
   );
 }
 
@@ -80,13 +92,13 @@ function hash({ port, pods, folder }: PeerContext): PeerCommand {
     '',
     `
   upstream pods { hash $guild; ${servers} keepalive 128; keepalive_requests 1000000000; }
-${proxyServer(port, 'pods')}`,
+${proxyServer(port, 'pods', 'bare')}`,
   );
 }
 
 const installed = (): string | null => (spawnSync('nginx', ['-v']).status === 0 ? null : 'nginx: not installed');
 
-function nginx(id: string, title: string, upstream: Peer['upstream']): Peer {
+function nginx(id: string, title: string, upstream: Peer['upstream'], work: Work): Peer {
   return {
     id,
     title,
@@ -94,15 +106,21 @@ function nginx(id: string, title: string, upstream: Peer['upstream']): Peer {
     routesByMd5: true,
     upstream,
     missing: () => installed() ?? (existsSync(NJS) ? null : 'libnginx-mod-http-js: not installed'),
-    prepare: njs,
+    prepare: (context) => njs(context, work),
   };
 }
 
-export const NGINX_NJS: Peer = nginx('nginx-njs', 'nginx + njs, same md5', 'node');
-export const NGINX_NJS_BEST: Peer = nginx('nginx-njs-best', 'nginx + njs, same md5; nginx as the pods', 'nginx');
+export const NGINX_NJS: Peer = nginx('nginx-njs', 'nginx + njs, same md5', 'node', 'same');
+export const NGINX_NJS_BARE: Peer = nginx('nginx-njs-bare', 'nginx + njs, same md5, only routing', 'node', 'bare');
+export const NGINX_NJS_BEST: Peer = nginx(
+  'nginx-njs-best',
+  'nginx + njs, only routing; nginx as the pods',
+  'nginx',
+  'bare',
+);
 export const NGINX_HASH: Peer = {
   id: 'nginx-hash',
-  title: 'nginx hash (another rule)',
+  title: 'nginx hash (another rule), only routing',
   role: 'peer',
   routesByMd5: false,
   upstream: 'node',

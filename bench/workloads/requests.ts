@@ -1,6 +1,6 @@
 import type { Workload } from '../harness/rounds.ts';
-import { HAPROXY, HAPROXY_BEST } from '../peers/haproxy.ts';
-import { NGINX_HASH, NGINX_NJS, NGINX_NJS_BEST } from '../peers/nginx.ts';
+import { HAPROXY, HAPROXY_BARE, HAPROXY_BEST } from '../peers/haproxy.ts';
+import { NGINX_HASH, NGINX_NJS, NGINX_NJS_BARE, NGINX_NJS_BEST } from '../peers/nginx.ts';
 import {
   DIRECT,
   EXPRESS_FETCH,
@@ -28,8 +28,10 @@ export const REQUEST_WORKLOADS: readonly Workload[] = [
       GUILDWAY,
       GUILDWAY_PLAIN,
       HAPROXY,
+      HAPROXY_BARE,
       HAPROXY_BEST,
       NGINX_NJS,
+      NGINX_NJS_BARE,
       NGINX_NJS_BEST,
       NGINX_HASH,
       REPLY_FROM,
