@@ -1,0 +1,74 @@
+import type { APIWebhookEvent } from 'discord-api-types/v10';
+import type { Bot } from '../../bot/define-bot.ts';
+import { type GatewayResponse, HEADER } from '../../link/message.ts';
+import { errorFacts } from '../error-facts.ts';
+import { empty, problem } from '../responses.ts';
+import type { StepMemo } from '../store/ledger.ts';
+import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { eventWebhookIdentity } from './identity.ts';
+import { type Execution, isStoreError, type Once } from './once.ts';
+import { TimeLimit } from './time-limit.ts';
+
+const HANDLER_LIMIT_MS = 60_000;
+
+/** One delivery of an event webhook. */
+export interface EventWebhookDelivery {
+  readonly body: Buffer;
+  readonly guildId: string | null;
+  readonly requestId: string;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineAt: number;
+}
+
+/** Discord's event webhooks, such as a new entitlement. They have no id, so an event's whole body is its identity. */
+export class EventWebhookDispatch {
+  readonly #bot: Bot;
+  readonly #host: Host;
+  readonly #once: Once;
+
+  constructor(options: { bot: Bot; host: Host; once: Once }) {
+    this.#bot = options.bot;
+    this.#host = options.host;
+    this.#once = options.once;
+  }
+
+  /**
+   * @returns 204; 500 when the handler failed, so that Discord sends the event again
+   * @throws GuildwayError STORE_FAILED, FENCED, DATABASE_CORRUPT
+   */
+  async serve(event: APIWebhookEvent, delivery: EventWebhookDelivery): Promise<GatewayResponse> {
+    const { webhookEvents = {} } = this.#bot;
+    const type = (event.event as { type?: string } | undefined)?.type ?? '';
+    const handler = Object.hasOwn(webhookEvents, type) ? webhookEvents[type] : undefined;
+    if (handler === undefined) return empty(204);
+    const { response, replayed } = await this.#once.run(eventWebhookIdentity(delivery.body), (memo) =>
+      this.#execute(async (context) => handler(event, context), type, delivery, memo),
+    );
+    return replayed ? { ...response, headers: [...response.headers, HEADER.replayed, '1'] } : response;
+  }
+
+  async #execute(
+    handler: (context: HandlerContext) => Promise<void>,
+    type: string,
+    delivery: EventWebhookDelivery,
+    memo: StepMemo,
+  ): Promise<Execution> {
+    const limit = new TimeLimit(HANDLER_LIMIT_MS);
+    const context = new HandlerContext(this.#host, {
+      guildId: delivery.guildId,
+      requestId: delivery.requestId,
+      durability: 'full',
+      memo,
+      deadline: new HandlerDeadline(delivery.deadlineAt),
+      signal: limit.signal,
+    });
+    try {
+      await limit.within(handler(context));
+      return { response: empty(204), final: true };
+    } catch (error) {
+      if (isStoreError(error)) throw error;
+      context.log.error({ err: errorFacts(error), event: type }, 'the handler of an event webhook failed');
+      return { response: problem(500, `something went wrong; reference ${delivery.requestId}`), final: false };
+    }
+  }
+}

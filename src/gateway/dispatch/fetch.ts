@@ -1,0 +1,149 @@
+import type { Bot } from '../../bot/define-bot.ts';
+import { errorCode } from '../../errors.ts';
+import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { errorFacts } from '../error-facts.ts';
+import { collect, type Reply } from '../reply.ts';
+import { problem } from '../responses.ts';
+import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
+import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { keyIdentity, stripeIdentity } from './identity.ts';
+import { type Execution, isStoreError, type Once } from './once.ts';
+import { TimeLimit } from './time-limit.ts';
+import { fromWebHeaders, toWebRequest } from './web-request.ts';
+
+/** A handler that others may have joined is given up on after this. */
+const HANDLER_LIMIT_MS = 15 * 60_000;
+
+/** The largest response to a request with an identity: it is held whole, so that it can be given again. */
+const MAX_ONCE_RESPONSE = 8 * 1024 * 1024;
+
+const STRIPE_PATH = '/webhooks/stripe';
+const UNSAFE = /^(?!GET$|HEAD$|OPTIONS$)/;
+const KEY = /^[\x20-\x7e]{1,255}$/;
+
+type Handler = NonNullable<Bot['fetch']>;
+
+export interface FetchDelivery {
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly headers: HeaderList;
+  /** Whole if {@link needsWholeBody} asks for it. */
+  readonly body: Buffer | ReadableStream<Uint8Array> | null;
+  readonly guildId: string | null;
+  readonly requestId: string;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineAt: number;
+  /** Aborts when the caller has gone away. */
+  readonly signal: () => AbortSignal;
+}
+
+/** Whether a request is of a kind that is done once, so that its body must be known before it is handled. */
+export function needsWholeBody(method: string, path: string, headers: HeaderList): boolean {
+  if (!UNSAFE.test(method)) return false;
+  return path === STRIPE_PATH || headerValue(headers, 'idempotency-key') !== undefined;
+}
+
+/** The bot's `fetch`: pages, APIs and the webhooks that are not Discord's. */
+export class FetchDispatch {
+  readonly #fetch: Handler | null;
+  readonly #host: Host;
+  readonly #once: Once;
+
+  constructor(options: { bot: Bot; host: Host; once: Once }) {
+    this.#fetch = options.bot.fetch?.bind(options.bot) ?? null;
+    this.#host = options.host;
+    this.#once = options.once;
+  }
+
+  /** @throws GuildwayError IDENTITY_REUSED, STORE_FAILED, FENCED, DATABASE_CORRUPT */
+  async serve(delivery: FetchDelivery): Promise<Reply> {
+    const fetch = this.#fetch;
+    if (fetch === null) return problem(404, 'this bot serves no pages');
+    const { method, headers, guildId } = delivery;
+    const key = headerValue(headers, 'idempotency-key');
+    if (key !== undefined && UNSAFE.test(method) && !KEY.test(key)) {
+      return problem(400, 'Idempotency-Key: it must be 1 to 255 printable ASCII characters');
+    }
+    const identity = identityOf(delivery);
+    if (identity === null) return this.#call(fetch, delivery, NO_MEMO, delivery.signal);
+    const { response, replayed } = await this.#once.run(identity, (memo) => this.#callOnce(fetch, delivery, memo));
+    if (!replayed) return response;
+    this.#host.log.info({ guild: guildId, request: delivery.requestId, kind: identity.key.split(':')[0] }, 'replayed');
+    return { ...response, headers: [...response.headers, HEADER.replayed, '1'] };
+  }
+
+  /** Runs the handler; what it throws becomes a 500, unless it was not the handler's fault. */
+  async #call(fetch: Handler, delivery: FetchDelivery, memo: StepMemo, signal: () => AbortSignal): Promise<Reply> {
+    const context = new HandlerContext(this.#host, {
+      guildId: delivery.guildId,
+      requestId: delivery.requestId,
+      durability: 'full',
+      memo,
+      deadline: new HandlerDeadline(delivery.deadlineAt),
+      signal,
+    });
+    let request: Request;
+    try {
+      request = toWebRequest({ ...delivery, signal: signal() });
+    } catch (error) {
+      return problem(400, (error as Error).message);
+    }
+    try {
+      const { status, headers, body } = await fetch(request, context);
+      const list = fromWebHeaders(headers);
+      return body === null ? { status, headers: list, body: Buffer.alloc(0) } : { status, headers: list, stream: body };
+    } catch (error) {
+      if (isStoreError(error) || errorCode(error) === 'BODY_TOO_LARGE') throw error;
+      context.log.error({ err: errorFacts(error), path: pathOf(delivery.target) }, 'the handler failed');
+      return problem(500, `something went wrong; reference ${delivery.requestId}`);
+    }
+  }
+
+  /** Only what succeeded is final: a webhook that was refused once may be taken when it is repeated. */
+  async #callOnce(fetch: Handler, delivery: FetchDelivery, memo: StepMemo): Promise<Execution> {
+    const limit = new TimeLimit(HANDLER_LIMIT_MS);
+    const response = await limit.within(this.#whole(this.#call(fetch, delivery, memo, limit.signal), delivery));
+    return { response, final: response.status < 400 };
+  }
+
+  async #whole(call: Promise<Reply>, { target, requestId }: FetchDelivery): Promise<GatewayResponse> {
+    const reply = await call;
+    if (!('stream' in reply)) return reply;
+    const { status, headers, stream } = reply;
+    const collected = await collect(stream, MAX_ONCE_RESPONSE, performance.now() + HANDLER_LIMIT_MS);
+    if (collected.kind === 'whole') return { status, headers, body: collected.body };
+    const path = pathOf(target);
+    this.#host.log.error(
+      { request: requestId, path },
+      'a response to a request that is done once must be short and end',
+    );
+    return problem(500, 'the response is too large');
+  }
+}
+
+function pathOf(target: string): string {
+  const query = target.indexOf('?');
+  return query === -1 ? target : target.slice(0, query);
+}
+
+/** Null: it may be executed each time it comes. */
+function identityOf({ method, target, headers, body, guildId }: FetchDelivery): Identity | null {
+  if (!UNSAFE.test(method)) return null;
+  const whole = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
+  if (pathOf(target) === STRIPE_PATH) {
+    const id = stripeEventId(whole);
+    return id === null ? null : stripeIdentity(id, whole);
+  }
+  const key = headerValue(headers, 'idempotency-key');
+  return key === undefined ? null : keyIdentity(guildId, key, method, target, whole);
+}
+
+function stripeEventId(body: Buffer): string | null {
+  try {
+    const { id } = JSON.parse(body.toString('utf8')) as { id?: unknown };
+    return typeof id === 'string' && KEY.test(id) ? id : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,55 @@
+import type { APIInteraction, APIInteractionResponse } from 'discord-api-types/v10';
+
+/** Interaction types of Discord's API. */
+export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, autocomplete: 4, modal: 5 });
+
+/** Response types of Discord's API. */
+export const RESPONSE = Object.freeze({
+  pong: 1,
+  message: 4,
+  deferredMessage: 5,
+  deferredUpdate: 6,
+  update: 7,
+  choices: 8,
+  modal: 9,
+  launchActivity: 12,
+});
+
+export const EPHEMERAL = 1 << 6;
+
+/** At most this many choices may be offered while an option is being typed. */
+const MAX_CHOICES = 25;
+
+/** First responses by interaction type. Source: Discord's documentation, "Interaction Callback Type". */
+const ALLOWED: Readonly<Record<number, readonly number[]>> = Object.freeze({
+  [INTERACTION.command]: [4, 5, 9, 12],
+  [INTERACTION.component]: [4, 5, 6, 7, 9, 12],
+  [INTERACTION.autocomplete]: [8],
+  [INTERACTION.modal]: [4, 5, 6, 7, 12],
+});
+
+/** Why Discord would not take a response to an interaction, or null. Discord itself would only show that the bot failed. */
+export function findResponseProblem(interaction: APIInteraction, response: unknown): string | null {
+  if (typeof response !== 'object' || response === null) return `it returned ${typeof response}, not a response`;
+  const { type } = response as { type?: unknown };
+  const allowed = ALLOWED[interaction.type] ?? [];
+  if (typeof type !== 'number' || !allowed.includes(type)) {
+    return `response type ${String(type)} is not one of ${allowed.join(', ')}`;
+  }
+  const changesMessage = type === RESPONSE.deferredUpdate || type === RESPONSE.update;
+  // A modal that a command opened has no message to change.
+  if (changesMessage && !('message' in interaction))
+    return `response type ${type} changes a message, but there is none`;
+  return null;
+}
+
+/** Makes autocomplete's response of a handler's choices, as many as Discord takes. */
+export function choicesResponse(choices: readonly unknown[]): APIInteractionResponse {
+  return { type: RESPONSE.choices, data: { choices: choices.slice(0, MAX_CHOICES) } } as APIInteractionResponse;
+}
+
+/** A response that says why there is no real one: to the user only, and nothing where no message is allowed. */
+export function apology(interaction: APIInteraction, text: string): APIInteractionResponse {
+  if (interaction.type === INTERACTION.autocomplete) return choicesResponse([]);
+  return { type: RESPONSE.message, data: { content: text, flags: EPHEMERAL } } as APIInteractionResponse;
+}

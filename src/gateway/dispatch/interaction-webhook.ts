@@ -1,0 +1,76 @@
+import { DiscordAPIError, REST, RequestMethod } from '@discordjs/rest';
+import type { WebhookCall } from './late-response.ts';
+
+/** How long a call is repeated that came before Discord had the first response. */
+const EARLY_MS = 3_000;
+const EARLY_PAUSE_MS = 250;
+
+/**
+ * - `done`: Discord has taken it
+ * - `gone`: the interaction has no webhook (any more), or its message is gone: nobody can be told
+ * - `refused`: Discord says that the content is not allowed
+ */
+export type WebhookOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'gone' | 'refused'; readonly error: DiscordAPIError };
+
+const METHODS = Object.freeze({ PATCH: RequestMethod.Patch, POST: RequestMethod.Post, DELETE: RequestMethod.Delete });
+
+/** Unknown Message, Unknown Webhook, Unknown Interaction, Invalid Webhook Token. */
+const GONE: ReadonlySet<number | string> = new Set([10008, 10015, 10062, 50027]);
+
+/**
+ * Discord's webhooks of interactions. They are authorized by the interaction's token and count towards no limit of the bot's,
+ * so they have a REST client of their own.
+ */
+export class InteractionWebhook {
+  readonly #rest: REST;
+
+  /** @param apiUrl the root of Discord's API, without the version */
+  constructor(apiUrl: string) {
+    this.#rest = new REST({
+      api: apiUrl,
+      version: '10',
+      timeout: 5_000,
+      retries: 2,
+      globalRequestsPerSecond: 10_000,
+      // Each token has a queue of its own; thousands of them must not be kept for an hour.
+      handlerSweepInterval: 60_000,
+    });
+  }
+
+  /**
+   * Makes the calls in order and stops at the first that does not succeed.
+   * @throws what the client throws when Discord cannot be reached or fails; the calls may be made again then
+   */
+  async send(calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
+    for (const call of calls) {
+      const outcome = await this.#sendOne(call);
+      if (outcome.kind !== 'done') return outcome;
+    }
+    return { kind: 'done' };
+  }
+
+  /** Stops the client's timers. */
+  close(): void {
+    this.#rest.clearHashSweeper();
+    this.#rest.clearHandlerSweeper();
+  }
+
+  async #sendOne({ method, route, body }: WebhookCall): Promise<WebhookOutcome> {
+    const giveUpAt = performance.now() + EARLY_MS;
+    for (;;) {
+      try {
+        await this.#rest.request({ method: METHODS[method], fullRoute: route, auth: false, body });
+        return { kind: 'done' };
+      } catch (error) {
+        if (!(error instanceof DiscordAPIError) || error.status >= 500 || error.status === 429) throw error;
+        const gone = GONE.has(error.code) || error.status === 404;
+        if (!gone) return { kind: 'refused', error };
+        // An edit that overtakes the first response finds no webhook yet.
+        if (error.status !== 404 || performance.now() >= giveUpAt) return { kind: 'gone', error };
+        await new Promise((resolve) => setTimeout(resolve, EARLY_PAUSE_MS));
+      }
+    }
+  }
+}

@@ -1,0 +1,197 @@
+import type { APIInteraction, APIInteractionResponse } from 'discord-api-types/v10';
+import { type Bot, customIdKey, manifestOf } from '../../bot/define-bot.ts';
+import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
+import { errorCode } from '../../errors.ts';
+import { type GatewayResponse, HEADER } from '../../link/message.ts';
+import { errorFacts } from '../error-facts.ts';
+import { empty, json, problem } from '../responses.ts';
+import type { Deferred } from '../store/hints.ts';
+import type { Identity, StepMemo } from '../store/ledger.ts';
+import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { interactionIdentity } from './identity.ts';
+import { apology, choicesResponse, findResponseProblem, INTERACTION, RESPONSE } from './interaction-rules.ts';
+import type { InteractionWebhook } from './interaction-webhook.ts';
+import { lateNotice, lateResponse } from './late-response.ts';
+import { MESSAGE } from './messages.ts';
+import { type Answer, type Execution, isStoreError, type Once } from './once.ts';
+import { TimeLimit } from './time-limit.ts';
+
+/** As long as an interaction's token lives: nobody can be answered after it. */
+const HANDLER_LIMIT_MS = 15 * 60_000;
+
+/** One delivery of an interaction. */
+export interface InteractionDelivery {
+  /** The raw body: what makes two deliveries the same. */
+  readonly body: Buffer;
+  readonly guildId: string | null;
+  readonly requestId: string;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineAt: number;
+  /** The deferred response that the user has got already; 0: none, the response goes back inline. */
+  readonly deferred: Deferred;
+  /** Unix milliseconds after which it must not be begun any more; null: it comes from its caller directly. */
+  readonly expiresAt: number | null;
+}
+
+/** Discord's interactions: finds the bot's handler, runs it once, and gets its answer to the user, inline or late. */
+export class InteractionDispatch {
+  readonly #bot: Bot;
+  readonly #manifest: BotManifest;
+  readonly #host: Host;
+  readonly #once: Once;
+  readonly #webhook: InteractionWebhook;
+  /** Late answers that are being sent: two stand-ins may deliver the same interaction at the same time. */
+  readonly #completions = new Map<string, Promise<GatewayResponse>>();
+
+  constructor(options: { bot: Bot; host: Host; once: Once; webhook: InteractionWebhook }) {
+    this.#bot = options.bot;
+    this.#manifest = manifestOf(options.bot);
+    this.#host = options.host;
+    this.#once = options.once;
+    this.#webhook = options.webhook;
+  }
+
+  /**
+   * Serves one delivery.
+   * @returns the inline response (200), or for a deferred one 200 once the user has the answer, 410 when it came too late, 502
+   *   when it should be delivered again
+   * @throws GuildwayError IDENTITY_REUSED, STORE_FAILED, FENCED, DATABASE_CORRUPT
+   */
+  async serve(interaction: APIInteraction, delivery: InteractionDelivery): Promise<GatewayResponse> {
+    if (interaction.type === INTERACTION.ping) return json(200, { type: RESPONSE.pong });
+    const identity = interactionIdentity(interaction.id, delivery.body);
+    if (delivery.expiresAt !== null && Date.now() > delivery.expiresAt && !this.#once.knows(identity)) {
+      return problem(410, 'this interaction has expired and was not executed');
+    }
+    let answer: Answer;
+    try {
+      answer = await this.#once.run(identity, (memo) => this.#execute(interaction, delivery, memo));
+    } catch (error) {
+      // A deferred one is delivered again when the disk has room; this user waits now.
+      if (errorCode(error) !== 'STORE_FAILED' || delivery.deferred !== 0) throw error;
+      return json(200, apology(interaction, MESSAGE.notSaved(delivery.requestId)));
+    }
+    if (delivery.deferred !== 0) return this.#complete(interaction, delivery, identity, answer);
+    const { response, replayed } = answer;
+    return replayed ? { ...response, headers: [...response.headers, HEADER.replayed, '1'] } : response;
+  }
+
+  async #execute(interaction: APIInteraction, delivery: InteractionDelivery, memo: StepMemo): Promise<Execution> {
+    const limit = new TimeLimit(HANDLER_LIMIT_MS);
+    const facts = { interaction: interaction.id };
+    const context = new HandlerContext(this.#host, {
+      guildId: delivery.guildId,
+      requestId: delivery.requestId,
+      durability: 'full',
+      memo,
+      deadline: new HandlerDeadline(delivery.deadlineAt),
+      signal: limit.signal,
+      facts,
+    });
+    try {
+      const handler = this.#handlerOf(interaction);
+      if (handler === null) {
+        context.log.warn({ handler: nameOf(interaction) }, 'no handler for this interaction');
+        return { response: json(200, apology(interaction, MESSAGE.unknownCommand)), final: false };
+      }
+      const response = await limit.within(handler(context));
+      const wrong = findResponseProblem(interaction, response);
+      if (wrong === null) return { response: json(200, response), final: true };
+      context.log.error(
+        { handler: nameOf(interaction) },
+        `the handler's response is not one that Discord takes: ${wrong}`,
+      );
+    } catch (error) {
+      if (isStoreError(error)) throw error;
+      context.log.error({ err: errorFacts(error), handler: nameOf(interaction) }, 'the handler failed');
+    }
+    return { response: json(200, apology(interaction, MESSAGE.failed(delivery.requestId))), final: false };
+  }
+
+  #handlerOf(interaction: APIInteraction): ((context: BotContext) => Promise<APIInteractionResponse>) | null {
+    const { commands = [], components = {}, modals = {} } = this.#bot;
+    switch (interaction.type) {
+      case INTERACTION.command: {
+        const { name, type } = interaction.data as { name: string; type: number };
+        const command = commands.find((known) => known.name === name && (known.type ?? 1) === type);
+        return command === undefined ? null : async (context) => command.run(interaction as never, context);
+      }
+      case INTERACTION.autocomplete: {
+        const { name } = interaction.data as { name: string };
+        const command = commands.find((known) => known.name === name);
+        if (command === undefined || !('autocomplete' in command) || command.autocomplete === undefined) return null;
+        const { autocomplete } = command;
+        return async (context) => choicesResponse(await autocomplete.call(command, interaction as never, context));
+      }
+      case INTERACTION.component:
+      case INTERACTION.modal: {
+        const key = customIdKey((interaction.data as { custom_id: string }).custom_id);
+        const handlers = interaction.type === INTERACTION.component ? components : modals;
+        const handler = Object.hasOwn(handlers, key) ? handlers[key] : undefined;
+        return handler === undefined ? null : async (context) => handler.run(interaction as never, context);
+      }
+      default:
+        return null;
+    }
+  }
+
+  /** Gets the answer to a user who has got a deferred response, once. */
+  #complete(
+    interaction: APIInteraction,
+    delivery: InteractionDelivery,
+    identity: Identity,
+    answer: Answer,
+  ): Promise<GatewayResponse> {
+    const running = this.#completions.get(identity.key);
+    if (running !== undefined) return running;
+    const completion = this.#sendLate(interaction, delivery, identity, answer).finally(() =>
+      this.#completions.delete(identity.key),
+    );
+    this.#completions.set(identity.key, completion);
+    return completion;
+  }
+
+  async #sendLate(
+    interaction: APIInteraction,
+    { deferred, requestId, guildId }: InteractionDelivery,
+    identity: Identity,
+    { response }: Answer,
+  ): Promise<GatewayResponse> {
+    const { ledger } = this.#host.store;
+    if (ledger.find(identity.key)?.completed === true) return empty(200, [HEADER.replayed, '1']);
+    const log = this.#host.log.child({ guild: guildId, request: requestId, interaction: interaction.id });
+    const type = deferred as DeferralRule['type'];
+    const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? false;
+    const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
+    if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
+    try {
+      let outcome = await this.#webhook.send(late.calls);
+      if (outcome.kind === 'refused') {
+        log.error({ err: errorFacts(outcome.error) }, 'Discord does not take the late answer');
+        outcome = await this.#webhook.send([lateNotice(interaction, deferred, MESSAGE.failed(requestId))]);
+      }
+      if (outcome.kind !== 'done') {
+        log.warn({ err: errorFacts(outcome.error) }, 'the interaction is done, but its user cannot be told any more');
+      }
+    } catch (error) {
+      log.warn({ err: errorFacts(error) }, 'the late answer did not reach Discord; it will be delivered again');
+      return problem(502, 'the answer did not reach Discord');
+    }
+    ledger.recordCompletion(identity);
+    return empty(200);
+  }
+
+  #ruleOf(interaction: APIInteraction): DeferralRule | undefined {
+    const { commands, components, modals } = this.#manifest;
+    const rules = { [INTERACTION.command]: commands, [INTERACTION.component]: components, [INTERACTION.modal]: modals };
+    const table = rules[interaction.type as keyof typeof rules] ?? {};
+    const key = nameOf(interaction);
+    return Object.hasOwn(table, key) ? table[key] : undefined;
+  }
+}
+
+/** Under what name an interaction's handler is found: a command's name, or the start of a `custom_id`. */
+function nameOf(interaction: APIInteraction): string {
+  const { name, custom_id: customId } = (interaction.data ?? {}) as { name?: string; custom_id?: string };
+  return name ?? customIdKey(customId ?? '');
+}

@@ -1,0 +1,100 @@
+import { type APIInteraction, type APIInteractionResponse, Routes } from 'discord-api-types/v10';
+import type { DeferralRule } from '../../bot/types.ts';
+import type { Deferred } from '../store/hints.ts';
+import { EPHEMERAL, RESPONSE } from './interaction-rules.ts';
+import { MESSAGE } from './messages.ts';
+
+/** One request to an interaction's webhook. */
+export interface WebhookCall {
+  readonly method: 'PATCH' | 'POST' | 'DELETE';
+  readonly route: `/${string}`;
+  readonly body?: Readonly<Record<string, unknown>>;
+}
+
+/** How a response reaches a user who has got a deferred one already. */
+export interface LateResponse {
+  readonly calls: readonly WebhookCall[];
+  /** What of it cannot be shown any more, for the log; the calls tell the user. */
+  readonly lost: string | null;
+}
+
+/** An edit takes these flags only: SUPPRESS_EMBEDS, IS_COMPONENTS_V2. */
+const EDITABLE_FLAGS = (1 << 2) | (1 << 15);
+
+type Data = Readonly<Record<string, unknown>> & { readonly flags?: number };
+
+/** The routes of an interaction's webhook, which need no authorization but its token. */
+function webhookOf({ application_id, token }: APIInteraction) {
+  const original = Routes.webhookMessage(application_id, token, '@original');
+  const asEdit = ({ flags, ...data }: Data) =>
+    flags === undefined ? data : { ...data, flags: flags & EDITABLE_FLAGS };
+  return {
+    edit: (data: Data): WebhookCall => ({ method: 'PATCH', route: original, body: asEdit(data) }),
+    remove: (): WebhookCall => ({ method: 'DELETE', route: original }),
+    editMessage: (id: string, data: Data): WebhookCall => ({
+      method: 'PATCH',
+      route: Routes.webhookMessage(application_id, token, id),
+      body: asEdit(data),
+    }),
+    followUp: (data: Data): WebhookCall => ({
+      method: 'POST',
+      route: Routes.webhook(application_id, token),
+      body: data,
+    }),
+  };
+}
+
+/** Shows a text to a user who has got a deferred response: in its place, or, on a component's message, beside it. */
+export function lateNotice(interaction: APIInteraction, deferred: Deferred, text: string): WebhookCall {
+  const webhook = webhookOf(interaction);
+  if (deferred === RESPONSE.deferredUpdate) return webhook.followUp({ content: text, flags: EPHEMERAL });
+  return webhook.edit({ content: text });
+}
+
+/**
+ * Turns a first response into what completes a deferred one.
+ * @param deferral what the user has got: 5, a message that is being thought about, or 6, nothing that shows
+ */
+export function lateResponse(
+  interaction: APIInteraction,
+  deferral: Pick<DeferralRule, 'type' | 'ephemeral'>,
+  response: APIInteractionResponse,
+): LateResponse {
+  const deferred = deferral.type;
+  const webhook = webhookOf(interaction);
+  const type: number = response.type;
+  const data = ('data' in response ? response.data : {}) as Data;
+  const shown = (...calls: WebhookCall[]): LateResponse => ({ calls, lost: null });
+
+  if (type === RESPONSE.modal || type === RESPONSE.launchActivity) {
+    const what = type === RESPONSE.modal ? 'a modal' : 'an activity';
+    return {
+      calls: [lateNotice(interaction, deferred, MESSAGE.tooLate)],
+      lost: `${what} cannot be opened after a deferred response`,
+    };
+  }
+  if (deferred === RESPONSE.deferredUpdate) {
+    if (type === RESPONSE.message) return shown(webhook.followUp(data));
+    if (type === RESPONSE.update) return shown(webhook.edit(data));
+    // Its own deferral of a new message would have to be a first response; what it edits later is the component's message.
+    if (type === RESPONSE.deferredMessage) return { calls: [], lost: 'a deferred message after a deferred update' };
+    return shown();
+  }
+  switch (type) {
+    case RESPONSE.message: {
+      // The deferred message is visible to everybody, and that cannot be changed: what was meant for one must not go there.
+      const leaks = ((data.flags ?? 0) & EPHEMERAL) !== 0 && !deferral.ephemeral;
+      if (leaks) return shown(webhook.edit({ content: MESSAGE.privately }), webhook.followUp(data));
+      return shown(webhook.edit(data));
+    }
+    case RESPONSE.update:
+    case RESPONSE.deferredUpdate: {
+      const message = 'message' in interaction ? interaction.message : undefined;
+      if (type === RESPONSE.deferredUpdate || message === undefined) return shown(webhook.remove());
+      return shown(webhook.editMessage(message.id, data), webhook.remove());
+    }
+    default:
+      // The handler deferred by itself and edits @original when it is done.
+      return shown();
+  }
+}

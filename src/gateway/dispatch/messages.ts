@@ -1,0 +1,11 @@
+/** What users are told when a handler's answer is not what they see. */
+export const MESSAGE = Object.freeze({
+  failed: (reference: string) => `Something went wrong. Reference: ${reference}`,
+  notSaved: (reference: string) => `This could not be saved. Please try again later. Reference: ${reference}`,
+  unknownCommand: 'I do not know this command any more.',
+  privately: '-# Answered privately.',
+  tooLate: 'This took too long to open the form. Please run it again.',
+  expired: 'This did not happen: the part of me that handles this server was away for too long. Please run it again.',
+  expiredUncertain:
+    'I could not find out whether this happened: the part of me that handles this server was away for too long. Please check before you run it again.',
+});

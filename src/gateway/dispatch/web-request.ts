@@ -1,0 +1,54 @@
+import { type HeaderList, headerValue, INTERNAL_PREFIX } from '../../link/message.ts';
+
+/** They belong to one connection, and this is not the one that the bot's peer has. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+const isForwarded = (name: string): boolean => !HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX);
+
+export interface WebRequestOptions {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Buffer | ReadableStream<Uint8Array> | null;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * The request as a web-standard handler gets it, with the URL that the caller used.
+ * @throws TypeError for what no web request can be: the methods CONNECT, TRACE and TRACK, a host that is none
+ */
+export function toWebRequest({ method, target, headers, body, signal }: WebRequestOptions): Request {
+  const protocol = headerValue(headers, 'x-forwarded-proto') === 'https' ? 'https' : 'http';
+  const host = headerValue(headers, 'x-forwarded-host') ?? headerValue(headers, 'host') ?? 'localhost';
+  const forwarded: [string, string][] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (isForwarded(name)) forwarded.push([name, headers[i + 1] as string]);
+  }
+  const hasBody = method !== 'GET' && method !== 'HEAD' && body !== null;
+  return new Request(new URL(target, `${protocol}://${host}`), {
+    method,
+    headers: forwarded,
+    signal,
+    redirect: 'manual',
+    ...(hasBody ? { body, duplex: 'half' as const } : {}),
+  });
+}
+
+/** The headers of a handler's response that reach the caller; each cookie is one of its own. */
+export function fromWebHeaders(headers: Headers): string[] {
+  const list: string[] = [];
+  for (const [name, value] of headers) if (isForwarded(name)) list.push(name, value);
+  return list;
+}

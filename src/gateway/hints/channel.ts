@@ -1,0 +1,37 @@
+import { GuildwayError } from '../../errors.ts';
+import type { LinkClient } from '../../link/client.ts';
+import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
+
+/** The way to an owner, as a lane of hints needs it. */
+export interface HintChannel {
+  /** Resolves when requests can be sent, rejects when the owner is away. */
+  connect(): Promise<void>;
+  /** @throws GuildwayError whose `sent` fact is false when the owner has certainly not seen the request */
+  send(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse>;
+  close(): void;
+}
+
+/** To another pod. */
+export function linkChannel(link: LinkClient): HintChannel {
+  return {
+    async connect() {
+      if ((await link.connect()) === 'ready') return;
+      throw new GuildwayError('LINK_UNAVAILABLE', `gateway pod ${link.ordinal} does not know the link`, {
+        facts: { sent: false },
+      });
+    },
+    send: (request, timeoutMs) => link.request(request, timeoutMs),
+    close: () => link.close(),
+  };
+}
+
+/** To this pod itself: it keeps requests that it was too slow for. */
+export function localChannel(
+  serve: (request: GatewayRequest, deadlineAt: number) => Promise<GatewayResponse>,
+): HintChannel {
+  return {
+    connect: () => Promise.resolve(),
+    send: (request, timeoutMs) => serve(request, performance.now() + timeoutMs),
+    close: () => {},
+  };
+}

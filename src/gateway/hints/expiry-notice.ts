@@ -1,0 +1,50 @@
+import type { APIInteraction } from 'discord-api-types/v10';
+import type { Logger } from '../../observability/log.ts';
+import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
+import { lateNotice } from '../dispatch/late-response.ts';
+import { MESSAGE } from '../dispatch/messages.ts';
+import { errorFacts } from '../error-facts.ts';
+import type { Hint } from '../store/hints.ts';
+
+/** The token outlives the hint by half a minute; after that nobody can be told any more. */
+const GIVE_UP_MS = 60_000;
+
+/** Tells the users of deferred interactions that these did not happen. Other hints have nobody who waits. */
+export class ExpiryNotice {
+  readonly #webhook: InteractionWebhook;
+  readonly #log: Logger;
+  readonly #now: () => number;
+
+  constructor(options: { webhook: InteractionWebhook; log: Logger; now?: () => number }) {
+    this.#webhook = options.webhook;
+    this.#log = options.log;
+    this.#now = options.now ?? Date.now;
+  }
+
+  /** @returns whether this hint is done with; false: Discord could not be reached, ask again */
+  async expired(hint: Hint): Promise<boolean> {
+    const told = await this.#tell(hint, hint.uncertain ? MESSAGE.expiredUncertain : MESSAGE.expired);
+    return told || this.#now() > hint.expiresAt + GIVE_UP_MS;
+  }
+
+  /** The owner refuses it for good. */
+  async rejected(hint: Hint): Promise<void> {
+    await this.#tell(hint, MESSAGE.failed(hint.identity));
+  }
+
+  /** Resolves to false when it is worth trying again. */
+  async #tell(hint: Hint, text: string): Promise<boolean> {
+    if (hint.deferred === 0) return true;
+    const facts = { identity: hint.identity, guild: hint.guildId };
+    try {
+      const interaction = JSON.parse(hint.body.toString('utf8')) as APIInteraction;
+      const outcome = await this.#webhook.send([lateNotice(interaction, hint.deferred, text)]);
+      if (outcome.kind !== 'done')
+        this.#log.warn({ ...facts, err: errorFacts(outcome.error) }, 'its user cannot be told');
+      return true;
+    } catch (error) {
+      this.#log.warn({ ...facts, err: errorFacts(error) }, 'its user could not be told yet');
+      return false;
+    }
+  }
+}

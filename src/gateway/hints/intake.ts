@@ -1,0 +1,160 @@
+import { hash } from 'node:crypto';
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { errorCode, GuildwayError } from '../../errors.ts';
+import { type GatewayResponse, HEADER, type HeaderList, headerValue, INTERNAL_PREFIX } from '../../link/message.ts';
+import type { Logger } from '../../observability/log.ts';
+import { isSnowflake } from '../../routing/snowflake.ts';
+import { errorFacts } from '../error-facts.ts';
+import type { Faults } from '../faults.ts';
+import { empty, problem } from '../responses.ts';
+import type { Deferred, HintEntry, HintStore, NewHint, PutResult } from '../store/hints.ts';
+import { HINT_HEADER } from './headers.ts';
+
+export interface HintLimits {
+  readonly maxCount: number;
+  /** Of all bodies together. */
+  readonly maxBytes: number;
+  /** Free space of the disk below which nothing is kept for others. */
+  readonly minFreeBytes: number;
+}
+
+/** How late a hint is written under the fault `no-hint-fsync`. */
+const FAULT_DELAY_MS = 500;
+
+const IDENTITY = /^(interaction|stripe|discord-event|key):[\x21-\x7e]{1,512}$/;
+/** They describe one connection or one hop, not the request. */
+const NOT_KEPT: ReadonlySet<string> = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
+
+/**
+ * Reads a hint out of a `PUT /_guildway/hints/<identity>`.
+ * @throws GuildwayError REQUEST_INVALID
+ */
+export function parseHint(identity: string, headers: HeaderList, body: Buffer): NewHint {
+  const invalid = (what: string) => new GuildwayError('REQUEST_INVALID', `not a hint: ${what}`);
+  if (!IDENTITY.test(identity)) throw invalid('its identity');
+  const target = headerValue(headers, HINT_HEADER.target) ?? '';
+  if (!/^\/[\x21-\x7e]*$/.test(target)) throw invalid(HINT_HEADER.target);
+  const guildId = headerValue(headers, HINT_HEADER.guild) ?? '';
+  if (guildId !== '' && !isSnowflake(guildId)) throw invalid(HINT_HEADER.guild);
+  const deferred = headerValue(headers, HEADER.deferred) ?? '0';
+  if (!/^[056]$/.test(deferred)) throw invalid(HEADER.deferred);
+  const expires = headerValue(headers, HEADER.hintExpires) ?? '';
+  if (!/^\d{1,15}$/.test(expires)) throw invalid(HEADER.hintExpires);
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    const name = headers[i] as string;
+    if (NOT_KEPT.has(name) || (name.startsWith(INTERNAL_PREFIX) && name !== HEADER.requestId)) continue;
+    kept.push(name, headers[i + 1] as string);
+  }
+  return {
+    identity,
+    guildId: guildId === '' ? null : guildId,
+    target,
+    headers: kept,
+    body,
+    bodyHash: hash('sha256', body, 'base64url'),
+    deferred: Number(deferred) as Deferred,
+    uncertain: headerValue(headers, HINT_HEADER.sent) !== '0',
+    expiresAt: Number(expires),
+  };
+}
+
+interface Waiting {
+  readonly hint: NewHint;
+  readonly answer: (response: GatewayResponse) => void;
+}
+
+/** Takes hints. Those that arrive together are written together: one wait for the disk for all of them. */
+export class HintIntake {
+  readonly #store: HintStore;
+  readonly #limits: HintLimits;
+  readonly #folder: string;
+  readonly #onStored: (entry: HintEntry) => void;
+  readonly #faults: Faults;
+  readonly #log: Logger;
+  #waiting: Waiting[] = [];
+
+  constructor(options: {
+    store: HintStore;
+    limits: HintLimits;
+    databasePath: string;
+    /** Told of each hint that is on disk. */
+    onStored: (entry: HintEntry) => void;
+    faults: Faults;
+    log: Logger;
+  }) {
+    this.#store = options.store;
+    this.#limits = options.limits;
+    this.#folder = dirname(options.databasePath);
+    this.#onStored = options.onStored;
+    this.#faults = options.faults;
+    this.#log = options.log;
+  }
+
+  /** @returns 201 when it is on disk, 200 when it was, 409 for its identity with another body, 507 when there is no room */
+  put(hint: NewHint): Promise<GatewayResponse> {
+    if (this.#faults.has('no-hint-fsync')) {
+      setTimeout(() => this.#write([hint]), FAULT_DELAY_MS);
+      return Promise.resolve(empty(201));
+    }
+    return new Promise((answer) => {
+      if (this.#waiting.length === 0) setImmediate(() => this.#flush());
+      this.#waiting.push({ hint, answer });
+    });
+  }
+
+  #flush(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    const accepted = this.#admit(waiting);
+    if (accepted.length === 0) return;
+    try {
+      const results = this.#write(accepted.map(({ hint }) => hint));
+      for (const [i, { answer }] of accepted.entries()) answer(responseTo(results[i] as PutResult));
+    } catch (error) {
+      this.#log.error({ err: errorFacts(error), hints: accepted.length }, 'hints could not be stored');
+      const full = errorCode(error) === 'STORE_FAILED';
+      for (const { answer } of accepted) answer(problem(full ? 507 : 503, 'it could not be stored'));
+    }
+  }
+
+  #write(hints: readonly NewHint[]): PutResult[] {
+    const results = this.#store.put(hints);
+    this.#faults.killAt('kill-after-hint');
+    for (const result of results) if (result.kind === 'stored') this.#onStored(result.entry);
+    return results;
+  }
+
+  /** Answers those for which there is no room, and returns the others. */
+  #admit(waiting: readonly Waiting[]): Waiting[] {
+    const { maxCount, maxBytes } = this.#limits;
+    const roomy = this.#diskHasRoom();
+    let { count, bytes } = this.#store;
+    return waiting.filter(({ hint, answer }) => {
+      const fits = roomy && count + 1 <= maxCount && bytes + hint.body.length <= maxBytes;
+      if (fits) {
+        count++;
+        bytes += hint.body.length;
+      } else {
+        this.#log.warn({ count, bytes, diskHasRoom: roomy }, 'no room for a hint');
+        answer(problem(507, roomy ? 'this stand-in keeps as much as it may' : 'the disk is nearly full'));
+      }
+      return fits;
+    });
+  }
+
+  #diskHasRoom(): boolean {
+    try {
+      const { bavail, bsize } = statfsSync(this.#folder);
+      return bavail * bsize >= this.#limits.minFreeBytes;
+    } catch {
+      return false;
+    }
+  }
+}
+
+function responseTo({ kind }: PutResult): GatewayResponse {
+  if (kind === 'conflict') return problem(409, 'this identity is kept with another body');
+  return empty(kind === 'stored' ? 201 : 200);
+}

@@ -1,0 +1,65 @@
+import { errorCode } from '../errors.ts';
+import {
+  type GatewayRequest,
+  type GatewayResponse,
+  INTERNAL_PATHS,
+  MAX_LINK_BODY,
+  type RequestContext,
+} from '../link/message.ts';
+import type { HintIntake } from './hints/intake.ts';
+import { parseHint } from './hints/intake.ts';
+import type { Incoming } from './incoming.ts';
+import { empty, json, problem } from './responses.ts';
+
+export interface InternalOptions {
+  /** What this pod says of itself, as plain data. */
+  readonly state: () => unknown;
+  /** Ids of the guilds that this pod has. */
+  readonly guilds: () => readonly string[];
+  readonly intake: HintIntake;
+  /** Hands out identify slots; null: this pod has no Discord sessions. */
+  readonly identify: () => ((request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>) | null;
+}
+
+const HINTS = `${INTERNAL_PATHS}hints/`;
+
+/** `/_guildway/*`: what pods ask each other. HTTP pods let no request from outside through to it. */
+export class InternalEndpoints {
+  readonly #options: InternalOptions;
+
+  constructor(options: InternalOptions) {
+    this.#options = options;
+  }
+
+  async serve(incoming: Incoming, path: string): Promise<GatewayResponse> {
+    const { method } = incoming;
+    if (path === `${INTERNAL_PATHS}state`) return method === 'GET' ? json(200, this.#options.state()) : allow('GET');
+    if (path === `${INTERNAL_PATHS}guilds`) {
+      return method === 'GET' ? json(200, { guilds: this.#options.guilds() }) : allow('GET');
+    }
+    if (path === `${INTERNAL_PATHS}identify`) return method === 'POST' ? this.#identify(incoming) : allow('POST');
+    if (path.startsWith(HINTS)) return method === 'PUT' ? this.#putHint(incoming, path) : allow('PUT');
+    return problem(404, `no ${path.slice(0, 100)}`);
+  }
+
+  async #putHint(incoming: Incoming, path: string): Promise<GatewayResponse> {
+    const body = await incoming.readBody(MAX_LINK_BODY);
+    try {
+      const identity = decodeURIComponent(path.slice(HINTS.length));
+      return await this.#options.intake.put(parseHint(identity, incoming.headers, body));
+    } catch (error) {
+      if (error instanceof URIError || errorCode(error) === 'REQUEST_INVALID')
+        return problem(400, (error as Error).message);
+      throw error;
+    }
+  }
+
+  async #identify(incoming: Incoming): Promise<GatewayResponse> {
+    const identify = this.#options.identify();
+    if (identify === null) return problem(503, 'this pod has no Discord sessions');
+    const { method, target, headers } = incoming;
+    return identify({ method, target, headers, body: await incoming.readBody(MAX_LINK_BODY) }, incoming);
+  }
+}
+
+const allow = (method: string): GatewayResponse => empty(405, ['allow', method]);

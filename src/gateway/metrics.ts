@@ -1,0 +1,106 @@
+import { Counter, Gauge, Histogram, type Registry } from '../observability/metrics.ts';
+
+/** What kind of thing a request is about. */
+export type RequestKind = 'interaction' | 'event-webhook' | 'fetch' | 'hint' | 'internal';
+
+/**
+ * - `ok`, `failed`: answered, below or from 500
+ * - `replayed`: answered with what was recorded
+ * - `misdirected`: another pod owns the guild
+ * - `refused`: it could not be served as it stood (400 to 499)
+ * - `unavailable`: this pod serves nothing now
+ * - `timeout`: the caller stopped waiting
+ */
+export type Outcome = 'ok' | 'failed' | 'replayed' | 'misdirected' | 'refused' | 'unavailable' | 'timeout';
+
+/** Values that are read when they are scraped. */
+export interface MetricSources {
+  readonly replays: () => number;
+  /** Hints by owner, and the age of the oldest in seconds. */
+  readonly hints: () => { readonly byOwner: ReadonlyMap<number, number>; readonly oldestSeconds: number };
+  readonly sizes: () => { readonly database: number; readonly wal: number };
+}
+
+export interface GatewayMetrics {
+  readonly requests: Counter<'kind' | 'outcome'>;
+  readonly handlerSeconds: Histogram<'kind'>;
+  readonly hintsExpired: Counter;
+  readonly hintsDelivered: Counter<'outcome'>;
+  readonly events: Counter<'event' | 'outcome'>;
+  /** Registers the gauges, once what they read is there. */
+  watch(sources: MetricSources): void;
+}
+
+/** Registers the metrics of a gateway pod. */
+export function createGatewayMetrics(registry: Registry): GatewayMetrics {
+  const registers = [registry];
+  return {
+    requests: new Counter({
+      name: 'guildway_gateway_requests_total',
+      help: 'Requests that reached this gateway pod.',
+      labelNames: ['kind', 'outcome'],
+      registers,
+    }),
+    handlerSeconds: new Histogram({
+      name: 'guildway_handler_seconds',
+      help: "How long the bot's handlers took.",
+      labelNames: ['kind'],
+      buckets: [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60],
+      registers,
+    }),
+    hintsExpired: new Counter({
+      name: 'guildway_hints_expired_total',
+      help: 'Requests kept for other pods whose time was over before their owner was back.',
+      registers,
+    }),
+    hintsDelivered: new Counter({
+      name: 'guildway_hints_delivered_total',
+      help: 'Requests kept for other pods that their owner has answered for good.',
+      labelNames: ['outcome'],
+      registers,
+    }),
+    events: new Counter({
+      name: 'guildway_events_total',
+      help: "Events of Discord's gateway that the bot has handled.",
+      labelNames: ['event', 'outcome'],
+      registers,
+    }),
+    watch: (sources) => watch(registry, sources),
+  };
+}
+
+function watch(registry: Registry, { replays, hints, sizes }: MetricSources): void {
+  const registers = [registry];
+  new Counter({
+    name: 'guildway_ledger_replays_total',
+    help: 'Deliveries that were answered with what was recorded for an earlier one.',
+    registers,
+    collect() {
+      this.reset();
+      this.inc(replays());
+    },
+  });
+  new Gauge({
+    name: 'guildway_hints',
+    help: 'Requests that this pod keeps, by the pod they are for.',
+    labelNames: ['owner'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [owner, count] of hints().byOwner) this.set({ owner }, count);
+    },
+  });
+  const gauge = (name: string, help: string, read: () => number): void => {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  };
+  gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them.', () => hints().oldestSeconds);
+  gauge('guildway_sqlite_bytes', 'Size of the database file.', () => sizes().database);
+  gauge('guildway_sqlite_wal_bytes', 'Size of its write-ahead log.', () => sizes().wal);
+}

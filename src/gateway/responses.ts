@@ -1,0 +1,19 @@
+import type { GatewayResponse, HeaderList } from '../link/message.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+export const JSON_TYPE: HeaderList = Object.freeze(['content-type', 'application/json']);
+
+/** A response with a JSON body. */
+export function json(status: number, value: unknown, headers: HeaderList = []): GatewayResponse {
+  return { status, headers: [...JSON_TYPE, ...headers], body: Buffer.from(JSON.stringify(value)) };
+}
+
+/** A response whose JSON body says what is wrong, for people. */
+export function problem(status: number, error: string, headers: HeaderList = []): GatewayResponse {
+  return json(status, { error }, headers);
+}
+
+export function empty(status: number, headers: HeaderList = []): GatewayResponse {
+  return { status, headers, body: NOTHING };
+}

@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import type { APIInteraction, APIWebhookEvent } from 'discord-api-types/v10';
+import { errorCode } from '../errors.ts';
+import { type GatewayResponse, HEADER, headerValue, INTERNAL_PATHS } from '../link/message.ts';
+import type { Logger } from '../observability/log.ts';
+import { EVENT_WEBHOOKS_ROUTE, INTERACTIONS_ROUTE, type RouteRule } from '../routing/route-table.ts';
+import { isSnowflake } from '../routing/snowflake.ts';
+import type { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
+import { type FetchDispatch, needsWholeBody } from './dispatch/fetch.ts';
+import type { InteractionDispatch } from './dispatch/interactions.ts';
+import { errorFacts } from './error-facts.ts';
+import type { Incoming } from './incoming.ts';
+import type { InternalEndpoints } from './internal.ts';
+import type { GatewayMetrics, Outcome, RequestKind } from './metrics.ts';
+import type { Guard } from './ownership/guard.ts';
+import type { Reply } from './reply.ts';
+import { empty, problem } from './responses.ts';
+import type { Deferred } from './store/hints.ts';
+
+/** Discord's own bodies are far smaller. */
+const MAX_WEBHOOK_BODY = 1024 * 1024;
+
+/**
+ * How long after its deadline a caller is answered that it passed. It has given up by itself; an answer just in time would only
+ * race with what it does then.
+ */
+const DEADLINE_GRACE_MS = 250;
+
+export interface RouterOptions {
+  readonly ordinal: number;
+  readonly guard: Guard;
+  readonly interactions: InteractionDispatch;
+  readonly eventWebhooks: EventWebhookDispatch;
+  readonly fetch: FetchDispatch;
+  readonly internal: InternalEndpoints;
+  /** Why this pod serves nothing now, or null. */
+  readonly unavailable: () => string | null;
+  readonly maxBodyBytes: number;
+  readonly metrics: GatewayMetrics;
+  readonly log: Logger;
+}
+
+/** One request on its way. */
+interface Routed {
+  readonly incoming: Incoming;
+  readonly path: string;
+  readonly query: string;
+  readonly requestId: string;
+}
+
+/** A request's way through a gateway pod: whose is it, what is it, who handles it. */
+export class Router {
+  readonly #options: RouterOptions;
+  readonly #prefix = randomBytes(6).toString('hex');
+  #counter = 0;
+
+  constructor(options: RouterOptions) {
+    this.#options = options;
+  }
+
+  /** Answers a request; never rejects. */
+  async route(incoming: Incoming): Promise<Reply> {
+    const at = incoming.target.indexOf('?');
+    const path = at === -1 ? incoming.target : incoming.target.slice(0, at);
+    const query = at === -1 ? '' : incoming.target.slice(at + 1);
+    const requestId = headerValue(incoming.headers, HEADER.requestId) ?? `${this.#prefix}-${++this.#counter}`;
+    const kind = kindOf(incoming, path);
+    const startedAt = performance.now();
+    let reply: Reply;
+    try {
+      reply = await withinDeadline(this.#serve({ incoming, path, query, requestId }, kind), incoming.deadlineAt);
+    } catch (error) {
+      reply = this.#errorReply(error, requestId);
+    }
+    const { metrics, log, ordinal } = this.#options;
+    const seconds = (performance.now() - startedAt) / 1_000;
+    metrics.requests.inc({ kind, outcome: outcomeOf(reply) });
+    if (kind !== 'internal') metrics.handlerSeconds.observe({ kind }, seconds);
+    if (log.isLevelEnabled('debug'))
+      log.debug({ request: requestId, kind, method: incoming.method, path, status: reply.status, seconds }, 'request');
+    return { ...reply, headers: [...reply.headers, HEADER.pod, String(ordinal)] };
+  }
+
+  async #serve(routed: Routed, kind: RequestKind): Promise<Reply> {
+    const { incoming, path, query } = routed;
+    const { internal, unavailable, guard, maxBodyBytes } = this.#options;
+    if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
+    const why = unavailable();
+    if (why !== null) return problem(503, why, ['retry-after', '1']);
+
+    const match = guard.match(path);
+    const webhook = kind === 'interaction' || kind === 'event-webhook' || isDiscords(match?.rule);
+    const whole =
+      webhook || match?.rule.guild.from === 'json' || needsWholeBody(incoming.method, path, incoming.headers);
+    const body = whole ? await incoming.readBody(webhook ? MAX_WEBHOOK_BODY : maxBodyBytes) : null;
+    let parsed: unknown;
+    const json = (): unknown => (parsed ??= JSON.parse((body as Buffer).toString('utf8')));
+    const verdict = guard.check(match, { path, query, headers: incoming.headers, json });
+    if (verdict.kind !== 'mine') return verdict.response;
+
+    const { guildId } = verdict;
+    if (body !== null && isDiscords(match?.rule)) {
+      if (incoming.method !== 'POST') return empty(405, ['allow', 'POST']);
+      return this.#serveDiscord(routed, match?.rule === INTERACTIONS_ROUTE, body, json(), guildId);
+    }
+    return this.#options.fetch.serve({
+      method: incoming.method,
+      target: incoming.target,
+      headers: incoming.headers,
+      body: body ?? incoming.openBody(),
+      guildId,
+      requestId: routed.requestId,
+      deadlineAt: incoming.deadlineAt,
+      signal: () => incoming.signal,
+    });
+  }
+
+  async #serveDiscord(
+    { incoming, requestId }: Routed,
+    isInteraction: boolean,
+    body: Buffer,
+    value: unknown,
+    guildId: string | null,
+  ): Promise<GatewayResponse> {
+    const { interactions, eventWebhooks } = this.#options;
+    const delivery = { body, guildId, requestId, deadlineAt: incoming.deadlineAt };
+    if (!isInteraction) {
+      return isObject(value)
+        ? eventWebhooks.serve(value as unknown as APIWebhookEvent, delivery)
+        : problem(400, 'not an event');
+    }
+    if (!isInteractionLike(value)) return problem(400, 'not an interaction');
+    return interactions.serve(value, {
+      ...delivery,
+      deferred: deferredOf(headerValue(incoming.headers, HEADER.deferred)),
+      expiresAt: expiryOf(headerValue(incoming.headers, HEADER.hintExpires)),
+    });
+  }
+
+  #errorReply(error: unknown, requestId: string): GatewayResponse {
+    const { log } = this.#options;
+    const facts = { request: requestId, err: errorFacts(error) };
+    switch (errorCode(error)) {
+      case 'IDENTITY_REUSED':
+        log.warn(facts, 'refused: the same identity with another body');
+        return problem(409, (error as Error).message);
+      case 'BODY_TOO_LARGE':
+        return problem(413, (error as Error).message);
+      case 'CANCELLED':
+        return problem(400, 'the body ended early');
+      case 'DEADLINE_EXCEEDED':
+        return problem(504, 'the handler did not answer in time');
+      case 'STORE_FAILED':
+      case 'FENCED':
+      case 'DATABASE_CORRUPT':
+        log.error(facts, 'the database refused');
+        return problem(503, 'this pod cannot write to its database', ['retry-after', '1']);
+      default:
+        log.error(facts, 'request failed');
+        return problem(500, `something went wrong; reference ${requestId}`);
+    }
+  }
+}
+
+function withinDeadline(work: Promise<Reply>, deadlineAt: number): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(
+      () => resolve(problem(504, 'the handler did not answer in time')),
+      Math.max(0, deadlineAt - performance.now()) + DEADLINE_GRACE_MS,
+    ).unref();
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+const isDiscords = (rule: RouteRule | undefined): boolean =>
+  rule === INTERACTIONS_ROUTE || rule === EVENT_WEBHOOKS_ROUTE;
+
+function kindOf(incoming: Incoming, path: string): RequestKind {
+  if (path.startsWith(INTERNAL_PATHS)) return 'internal';
+  if (headerValue(incoming.headers, HEADER.hint) !== undefined) return 'hint';
+  if (path === INTERACTIONS_ROUTE.path) return 'interaction';
+  return path === EVENT_WEBHOOKS_ROUTE.path ? 'event-webhook' : 'fetch';
+}
+
+function outcomeOf({ status, headers }: Reply): Outcome {
+  if (status === 504) return 'timeout';
+  if (status === 503) return 'unavailable';
+  if (status >= 500) return 'failed';
+  if (status === 421) return 'misdirected';
+  if (status >= 400) return 'refused';
+  return headerValue(headers, HEADER.replayed) === undefined ? 'ok' : 'replayed';
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
+
+/** What everything here relies on; the rest of an interaction is Discord's and the handler's business. */
+function isInteractionLike(value: unknown): value is APIInteraction {
+  if (!isObject(value) || typeof value.type !== 'number' || !isSnowflake(value.id)) return false;
+  if (value.type === 1) return true;
+  return typeof value.token === 'string' && isSnowflake(value.application_id) && isObject(value.data);
+}
+
+function deferredOf(value: string | undefined): Deferred {
+  return value === '5' ? 5 : value === '6' ? 6 : 0;
+}
+
+function expiryOf(value: string | undefined): number | null {
+  return value !== undefined && /^\d{1,16}$/.test(value) ? Number(value) : null;
+}

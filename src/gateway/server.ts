@@ -1,0 +1,178 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { BotManifest } from '../bot/types.ts';
+import type { Config } from '../config.ts';
+import { verifyPlainRequest } from '../link/auth.ts';
+import { MAX_RESPONSE_BODY } from '../link/frames.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../link/message.ts';
+import { attachLinkServer } from '../link/server.ts';
+import type { Logger } from '../observability/log.ts';
+import type { Topology } from '../routing/topology.ts';
+import { errorFacts } from './error-facts.ts';
+import { type Incoming, incomingMessage } from './incoming.ts';
+import { plainRequest } from './plain-request.ts';
+import { collect, isStreamed, type Reply } from './reply.ts';
+import { problem } from './responses.ts';
+
+export interface GatewayServerOptions {
+  readonly config: Config;
+  readonly ordinal: number;
+  readonly topology: Topology;
+  readonly manifest: BotManifest;
+  /** Serves a request; must not reject. */
+  readonly route: (incoming: Incoming) => Promise<Reply>;
+  readonly log: Logger;
+}
+
+export interface GatewayServer {
+  readonly port: number;
+  /** Takes no new requests, and resolves when those in flight are answered. */
+  drain(): Promise<void>;
+  /** Ends all connections at once. */
+  close(): Promise<void>;
+}
+
+/** While a pod drains, streams that do not end by themselves, such as server-sent events, get this long. */
+const STREAM_DRAIN_MS = 3_000;
+
+/**
+ * Starts the pod's one port: the link, and beside it plain HTTP for what is large or streams.
+ * @throws the listening error, such as EADDRINUSE
+ */
+export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
+  const { config, ordinal, route, log } = options;
+  const streams = new Set<ServerResponse>();
+  let draining = false;
+
+  const server = createServer(
+    {
+      optimizeEmptyRequests: true,
+      keepAliveTimeout: config.keepAliveMs,
+      headersTimeout: config.headersTimeoutMs,
+      noDelay: true,
+    },
+    (request, response) => {
+      const refusal = draining
+        ? problem(503, 'this pod is shutting down', ['connection', 'close'])
+        : authorize(request);
+      if (refusal !== null) {
+        send(response, refusal, request.method);
+        return;
+      }
+      const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
+      void route(incoming).then((reply) =>
+        isStreamed(reply) ? stream(response, reply, request.method) : send(response, reply, request.method),
+      );
+    },
+  );
+  server.maxConnections = config.maxConnections;
+
+  /** Null when the caller is a pod and meant this one. */
+  function authorize(request: IncomingMessage): GatewayResponse | null {
+    if (config.linkSecret === null) return null;
+    const header = request.headers[HEADER.auth];
+    const caller = verifyPlainRequest(
+      config.linkSecret,
+      typeof header === 'string' ? header : undefined,
+      request.method ?? '',
+      request.url ?? '',
+    );
+    if (caller === null) return problem(401, `${HEADER.auth}: missing or wrong`);
+    if (caller.dialled === ordinal) return null;
+    log.warn({ dialled: caller.dialled, ordinal }, 'a request meant another pod');
+    return problem(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
+  }
+
+  async function stream(
+    response: ServerResponse,
+    reply: Extract<Reply, { stream: unknown }>,
+    method?: string,
+  ): Promise<void> {
+    streams.add(response);
+    try {
+      response.writeHead(reply.status, reply.headers as string[]);
+      if (method === 'HEAD') {
+        response.end();
+        await reply.stream.cancel();
+        return;
+      }
+      // Now, and not with the first event of a stream that may be long in coming.
+      response.flushHeaders();
+      await pipeline(Readable.fromWeb(reply.stream), response);
+    } catch (error) {
+      log.debug({ err: errorFacts(error) }, 'a stream ended early');
+      response.destroy();
+    } finally {
+      streams.delete(response);
+    }
+  }
+
+  const link = attachLinkServer(server, {
+    ordinal,
+    // Without a secret nobody can prove anything.
+    secret: config.linkSecret ?? randomBytes(32).toString('hex'),
+    topology: options.topology,
+    manifest: options.manifest,
+    handler: (request, context) => serveLink(options, request, context),
+    heartbeatMs: config.linkHeartbeatMs,
+    helloTimeoutMs: config.connectTimeoutMs,
+    maxInFlight: config.linkMaxInFlight,
+    log,
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host ?? undefined, resolve);
+  });
+  let closed: Promise<void> | null = null;
+  const stopListening = (): Promise<void> => {
+    closed ??= new Promise((resolve) => server.close(() => resolve()));
+    return closed;
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    async drain() {
+      draining = true;
+      const cut = setTimeout(() => {
+        for (const response of streams) response.destroy();
+      }, STREAM_DRAIN_MS).unref();
+      await Promise.all([stopListening(), link.drain()]);
+      clearTimeout(cut);
+    },
+    async close() {
+      draining = true;
+      link.close();
+      const stopped = stopListening();
+      server.closeAllConnections();
+      await stopped;
+    },
+  };
+}
+
+/** Serves a request with a whole response, as the link and this pod itself need it. */
+export async function serveLink(
+  { route, log }: Pick<GatewayServerOptions, 'route' | 'log'>,
+  request: GatewayRequest,
+  context: RequestContext,
+): Promise<GatewayResponse> {
+  const reply = await route(incomingMessage(request, context));
+  if (!isStreamed(reply)) return reply;
+  const { status, headers, stream } = reply;
+  const collected = await collect(stream, MAX_RESPONSE_BODY, context.deadlineAt);
+  if (collected.kind === 'whole') return { status, headers, body: collected.body };
+  const path = request.target.split('?', 1)[0];
+  const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';
+  log.error({ path }, `a response was ${why}: declare its route in the bot with stream: true`);
+  return problem(500, 'the response is too large');
+}
+
+function send(response: ServerResponse, { status, headers, body }: GatewayResponse, method?: string): void {
+  const known = headers.includes('content-length');
+  const list =
+    known || status === 204 || status === 304 ? headers : [...headers, 'content-length', String(body.length)];
+  response.writeHead(status, list as string[]);
+  response.end(method === 'HEAD' ? undefined : body);
+}
