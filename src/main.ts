@@ -8,8 +8,6 @@ import { manifestOf } from './bot/define-bot.ts';
 import { loadBot } from './bot/load-bot.ts';
 import { type Config, loadConfig } from './config.ts';
 import { GuildwayError } from './errors.ts';
-import { startGatewayService } from './gateway/service.ts';
-import { startHttpService } from './http/service.ts';
 import { type AdminServer, startAdminServer } from './observability/admin-server.ts';
 import { createLogger, type Logger } from './observability/log.ts';
 import { createRegistry } from './observability/metrics.ts';
@@ -34,11 +32,14 @@ async function startServices(
     epoch: config.epoch,
   });
   const manifest = manifestOf(bot);
+  // Loaded as needed: an HTTP pod has no use for the libraries of a gateway pod, which would be half of its memory.
+  const http = async () => (await import('./http/service.ts')).startHttpService;
+  const gatewayService = async () => (await import('./gateway/service.ts')).startGatewayService;
   switch (config.serviceMode) {
     case 'http':
-      return [await startHttpService({ config, manifest, topology, log, registry })];
+      return [await (await http())({ config, manifest, topology, log, registry })];
     case 'gateway':
-      return [await startGatewayService({ config, bot, topology, log, registry })];
+      return [await (await gatewayService())({ config, bot, topology, log, registry })];
     case 'monolith': {
       // The same way through the link as with many pods, so that one process behaves like many; nobody else needs the secret.
       const inner: Config = Object.freeze({
@@ -47,10 +48,10 @@ async function startServices(
         port: 0,
         linkSecret: randomBytes(32).toString('hex'),
       });
-      const gateway = await startGatewayService({ config: inner, bot, topology, log, registry });
+      const gateway = await (await gatewayService())({ config: inner, bot, topology, log, registry });
       const gatewayUrlTemplate = `http://127.0.0.1:{${gateway.port}+ordinal}`;
       const outer: Config = Object.freeze({ ...config, linkSecret: inner.linkSecret, gatewayUrlTemplate });
-      return [gateway, await startHttpService({ config: outer, manifest, topology, log, registry })];
+      return [gateway, await (await http())({ config: outer, manifest, topology, log, registry })];
     }
   }
 }
