@@ -255,11 +255,15 @@ describe("discord.js's Client on the simulator", () => {
     await member?.timeout(60_000, 'spam');
     assert.ok(guild.members.get(first)?.communication_disabled_until);
     const banned = new Promise<string>((resolve) => client.once(Events.GuildBanAdd, (ban) => resolve(ban.user.id)));
-    await cached?.bans.create(second);
+    await cached?.bans.create(second, { reason: 'raid, with ünicode' });
     assert.equal(await banned, second);
     assert.equal(guild.members.has(second), false);
+    assert.equal((await cached?.bans.fetch(second))?.reason, 'raid, with ünicode');
     await cached?.bans.remove(second);
-    await assert.rejects(Promise.resolve(cached?.bans.fetch(second)), { code: 10026 });
+    await assert.rejects(Promise.resolve(cached?.bans.fetch({ user: second, force: true })), { code: 10026 });
+    const role = guild.roles.find(({ name }) => name === 'Moderator')?.id ?? '';
+    await member?.roles.add(role);
+    assert.deepEqual(guild.members.get(first)?.roles, [role]);
     await assert.rejects(Promise.resolve(cached?.members.ban(guild.ownerId)), { code: 50013 });
   });
 

@@ -492,12 +492,36 @@ describe('what Discord does to an endpoint', () => {
     const other = await simulator.interactions.raw({ ...created.payload, data: { name: 'other', type: 1 } });
     assert.deepEqual([first.outcome, again.outcome, other.outcome], ['answered', 'answered', 'answered']);
     assert.equal(first.message?.content, 'answer ping');
+    assert.deepEqual(again.response, first.response);
+    assert.equal((other.response as Json).data.content, 'answer other', 'what came back this time');
+    assert.deepEqual(simulator.violations.list(), [], 'the application did nothing wrong');
     assert.equal(again.message?.id, first.message?.id);
     assert.equal(endpoint.received.length, 3);
     const bad = await simulator.interactions.raw(created.payload, {
       headers: { 'x-signature-ed25519': '00'.repeat(64) },
     });
     assert.equal(bad.status, 401);
+  });
+
+  test('an interaction that ended in an error can be sent again, and the response is seen', async () => {
+    let down = true;
+    await using stage = await setStage((_payload, response) => {
+      if (down) response.destroy();
+      else reply(response, { type: 4, data: { content: 'late' } });
+    });
+    const { simulator, guildId } = stage;
+    const created = simulator.interactions.create({ kind: 'command', guildId, name: 'ping' });
+    assert.equal((await simulator.interactions.send(created)).outcome, 'error');
+    down = false;
+    const both = await Promise.all([created.payload, created.payload].map((one) => simulator.interactions.raw(one)));
+    assert.deepEqual(
+      both.map(({ outcome, response }) => [outcome, (response as Json).data.content]),
+      [
+        ['answered', 'late'],
+        ['answered', 'late'],
+      ],
+    );
+    assert.deepEqual([both[0]?.message, simulator.violations.list()], [undefined, []]);
   });
 
   test('event webhooks are signed, acknowledged with 204, and repeated until they are', async () => {

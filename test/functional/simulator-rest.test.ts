@@ -100,7 +100,13 @@ describe("the simulator's REST API", () => {
     assert.deepEqual(await texts(`after=${ids[0]}&limit=1`), ['two']);
     const edited = await call(simulator, 'PATCH', `${path}/${ids[0]}`, { embeds: [{ title: 'T' }] });
     assert.deepEqual([edited.json.content, edited.json.embeds], ['one', [{ type: 'rich', title: 'T' }]]);
+    const gone: string[] = [];
+    const unwatch = simulator.watch((event) => {
+      if (event.type === 'message_delete') gone.push(event.messageId);
+    });
     assert.equal((await call(simulator, 'POST', `${path}/bulk-delete`, { messages: ids.slice(0, 2) })).status, 204);
+    unwatch();
+    assert.deepEqual(gone, ids.slice(0, 2));
     assert.deepEqual(await texts('limit=9'), ['three']);
     assert.deepEqual(await status('GET', `${path}/${ids[0]}`), [404, 10008]);
     const { messageId } = simulator.events.messageCreate({

@@ -119,6 +119,12 @@ async function main(): Promise<void> {
   }
   const options = readOptions(values);
   const simulator = await startDiscordSimulator(options);
+  // Before anything is printed: whoever waits for the text may end this process as soon as it is there.
+  const stop = () => {
+    void simulator.stop().then(() => process.exit(0));
+  };
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
   if (values.quiet !== true) {
     process.stdout.write(
       [
@@ -133,11 +139,6 @@ async function main(): Promise<void> {
   }
   // The parent of a process of its own learns the port from a message instead of from the text.
   process.send?.({ type: 'listening', url: simulator.url, port: simulator.port });
-  const stop = () => {
-    void simulator.stop().then(() => process.exit(0));
-  };
-  process.once('SIGINT', stop);
-  process.once('SIGTERM', stop);
 }
 
 main().catch((error: NodeJS.ErrnoException) => {

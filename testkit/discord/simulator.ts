@@ -106,8 +106,9 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
     deliverMessageEvent(gateway.sessions, world, change, stored);
     if (!feed.active) return;
     const { guildId, channelId, visibleTo, message } = stored;
-    if (change === 'delete') feed.publish({ type: 'message_delete', guildId, channelId, messageId: message.id });
-    else feed.publish({ type: change === 'create' ? 'message' : 'message_update', guildId, visibleTo, message });
+    if (change === 'create') feed.publish({ type: 'message', guildId, visibleTo, message });
+    else if (change === 'update') feed.publish({ type: 'message_update', guildId, visibleTo, message });
+    else feed.publish({ type: 'message_delete', guildId, channelId, messageId: message.id });
   });
   const commands = new CommandStore(ids, applicationId, (guildId, count) => {
     log('commands registered', { guildId, count });

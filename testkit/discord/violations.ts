@@ -16,7 +16,8 @@ export type Rule =
   | 'early_edit' // @original was used before the first response had arrived
   | 'second_response' // an interaction was answered twice
   | 'invalid_response' // a response of a type or form that is not allowed
-  | 'bad_signature_accepted' // a request with a wrong signature was not answered with 401
+  | 'bad_signature_accepted' // a request with a wrong signature was taken
+  | 'bad_signature_answer' // it was refused, and not with 401
   | 'webhook_not_acknowledged';
 
 export interface Violation {

@@ -13,7 +13,7 @@ export function deliverMessageEvent(
   change: MessageChange,
   { message, channelId, guildId, visibleTo }: StoredMessage,
 ): number {
-  if (visibleTo !== null || sessions.size === 0) return 0;
+  if (visibleTo !== null || sessions.size === 0 || change === 'bulk-delete') return 0;
   const guild = guildId === null ? null : world.guild(guildId);
   // A guild that the bot is not in: interactions work there, but it hears of nothing else.
   if (guild === undefined) return 0;

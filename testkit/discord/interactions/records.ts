@@ -36,10 +36,12 @@ export interface InteractionRecord {
   loading: boolean;
   /** When a deferred response was completed, on the clock of `performance.now()`. */
   completedAt: number | null;
-  /** Called once, when the state leaves `waiting`. */
-  onAnswer: (() => void) | null;
-  /** Called once, when `loading` ends. */
-  onComplete: (() => void)[] | null;
+  /** How often it was sent; Discord does so once. */
+  deliveries: number;
+  /** Called once each, when it was answered. */
+  readonly onAnswer: (() => void)[];
+  /** Called once each, when `loading` ends. */
+  readonly onComplete: (() => void)[];
 }
 
 export type NewRecord = Pick<
@@ -86,8 +88,9 @@ export class InteractionRecords {
       originalId: null,
       loading: false,
       completedAt: null,
-      onAnswer: null,
-      onComplete: null,
+      deliveries: 0,
+      onAnswer: [],
+      onComplete: [],
     };
     this.#byId.set(id, record);
     this.#order.push(record);
@@ -131,7 +134,5 @@ export function complete(record: InteractionRecord): void {
   if (!record.loading) return;
   record.loading = false;
   record.completedAt = performance.now();
-  const waiting = record.onComplete;
-  record.onComplete = null;
-  for (const done of waiting ?? []) done();
+  for (const done of record.onComplete.splice(0)) done();
 }

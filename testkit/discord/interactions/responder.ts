@@ -67,9 +67,7 @@ export class Responder {
     record.response = response;
     record.originalId = original?.message.id ?? null;
     record.loading = response.type === 5 || response.type === 6;
-    const { onAnswer } = record;
-    record.onAnswer = null;
-    onAnswer?.();
+    for (const done of record.onAnswer.splice(0)) done();
     return original;
   }
 

@@ -36,7 +36,7 @@ export interface InteractionResult {
   readonly status: number | null;
   /** Its headers, lower case. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The first response, whichever way it came. */
+  /** The first response, whichever way it came; also one that Discord refuses. */
   readonly response: APIInteractionResponse | null;
   readonly responseType: number | null;
   readonly deferred: boolean;
@@ -81,6 +81,7 @@ export interface FirstResponse {
   readonly headers: Readonly<Record<string, string>>;
   readonly elapsedMs: number;
   readonly problem: string | null;
+  readonly response: APIInteractionResponse | null;
   /** `performance.now()` when it was sent. */
   readonly sentAt: number;
 }
@@ -114,8 +115,8 @@ export function createResult(sources: ResultSources): InteractionResult {
     outcome: first.outcome,
     status: first.status,
     headers: first.headers,
-    response: record.response,
-    responseType: record.responseType,
+    response: first.response,
+    responseType: first.response?.type ?? null,
     deferred: first.outcome === 'deferred',
     elapsedMs: first.elapsedMs,
     problem: first.problem,
@@ -125,7 +126,7 @@ export function createResult(sources: ResultSources): InteractionResult {
       return original();
     },
     settled(timeoutMs = MAX_WAIT_MS) {
-      if (first.outcome !== 'deferred') {
+      if (first.outcome !== 'deferred' || record.state !== 'answered') {
         return Promise.resolve({ outcome: 'none', elapsedMs: first.elapsedMs, message: original() });
       }
       if (!record.loading) return Promise.resolve(settlement());
@@ -135,7 +136,6 @@ export function createResult(sources: ResultSources): InteractionResult {
           resolve(settlement());
         };
         const timer = setTimeout(done, timeoutMs);
-        record.onComplete ??= [];
         record.onComplete.push(done);
       });
     },

@@ -109,6 +109,7 @@ export class RestApi {
           query: new URLSearchParams(query),
           json: body.json,
           files: body.files,
+          reason: auditLogReason(request),
           host: request.headers.host ?? '127.0.0.1',
         }),
       )
@@ -119,6 +120,17 @@ export class RestApi {
   #countInvalid(status: number, address: string): void {
     if (status !== 401 && status !== 403 && status !== 429) return;
     if (this.#limits.invalid(address, performance.now())) this.#parts.violations.record('invalid_requests', address);
+  }
+}
+
+/** Clients send it percent-encoded. */
+function auditLogReason(request: IncomingMessage): string | null {
+  const raw = request.headers['x-audit-log-reason'];
+  if (typeof raw !== 'string') return null;
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    return raw;
   }
 }
 

@@ -6,6 +6,8 @@ export interface RestRequest {
   /** Parsed JSON, or undefined where there was no body. */
   readonly json: unknown;
   readonly files: readonly UploadedFile[];
+  /** `X-Audit-Log-Reason`, or null. */
+  readonly reason: string | null;
   /** `Host` of the request: what this client reaches the simulator by. */
   readonly host: string;
 }

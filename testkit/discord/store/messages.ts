@@ -10,7 +10,8 @@ export interface StoredMessage {
   readonly visibleTo: string | null;
 }
 
-export type MessageChange = 'create' | 'update' | 'delete';
+/** `bulk-delete` is told for each message, and to the application as one event. */
+export type MessageChange = 'create' | 'update' | 'delete' | 'bulk-delete';
 
 export interface MessagePage {
   readonly limit?: number | undefined;
@@ -64,17 +65,12 @@ export class MessageStore {
     this.#onChange('update', stored);
   }
 
-  delete(messageId: string): boolean {
-    const stored = this.forget(messageId);
-    if (stored !== undefined) this.#onChange('delete', stored);
-    return stored !== undefined;
-  }
-
-  /** Deletes without telling anybody: for a bulk deletion, which is told as one event. */
-  forget(messageId: string): StoredMessage | undefined {
+  delete(messageId: string, change: 'delete' | 'bulk-delete' = 'delete'): boolean {
     const stored = this.#byId.get(messageId);
-    if (stored !== undefined) this.#forget(stored);
-    return stored;
+    if (stored === undefined) return false;
+    this.#forget(stored);
+    this.#onChange(change, stored);
+    return true;
   }
 
   /**

@@ -129,7 +129,7 @@ export function channelRoutes({ ids, world, messages, builder, dispatch }: Parts
         const tooOld = wanted.some((id) => Date.now() - snowflakeTime(id) > TWO_WEEKS_MS);
         if (wanted.length < 2 || wanted.length > 100 || tooOld) throw new DiscordError(400, 50035);
         const found = wanted.filter((id) => messages.get(id)?.channelId === channel.id);
-        for (const id of found) messages.forget(id);
+        for (const id of found) messages.delete(id, 'bulk-delete');
         const guildId = guildOf(channel);
         dispatch('MESSAGE_DELETE_BULK', { ids: found, channel_id: channel.id, guild_id: guildId }, guildId);
         return { status: 204 };

@@ -111,6 +111,21 @@ export function guildRoutes({ world, dispatch }: Parts): Route[] {
         return { status: 204 };
       },
     },
+    ...(['PUT', 'DELETE'] as const).map(
+      (method): Route => ({
+        method,
+        path: `${MEMBER}/roles/:role`,
+        auth: 'bot',
+        handle(request) {
+          const { guild, member, userId } = memberOf(request);
+          const role = request.params.role ?? '';
+          if (!guild.roles.some(({ id }) => id === role)) throw new DiscordError(404, 10011);
+          const others = member.roles.filter((id) => id !== role);
+          change(guild, userId, { ...member, roles: method === 'PUT' ? [...others, role] : others });
+          return { status: 204 };
+        },
+      }),
+    ),
     {
       method: 'GET',
       path: `${GUILD}/bans`,
@@ -141,7 +156,7 @@ export function guildRoutes({ world, dispatch }: Parts): Route[] {
         if (userId === guild.ownerId) throw new DiscordError(403, 50013);
         const user = world.user(userId);
         world.keep(guild);
-        guild.bans.set(userId, null);
+        guild.bans.set(userId, request.reason);
         remove(guild, userId);
         dispatch('GUILD_BAN_ADD', { guild_id: guild.id, user }, guild.id);
         return { status: 204 };
