@@ -29,7 +29,7 @@ function notesIn(ordinal: number): Map<string, number> {
 }
 
 test('1,000 signed interactions over 200 guilds: every row is at the pod that the md5 table names, and at no other', async () => {
-  const guilds = discord.guilds.map(({ id }) => id);
+  const guilds = discord.guilds.ids;
   const httpPods = new Set<string | null>();
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -67,7 +67,7 @@ test('what has no guild goes to pod 0', async () => {
 });
 
 test('a guild page says which pod and which HTTP pod answered', async () => {
-  const guildId = discord.guilds[7]?.id as string;
+  const guildId = discord.guilds.ids[7] as string;
   const response = await fetch(`${cluster.url}/app/${guildId}`);
   assert.equal(response.headers.get('guildway-pod'), String(getGatewayPodForGuild(guildId, 3)));
   assert.match(response.headers.get('guildway-request-id') ?? '', /./);
@@ -75,7 +75,7 @@ test('a guild page says which pod and which HTTP pod answered', async () => {
 });
 
 test('orderly restarts of every gateway pod keep the data, and every pod ends with 0', async () => {
-  const guildId = discord.guilds[3]?.id as string;
+  const guildId = discord.guilds.ids[3] as string;
   const owner = getGatewayPodForGuild(guildId, 3);
   const before = notesIn(owner).get(guildId);
   for (const pod of cluster.gatewayPods) {
