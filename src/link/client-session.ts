@@ -1,6 +1,6 @@
-import type { Socket } from 'node:net';
 import { type ErrorCode, GuildwayError } from '../errors.ts';
 import { Connection, startHeartbeat } from './connection.ts';
+import type { Dialled } from './dial.ts';
 import {
   FRAME,
   FRAME_HEADER,
@@ -20,8 +20,7 @@ import type { GatewayRequest, GatewayResponse } from './message.ts';
 const MAX_BACKLOG = 16 * 1024 * 1024;
 
 export interface ClientSessionOptions {
-  readonly socket: Socket;
-  readonly head: Buffer;
+  readonly dialled: Dialled;
   readonly hello: ClientHello;
   readonly ordinal: number;
   readonly heartbeatMs: number;
@@ -53,8 +52,11 @@ export class ClientSession {
       this.#connection.destroy(this.#error('LINK_UNAVAILABLE', `no HELLO within ${options.helloTimeoutMs} ms`, false));
     }, options.helloTimeoutMs);
     this.#connection = new Connection({
-      socket: options.socket,
-      head: options.head,
+      socket: options.dialled.socket,
+      read: (listener) => {
+        options.dialled.onRead = listener;
+      },
+      head: options.dialled.head,
       frameLimit: MAX_HELLO,
       onFrame: (frame) => {
         if (this.#ready) this.#onFrame(frame);

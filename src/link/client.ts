@@ -178,13 +178,12 @@ export class LinkClient {
     }
   }
 
-  #startSession({ socket, head, clientProof }: Dialled): Promise<void> {
+  #startSession(dialled: Dialled): Promise<void> {
     const { name, topology, connectTimeoutMs, heartbeatMs, maxInFlight, ordinal } = this.#options;
     return new Promise((resolve, reject) => {
       const session = new ClientSession({
-        socket,
-        head,
-        hello: { proof: clientProof, name, topology: topology.toRecord() },
+        dialled,
+        hello: { proof: dialled.clientProof, name, topology: topology.toRecord() },
         ordinal,
         heartbeatMs,
         helloTimeoutMs: connectTimeoutMs,

@@ -6,6 +6,8 @@ import { FRAME, type Frame } from './frames.ts';
 
 export interface ConnectionOptions {
   readonly socket: Socket;
+  /** Has `listener` get what is read from the socket. */
+  readonly read: (listener: (chunk: Buffer) => void) => void;
   /** Bytes that were read before this took over. */
   readonly head: Buffer;
   /** Longest frame that is accepted at first; see {@link FrameReader.limit}. */
@@ -25,11 +27,11 @@ export class Connection {
   lastReadAt = performance.now();
   #error: Error | null = null;
 
-  constructor({ socket, head, frameLimit, onFrame, onClose }: ConnectionOptions) {
+  constructor({ socket, read, head, frameLimit, onFrame, onClose }: ConnectionOptions) {
     this.socket = socket;
     this.reader = new FrameReader(frameLimit);
     this.writer = new FrameWriter(socket);
-    const read = (chunk: Buffer): void => {
+    const onRead = (chunk: Buffer): void => {
       this.lastReadAt = performance.now();
       try {
         this.reader.push(chunk, onFrame);
@@ -39,7 +41,7 @@ export class Connection {
     };
     socket.setNoDelay(true);
     socket.setTimeout(0);
-    socket.on('data', read);
+    read(onRead);
     socket.on('error', (error) => {
       this.#error ??= error;
     });
@@ -47,7 +49,7 @@ export class Connection {
     socket.on('end', () => socket.end());
     socket.once('close', () => onClose(this.#error));
     // After the caller has finished setting up: a HELLO may be in it already.
-    if (head.length > 0) process.nextTick(read, head);
+    if (head.length > 0) process.nextTick(onRead, head);
   }
 
   /** Ends the connection at once. */

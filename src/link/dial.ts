@@ -1,6 +1,5 @@
-import { request as httpRequest } from 'node:http';
-import { request as httpsRequest } from 'node:https';
-import type { Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { GuildwayError } from '../errors.ts';
 import {
   isNonce,
@@ -11,7 +10,6 @@ import {
   newNonce,
   proof,
   sameProof,
-  single,
 } from './handshake.ts';
 
 export interface DialOptions {
@@ -27,11 +25,20 @@ export interface Dialled {
   readonly socket: Socket;
   /** What was read after the 101. */
   readonly head: Buffer;
+  /** Who takes what is read from now on; to be set in the same turn. */
+  onRead: (chunk: Buffer) => void;
   readonly clientProof: string;
 }
 
+/** Longer heads of an answer are not read: no pod of ours sends them. */
+const MAX_ANSWER_HEAD = 16 * 1024;
+const READ_BUFFER = 64 * 1024;
+
 /**
  * Opens a connection to a gateway pod and lets it prove that it is the pod that was meant.
+ *
+ * The upgrade is written and read here and not by an HTTP client, because only a socket that was opened for it reads into one
+ * buffer over and over. Otherwise Node allocates 64 KiB for each read, however little comes, and takes it through a stream.
  * @returns null when the peer is an HTTP server that does not know the link
  * @throws GuildwayError LINK_UNAVAILABLE (unreachable, not ready) or LINK_REFUSED (another pod, another secret, another version)
  */
@@ -45,48 +52,109 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
   const refused = (why: string) =>
     new GuildwayError('LINK_REFUSED', `gateway pod ${ordinal} at ${url}: ${why}`, { facts: { ordinal, sent: false } });
 
-  return new Promise((resolve, reject) => {
-    const start = url.startsWith('https:') ? httpsRequest : httpRequest;
-    const request = start(new URL(LINK_PATH, url), {
-      agent: false,
-      headers: {
-        connection: 'upgrade',
-        upgrade: LINK_PROTOCOL,
-        [LINK_HEADER.version]: String(LINK_VERSION),
-        [LINK_HEADER.ordinal]: String(ordinal),
-        [LINK_HEADER.nonce]: clientNonce,
-      },
-    });
-    // Covers name resolution, connecting and the answer: none of them has a limit of its own.
-    const timer = setTimeout(
-      () => request.destroy(new Error(`no answer within ${connectTimeoutMs} ms`)),
-      connectTimeoutMs,
-    );
-    request.once('close', () => clearTimeout(timer));
-    request.on('error', (cause) => reject(unavailable(cause.message, cause)));
-    request.on('response', (response) => {
-      const refusal = single(response.headers, LINK_HEADER.refusal);
-      // Its body is of no interest, and the connection is not used again.
-      response.destroy();
-      if (refusal === undefined) resolve(null);
-      else if (response.statusCode === 503) reject(unavailable(refusal));
-      else reject(refused(refusal));
-    });
-    request.on('upgrade', (response, socket, head) => {
-      clearTimeout(timer);
-      const serverNonce = single(response.headers, LINK_HEADER.nonce);
+  /** The client's proof for a pod that has shown its own; null for a server that does not know the link. */
+  const judge = (head: AnswerHead | null): string | null => {
+    if (head === null) throw unavailable('its answer is not HTTP');
+    const { status, headers } = head;
+    if (status === 101) {
+      const serverNonce = headers.get(LINK_HEADER.nonce);
       const expected = isNonce(serverNonce) ? proof(secret, 'server', ordinal, clientNonce, serverNonce) : '';
-      if (expected === '' || !sameProof(expected, response.headers[LINK_HEADER.proof])) {
-        socket.destroy();
-        reject(refused('it could not prove that it holds LINK_SECRET'));
+      if (expected === '' || !sameProof(expected, headers.get(LINK_HEADER.proof))) {
+        throw refused('it could not prove that it holds LINK_SECRET');
+      }
+      return proof(secret, 'client', ordinal, clientNonce, serverNonce as string);
+    }
+    const refusal = headers.get(LINK_HEADER.refusal);
+    if (refusal === undefined) return null;
+    throw status === 503 ? unavailable(refusal) : refused(refusal);
+  };
+
+  return new Promise((resolve, reject) => {
+    let answer = Buffer.alloc(0);
+    let dialled: Dialled | null = null;
+    const socket = open(new URL(url), (chunk) => {
+      if (dialled !== null) {
+        dialled.onRead(chunk);
         return;
       }
-      resolve({
-        socket: socket as Socket,
-        head,
-        clientProof: proof(secret, 'client', ordinal, clientNonce, serverNonce as string),
-      });
+      answer = Buffer.concat([answer, chunk]);
+      const end = answer.indexOf('\r\n\r\n');
+      if (end === -1) {
+        if (answer.length > MAX_ANSWER_HEAD) fail(unavailable('its answer is not HTTP'));
+        return;
+      }
+      try {
+        const clientProof = judge(parseHead(answer.toString('latin1', 0, end)));
+        clearTimeout(timer);
+        // From here on, who takes the connection hears of its end.
+        socket.off('error', onError).off('close', onClose);
+        if (clientProof === null) socket.destroy();
+        else dialled = { socket, head: answer.subarray(end + 4), onRead: () => {}, clientProof };
+        resolve(dialled);
+      } catch (error) {
+        fail(error as GuildwayError);
+      }
     });
-    request.end();
+    const fail = (error: GuildwayError): void => {
+      clearTimeout(timer);
+      socket.destroy();
+      reject(error);
+    };
+    // Covers name resolution, connecting and the answer: none of them has a limit of its own.
+    const timer = setTimeout(() => fail(unavailable(`no answer within ${connectTimeoutMs} ms`)), connectTimeoutMs);
+    const onError = (cause: Error): void => fail(unavailable(cause.message, cause));
+    const onClose = (): void => fail(unavailable('it closed the connection without an answer'));
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    socket.write(
+      `GET ${LINK_PATH} HTTP/1.1\r\nHost: ${new URL(url).host}\r\nConnection: Upgrade\r\nUpgrade: ${LINK_PROTOCOL}\r\n` +
+        `${LINK_HEADER.version}: ${LINK_VERSION}\r\n${LINK_HEADER.ordinal}: ${ordinal}\r\n${LINK_HEADER.nonce}: ${clientNonce}\r\n\r\n`,
+    );
   });
+}
+
+/** Opens a socket whose reads all land in one buffer; `onRead` gets a copy of what came. */
+function open(url: URL, onRead: (chunk: Buffer) => void): Socket {
+  const tls = url.protocol === 'https:';
+  // URL keeps the brackets of an IPv6 address.
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  const options = {
+    host,
+    port: url.port === '' ? (tls ? 443 : 80) : Number(url.port),
+    noDelay: true,
+    onread: {
+      buffer: Buffer.allocUnsafeSlow(READ_BUFFER),
+      callback(count: number, buffer: Uint8Array): boolean {
+        onRead(Buffer.from(buffer.subarray(0, count)));
+        return true;
+      },
+    },
+  };
+  // A server name is for names: TLS has none for addresses.
+  return tls ? connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }) }) : connectTcp(options);
+}
+
+interface AnswerHead {
+  readonly status: number;
+  /** By lower-case name; one that occurs twice has no value that could be trusted and is left out. */
+  readonly headers: ReadonlyMap<string, string>;
+}
+
+/** Reads the head of an answer strictly; null for what is not HTTP/1. */
+function parseHead(text: string): AnswerHead | null {
+  const [statusLine, ...lines] = text.split('\r\n') as [string, ...string[]];
+  const status = /^HTTP\/1\.[01] ([1-5][0-9]{2})(?: |$)/.exec(statusLine)?.[1];
+  if (status === undefined) return null;
+  const headers = new Map<string, string>();
+  const twice = new Set<string>();
+  for (const line of lines) {
+    const match = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n]*?)[ \t]*$/.exec(line);
+    if (match === null) return null;
+    const [, name, value] = match as unknown as [string, string, string];
+    const key = name.toLowerCase();
+    if (headers.has(key)) twice.add(key);
+    headers.set(key, value);
+  }
+  for (const name of twice) headers.delete(name);
+  return { status: Number(status), headers };
 }

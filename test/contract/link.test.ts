@@ -185,6 +185,49 @@ test('an HTTP server that does not know the link is recognised', async () => {
   http.close();
 });
 
+test('a peer whose answer is not HTTP is away, and never mistaken for a plain HTTP server', async () => {
+  for (const answer of [
+    'SSH-2.0-OpenSSH_9.2\r\n\r\n',
+    'HTTP/2 200\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nbad header\r\n\r\n',
+    'HTTP/1.1 200 OK\nno: carriage return\n\n',
+    `HTTP/1.1 200 OK\r\nlong: ${'x'.repeat(20_000)}`,
+    '',
+  ]) {
+    const tcp = createTcpServer((socket) => {
+      socket.on('error', () => {});
+      socket.once('data', () => socket.end(answer));
+    });
+    await new Promise<void>((resolve) => tcp.listen(0, '127.0.0.1', resolve));
+    using client = startClient(`http://127.0.0.1:${(tcp.address() as AddressInfo).port}`);
+    await assert.rejects(client.connect(), (error) => errorCode(error) === 'LINK_UNAVAILABLE', JSON.stringify(answer));
+    tcp.close();
+  }
+});
+
+test('the answer to an upgrade may come byte by byte, the first frames with its last one', async () => {
+  await using pod = await startPod(async () => ({ status: 200, headers: [], body: Buffer.from('arrived') }));
+  const slow = createTcpServer((socket) => {
+    const upstream = connect(Number(new URL(pod.url).port), '127.0.0.1');
+    socket.pipe(upstream);
+    upstream.on('data', async (chunk: Buffer) => {
+      upstream.pause();
+      for (const byte of chunk) {
+        socket.write(Buffer.of(byte));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      upstream.resume();
+    });
+    for (const end of [socket, upstream])
+      end.on('error', () => {}).on('close', () => [socket, upstream].map((s) => s.destroy()));
+  });
+  await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve));
+  using client = startClient(`http://127.0.0.1:${(slow.address() as AddressInfo).port}`);
+  assert.equal((await client.request(get('/'), 5_000)).body.toString(), 'arrived');
+  client.close();
+  slow.close();
+});
+
 test('a request that is not answered in time fails with its outcome unknown, and the pod learns that nobody waits', async () => {
   const aborted = Promise.withResolvers<void>();
   await using pod = await startPod(
