@@ -22,6 +22,7 @@ Each flag can also be given as a variable: --interactions-url as SIMULATOR_INTER
   --private-key <hex>        the 32-byte seed
   --token <token>
   --max-concurrency <n>      identifies at once; default 16
+  --identify-window-ms <n>   time between identifies of one bucket; default 5000
   --requests-per-second <n>  Discord's global limit; default 50
   --probe-every <n>          a wrong signature after so many interactions; default 100, 0 never
   --quiet                    prints nothing
@@ -43,6 +44,7 @@ const FLAGS = {
   'private-key': { type: 'string' },
   token: { type: 'string' },
   'max-concurrency': { type: 'string' },
+  'identify-window-ms': { type: 'string' },
   'requests-per-second': { type: 'string' },
   'probe-every': { type: 'string' },
   quiet: { type: 'boolean' },
@@ -77,6 +79,7 @@ function readOptions(values: Partial<Record<TextFlag, string>>): SimulatorOption
     interactionsUrl: url('interactions-url'),
     eventWebhookUrl: url('event-webhook-url'),
     maxConcurrency: integer('max-concurrency', 16),
+    identifyWindowMs: integer('identify-window-ms', 5000),
     globalRequestsPerSecond: integer('requests-per-second', 50),
     probeEvery: integer('probe-every', 100),
     seed,
