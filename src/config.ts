@@ -217,6 +217,14 @@ export const VARIABLES = define({
     about: "The root of Discord's REST API, without the version. The local cluster points it at its simulator.",
     ...httpUrl,
   },
+  identifyIntervalMs: {
+    name: 'IDENTIFY_INTERVAL_MS',
+    fallback: '5000',
+    modes: OWNER,
+    about:
+      "How often one bucket of shards may identify; pod 0 keeps to it for all pods. Discord's is 5000; less is for simulators.",
+    ...milliseconds(1, 60_000),
+  },
   signatureMaxAgeMs: {
     name: 'SIGNATURE_MAX_AGE_MS',
     fallback: '600000',

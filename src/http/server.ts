@@ -66,7 +66,6 @@ export class Edge {
   /** From now on every response closes its connection, so that clients move to other pods. */
   drain(): void {
     this.#draining = true;
-    this.server.closeIdleConnections();
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {

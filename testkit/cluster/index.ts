@@ -69,6 +69,9 @@ export interface Cluster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
+/** Discord's is 5 s, for which nobody at a terminal or in a test wants to wait. */
+const IDENTIFY_INTERVAL_MS = 100;
+
 interface Secrets {
   readonly linkSecret: string;
   readonly stripeWebhookSecret: string;
@@ -125,6 +128,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       ROUTING: options.routing ?? 'md5',
       LINK_SECRET: secrets.linkSecret,
       DISCORD_APP_ID: discord.applicationId,
+      ...(simulator === null ? {} : { IDENTIFY_INTERVAL_MS: String(IDENTIFY_INTERVAL_MS) }),
       ...(options.discordShards === undefined ? {} : { DISCORD_SHARDS: String(options.discordShards) }),
       ...(options.bot === undefined ? {} : { BOT: options.bot }),
       // The moderation bot's pages show nobody's data here, so that the console can link to them.
@@ -211,6 +215,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
 
 async function startSimulator(options: ClusterOptions, url: string): Promise<DiscordSimulator> {
   return startDiscordSimulator({
+    identifyWindowMs: IDENTIFY_INTERVAL_MS,
     ...options.simulator,
     port: options.consolePort ?? 0,
     guilds: options.guilds ?? 30,

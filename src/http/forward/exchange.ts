@@ -29,6 +29,9 @@ const RETRY_CAP_MS = 500;
 /** Failures that another attempt would only repeat. */
 const FINAL: ReadonlySet<string> = new Set(['CANCELLED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
 
+/** Failures before there is a connection to send on. */
+const UNCONNECTED: ReadonlySet<string> = new Set(['LINK_UNAVAILABLE', 'LINK_REFUSED'] satisfies ErrorCode[]);
+
 /** Failures that are the caller's, and say nothing about the pod. */
 const SAYS_NOTHING: ReadonlySet<string> = new Set(['CANCELLED', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
 
@@ -60,7 +63,7 @@ export class Exchange {
 
   /**
    * Runs `once` until it succeeds: after failures that cannot have reached the pod, and where `repeatable` after any, as
-   * long as there is time and the retry budget allows. Between attempts it waits a random time.
+   * long as there is time and, where the pod feels it, the retry budget allows. Between attempts it waits a random time.
    */
   async retrying<T>(
     owner: Upstream,
@@ -84,12 +87,14 @@ export class Exchange {
       everSent ||= failure.facts.sent === true;
       const waitMs = fullJitter(attempt, retryBaseMs, RETRY_CAP_MS, this.#options.random);
       const again = (repeatable || !everSent) && !FINAL.has(failure.code);
-      if (!again || deadlineAt - now() <= waitMs + 5 || !retries.spend()) {
+      // Waiting for a link costs its pod nothing: one dial serves all who wait, so a pod that restarts fails nobody.
+      const free = owner.link !== null && UNCONNECTED.has(failure.code) && failure.facts.sent === false;
+      if (!again || deadlineAt - now() <= waitMs + 5 || !(free || retries.spend())) {
         if (everSent === (failure.facts.sent === true)) throw failure;
         const facts = { ...failure.facts, sent: everSent };
         throw new GuildwayError(failure.code, failure.message, { cause: failure, facts });
       }
-      metrics.retried(owner.ordinal);
+      if (!free) metrics.retried(owner.ordinal);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }

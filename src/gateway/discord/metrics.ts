@@ -1,0 +1,50 @@
+import { Counter, Gauge, type Registry } from '../../observability/metrics.ts';
+
+/** Metrics of Discord sessions. */
+export function createSessionMetrics(
+  registry: Registry,
+  collect: { shards: () => Record<string, number>; pending: () => number },
+) {
+  const registers = [registry];
+  new Gauge({
+    name: 'guildway_shards',
+    help: 'Shards of this pod by state: idle, connecting, resuming, ready, failed.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [state, count] of Object.entries(collect.shards())) this.set({ state }, count);
+    },
+  });
+  new Gauge({
+    name: 'guildway_discord_events_pending',
+    help: 'Events whose handlers have not finished.',
+    registers,
+    collect() {
+      this.set(collect.pending());
+    },
+  });
+  return {
+    resumed: new Counter({ name: 'guildway_sessions_resumed_total', help: 'Sessions that were resumed.', registers }),
+    identified: new Counter({ name: 'guildway_identifies_total', help: 'Sessions that were started anew.', registers }),
+    events: new Counter({
+      name: 'guildway_discord_events_total',
+      help: 'Events of guilds that this pod owns, by type.',
+      labelNames: ['event'],
+      registers,
+    }),
+    dropped: new Counter({
+      name: 'guildway_discord_events_dropped_total',
+      help: 'Events of guilds that other pods own: under md5 every pod gets every event.',
+      registers,
+    }),
+    latency: new Gauge({
+      name: 'guildway_shard_latency_seconds',
+      help: 'Time between the last heartbeat and its acknowledgement.',
+      labelNames: ['shard'],
+      registers,
+    }),
+  };
+}
+
+export type SessionMetrics = ReturnType<typeof createSessionMetrics>;
