@@ -1,18 +1,14 @@
 import { Counter, Gauge, type Registry } from '../observability/metrics.ts';
 
+const ROUTES = [
+  ...(['interaction', 'event-webhook', 'stripe', 'guild', 'guildless'] as const),
+  ...(['fan-out', 'stream', 'upgrade', 'other'] as const),
+] as const;
 /** What a request was, for metrics. */
-export type RouteKind =
-  | 'interaction'
-  | 'event-webhook'
-  | 'stripe'
-  | 'guild'
-  | 'guildless'
-  | 'fan-out'
-  | 'stream'
-  | 'upgrade'
-  | 'other';
+export type RouteKind = (typeof ROUTES)[number];
+const OUTCOMES = ['ok', 'client-error', 'server-error', 'away', 'rejected'] as const;
 /** How a request ended, for metrics. */
-export type RequestOutcome = 'ok' | 'client-error' | 'server-error' | 'away' | 'rejected';
+export type RequestOutcome = (typeof OUTCOMES)[number];
 export type InteractionOutcome = 'answered' | 'deferred' | 'refused' | 'unknown' | 'invalid';
 
 /** Upper bounds of the latency histogram, in seconds. */
@@ -30,20 +26,30 @@ class Latency {
   }
 }
 
+/** Everything that is counted of one route. */
+class RouteStats {
+  readonly latency = new Latency();
+  /** By outcome, then by pod: at 0 what was not forwarded, at n + 1 what pod n was asked. */
+  readonly counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, []])) as unknown as Readonly<
+    Record<RequestOutcome, number[]>
+  >;
+}
+
 /**
  * The HTTP service's metrics. What every request touches is kept in plain objects and put into Prometheus' form when it is asked
  * for: looking up a labelled counter for each request would cost more than routing it.
  */
 export class HttpMetrics {
-  readonly #requests = new Map<string, number>();
-  readonly #latency = new Map<RouteKind, Latency>();
+  readonly #routes = Object.fromEntries(ROUTES.map((route) => [route, new RouteStats()])) as Readonly<
+    Record<RouteKind, RouteStats>
+  >;
   readonly #interactions = new Map<InteractionOutcome, number>();
   readonly #retries: number[] = [];
   readonly #hints: number[] = [];
 
   constructor(registry: Registry) {
     const registers = [registry];
-    const requests = this.#requests;
+    const routes = Object.entries(this.#routes);
     new Counter({
       name: 'guildway_http_requests_total',
       help: 'Requests by route, gateway pod (none: not forwarded) and outcome.',
@@ -51,20 +57,23 @@ export class HttpMetrics {
       registers,
       collect() {
         this.reset();
-        for (const [key, count] of requests) {
-          const [route, pod, outcome] = key.split(' ') as [string, string, string];
-          this.inc({ route, pod, outcome }, count);
+        for (const [route, { counts }] of routes) {
+          for (const outcome of OUTCOMES) {
+            counts[outcome].forEach((count, i) => {
+              if (count > 0) this.inc({ route, pod: i === 0 ? 'none' : String(i - 1), outcome }, count);
+            });
+          }
         }
       },
     });
-    const latency = this.#latency;
+    const seen = () => routes.filter(([, { latency }]) => latency.sum > 0);
     new Gauge({
       name: 'guildway_http_request_seconds_sum',
       help: 'Sum of the times from the end of the headers to the response, by route.',
       labelNames: ['route'],
       registers,
       collect() {
-        for (const [route, { sum }] of latency) this.set({ route }, sum);
+        for (const [route, { latency }] of seen()) this.set({ route }, latency.sum);
       },
     });
     new Gauge({
@@ -73,9 +82,9 @@ export class HttpMetrics {
       labelNames: ['route', 'le'],
       registers,
       collect() {
-        for (const [route, { counts }] of latency) {
+        for (const [route, { latency }] of seen()) {
           let total = 0;
-          for (const [i, count] of counts.entries()) {
+          for (const [i, count] of latency.counts.entries()) {
             total += count;
             this.set({ route, le: i < BUCKETS.length ? String(BUCKETS[i]) : '+Inf' }, total);
           }
@@ -110,13 +119,12 @@ export class HttpMetrics {
   }
 
   request(route: RouteKind, pod: number | null, outcome: RequestOutcome, seconds: number): void {
-    const key = `${route} ${pod ?? 'none'} ${outcome}`;
-    this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
-    let latency = this.#latency.get(route);
-    if (latency === undefined) {
-      latency = new Latency();
-      this.#latency.set(route, latency);
-    }
+    const { latency, counts } = this.#routes[route];
+    const byPod = counts[outcome];
+    const at = pod === null ? 0 : pod + 1;
+    // Filled up, or an array with holes would be looked up like a dictionary.
+    while (byPod.length <= at) byPod.push(0);
+    (byPod[at] as number)++;
     latency.add(seconds);
   }
 

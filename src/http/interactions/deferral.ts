@@ -6,7 +6,8 @@ export interface Interaction {
   readonly id: string;
   readonly type: number;
   readonly guild_id?: string;
-  readonly data?: { readonly name?: string; readonly custom_id?: string };
+  /** Not checked: signed, but not of our making. */
+  readonly data?: { readonly name?: unknown; readonly custom_id?: unknown } | null;
 }
 
 export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, autocomplete: 4, modal: 5 });
@@ -18,21 +19,22 @@ const COMPONENT_RULE: DeferralRule = { ephemeral: false, deferrable: true, type:
 
 /** How this interaction may be answered for while its owner is away; null: it cannot be deferred at all. */
 export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {
-  const find = (
-    rules: Readonly<Record<string, DeferralRule>>,
-    key: string,
-    otherwise: DeferralRule,
-  ): DeferralRule | null => {
-    const rule = Object.hasOwn(rules, key) ? (rules[key] as DeferralRule) : otherwise;
-    return rule.deferrable ? rule : null;
+  // Both come from elsewhere: a manifest from a pod of another version, an interaction from whatever Discord sends one day.
+  const find = (table: 'commands' | 'components' | 'modals', key: string, otherwise: DeferralRule) => {
+    const rules = manifest[table] as BotManifest['commands'] | undefined;
+    const rule = rules !== undefined && Object.hasOwn(rules, key) ? rules[key] : undefined;
+    const { deferrable, ephemeral, type } = { ...otherwise, ...rule };
+    if (!deferrable) return null;
+    return { deferrable, ephemeral: ephemeral === true, type: type === 6 ? 6 : 5 } satisfies DeferralRule;
   };
+  const customId = typeof data?.custom_id === 'string' ? customIdKey(data.custom_id) : '';
   switch (type) {
     case INTERACTION.command:
-      return find(manifest.commands, data?.name ?? '', COMMAND_RULE);
+      return find('commands', typeof data?.name === 'string' ? data.name : '', COMMAND_RULE);
     case INTERACTION.component:
-      return find(manifest.components, customIdKey(data?.custom_id ?? ''), COMPONENT_RULE);
+      return find('components', customId, COMPONENT_RULE);
     case INTERACTION.modal:
-      return find(manifest.modals, customIdKey(data?.custom_id ?? ''), COMMAND_RULE);
+      return find('modals', customId, COMMAND_RULE);
     default:
       return null;
   }

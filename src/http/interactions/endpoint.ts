@@ -7,6 +7,7 @@ import type { Logger } from '../../observability/log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import { readBody } from '../body.ts';
 import type { Exchange } from '../forward/exchange.ts';
+import { requestHeaders } from '../headers.ts';
 import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
 import { sendAnswer, sendError, sendJson } from '../reply.ts';
 import type { StandIns } from '../stand-ins.ts';
@@ -69,12 +70,13 @@ export class InteractionEndpoint {
       sendJson(response, 200, { type: 1 });
       return null;
     }
-    return this.#route(interaction, body, response, requestId, deadlineAt);
+    return this.#route(interaction, body, request, response, requestId, deadlineAt);
   }
 
   async #route(
     interaction: Interaction,
     body: Buffer,
+    incoming: IncomingMessage,
     response: ServerResponse,
     requestId: string,
     deadlineAt: number,
@@ -85,7 +87,8 @@ export class InteractionEndpoint {
     const request: GatewayRequest = {
       method: 'POST',
       target: INTERACTIONS_PATH,
-      headers: ['content-type', 'application/json', HEADER.requestId, requestId],
+      // With the signature: a server that is not one of our pods verifies it again.
+      headers: [...requestHeaders(incoming, incoming.socket.remoteAddress ?? ''), HEADER.requestId, requestId],
       body,
     };
     try {
@@ -98,7 +101,7 @@ export class InteractionEndpoint {
         sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
         return pod;
       }
-      return await this.#away(interaction, request, guildId, response, requestId, deadlineAt, answer.status !== 503);
+      return await this.#away(interaction, request, guildId, response, requestId, deadlineAt, true);
     } catch (error) {
       const sent = (error as GuildwayError).facts?.sent === true;
       return this.#away(interaction, request, guildId, response, requestId, deadlineAt, sent, error);

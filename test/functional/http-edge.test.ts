@@ -1,0 +1,128 @@
+/** What callers may do wrong, on purpose or not: an answer that says so, never a crash, never a 5xx. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { after, before, test } from 'node:test';
+import fc from 'fast-check';
+import { type HttpUnderTest, signedHeaders, startHttp, startPlainPod } from '../support/http-service.ts';
+
+const id = '197038439483310086';
+let http: HttpUnderTest;
+before(async () => {
+  // No gateway pod listens: whatever passes the checks is answered by the HTTP pod itself.
+  http = await startHttp({
+    env: {
+      INTERACTION_BUDGET_MS: '100',
+      STAND_IN_RESERVE_MS: '50',
+      REQUEST_TIMEOUT_MS: '100',
+      RETRY_BASE_MS: '1',
+    },
+  });
+});
+after(() => http[Symbol.asyncDispose]());
+
+async function interact(body: string | Buffer, headers = signedHeaders(body)): Promise<Response> {
+  const response = await fetch(`${http.url}/webhooks/discord`, { method: 'POST', headers, body: body as string });
+  await response.clone().text();
+  return response;
+}
+
+/** Sends bytes as they are and returns all that comes back until the connection ends. */
+async function raw(bytes: string | Buffer, port = http.port): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk.toString('latin1');
+  });
+  socket.on('error', () => {});
+  await once(socket, 'close');
+  return answer;
+}
+
+test('any signed body is answered with 200 or 400', async () => {
+  const anything = fc.oneof(
+    fc.json(),
+    fc.string(),
+    fc
+      .record(
+        {
+          id: fc.oneof(fc.constant('1000'), fc.constant(1000), fc.jsonValue()),
+          type: fc.oneof(fc.integer({ min: 1, max: 6 }), fc.jsonValue()),
+          guild_id: fc.oneof(fc.constant(id), fc.constant('01'), fc.jsonValue()),
+          data: fc.oneof(
+            fc.record({ name: fc.jsonValue(), custom_id: fc.jsonValue() }, { requiredKeys: [] }),
+            fc.jsonValue(),
+          ),
+        },
+        { requiredKeys: [] },
+      )
+      .map((value) => JSON.stringify(value)),
+  );
+  await fc.assert(
+    fc.asyncProperty(anything, async (body) => {
+      const { status } = await interact(body === '' ? ' ' : body);
+      assert.ok(status === 200 || status === 400, `status ${status} for ${body}`);
+    }),
+    { numRuns: 60 },
+  );
+  for (const custom_id of [5, null, {}, [], 'constructor', '__proto__']) {
+    const body = JSON.stringify({ id: '1000', type: 3, guild_id: id, data: { custom_id } });
+    assert.equal((await interact(body)).status, 200, body);
+  }
+});
+
+test('a signature that is missing, malformed, for another body, or sent twice: 401', async () => {
+  const body = '{"type":1}';
+  const good = signedHeaders(body) as { 'x-signature-ed25519': string; 'x-signature-timestamp': string };
+  const signature = good['x-signature-ed25519'];
+  assert.equal((await interact(body)).status, 200);
+  const wrong: Record<string, string>[] = [
+    {},
+    { 'x-signature-timestamp': good['x-signature-timestamp'] },
+    { 'x-signature-ed25519': signature },
+    { ...good, 'x-signature-ed25519': signature.slice(2) },
+    { ...good, 'x-signature-ed25519': `${signature}00` },
+    { ...good, 'x-signature-ed25519': `zz${signature.slice(2)}` },
+    { ...good, 'x-signature-ed25519': '' },
+    { ...good, 'x-signature-timestamp': '' },
+    { ...good, 'x-signature-timestamp': `${good['x-signature-timestamp']} 1` },
+    { ...good, 'x-signature-timestamp': '1e9' },
+    signedHeaders('{"type":2}'),
+    signedHeaders(body, '1'),
+  ];
+  for (const headers of wrong) assert.equal((await interact(body, headers)).status, 401, JSON.stringify(headers));
+  const lines = (extra: string) =>
+    `POST /webhooks/discord HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n` +
+    `X-Signature-Ed25519: ${signature}\r\nX-Signature-Timestamp: ${good['x-signature-timestamp']}\r\n${extra}\r\n${body}`;
+  assert.match(await raw(lines('')), /^HTTP\/1\.1 200 /);
+  assert.match(await raw(lines(`X-Signature-Ed25519: ${signature}\r\n`)), /^HTTP\/1\.1 401 /);
+  assert.match(await raw(lines(`X-Signature-Timestamp: 1\r\n`)), /^HTTP\/1\.1 401 /);
+});
+
+test('any signature headers at all: 401', async () => {
+  const value = fc.oneof(fc.stringMatching(/^[\x21-\x7e]{0,200}$/), fc.stringMatching(/^[0-9a-f]{128}$/));
+  await fc.assert(
+    fc.asyncProperty(value, value, async (signature, timestamp) => {
+      const headers = { 'x-signature-ed25519': signature, 'x-signature-timestamp': timestamp };
+      assert.equal((await interact('{"type":1}', headers)).status, 401);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+test('a signed interaction reaches a plain server with the headers that it needs to verify it itself', async () => {
+  await using one = await startHttp({ gatewayPods: 1 });
+  let seen: NodeJS.Dict<string | string[]> = {};
+  await using _pod = await startPlainPod(one.gatewayPorts[0] as number, (request, response) => {
+    seen = request.headers;
+    request.resume().once('end', () => response.end('{"type":4,"data":{"content":"x"}}'));
+  });
+  const body = JSON.stringify({ id: '1000', type: 2, guild_id: id, data: { name: 'x' } });
+  const headers = signedHeaders(body);
+  const response = await fetch(`${one.url}/webhooks/discord`, { method: 'POST', headers, body });
+  assert.equal(response.status, 200);
+  assert.equal(seen['x-signature-ed25519'], headers['x-signature-ed25519']);
+  assert.equal(seen['x-signature-timestamp'], headers['x-signature-timestamp']);
+  assert.equal(seen['content-type'], 'application/json');
+});
