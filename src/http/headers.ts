@@ -7,15 +7,14 @@ const HOP_BY_HOP = new Set([
   ...['transfer-encoding', 'upgrade', 'http2-settings'],
 ]);
 
-/** Written by this pod, whatever the client says. */
-const OWN = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'expect']);
+/** What is not passed on of a request: that, and what this pod writes itself whatever the client says. */
+const NOT_FORWARDED = new Set([...HOP_BY_HOP, 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'expect']);
 
-const forwarded = (name: string): boolean =>
-  !HOP_BY_HOP.has(name) && !OWN.has(name) && !name.startsWith(INTERNAL_PREFIX);
+const NONE: readonly string[] = Object.freeze([]);
 
 /** Headers that `Connection` names are hop-by-hop too. */
 function namedByConnection(value: string | undefined): readonly string[] {
-  if (value === undefined || value === 'keep-alive' || value === 'close') return [];
+  if (value === undefined || value === 'keep-alive' || value === 'close') return NONE;
   return value.split(',').map((name) => name.trim().toLowerCase());
 }
 
@@ -29,7 +28,8 @@ export function requestHeaders(request: IncomingMessage, address: string): strin
   const list: string[] = [];
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] as string).toLowerCase();
-    if (forwarded(name) && !dropped.includes(name)) list.push(name, rawHeaders[i + 1] as string);
+    if (NOT_FORWARDED.has(name) || name.startsWith(INTERNAL_PREFIX)) continue;
+    if (dropped === NONE || !dropped.includes(name)) list.push(name, rawHeaders[i + 1] as string);
   }
   const before = headers['x-forwarded-for'];
   list.push('x-forwarded-for', before === undefined ? address : `${before}, ${address}`);
@@ -38,15 +38,19 @@ export function requestHeaders(request: IncomingMessage, address: string): strin
   return list;
 }
 
-/** What the client gets of a gateway pod's headers: without those of that hop and without internal ones. */
+/**
+ * What the client gets of a gateway pod's headers: without those of that hop and without internal ones. The length is left to
+ * who sends the body.
+ */
 export function responseHeaders(headers: HeaderList): string[] {
   const list: string[] = [];
-  let dropped: readonly string[] = [];
+  let dropped = NONE;
   for (let i = 0; i < headers.length; i += 2) {
     const name = (headers[i] as string).toLowerCase();
     if (name === 'connection') dropped = namedByConnection(headers[i + 1]);
-    else if (!HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX)) list.push(name, headers[i + 1] as string);
+    else if (name !== 'content-length' && !HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX))
+      list.push(name, headers[i + 1] as string);
   }
-  if (dropped.length === 0) return list;
+  if (dropped === NONE) return list;
   return list.flatMap((name, i) => (i % 2 === 0 && !dropped.includes(name) ? [name, list[i + 1] as string] : []));
 }

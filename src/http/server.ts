@@ -211,7 +211,8 @@ export class Edge {
       }
       settle(route, this.#whole(owner, EMPTY, request, response, requestId, deadlineAt));
     });
-    response.once('close', () => {
+    // Not `once`, which costs more: a response closes once.
+    response.on('close', () => {
       if (!response.writableFinished) link.cancel(id);
     });
   }
