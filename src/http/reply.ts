@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http';
-import { type GatewayResponse, HEADER, type HeaderList } from '../link/message.ts';
+import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../link/message.ts';
 import { declaredLength } from './body.ts';
 import { responseHeaders } from './headers.ts';
 
 /** Bodies up to this size go out as one string with their headers: one write instead of two. */
-const ONE_WRITE = 8 * 1024;
+const ONE_WRITE = 2 * 1024;
+/** How long a client may go on sending what nobody reads. */
+const LINGER_MS = 1_000;
 
 /** Sends a gateway pod's whole response to the caller, saying who served it. */
 export function sendAnswer(
@@ -14,8 +16,10 @@ export function sendAnswer(
 ): void {
   const list = responseHeaders(headers);
   list.push(HEADER.pod, String(by.pod), HEADER.httpPod, by.httpPod, HEADER.requestId, by.requestId);
-  const bodyless = status === 204 || status === 304;
-  if (!bodyless && !has(list, 'content-length')) list.push('content-length', String(body.length));
+  // Without a body, the length that was given is what a body would have had; with one, what it has.
+  const bodyless = response.req.method === 'HEAD' || status === 204 || status === 304;
+  const length = bodyless ? headerValue(headers, 'content-length') : String(body.length);
+  if (length !== undefined && status !== 204) list.push('content-length', length);
   try {
     response.writeHead(status, list);
   } catch {
@@ -32,23 +36,30 @@ export function sendAnswer(
 export function sendJson(response: ServerResponse, status: number, value: unknown, headers: HeaderList = []): void {
   if (response.headersSent || response.destroyed) return;
   const body = JSON.stringify(value);
-  response.writeHead(status, [
-    'content-type',
-    'application/json',
-    'content-length',
-    String(Buffer.byteLength(body)),
-    ...headers,
-  ]);
-  response.end(body);
-}
-
-/** Refuses a request, in words for who sent it. Closes the connection when its body has not been read. */
-export function sendError(response: ServerResponse, status: number, error: string, headers: HeaderList = []): void {
   const unread = declaredLength(response.req) !== 0 && !response.req.complete;
-  sendJson(response, status, { error }, unread ? [...headers, 'connection', 'close'] : headers);
+  response.writeHead(status, [
+    ...['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), ...headers],
+    ...(unread ? ['connection', 'close'] : []),
+  ]);
+  if (unread) endAfterLinger(response, body);
+  else response.end(body);
 }
 
-function has(list: HeaderList, name: string): boolean {
-  for (let i = 0; i < list.length; i += 2) if (list[i] === name) return true;
-  return false;
+/**
+ * Ends a response to a request whose body nobody wants. Closing while the client still sends would reset the connection, and
+ * take the answer away before it is read: so what comes is thrown away for a moment.
+ */
+function endAfterLinger(response: ServerResponse, body: string): void {
+  response.write(body);
+  const end = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  response.req.once('end', end).once('close', end).resume();
+}
+
+/** Refuses a request, in words for who sent it. */
+export function sendError(response: ServerResponse, status: number, error: string, headers: HeaderList = []): void {
+  sendJson(response, status, { error }, headers);
 }

@@ -4,8 +4,10 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
-import { type HttpUnderTest, signedHeaders, startHttp, startPlainPod } from '../support/http-service.ts';
+import type { GatewayResponse } from '../../src/link/message.ts';
+import { type HttpUnderTest, signedHeaders, startHttp, startLinkPod, startPlainPod } from '../support/http-service.ts';
 
+const secret = 'the link secret of this test';
 const id = '197038439483310086';
 let http: HttpUnderTest;
 before(async () => {
@@ -37,6 +39,23 @@ async function raw(bytes: string | Buffer, port = http.port): Promise<string> {
   });
   socket.on('error', () => {});
   await once(socket, 'close');
+  return answer;
+}
+
+/** As most clients do: sends everything before it reads anything. */
+async function rawReadingLate(bytes: string | Buffer): Promise<string> {
+  const socket = connect({ port: http.port, host: '127.0.0.1', noDelay: true }).pause();
+  socket.on('error', () => {});
+  await new Promise((resolve) => {
+    socket.once('close', resolve);
+    socket.write(bytes, resolve);
+  });
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk.toString('latin1');
+  });
+  socket.resume();
+  if (!socket.destroyed) await once(socket, 'close');
   return answer;
 }
 
@@ -125,4 +144,39 @@ test('a signed interaction reaches a plain server with the headers that it needs
   assert.equal(seen['x-signature-ed25519'], headers['x-signature-ed25519']);
   assert.equal(seen['x-signature-timestamp'], headers['x-signature-timestamp']);
   assert.equal(seen['content-type'], 'application/json');
+});
+
+test('a body over the limit: 413 before its signature is looked at, in time to be read, and the connection is closed', async () => {
+  const over = 2 * 1024 * 1024;
+  const head = `POST /webhooks/discord HTTP/1.1\r\nHost: x\r\n${Object.entries(signedHeaders('another body'))
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}`;
+  const declared = Buffer.concat([Buffer.from(`${head}Content-Length: ${over}\r\n\r\n`), Buffer.alloc(over, 'x')]);
+  const chunks = Array.from({ length: 32 }, () => `10000\r\n${'x'.repeat(65_536)}\r\n`).join('');
+  const chunked = `${head}Transfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`;
+  for (const request of [declared, chunked]) {
+    const answer = await rawReadingLate(request);
+    assert.match(answer, /^HTTP\/1\.1 413 .*Connection: close.*"error"/is);
+  }
+  // One that only says that it is too large is not waited for.
+  const startedAt = performance.now();
+  assert.match(await raw(`${head}Content-Length: ${over}\r\n\r\n`), /^HTTP\/1\.1 413 /);
+  assert.ok(performance.now() - startedAt < 2_000);
+});
+
+test('lengths: of a whole body its own, of a HEAD the one that was given, of a 204 none', async () => {
+  const responses: Record<string, GatewayResponse> = {
+    '/wrong': { status: 200, headers: ['content-length', '3'], body: Buffer.from('four') },
+    '/head': { status: 200, headers: ['content-length', '1234'], body: Buffer.alloc(0) },
+    '/head-without': { status: 200, headers: [], body: Buffer.alloc(0) },
+    '/none': { status: 204, headers: ['content-length', '0'], body: Buffer.alloc(0) },
+  };
+  await using one = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret } });
+  await using _pod = await startLinkPod(one, 0, (request) => responses[request.target] as GatewayResponse);
+  const ask = (method: string, path: string) =>
+    raw(`${method} ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`, one.port);
+  assert.match(await ask('GET', '/wrong'), /content-length: 4\r\n.*\r\n\r\nfour$/s);
+  assert.match(await ask('HEAD', '/head'), /content-length: 1234\r\n.*\r\n\r\n$/s);
+  assert.doesNotMatch(await ask('HEAD', '/head-without'), /content-length/);
+  assert.doesNotMatch(await ask('GET', '/none'), /content-length/);
 });

@@ -5,6 +5,8 @@ import { pino } from 'pino';
 import type { BotManifest } from '../../src/bot/types.ts';
 import { loadConfig } from '../../src/config.ts';
 import { startHttpService } from '../../src/http/service.ts';
+import type { GatewayRequest, GatewayResponse, RequestContext } from '../../src/link/message.ts';
+import { attachLinkServer } from '../../src/link/server.ts';
 import { createRegistry, type Registry } from '../../src/observability/metrics.ts';
 import { createTopology } from '../../src/routing/topology.ts';
 import type { Service } from '../../src/service.ts';
@@ -31,6 +33,7 @@ export interface HttpUnderTest extends AsyncDisposable {
   readonly port: number;
   readonly service: Service;
   readonly registry: Registry;
+  readonly linkSecret: string;
   /** The gateway pods' ports, by ordinal, whether anything listens there or not. */
   readonly gatewayPorts: readonly number[];
 }
@@ -65,6 +68,7 @@ export async function startHttp(
     port: service.port,
     service,
     registry,
+    linkSecret: config.linkSecret ?? '',
     gatewayPorts: Array.from({ length: pods }, (_, ordinal) => first + ordinal),
     async [Symbol.asyncDispose]() {
       await service.close();
@@ -86,6 +90,34 @@ export async function startPlainPod(port: number, listener: RequestListener): Pr
       await new Promise((resolve) => server.close(resolve));
     },
   });
+}
+
+/** A gateway pod that speaks the real link and answers what the test wants. */
+export async function startLinkPod(
+  http: HttpUnderTest,
+  ordinal: number,
+  answer: (request: GatewayRequest, context: RequestContext) => GatewayResponse | Promise<GatewayResponse>,
+): Promise<AsyncDisposable> {
+  const server = createServer();
+  const link = attachLinkServer(server, {
+    ordinal,
+    secret: http.linkSecret,
+    manifest: { name: 'test', routes: [], commands: {}, components: {}, modals: {} },
+    heartbeatMs: 5_000,
+    helloTimeoutMs: 1_000,
+    maxInFlight: 1_000,
+    log: pino({ level: 'silent' }),
+    topology: createTopology({ strategy: 'md5', pods: http.gatewayPorts.length }),
+    handler: async (request, context) => answer(request, context),
+  });
+  await new Promise<void>((resolve) => server.listen(http.gatewayPorts[ordinal], '127.0.0.1', resolve));
+  return {
+    async [Symbol.asyncDispose]() {
+      link.close();
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
 }
 
 export const portOf = (server: Server): number => (server.address() as AddressInfo).port;

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GuildwayError } from '../../errors.ts';
-import { HEADER, type HeaderList } from '../../link/message.ts';
+import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { responseHeaders } from '../headers.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -63,8 +63,12 @@ export async function forwardStream(options: {
       signal: controller.signal,
     });
     clearTimeout(timer);
-    const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part) => part.toString('latin1'));
+    const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part, i) =>
+      i % 2 === 0 ? part.toString('latin1').toLowerCase() : part.toString('latin1'),
+    );
     const list = responseHeaders(raw);
+    const length = headerValue(raw, 'content-length');
+    if (length !== undefined && upstreamResponse.statusCode !== 204) list.push('content-length', length);
     list.push(
       HEADER.pod,
       String(upstream.ordinal),

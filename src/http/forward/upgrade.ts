@@ -76,6 +76,7 @@ export function forwardUpgrade(options: {
       headBlock(`${status} ${response.statusMessage ?? ''}`, [
         ...responseHeaders(response.rawHeaders),
         ...own,
+        // Without a length: the end of the connection is the end of the body.
         'connection',
         'close',
       ]),
