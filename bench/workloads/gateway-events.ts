@@ -23,6 +23,8 @@ const GUILDS = 200;
 /** Events a second that a burst is sized for; only its length depends on it. */
 const ASSUMED_RATE = 4_000;
 
+const READY_WITHIN_MS = 30_000;
+
 interface Source {
   readonly apiUrl: string;
   readonly applicationId: string;
@@ -102,7 +104,7 @@ export async function runGatewayEvents(options: {
 }
 
 async function startGatewayPod(stage: Stage, discord: Source, database: string, pods: number): Promise<RunningProcess> {
-  const port = await freePorts(1);
+  const port = await freePorts(2);
   const running = stage.start({
     command: process.execPath,
     args: [path('../../src/main.ts')],
@@ -112,7 +114,7 @@ async function startGatewayPod(stage: Stage, discord: Source, database: string, 
       SERVICE_MODE: 'gateway',
       HOST: '127.0.0.1',
       PORT: String(port),
-      ADMIN_PORT: '0',
+      ADMIN_PORT: String(port + 1),
       POD_NAME: 'gateway-0',
       NUM_GATEWAY_PODS: String(pods),
       GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${port}+ordinal}`,
@@ -124,8 +126,22 @@ async function startGatewayPod(stage: Stage, discord: Source, database: string, 
       DISCORD_APP_ID: discord.applicationId,
     },
   });
-  await listening(port, running);
+  await ready(port + 1, running);
   return running;
+}
+
+/** Resolves when the pod is ready, and so its Discord session is. */
+async function ready(adminPort: number, running: RunningProcess): Promise<void> {
+  await listening(adminPort, running);
+  const until = performance.now() + READY_WITHIN_MS;
+  let answer = '';
+  while (performance.now() < until) {
+    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+    answer = await response.text();
+    if (response.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error(`the gateway pod is not ready: ${answer} ${running.output()}`);
 }
 
 async function runBurst(
