@@ -1,0 +1,26 @@
+/**
+ * A process of its own with a store, for tests that kill it. Arguments: the database, and a number of transactions. It prints one line
+ * for each that returned, after "open <pid>".
+ */
+import { writeSync } from 'node:fs';
+import { readFaults } from '../../src/gateway/faults.ts';
+import { openTestStore } from './store.ts';
+
+const [, , path = '', transactions = '0'] = process.argv;
+const say = (line: string): void => void writeSync(1, `${line}\n`);
+
+try {
+  const store = openTestStore(path, { faults: readFaults(process.env) });
+  say(`open ${process.pid}`);
+  const db = store.botDatabases.full;
+  for (let i = 0; i < Number(transactions); i++) {
+    store.connection.botTransaction('full', () =>
+      db.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', '1', `note ${i}`),
+    );
+    say(`committed ${i}`);
+  }
+  // Until it is killed.
+  setInterval(() => {}, 1_000);
+} catch (error) {
+  say(`error ${(error as { code?: string }).code} ${(error as Error).message}`);
+}

@@ -1,0 +1,47 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { readFaults } from '../../src/gateway/faults.ts';
+import { isMisplaced, openStore, type Store, type StoreOptions } from '../../src/gateway/store/store.ts';
+import { createTopology } from '../../src/routing/topology.ts';
+
+export const silent = pino({ level: 'silent' });
+export const noFaults = readFaults({});
+
+/** A folder of its own, removed with everything in it. */
+export function temporaryFolder(): Disposable & { readonly path: string; file(name: string): string } {
+  const path = mkdtempSync(join(tmpdir(), 'guildway-test-'));
+  return {
+    path,
+    file: (name) => join(path, name),
+    [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
+  };
+}
+
+/** A table without any constraint: what is done twice is there twice. */
+export const NOTES =
+  'CREATE TABLE notes (guild_id TEXT NOT NULL, text TEXT NOT NULL) STRICT; CREATE INDEX notes_by_guild ON notes (guild_id)';
+
+/** Options of a store for pod 0 of 1, whose bot has a table of notes. */
+export function storeOptions(path: string, overrides: Partial<StoreOptions> = {}): StoreOptions {
+  return {
+    path,
+    ordinal: 0,
+    topology: createTopology({ strategy: 'md5', pods: 1 }),
+    bot: { tables: ['notes'], migrations: [NOTES] },
+    log: silent,
+    faults: noFaults,
+    ...overrides,
+  };
+}
+
+/** Opens a store that is this pod's. */
+export function openTestStore(path: string, overrides: Partial<StoreOptions> = {}): Store & Disposable {
+  const store = openStore(storeOptions(path, overrides));
+  if (isMisplaced(store)) throw store.misplacement;
+  return Object.assign(store, { [Symbol.dispose]: () => store.close() });
+}
+
+export const notesOf = (store: Store): string[] =>
+  store.botDatabases.full.all<{ text: string }>('SELECT text FROM notes ORDER BY rowid').map(({ text }) => text);

@@ -1,0 +1,16 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
+/** Polls until `condition` holds or returns a value that is not undefined, null or false. @throws when it does not in time */
+export async function until<T>(
+  what: string,
+  condition: () => T | Promise<T>,
+  timeoutMs = 5_000,
+): Promise<Exclude<T, undefined | null | false>> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await condition();
+    if (value !== undefined && value !== null && value !== false) return value as Exclude<T, undefined | null | false>;
+    if (performance.now() > end) throw new Error(`timed out: ${what}`);
+    await delay(10);
+  }
+}
