@@ -41,6 +41,13 @@ export class TestBrowser implements AsyncDisposable {
     return page;
   }
 
+  /** Takes back one that belongs to the test, such as that of a page that is refused. */
+  expectProblem(pattern: RegExp): void {
+    const index = this.#problems.findIndex((problem) => pattern.test(problem));
+    assert.notEqual(index, -1, `nothing like ${pattern} was written into a console`);
+    this.#problems.splice(index, 1);
+  }
+
   /** Fails with what pages wrote into their consoles since the last time. */
   assertNoProblems(): void {
     assert.deepEqual(this.#problems.splice(0), []);

@@ -71,7 +71,7 @@ describe('the guild page', { skip }, () => {
     await page.goto(`${cluster.url}/app/${guild.id}`);
     await page.getByText('Page 1 of 2 · 25 cases').waitFor();
     await page.getByRole('link', { name: 'Older' }).click();
-    await page.getByText('note 1.', { exact: true }).waitFor();
+    await page.getByText('note 1.').waitFor();
     await page.getByRole('textbox', { name: 'Member' }).fill(guild.memberIds[1] as string);
     await page.getByRole('button', { name: 'Show' }).click();
     await page.getByText('Page 1 of 1 · 13 cases').waitFor();
@@ -114,6 +114,7 @@ describe('the guild page', { skip }, () => {
     const page = await browser.page();
     const refused = await page.goto(`${cluster.url}/app/${guild.id}`);
     assert.equal(refused?.status(), 401);
+    browser.expectProblem(/status of 401/);
     await page.getByText('This page needs its link').first().waitFor();
 
     const console = await browser.page();
