@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ChaosOptions, type ChaosReport, runChaos } from '../../testkit/chaos/run.ts';
 import { FAULT_KINDS } from '../../testkit/chaos/schedule.ts';
 import type { Pod } from '../../testkit/cluster/index.ts';
+import { until } from './support.ts';
 
 const SMALL = { httpPods: 2, gatewayPods: 3, guilds: 30, rate: 40, everyMs: 1_200 } as const;
 const INTERACTIONS = { interaction: 1, api: 0, event: 0 } as const;
@@ -46,13 +47,14 @@ describe('history check', () => {
 
   test('without the fsync of a hint it reports loss', async () => {
     const report = await runBroken('no-hint-fsync', {
+      seconds: 6,
       slowShare: 0,
-      async script({ gatewayPods }) {
+      async script({ gatewayPods }, _network, recorder) {
         const [, owner, standIn] = gatewayPods as readonly [Pod, Pod, Pod];
-        await sleep(1_000);
+        await sleep(500);
         await owner.kill();
-        // Hints are acknowledged all the time now; those of the last half second are not on disk.
-        await sleep(1_500);
+        await until('something is deferred', () => recorder.count('deferred') > 0);
+        // What was acknowledged in the last half second is not on disk.
         await standIn.kill();
         await Promise.all([owner.start(), standIn.start()]);
       },

@@ -64,11 +64,11 @@ describe('two owners that name each other', () => {
   after(() => scenario[Symbol.asyncDispose]());
 
   test('redirects end after a bounded number of hops, in time, and nothing is written', async () => {
-    // gateway-0 takes itself for one of two, gateway-1 for one of four; for this guild each names the other.
-    const guildId = guildWith(scenario, { 3: 0, 2: 1, 4: 0 });
+    // gateway-0 takes itself for one of two, gateway-1 for one of five; for this guild each names the other.
+    const guildId = guildWith(scenario, { 3: 0, 2: 1, 5: 0 });
     for (const [ordinal, pods] of [
       [0, 2],
-      [1, 4],
+      [1, 5],
     ] as const) {
       const pod = scenario.gateway(ordinal);
       await pod.stop();

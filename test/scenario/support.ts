@@ -55,7 +55,7 @@ export async function startScenario(options: ClusterOptions = {}): Promise<Scena
       bot: BOT,
       network: network.install,
       ...options,
-      env: { NODE_ENV: 'test', LINK_HEARTBEAT_MS: '1000', ...options.env },
+      env: { NODE_ENV: 'test', LINK_HEARTBEAT_MS: '1000', REQUEST_TIMEOUT_MS: '3000', ...options.env },
     });
   } catch (error) {
     await network.close();

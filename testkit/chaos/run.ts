@@ -42,7 +42,7 @@ export interface ChaosOptions {
   /** Further environment variables of every pod. */
   readonly env?: Readonly<Record<string, string>>;
   /** Runs beside the clients, instead of the schedule of `kinds`: faults that a test has chosen. */
-  readonly script?: (cluster: Cluster, network: FaultNetwork) => Promise<void>;
+  readonly script?: (cluster: Cluster, network: FaultNetwork, recorder: Recorder) => Promise<void>;
   /** How long hints and deferred responses may take to be done after everything is healed. */
   readonly drainMs?: number;
   /** Where databases and logs are left when the verdict is not clean; default a temporary folder. */
@@ -153,7 +153,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
       settleMs: () => Math.max(0, endAt + drainMs - performance.now()),
     });
     const disturb =
-      options.script?.(cluster, network) ??
+      options.script?.(cluster, network, recorder) ??
       injector.run(planFaults({ ...options, lengthMs: lengthMs - LAST_FAULT_MS }));
 
     enter('running');
