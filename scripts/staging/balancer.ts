@@ -4,37 +4,54 @@
  *
  * Environment: BALANCER_PORT.
  */
+import { lookup } from 'node:dns/promises';
 import { createServer as createControl } from 'node:http';
 import { connect, createServer, type Socket } from 'node:net';
 import { json } from 'node:stream/consumers';
 
-export const BALANCER_CONTROL_PORT = 8092;
+const BALANCER_CONTROL_PORT = 8092;
 const PROBE_EVERY_MS = 500;
 
-let endpoints: readonly string[] = [];
-let ready: readonly string[] = [];
+/** A pod that takes part, by name and by the address that it had when it was added. */
+interface Endpoint {
+  readonly name: string;
+  readonly address: string;
+}
+
+let endpoints: readonly Endpoint[] = [];
+let ready: readonly Endpoint[] = [];
 let turn = 0;
 
-async function isReady(name: string): Promise<boolean> {
-  const response = await fetch(`http://${name}:9090/readyz`, { signal: AbortSignal.timeout(2_000) });
+async function isReady({ address }: Endpoint): Promise<boolean> {
+  const response = await fetch(`http://${address}:9090/readyz`, { signal: AbortSignal.timeout(2_000) });
   await response.arrayBuffer();
   return response.status === 200;
 }
 
 async function probe(): Promise<void> {
-  const names = endpoints;
-  const results = await Promise.all(names.map((name) => isReady(name).catch(() => false)));
+  const probed = endpoints;
+  const results = await Promise.all(probed.map((endpoint) => isReady(endpoint).catch(() => false)));
   // Those that were taken out meanwhile stay out.
-  ready = names.filter((name, index) => results[index] && endpoints.includes(name));
+  ready = probed.filter((endpoint, index) => results[index] && endpoints.includes(endpoint));
+}
+
+async function setEndpoints(names: readonly string[]): Promise<void> {
+  const known = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]));
+  // What goes away goes away now, before any name is looked up.
+  ready = ready.filter(({ name }) => names.includes(name));
+  endpoints = await Promise.all(
+    names.map(async (name) => known.get(name) ?? { name, address: (await lookup(name)).address }),
+  );
+  await probe();
 }
 
 function forward(client: Socket, left: number): void {
-  const name = ready[turn++ % Math.max(1, ready.length)];
-  if (name === undefined || left === 0) {
+  const endpoint = ready[turn++ % Math.max(1, ready.length)];
+  if (endpoint === undefined || left === 0) {
     client.destroy();
     return;
   }
-  const upstream = connect({ host: name, port: 3000, noDelay: true });
+  const upstream = connect({ host: endpoint.address, port: 3000, noDelay: true });
   const next = (): void => forward(client, left - 1);
   upstream.once('error', next);
   upstream.once('connect', () => {
@@ -58,11 +75,7 @@ createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
 
 createControl((request, response) => {
   const answer = async (): Promise<unknown> => {
-    if (request.method === 'PUT') {
-      endpoints = (await json(request)) as string[];
-      ready = ready.filter((name) => endpoints.includes(name));
-      await probe();
-    }
+    if (request.method === 'PUT') await setEndpoints((await json(request)) as string[]);
     return { endpoints, ready };
   };
   answer().then(

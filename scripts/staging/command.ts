@@ -8,18 +8,22 @@ export class CommandError extends Error {
   }
 }
 
+interface CommandOptions {
+  readonly input?: string;
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Its standard error is part of the result, as in a log. */
+  readonly merge?: true;
+}
+
 /** Runs a program to its end. @returns its standard output @throws CommandError when it fails */
-export function command(
-  program: string,
-  args: readonly string[],
-  options: { input?: string; cwd?: string; env?: NodeJS.ProcessEnv } = {},
-): Promise<string> {
+export function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: options.cwd, env: options.env, stdio: ['pipe', 'pipe', 'pipe'] });
     const out: Buffer[] = [];
     const err: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => (options.merge ? out : err).push(chunk));
     child.once('error', reject);
     child.once('close', (code, signal) => {
       if (code === 0) resolve(Buffer.concat(out).toString());

@@ -4,16 +4,21 @@
  *
  * Environment: TARGET_URL, where the HTTP service is.
  */
+import { lookup } from 'node:dns/promises';
 import { createServer, type IncomingMessage } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { startDiscordSimulator } from '../../testkit/discord/index.ts';
 import { Load } from './load.ts';
 
-export const DISCORD_PORT = 8090;
-export const CONTROL_PORT = 8091;
+const DISCORD_PORT = 8090;
+const CONTROL_PORT = 8091;
 const GUILDS = 60;
 
-const targetUrl = process.env.TARGET_URL ?? 'http://http-service';
+// A Service's address does not change. Looked up once, so that a name server that stalls while containers come and go (Podman's
+// does) is not taken for a fault of the bot's.
+const target = new URL(process.env.TARGET_URL ?? 'http://http-service');
+target.hostname = (await lookup(target.hostname)).address;
+const targetUrl = target.origin;
 const simulator = await startDiscordSimulator({
   port: DISCORD_PORT,
   host: '0.0.0.0',

@@ -43,6 +43,15 @@ interface Allowed {
   /** 503 for a page of a guild whose owner is away. */
   readonly unavailable: boolean;
 }
+/** A phase as it is noted while it runs. Times are the driver's. */
+interface Step {
+  readonly title: string;
+  readonly allowed: Allowed;
+  readonly notes: readonly string[];
+  readonly from: number;
+  readonly until: number;
+}
+
 const NOTHING: Allowed = { deferrals: false, unavailable: false };
 /** Nothing fails, but an interaction may have to wait for its owner. */
 const ONLY_DEFERRALS: Allowed = { deferrals: true, unavailable: true };
@@ -63,7 +72,7 @@ process.stdout.write(JSON.stringify({ rows, integrity }));
 export async function runStaging(platform: Platform, options: RunOptions): Promise<RunResult> {
   const { say, interactionsPerSecond, pagesPerSecond } = options;
   const driver = new Driver(() => platform.driverUrl());
-  const phases: Phase[] = [];
+  const steps: Step[] = [];
   const ordinals = Array.from({ length: platform.gatewayPods }, (_, ordinal) => ordinal);
   const topology = createTopology({ strategy: 'md5', pods: platform.gatewayPods });
 
@@ -75,17 +84,10 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
     await work((line) => notes.push(line));
     await sleep(CALM_MS);
     const until = await driver.now();
-    // What was sent in the last second may not have its answer yet.
-    const samples = (await driver.samples()).filter(({ sentAt }) => sentAt >= from && sentAt < until - 1_000);
-    const done: Phase = {
-      title,
-      seconds: (until - from) / 1_000,
-      samples,
-      notes,
-      problems: problemsOf(samples, allowed),
-    };
-    phases.push(done);
-    for (const line of [...notes, ...done.problems.map((problem) => `PROBLEM: ${problem}`)]) say(`  ${line}`);
+    const step = { title, allowed, notes, from, until };
+    steps.push(step);
+    const { problems } = toPhase(step, await driver.samples());
+    for (const line of [...notes, ...problems.map((problem) => `PROBLEM: ${problem}`)]) say(`  ${line}`);
   }
 
   const deployedAt = performance.now();
@@ -144,6 +146,8 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
   await driver.setRate(0, 0);
   const unsettled = await driver.settle(30_000);
   const samples = await driver.samples();
+  // Once more from the whole history: by now the last answers are in.
+  const phases = steps.map((step) => toPhase(step, samples));
   const rows: Row[] = [];
   const integrity: string[] = [];
   for (const ordinal of ordinals) {
@@ -189,6 +193,11 @@ async function checkNames(platform: Platform): Promise<string[]> {
       process.stdout.write(JSON.stringify(found.map(({ address }) => address))));`;
   const addresses = JSON.parse(await platform.run(httpPod as string, script)) as string[];
   return addresses.map((address, ordinal) => `${gatewayName(ordinal)}.gateway-internal is ${address}, by DNS`);
+}
+
+function toPhase({ title, allowed, notes, from, until }: Step, history: readonly Sample[]): Phase {
+  const samples = history.filter(({ sentAt }) => sentAt >= from && sentAt < until);
+  return { title, notes, samples, seconds: (until - from) / 1_000, problems: problemsOf(samples, allowed) };
 }
 
 function problemsOf(samples: readonly Sample[], allowed: Allowed): string[] {

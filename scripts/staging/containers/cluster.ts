@@ -50,8 +50,8 @@ class ContainerPlatform implements Platform {
     await this.#removeEverything();
     await this.#do('network', 'create', '--label', LABEL, NETWORK);
     if ('start' in this.#backups) await this.#backups.start(LABEL);
-    await this.#startDriver();
     await this.#startBalancer();
+    await this.#startDriver();
     await Promise.all(this.#ordinals().map((ordinal) => this.#startGateway(ordinal)));
     await Promise.all(this.#ordinals().map((ordinal) => this.#awaitReady(gatewayName(ordinal))));
     await this.scaleHttp(2);
@@ -118,7 +118,7 @@ class ContainerPlatform implements Platform {
   }
 
   logs(pod: string): Promise<string> {
-    return this.#do('logs', pod);
+    return command(this.#engine.program, ['logs', pod], { merge: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -233,20 +233,31 @@ class ContainerPlatform implements Platform {
   async #stop(name: string, spec: ContainerSpec): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, spec.preStopSeconds * 1_000));
     await this.#do('stop', '--time', String(spec.graceSeconds - spec.preStopSeconds), name);
-    const code = (await this.#do('inspect', '--format', '{{.State.ExitCode}}', name)).trim();
+    const code = await this.#inspect(name, '{{.State.ExitCode}}');
     if (code !== '0') throw new Error(`${name} ended with code ${code}:\n${(await this.logs(name)).slice(-2_000)}`);
   }
 
   async #awaitReady(name: string): Promise<void> {
     const probe =
       "fetch('http://127.0.0.1:9090/readyz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))";
-    await until(`${name} ready`, READY_MS, () => this.run(name, probe).then(() => true)).catch(async (error: Error) => {
-      throw new Error(`${error.message}\n${(await this.logs(name).catch(() => '')).slice(-3_000)}`);
+    let ended = '';
+    await until(`${name} ready`, READY_MS, async () => {
+      if ((await this.#inspect(name, '{{.State.Running}}')) !== 'true') {
+        ended = ` but it ended with code ${await this.#inspect(name, '{{.State.ExitCode}}')}`;
+        return true;
+      }
+      return this.run(name, probe).then(() => true);
+    }).catch(async (error: Error) => {
+      throw new Error(`${error.message}\n${(await this.logs(name)).slice(-3_000)}`);
     });
+    if (ended !== '') throw new Error(`${name} should be ready,${ended}:\n${(await this.logs(name)).slice(-3_000)}`);
   }
 
-  async #addressOf(name: string): Promise<string> {
-    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
+  #addressOf(name: string): Promise<string> {
+    return this.#inspect(name, '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}');
+  }
+
+  async #inspect(name: string, format: string): Promise<string> {
     return (await this.#do('inspect', '--format', format, name)).trim();
   }
 
