@@ -33,6 +33,7 @@ test('the manifest tells HTTP pods how each command may be answered for', () => 
   const { commands, components, modals } = manifestOf(modbot);
   assert.deepEqual(commands.warn, { ephemeral: false, deferrable: true, type: 5 });
   assert.deepEqual(commands.note, { ephemeral: true, deferrable: true, type: 5 });
+  assert.equal(commands.modlog?.ephemeral, true);
   assert.equal(commands.Report?.deferrable, false);
   assert.equal(components.modlog?.type, 6);
   assert.equal(modals.report?.ephemeral, true);
@@ -129,7 +130,7 @@ test('with at-limit timeout the member is timed out, and a refusal is told', asy
 
 test('autocomplete suggests earlier reasons of this guild, the most used first', async () => {
   await using harness = await createHarness();
-  for (const reason of ['Spam in general', 'Insults', 'Spam links', 'Spam links', 'x'.repeat(101)]) {
+  for (const reason of ['Spam links', 'Spam links', 'Insults', 'Spam in general', 'x'.repeat(101)]) {
     await useCommand(harness.context(), 'warn', warnOptions(reason));
   }
   await useCommand(harness.context({ guildId: '81384788765712384' }), 'warn', warnOptions('Spam elsewhere'));
@@ -138,7 +139,7 @@ test('autocomplete suggests earlier reasons of this guild, the most used first',
       ({ value }) => value,
     );
   assert.deepEqual(await suggest('spam'), ['Spam links', 'Spam in general']);
-  assert.deepEqual(await suggest(''), ['Spam links', 'Insults', 'Spam in general']);
+  assert.deepEqual(await suggest(''), ['Spam links', 'Spam in general', 'Insults']);
   assert.deepEqual(await suggest('%'), []);
 });
 
