@@ -23,6 +23,16 @@ export function readPod(path: string, pod: number): PodContent {
   }
 }
 
+/** How many rows a pod's database has, without reading them. */
+export function countRows(path: string): number {
+  const database = new DatabaseSync(path, { readOnly: true });
+  try {
+    return (database.prepare('SELECT count(*) AS count FROM operations').get() as { count: number }).count;
+  } finally {
+    database.close();
+  }
+}
+
 /** The rows of all pods, and the hints that are left. */
 export function readPods(paths: readonly string[]): PodContent {
   const pods = paths.map((path, pod) => readPod(path, pod));

@@ -20,7 +20,11 @@ export function linkChannel(link: LinkClient): HintChannel {
         facts: { sent: false },
       });
     },
-    send: (request, timeoutMs) => link.request(request, timeoutMs),
+    // Not request(): that would wait for a connection, and send everything that waited at once.
+    send: (request, timeoutMs) =>
+      new Promise((resolve, reject) => {
+        link.send(request, timeoutMs, (error, response) => (response === null ? reject(error) : resolve(response)));
+      }),
     close: () => link.close(),
   };
 }

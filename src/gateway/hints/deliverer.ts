@@ -9,7 +9,8 @@ import type { Hint, HintEntry, HintStore } from '../store/hints.ts';
 import type { HintChannel } from './channel.ts';
 import { deliveryRequest, type Verdict, verdictOf } from './delivery.ts';
 import type { ExpiryNotice } from './expiry-notice.ts';
-import { type Attempt, Lane, type Pending } from './lane.ts';
+import { type Attempt, Lane } from './lane.ts';
+import type { Pending } from './lane-queue.ts';
 
 export interface DelivererOptions {
   readonly store: HintStore;
@@ -196,7 +197,7 @@ export class Deliverer {
   async #expire(hint: Hint): Promise<void> {
     const { store, notice, metrics, log } = this.#options;
     if (!(await notice.expired(hint))) return;
-    for (const lane of this.#lanes.values()) lane.remove(hint.id);
+    for (const lane of this.#lanes.values()) lane.remove(hint);
     store.remove(hint.id);
     metrics.hintsExpired.inc();
     const { identity, guildId, uncertain, storedAt } = hint;

@@ -2,18 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fullJitter } from '../../link/backoff.ts';
 import type { HintEntry } from '../store/hints.ts';
 import type { HintChannel } from './channel.ts';
-
-/** A hint that waits in a lane. */
-export interface Pending {
-  readonly entry: HintEntry;
-  /** Unix milliseconds. */
-  notBefore: number;
-  attempts: number;
-  /** Its owner has seen it, so those behind it need not wait for it any more. */
-  reached: boolean;
-  /** How often it was sent on to another owner in a row. */
-  hops: number;
-}
+import { LaneQueue, type Pending } from './lane-queue.ts';
 
 /**
  * What became of an attempt.
@@ -30,6 +19,7 @@ export interface LaneOptions {
   readonly attempt: (pending: Pending, channel: HintChannel) => Promise<Attempt>;
   /** Called when nothing is left; the lane is not used after it. */
   readonly onIdle: () => void;
+  /** Unix milliseconds. */
   readonly now: () => number;
   readonly random: () => number;
 }
@@ -49,13 +39,11 @@ const RETRY_CAP_MS = 5_000;
  */
 export class Lane {
   readonly #options: LaneOptions;
-  /** In the order of arrival. */
-  #queue: Pending[] = [];
-  readonly #busyGuilds = new Set<string>();
-  readonly #inFlight = new Set<Pending>();
+  readonly #queue = new LaneQueue();
+  readonly #inFlight = new Map<number, Pending>();
   #running = false;
   #stopped = false;
-  #laterFailures = 0;
+  #failuresInARow = 0;
   #pausedUntil = 0;
   #tokens = 0;
   #refilledAt: number;
@@ -67,7 +55,7 @@ export class Lane {
 
   /** Everything in it, waiting or on its way. */
   *pending(): Iterable<Pending> {
-    yield* this.#inFlight;
+    yield* this.#inFlight.values();
     yield* this.#queue;
   }
 
@@ -76,21 +64,17 @@ export class Lane {
   }
 
   isInFlight(id: number): boolean {
-    for (const { entry } of this.#inFlight) if (entry.id === id) return true;
-    return false;
+    return this.#inFlight.has(id);
   }
 
   add(pending: Pending): void {
-    // From the end, because new hints belong there; one that comes back goes to its old place.
-    let at = this.#queue.length;
-    while (at > 0 && (this.#queue[at - 1] as Pending).entry.id > pending.entry.id) at--;
-    this.#queue.splice(at, 0, pending);
+    this.#queue.add(pending);
     if (!this.#running && !this.#stopped) void this.#run();
   }
 
   /** Takes a waiting hint out. */
-  remove(id: number): void {
-    this.#queue = this.#queue.filter(({ entry }) => entry.id !== id);
+  remove(entry: Pick<HintEntry, 'id' | 'guildId'>): void {
+    this.#queue.remove(entry);
   }
 
   /** Sends nothing more; what is in flight ends by itself. */
@@ -104,13 +88,14 @@ export class Lane {
   }
 
   async #run(): Promise<void> {
-    const { channel, random } = this.#options;
+    const { channel, now, random } = this.#options;
     this.#running = true;
-    while (!this.#stopped && this.#queue.length > 0) {
+    while (!this.#stopped && this.#queue.size > 0) {
       let pauseMs = TICK_MS * (0.5 + random());
       try {
         await channel.connect();
-        if (!this.#stopped) this.#startDue();
+        this.#queue.wake(now());
+        this.#startDue();
       } catch {
         pauseMs = AWAY_PAUSE_MS * (0.5 + random());
       }
@@ -120,58 +105,43 @@ export class Lane {
     this.#endIfIdle();
   }
 
-  /** Starts what may go now, and keeps the rest in order. */
   #startDue(): void {
     const now = this.#options.now();
+    if (this.#stopped || now < this.#pausedUntil) return;
     this.#refill(now);
-    if (now < this.#pausedUntil) return;
-    const blocked = new Set(this.#busyGuilds);
-    const kept: Pending[] = [];
-    for (const pending of this.#queue) {
-      const { guildId } = pending.entry;
-      const ready =
-        this.#tokens >= 1 &&
-        this.#inFlight.size < MAX_IN_FLIGHT &&
-        pending.notBefore <= now &&
-        (guildId === null || !blocked.has(guildId));
-      if (ready) {
-        this.#tokens--;
-        void this.#start(pending);
-      } else {
-        kept.push(pending);
-      }
-      if (guildId !== null && !pending.reached) blocked.add(guildId);
+    while (this.#tokens >= 1 && this.#inFlight.size < MAX_IN_FLIGHT) {
+      const next = this.#queue.take(now);
+      if (next === null) return;
+      this.#tokens--;
+      void this.#start(next);
     }
-    this.#queue = kept;
   }
 
   async #start(pending: Pending): Promise<void> {
-    const { guildId } = pending.entry;
     const { attempt, channel, now, random } = this.#options;
-    this.#inFlight.add(pending);
-    const holds = guildId !== null && !pending.reached;
-    if (holds) this.#busyGuilds.add(guildId);
+    this.#inFlight.set(pending.entry.id, pending);
     const outcome = await attempt(pending, channel);
-    this.#inFlight.delete(pending);
-    if (holds) this.#busyGuilds.delete(guildId);
+    this.#inFlight.delete(pending.entry.id);
+    this.#queue.release(pending);
     if (outcome === 'later') {
-      this.#pauseAll(now());
+      this.#pause(now());
       this.add(pending);
       return;
     }
-    this.#laterFailures = 0;
+    this.#failuresInARow = 0;
     if (outcome === 'again') {
       pending.reached = true;
       pending.notBefore = now() + MIN_PAUSE_MS + fullJitter(pending.attempts++, RETRY_BASE_MS, RETRY_CAP_MS, random);
       this.add(pending);
     }
+    this.#startDue();
     this.#endIfIdle();
   }
 
-  /** As long as the pod serves nothing it is asked less and less often. */
-  #pauseAll(now: number): void {
+  /** As long as the owner serves nothing it is asked less and less often. */
+  #pause(now: number): void {
     this.#pausedUntil =
-      now + MIN_PAUSE_MS + fullJitter(this.#laterFailures++, RETRY_BASE_MS, PAUSE_CAP_MS, this.#options.random);
+      now + MIN_PAUSE_MS + fullJitter(this.#failuresInARow++, RETRY_BASE_MS, PAUSE_CAP_MS, this.#options.random);
   }
 
   #refill(now: number): void {
@@ -182,7 +152,7 @@ export class Lane {
   }
 
   #endIfIdle(): void {
-    if (this.#running || this.#stopped || this.#queue.length > 0 || this.#inFlight.size > 0) return;
+    if (this.#running || this.#stopped || this.#queue.size > 0 || this.#inFlight.size > 0) return;
     this.#stopped = true;
     this.#options.channel.close();
     this.#options.onIdle();
