@@ -61,6 +61,8 @@ class Sessions implements DiscordSessions {
         if (this.#stopping.signal.aborted) return;
         this.#shards.update(shardId, session);
       },
+      // Which pod a session is of, for whoever looks from Discord's side, such as the simulator's console.
+      identifyProperties: { browser: 'guildway', device: `gateway-${ordinal}`, os: process.platform },
       buildIdentifyThrottler: () => ({ waitForIdentify: (shardId, signal) => this.#waitForIdentify(shardId, signal) }),
     });
     this.#gate = new IdentifyGate({
