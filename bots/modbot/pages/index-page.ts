@@ -73,7 +73,7 @@ try {
     link.href = '/app/' + id;
     link.textContent = name ?? id;
     cell(row, link);
-    cell(row, 'gateway-' + pod, 'quiet');
+    cell(row, 'gateway-' + pod, 'quiet fixed');
     cell(row, cases, 'number');
     cell(row, messages, 'number');
   }

@@ -60,7 +60,7 @@ th { text-align: left; font-weight: 500; font-size: 13px; color: var(--quiet); p
 td { padding: 9px 16px 9px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:last-child, td:last-child { padding-right: 0; }
 tr:last-child td { border-bottom: 0; }
-.log td { white-space: nowrap; }
+.log td, .fixed { white-space: nowrap; }
 .log .reason { width: 100%; white-space: normal; overflow-wrap: anywhere; }
 .log .when { text-align: right; }
 .number { text-align: right; font-variant-numeric: tabular-nums; }

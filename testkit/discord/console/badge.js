@@ -27,9 +27,14 @@ export function duration(ms) {
 /** The gateway pod that answered, in its colour. @param {any} reply */
 export function podChip({ pod, outcome }) {
   if (pod === null) return h('span', { class: 'pod none' }, outcome === 'deferred' ? 'owner away' : 'no pod');
-  const chip = h('span', { class: 'pod' }, `gateway-${pod}`);
-  chip.style.setProperty('--hue', String(hueOfPod(Number(pod))));
-  return chip;
+  return podName(Number(pod));
+}
+
+/** The name of a gateway pod in its colour. @param {number} ordinal */
+export function podName(ordinal) {
+  const name = h('span', { class: 'pod' }, `gateway-${ordinal}`);
+  name.style.setProperty('--hue', String(hueOfPod(ordinal)));
+  return name;
 }
 
 /**

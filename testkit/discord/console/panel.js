@@ -1,5 +1,5 @@
 import { post } from './api.js';
-import { duration, outcomeOf, podChip } from './badge.js';
+import { duration, outcomeOf, podChip, podName } from './badge.js';
 import { byId, h } from './dom.js';
 import { commandLabel } from './message.js';
 
@@ -87,7 +87,7 @@ export class Panel {
             h('span', { class: 'visually-hidden' }, session.connected ? 'connected' : 'waits to be resumed'),
             `${session.shard}/${session.numShards}`,
           ),
-          h('td', {}, ownerOf(session)),
+          h('td', {}, ordinalOf(session) === null ? ownerOf(session) : podName(ordinalOf(session))),
           h('td', { class: 'number', title: 'Events sent' }, session.seq),
           h('td', { class: 'number', title: 'Resumed' }, session.resumes),
           h(
@@ -174,8 +174,13 @@ export class Panel {
   }
 }
 
-/** Which pod a session is of, where it says so when it identifies. */
+/** Who a session is of, as it said when it identified: a gateway pod, or a library. @param {any} session */
 function ownerOf(session) {
-  const device = session.properties?.device ?? '';
-  return /gateway-\d+/.exec(device)?.[0] ?? device;
+  return session.properties?.device ?? '';
+}
+
+/** The gateway pod's ordinal, or null for another client. @param {any} session */
+function ordinalOf(session) {
+  const ordinal = /^gateway-(\d+)$/.exec(ownerOf(session))?.[1];
+  return ordinal === undefined ? null : Number(ordinal);
 }
