@@ -26,8 +26,8 @@ type Data = Readonly<Record<string, unknown>> & { readonly flags?: number };
 /** The routes of an interaction's webhook, which need no authorization but its token. */
 function webhookOf({ application_id, token }: APIInteraction) {
   const original = Routes.webhookMessage(application_id, token, '@original');
-  const asEdit = ({ flags, ...data }: Data) =>
-    flags === undefined ? data : { ...data, flags: flags & EDITABLE_FLAGS };
+  const asEdit = ({ flags = 0, ...data }: Data) =>
+    (flags & EDITABLE_FLAGS) === 0 ? data : { ...data, flags: flags & EDITABLE_FLAGS };
   return {
     edit: (data: Data): WebhookCall => ({ method: 'PATCH', route: original, body: asEdit(data) }),
     remove: (): WebhookCall => ({ method: 'DELETE', route: original }),
