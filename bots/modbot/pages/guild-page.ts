@@ -114,7 +114,7 @@ ${
   log.total === 0
     ? emptyLog(view)
     : html`<table class="log">
-<thead><tr><th scope="col">#</th><th scope="col">Kind</th><th scope="col">Member</th><th scope="col">Reason</th><th scope="col">When</th></tr></thead>
+<thead><tr><th scope="col">#</th><th scope="col">Kind</th><th scope="col">Member</th><th scope="col">Reason</th><th scope="col" class="number">When</th></tr></thead>
 <tbody>${log.cases.map((entry) => logRow(guildId, entry, view, now))}</tbody>
 </table>
 <nav class="paging" aria-label="Pages of the log">
