@@ -105,6 +105,8 @@ meter::-moz-meter-bar { background: var(--bar); border-radius: 3px; }
   .numbers { padding: 0; grid-template-columns: 1fr 1fr; }
   .numbers div:last-child { grid-column: 1 / -1; }
   .numbers div { padding: 12px 16px; }
+  th, td { padding-right: 10px; }
+  td a { overflow-wrap: anywhere; }
   .log, .log tbody, .log td { display: block; }
   .log thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   .log tr { display: grid; grid-template-columns: auto auto 1fr; gap: 2px 10px; padding: 12px 0; border-bottom: 1px solid var(--line); }
