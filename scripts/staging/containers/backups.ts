@@ -74,6 +74,8 @@ class LitestreamBackups implements Backups {
   readonly #versitygw: string;
   readonly #manifest = readLitestream();
   #label = '';
+  /** Not its name: Podman's name server stalls while containers come and go, and Litestream would wait for it when it ends. */
+  #s3Address = '';
 
   constructor(engine: Engine, litestream: string, versitygw: string) {
     this.#engine = engine;
@@ -101,6 +103,8 @@ class LitestreamBackups implements Backups {
       entrypoint: '/versitygw',
       args: ['--quiet', '--port', `:${S3_PORT}`, '--access', key, '--secret', secret, 'posix', '/data'],
     });
+    const format = '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}';
+    this.#s3Address = (await this.#do('inspect', '--format', format, S3)).trim();
     const probe = `fetch('http://127.0.0.1:${S3_PORT}/').then(() => process.exit(0), () => process.exit(1))`;
     await until('the S3 server', 30_000, () => this.#do('exec', S3, 'node', '-e', probe).then(() => true));
   }
@@ -133,7 +137,7 @@ class LitestreamBackups implements Backups {
       BACKUP_BUCKET: BUCKET,
       BACKUP_PREFIX: 'guildway',
       BACKUP_REGION: 'us-east-1',
-      BACKUP_ENDPOINT: `http://${S3}:${S3_PORT}`,
+      BACKUP_ENDPOINT: `http://${this.#s3Address}:${S3_PORT}`,
       AWS_ACCESS_KEY_ID: CREDENTIALS.access,
       AWS_SECRET_ACCESS_KEY: CREDENTIALS.secret,
     };
