@@ -23,7 +23,7 @@ function serveGuildPage(request: Request, url: URL, guildId: string, context: Bo
   const key = url.searchParams.get('key');
   if (key !== null && isPageKey(key, guildId, context)) {
     // The key moves from the address, where it would be seen and shared, into a cookie.
-    const secure = url.protocol === 'https:' || request.headers.get('x-forwarded-proto') === 'https' ? 'https' : 'http';
+    const secure = url.protocol === 'https:' ? 'https' : 'http';
     return redirect(`/app/${guildId}`, { 'set-cookie': keyCookie(guildId, key, secure) });
   }
   return mayRead(request, guildId, context)
