@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const executablePath = process.env.CHROMIUM_PATH ?? CANDIDATES.find((path) => existsSync(path));
+const executablePath = process.env.CHROMIUM_PATH || CANDIDATES.find((path) => existsSync(path));
 
 /** Why browser tests are skipped, or false. With GUILDWAY_REQUIRE_BROWSER=1 a missing browser is a failure. */
 export const skip =
