@@ -154,17 +154,14 @@ export class Edge {
     }
     const deadlineAt = startedAt + config.requestTimeoutMs;
     const linkable = owner.link !== null && owner.link.state !== 'plain';
-    if (!linkable || length === null || length > MAX_LINK_BODY || match?.rule.stream === true || wantsEvents(request)) {
-      settle('stream', this.#stream(owner, request, response, requestId, deadlineAt));
+    const streams = length === null || length > MAX_LINK_BODY || match?.rule.stream === true;
+    if (streams || (length === 0 && (!linkable || wantsEvents(request)))) {
+      settle(route, this.#stream(owner, null, request, response, requestId, deadlineAt));
       return;
     }
     if (length > 0) {
-      settle(
-        route,
-        readBody(request, MAX_LINK_BODY).then((body) =>
-          this.#whole(owner, body, request, response, requestId, deadlineAt),
-        ),
-      );
+      // A small body is read first, so that it can be sent again if it was certainly not sent.
+      settle(route, this.#small(owner, request, response, requestId, deadlineAt));
       return;
     }
     this.#hot(owner, route, request, response, requestId, deadlineAt, done, settle);
@@ -237,27 +234,50 @@ export class Edge {
     }
   }
 
-  async #stream(
+  async #small(
     owner: Upstream,
     request: IncomingMessage,
     response: ServerResponse,
     requestId: string,
     deadlineAt: number,
   ): Promise<number | null> {
-    const { config, exchange } = this.#options;
-    const headers = this.#headers(request, requestId);
-    // A body that has begun to stream is gone; what has none, and may arrive twice, can be tried again.
-    const hasBody = declaredLength(request) !== 0;
-    const once = async (timeoutMs: number): Promise<number> => {
-      const { maxBodyBytes, name: httpPod } = config;
-      await throughBreaker(owner, () =>
-        forwardStream({ upstream: owner, request, response, headers, requestId, maxBodyBytes, timeoutMs, httpPod }),
-      );
-      return owner.ordinal;
-    };
+    let body: Buffer;
     try {
-      if (hasBody) return await once(deadlineAt - performance.now());
-      return await exchange.retrying(owner, deadlineAt, repeatable(request), once);
+      body = await readBody(request, MAX_LINK_BODY);
+    } catch (error) {
+      this.#fail(error as GuildwayError, request, response, requestId);
+      return null;
+    }
+    const plain = owner.link === null || owner.link.state === 'plain' || wantsEvents(request);
+    if (plain) return this.#stream(owner, body, request, response, requestId, deadlineAt);
+    return this.#whole(owner, body, request, response, requestId, deadlineAt);
+  }
+
+  /** Over plain HTTP, the response streaming. */
+  async #stream(
+    owner: Upstream,
+    body: Buffer | null,
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    deadlineAt: number,
+  ): Promise<number | null> {
+    const { config, exchange } = this.#options;
+    const { maxBodyBytes, name: httpPod } = config;
+    const headers = this.#headers(request, requestId);
+    let answered = owner;
+    const once = (timeoutMs: number): Promise<number> =>
+      exchange.following(owner, (pod) => {
+        answered = pod;
+        const streamed = { upstream: pod, body, headers, request, response, requestId };
+        return throughBreaker(pod, () => forwardStream({ ...streamed, maxBodyBytes, timeoutMs, httpPod }));
+      });
+    try {
+      // A body that has begun to stream is gone; what has none, or has been read, can be sent again.
+      const uploads = body === null && declaredLength(request) !== 0;
+      if (uploads) await once(deadlineAt - performance.now());
+      else await exchange.retrying(owner, deadlineAt, repeatable(request), once);
+      return answered.ordinal;
     } catch (error) {
       this.#fail(error as GuildwayError, request, response, requestId);
       return null;
@@ -409,7 +429,8 @@ function guildIn(match: RouteMatch | null, request: IncomingMessage, url: string
   });
 }
 
-const wantsEvents = (request: IncomingMessage): boolean => request.headers.accept === 'text/event-stream';
+const wantsEvents = (request: IncomingMessage): boolean =>
+  request.headers.accept?.startsWith('text/event-stream') === true;
 
 /** Whether a request may reach its owner twice without harm: by its method, or because the owner recognises it. */
 const repeatable = (request: IncomingMessage): boolean =>

@@ -10,6 +10,7 @@ import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
 import { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
+import { createSharedLookup } from './forward/lookup.ts';
 import { Upstream } from './forward/upstream.ts';
 import { InteractionEndpoint } from './interactions/endpoint.ts';
 import { SignatureVerifier } from './interactions/verify.ts';
@@ -40,6 +41,7 @@ export async function startHttpService({
   registry,
 }: HttpServiceOptions): Promise<Service> {
   const metrics = new HttpMetrics(registry);
+  const lookup = createSharedLookup();
   const upstreams = Array.from(
     { length: topology.pods },
     (_, ordinal) =>
@@ -51,6 +53,7 @@ export async function startHttpService({
         name: config.name,
         heartbeatMs: config.linkHeartbeatMs,
         connectTimeoutMs: config.connectTimeoutMs,
+        lookup,
         maxInFlight: config.linkMaxInFlight,
         breaker: new Breaker({ failures: config.breakerFailures, openMs: config.breakerOpenMs }),
         log,
@@ -91,8 +94,9 @@ export async function startHttpService({
     server.once('listening', resolve);
     server.once('error', reject);
   });
-  // Dialled now, so that the first request need not wait; and kept, whoever is away now.
-  for (const { link } of upstreams) link?.connect().catch(() => {});
+  // Dialled now, so that the first request need not wait; and kept, whoever is away now. The pod is not ready before each has been
+  // tried (CONNECT_TIMEOUT_MS at most): else a new pod would defer what its elders answer at once.
+  await Promise.allSettled(upstreams.map(({ link }) => link?.connect()));
 
   let drained: Promise<void> | null = null;
   return {

@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCode, GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER, headerValue } from '../../link/message.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
 import type { HttpMetrics } from '../metrics.ts';
@@ -24,7 +24,12 @@ export interface Answer {
   readonly pod: number;
 }
 
+/** What a pod made of an attempt: it did what was asked, or says (421) who would. */
+export type Outcome<T> = { readonly done: T } | { readonly redirect: HeaderList };
+
 const RETRY_CAP_MS = 500;
+/** A disagreement about owners concerns every request: it is logged this often at most. */
+const LOG_PAUSE_MS = 1_000;
 
 /** Failures that another attempt would only repeat. */
 const FINAL: ReadonlySet<string> = new Set(['CANCELLED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
@@ -38,6 +43,7 @@ const SAYS_NOTHING: ReadonlySet<string> = new Set(['CANCELLED', 'BODY_TOO_LARGE'
 /** Sends whole requests to owners, again where that is safe, and follows a redirect once. */
 export class Exchange {
   readonly #options: ExchangeOptions;
+  #disagreedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -99,19 +105,31 @@ export class Exchange {
     }
   }
 
-  async #askOnce(owner: Upstream, request: GatewayRequest, timeoutMs: number): Promise<Answer> {
-    const response = await this.#attempt(owner, request, timeoutMs);
-    if (response.status !== 421) return { response, pod: owner.ordinal };
-    // The pods disagree. Follow once: with two that point at each other there would be no end.
-    const named = Number(headerValue(response.headers, HEADER.owner) ?? Number.NaN);
-    const { upstreams, topology, log } = this.#options;
+  #askOnce(owner: Upstream, request: GatewayRequest, timeoutMs: number): Promise<Answer> {
+    return this.following(owner, async (pod) => {
+      const response = await throughBreaker(pod, () => pod.request(request, timeoutMs));
+      if (response.status === 421) return { redirect: response.headers };
+      return { done: { response, pod: pod.ordinal } };
+    });
+  }
+
+  /**
+   * Runs `attempt` at a pod and, if that says that another one is the owner, at that one: once, as with two that point at
+   * each other there would be no end.
+   * @throws GuildwayError TOPOLOGY_MISMATCH: nothing was done, and an operator must look at it
+   */
+  async following<T>(owner: Upstream, attempt: (pod: Upstream) => Promise<Outcome<T>>): Promise<T> {
+    const first = await attempt(owner);
+    if ('done' in first) return first.done;
+    const { upstreams, topology } = this.#options;
+    const named = Number(headerValue(first.redirect, HEADER.owner) ?? Number.NaN);
     const next = upstreams[named];
     const ours = `${topology.fingerprint} epoch ${topology.epoch}`;
-    const theirs = `epoch ${headerValue(response.headers, HEADER.epoch) ?? 'unknown'}`;
-    log.warn({ pod: owner.ordinal, named, ours, theirs }, 'a pod says that it is not the owner');
+    const theirs = theirTopology(owner, headerValue(first.redirect, HEADER.epoch));
+    this.#logDisagreement({ pod: owner.ordinal, named, ours, theirs });
     if (next !== undefined && next !== owner) {
-      const followed = await this.#attempt(next, request, timeoutMs);
-      if (followed.status !== 421) return { response: followed, pod: next.ordinal };
+      const second = await attempt(next);
+      if ('done' in second) return second.done;
     }
     throw owner.error(
       'TOPOLOGY_MISMATCH',
@@ -120,9 +138,19 @@ export class Exchange {
     );
   }
 
-  #attempt(upstream: Upstream, request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
-    return throughBreaker(upstream, () => upstream.request(request, timeoutMs));
+  #logDisagreement(facts: Record<string, unknown>): void {
+    const now = performance.now();
+    if (now - this.#disagreedAt < LOG_PAUSE_MS) return;
+    this.#disagreedAt = now;
+    this.#options.log.warn(facts, 'a pod says that it is not the owner of a guild');
   }
+}
+
+function theirTopology({ link }: Upstream, epoch: string | undefined): string {
+  const known = link?.peer?.topology;
+  if (known === undefined) return `epoch ${epoch ?? 'unknown'}`;
+  const { strategy, shards, pods } = known;
+  return `${strategy}/${shards === null ? '' : `${shards}/`}${pods} epoch ${epoch ?? known.epoch}`;
 }
 
 /** Runs one attempt, unless the pod has been failing, and tells its breaker how it went. */

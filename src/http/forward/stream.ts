@@ -3,8 +3,10 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { declaredLength } from '../body.ts';
 import { responseHeaders } from '../headers.ts';
-import type { Upstream } from './upstream.ts';
+import type { Outcome } from './exchange.ts';
+import type { PlainAttempt, Upstream } from './upstream.ts';
 
 const ASCII = /^[\0-\x7f]*$/;
 
@@ -33,39 +35,53 @@ export async function forwardStream(options: {
   upstream: Upstream;
   request: IncomingMessage;
   response: ServerResponse;
+  /** The body, where it has been read already; null: it streams, if there is one, and is sent once at most. */
+  body: Buffer | null;
   headers: HeaderList;
   maxBodyBytes: number;
   timeoutMs: number;
   httpPod: string;
   requestId: string;
-}): Promise<number> {
+}): Promise<Outcome<number>> {
   const { upstream, request, response, timeoutMs } = options;
   const method = request.method as 'GET';
   const target = request.url as string;
-  const hasBody = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+  const streams = options.body === null && declaredLength(request) !== 0;
+  const attempt: PlainAttempt = { begun: false };
   const controller = new AbortController();
-  const timer = setTimeout(
-    () => controller.abort(new DOMException('no response in time', 'TimeoutError')),
-    Math.max(1, timeoutMs),
-  );
+  let timer: NodeJS.Timeout | undefined;
+  const startTimer = (): void => {
+    const late = () => controller.abort(new DOMException('no response in time', 'TimeoutError'));
+    timer = setTimeout(late, Math.max(1, timeoutMs));
+  };
+  // An upload may take as long as the server lets a client take for its body: the pod's time starts at its end.
+  if (streams) request.once('end', startTimer);
+  else startTimer();
   const gone = (): void =>
     controller.abort(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: true } }));
   response.once('close', gone);
   try {
-    const body = hasBody ? request.pipe(new Bounded(options.maxBodyBytes)) : null;
-    if (body !== null) request.once('error', (error) => body.destroy(error));
+    const upload = streams ? request.pipe(new Bounded(options.maxBodyBytes)) : null;
+    if (upload !== null) request.once('error', (error) => upload.destroy(error));
     const upstreamResponse = await upstream.plain.request({
       method,
       path: target,
       headers: [...options.headers, ...upstream.plainHeaders(method, target, timeoutMs)],
-      body,
+      body: upload ?? options.body,
+      opaque: attempt,
       responseHeaders: 'raw',
       signal: controller.signal,
     });
     clearTimeout(timer);
+    request.off('end', startTimer);
+    upstream.breaker.succeeded();
     const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part, i) =>
       i % 2 === 0 ? part.toString('latin1').toLowerCase() : part.toString('latin1'),
     );
+    if (upstreamResponse.statusCode === 421 && headerValue(raw, HEADER.owner) !== undefined && !streams) {
+      await upstreamResponse.body.dump();
+      return { redirect: raw };
+    }
     const list = responseHeaders(raw);
     const length = headerValue(raw, 'content-length');
     if (length !== undefined && upstreamResponse.statusCode !== 204) list.push('content-length', length);
@@ -82,17 +98,18 @@ export async function forwardStream(options: {
     // change what is beyond ASCII; those wait for the body.
     if (ASCII.test(raw.join(''))) response.flushHeaders();
     await pipeline(upstreamResponse.body, response);
-    return upstreamResponse.statusCode;
+    return { done: upstreamResponse.statusCode };
   } catch (cause) {
     if (response.headersSent) {
       // Half a response cannot be taken back: the caller must see that it is one.
       response.destroy();
-      return 502;
+      return { done: 502 };
     }
     if (cause instanceof GuildwayError) throw cause;
-    throw upstream.plainError(cause);
+    throw upstream.plainError(cause, attempt);
   } finally {
     clearTimeout(timer);
+    request.off('end', startTimer);
     response.off('close', gone);
   }
 }

@@ -1,4 +1,5 @@
-import { Pool } from 'undici';
+import type { LookupFunction } from 'node:net';
+import { DecoratorHandler, type Dispatcher, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { type Done, LinkClient, type LinkClientOptions } from '../../link/client.ts';
@@ -9,16 +10,36 @@ export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret'> {
   /** Null: plain HTTP only. */
   readonly secret: string | null;
   readonly breaker: Breaker;
+  readonly lookup: LookupFunction;
 }
 
-/** Connections that plain HTTP may use at once; further requests wait for one. */
-const PLAIN_CONNECTIONS = 256;
+/** One attempt over plain HTTP; undici carries it along as the request's `opaque`. */
+export interface PlainAttempt {
+  /** A connection was there and the request is being written to it: from now on it may have arrived. */
+  begun: boolean;
+}
 
-/** Failures of plain HTTP that happen before anything is sent. */
-const NEVER_SENT = new Set([
-  ...['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'UND_ERR_CONNECT_TIMEOUT'],
-  ...['ERR_TLS_CERT_ALTNAME_INVALID', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
-]);
+/** Notes when a request begins to be written: error codes alone do not tell a failed dial from a lost connection. */
+const noteBeginning: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) => {
+  const attempt = (options as { opaque?: PlainAttempt }).opaque;
+  return dispatch(options, attempt === undefined ? handler : new BeginningHandler(handler, attempt));
+};
+
+class BeginningHandler extends DecoratorHandler implements Dispatcher.DispatchHandler {
+  readonly #attempt: PlainAttempt;
+  readonly #handler: Dispatcher.DispatchHandler;
+
+  constructor(handler: Dispatcher.DispatchHandler, attempt: PlainAttempt) {
+    super(handler);
+    this.#handler = handler;
+    this.#attempt = attempt;
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController, context: unknown): void {
+    this.#attempt.begun = true;
+    this.#handler.onRequestStart?.(controller, context);
+  }
+}
 
 /** One gateway pod as an HTTP pod sees it: the link, plain HTTP beside it, and whether it has been answering. */
 export class Upstream {
@@ -26,7 +47,7 @@ export class Upstream {
   readonly url: string;
   readonly breaker: Breaker;
   readonly link: LinkClient | null;
-  readonly plain: Pool;
+  readonly plain: Dispatcher;
   readonly #secret: string | null;
 
   constructor(options: UpstreamOptions) {
@@ -37,11 +58,13 @@ export class Upstream {
     this.#secret = secret;
     this.link = secret === null ? null : new LinkClient({ ...options, secret });
     this.plain = new Pool(url, {
-      connections: PLAIN_CONNECTIONS,
-      connect: { timeout: options.connectTimeoutMs },
+      // As many as there are callers: an event stream keeps its connection for hours, and must not keep others waiting.
+      connections: null,
+      connect: { timeout: options.connectTimeoutMs, lookup: options.lookup } as object,
+      allowH2: false,
       bodyTimeout: 0,
       headersTimeout: 0,
-    });
+    }).compose(noteBeginning);
   }
 
   /** Headers that a plain request to this pod needs beside its own. */
@@ -70,8 +93,10 @@ export class Upstream {
   }
 
   async #plainRequest({ method, target, headers, body }: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
+    const attempt: PlainAttempt = { begun: false };
     try {
       const response = await this.plain.request({
+        opaque: attempt,
         method: method as 'GET',
         path: target,
         headers: [...headers, ...this.plainHeaders(method, target, timeoutMs)],
@@ -84,16 +109,15 @@ export class Upstream {
       );
       return { status: response.statusCode, headers: list, body: Buffer.from(await response.body.arrayBuffer()) };
     } catch (cause) {
-      throw this.plainError(cause);
+      throw this.plainError(cause, attempt);
     }
   }
 
   /** Says of a failure of plain HTTP whether the request can have reached the pod. */
-  plainError(cause: unknown): GuildwayError {
-    const { code, name, message } = cause as NodeJS.ErrnoException;
-    if (name === 'TimeoutError') return this.error('DEADLINE_EXCEEDED', 'no answer in time', true, cause);
-    if (code !== undefined && NEVER_SENT.has(code)) return this.error('LINK_UNAVAILABLE', message, false, cause);
-    return this.error('LINK_LOST', message, true, cause);
+  plainError(cause: unknown, { begun }: PlainAttempt): GuildwayError {
+    const { name, message } = cause as Error;
+    if (name === 'TimeoutError') return this.error('DEADLINE_EXCEEDED', 'no answer in time', begun, cause);
+    return this.error(begun ? 'LINK_LOST' : 'LINK_UNAVAILABLE', message, begun, cause);
   }
 
   error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {
