@@ -73,7 +73,8 @@ export class HandlerContext implements BotContext {
     return this.#options.signal();
   }
 
-  transaction<Result>(work: (db: Database) => Result): Result {
+  /** Bound, so that a handler may take it out of its context: `({ transaction }) => …`. */
+  readonly transaction = <Result>(work: (db: Database) => Result): Result => {
     const { memo, durability } = this.#options;
     const step = this.#steps++;
     const recorded = this.#host.store.connection.botTransaction(durability, () => {
@@ -85,7 +86,7 @@ export class HandlerContext implements BotContext {
     });
     // Through JSON the first time, too: a handler sees the same now and when it is repeated.
     return decodeResult(recorded) as Result;
-  }
+  };
 }
 
 const UNDEFINED = 'undefined';
