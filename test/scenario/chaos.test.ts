@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { INTERACTIONS } from '../../testkit/chaos/clients.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from '../../testkit/chaos/run.ts';
 import { FAULT_KINDS } from '../../testkit/chaos/schedule.ts';
 import type { Pod } from '../../testkit/cluster/index.ts';
 import { until } from './support.ts';
 
 const SMALL = { httpPods: 2, gatewayPods: 3, guilds: 30, rate: 40, everyMs: 1_200 } as const;
-const INTERACTIONS = { interaction: 1, api: 0, event: 0 } as const;
 
 /** Runs with one of the faults of src/gateway/faults.ts in every gateway pod; what is left of it is removed. */
 async function runBroken(fault: string, options: Partial<ChaosOptions>): Promise<ChaosReport> {

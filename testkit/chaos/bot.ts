@@ -66,6 +66,12 @@ export default defineBot({
       if (operation !== undefined) await execute({ operation, steps: 1, slowMs: 0 }, 'event', context);
     },
   },
+  webhookEvents: {
+    async ENTITLEMENT_CREATE({ event }, context) {
+      const { operation } = (event as unknown as { data: { operation: string } }).data;
+      await execute({ operation, steps: 1, slowMs: 0 }, 'webhook', context);
+    },
+  },
   async fetch(request, context) {
     const { pathname } = new URL(request.url);
     if (request.method !== 'POST' || !/^\/api\/guilds\/\d+\/operations$/.test(pathname)) {

@@ -3,17 +3,15 @@ import type { APIMessage } from 'discord-api-types/v10';
 import { Pool } from 'undici';
 import type { DiscordSimulator, InteractionResult } from '../discord/index.ts';
 import { readAnswer, readFinalAnswer } from './answers.ts';
+import type { Via } from './history.ts';
 import type { SeededRandom } from './random.ts';
 import type { Entry, Recorder } from './recorder.ts';
 
 /** Which operations are sent, in parts of the whole. */
-export interface Mix {
-  readonly interaction: number;
-  readonly api: number;
-  readonly event: number;
-}
+export type Mix = Readonly<Record<Via, number>>;
 
-export const EVERYTHING: Mix = Object.freeze({ interaction: 6, api: 3, event: 1 });
+export const EVERYTHING: Mix = Object.freeze({ interaction: 6, api: 3, webhook: 1, event: 1 });
+export const INTERACTIONS: Mix = Object.freeze({ interaction: 1, api: 0, webhook: 0, event: 0 });
 
 export interface ClientsOptions {
   readonly simulator: DiscordSimulator;
@@ -68,18 +66,24 @@ export class Clients {
   }
 
   #beginOne(): void {
-    const { mix, random, slowShare } = this.#options;
+    const { random, slowShare } = this.#options;
     const guildId = random.pick(this.#guildIds);
     const steps = random.chance(0.25) ? 2 : 1;
-    const at = random.next() * (mix.interaction + mix.api + mix.event);
-    const work =
-      at < mix.interaction
-        ? this.#interaction(guildId, steps, random.chance(slowShare))
-        : at < mix.interaction + mix.api
-          ? this.#write(guildId, steps, random.chance(WITHOUT_KEY))
-          : this.#message(guildId);
+    const begin = {
+      interaction: () => this.#interaction(guildId, steps, random.chance(slowShare)),
+      api: () => this.#write(guildId, steps, random.chance(WITHOUT_KEY)),
+      webhook: () => this.#webhook(guildId),
+      event: () => this.#message(guildId),
+    };
+    const work = begin[this.#chooseVia()]();
     const tracked = work.finally(() => this.#running.delete(tracked));
     this.#running.add(tracked);
+  }
+
+  #chooseVia(): Via {
+    const { mix, random } = this.#options;
+    const parts = (Object.keys(mix) as Via[]).flatMap((via) => new Array<Via>(mix[via]).fill(via));
+    return random.pick(parts);
   }
 
   async #interaction(guildId: string, steps: number, slow: boolean): Promise<void> {
@@ -141,8 +145,19 @@ export class Clients {
       return { done: false, certainlyNot: status === 503, repeat: status >= 500, note: `status ${status}` };
     } catch (error) {
       const { code, name } = error as NodeJS.ErrnoException;
-      return { done: false, certainlyNot: code === 'ECONNREFUSED', repeat: true, note: code ?? name };
+      const note = typeof code === 'string' ? code : name;
+      return { done: false, certainlyNot: note === 'ECONNREFUSED', repeat: true, note };
     }
+  }
+
+  /** An event webhook, which Discord repeats until it is acknowledged: by the owner that did it, or a pod that keeps it. */
+  async #webhook(guildId: string): Promise<void> {
+    const { recorder, simulator } = this.#options;
+    const entry = recorder.begin({ guildId, via: 'webhook', steps: 1 });
+    const data = { id: '1', guild_id: guildId, operation: entry.id };
+    const { acknowledged, attempts, status } = await simulator.events.webhook('ENTITLEMENT_CREATE', data);
+    entry.failedRequests = attempts - (acknowledged ? 1 : 0);
+    recorder.answer(entry, acknowledged ? 'acknowledged' : 'unknown', acknowledged ? null : `status ${status}`);
   }
 
   /** A message in a guild: nobody is told of an event's outcome, but a session that resumes misses none and repeats none. */

@@ -3,7 +3,7 @@
  */
 
 /** How an operation reached the system. */
-export type Via = 'interaction' | 'api' | 'event';
+export type Via = 'interaction' | 'api' | 'webhook' | 'event';
 
 /**
  * What the client knows in the end.

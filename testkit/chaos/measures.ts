@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { INTERACTIONS } from './clients.ts';
 import { restartInOrder } from './injector.ts';
 import { percentile } from './latency.ts';
 import type { Entry } from './recorder.ts';
@@ -22,7 +23,6 @@ export interface Measurement {
 
 type MeasureOptions = Omit<ChaosOptions, 'mix' | 'slowShare' | 'kinds' | 'everyMs' | 'script'>;
 
-const INTERACTIONS = { interaction: 1, api: 0, event: 0 } as const;
 const VICTIM = 1;
 const READY_MS = 60_000;
 

@@ -1,5 +1,6 @@
 import { styleText } from 'node:util';
 import type { Measurement } from './measures.ts';
+import type { Entry } from './recorder.ts';
 import type { ChaosReport, Progress } from './run.ts';
 
 const PHASES: Readonly<Record<Progress['phase'], string>> = {
@@ -60,6 +61,7 @@ export function renderReport(report: ChaosReport, command: string): string {
     const line = `  ${name.padEnd(width)}  ${String(value).padStart(8)}`;
     return bad === true ? styleText('red', line) : line;
   });
+  for (const [note, count] of notesOf(report.entries)) lines.push(`  unknown: ${count} × ${note}`);
   for (const failure of report.failures) lines.push(styleText('red', `  ${failure}`));
   for (const finding of verdict.findings.slice(0, 20)) {
     const { problem, operation, guildId, via, fate, owner, rows: found } = finding;
@@ -72,6 +74,16 @@ export function renderReport(report: ChaosReport, command: string): string {
   lines.push('', report.ok ? styleText('green', '  Nothing lost, nothing twice.') : styleText('red', '  It failed.'));
   lines.push(`  Again: ${command}`);
   return lines.join('\n');
+}
+
+/** Why operations are unknown, with how many; what differs from one to the next is left out. */
+function notesOf(entries: readonly Entry[]): [string, number][] {
+  const notes = entries.flatMap(({ knowledge, via, note }) =>
+    knowledge === 'unknown' || knowledge === 'pending'
+      ? [`${via}: ${(note ?? 'no answer').replace(/\s*\([^)]*\)$/, '')}`]
+      : [],
+  );
+  return [...Map.groupBy(notes, (note) => note)].map(([note, { length }]) => [note, length]);
 }
 
 /** What was asked for, and what was seen. */

@@ -135,7 +135,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
     guilds: options.guilds,
     env: { ...POD_ENV, ...options.env },
     network: network.install,
-    simulator: { messagesPerChannel: 1_000_000 },
+    simulator: { messagesPerChannel: 1_000_000, eventWebhookBackoffMs: 250 },
   });
   try {
     const simulator = cluster.simulator as DiscordSimulator;

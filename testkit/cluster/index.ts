@@ -114,7 +114,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const url = `http://127.0.0.1:${balancer.port}`;
     const simulator = options.discord === undefined ? await startSimulator(options, url) : null;
     if (simulator !== null) undo.push(() => simulator.stop());
-    const firstPort = await findFreePorts(2 * gatewayCount);
+    // All in one row: ports that are chosen and not yet listened on would be chosen again.
+    const firstPort = await findFreePorts(2 * (gatewayCount + httpCount));
     const databasePath = (ordinal: number): string => join(directory, `gateway-${ordinal}`, 'guildway.sqlite3');
 
     const direct = `http://127.0.0.1:{${firstPort}+ordinal}`;
@@ -157,8 +158,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         }),
     );
     const httpPods: Pod[] = [];
-    const newHttpPod = async (): Promise<Pod> => {
-      const port = await findFreePorts(2);
+    const newHttpPod = (port: number): Pod => {
       const name = `http-${httpPods.length}`;
       return new Pod({
         name,
@@ -177,7 +177,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         },
       });
     };
-    for (let i = 0; i < httpCount; i++) httpPods.push(await newHttpPod());
+    for (let i = 0; i < httpCount; i++) httpPods.push(newHttpPod(firstPort + 2 * (gatewayCount + i)));
 
     const pods = [...gatewayPods, ...httpPods];
     // HTTP pods first: the simulator's users and the callers in flight see no half-stopped system.
@@ -196,7 +196,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       stop,
       [Symbol.asyncDispose]: stop,
       async addHttpPod() {
-        const pod = await newHttpPod();
+        const pod = newHttpPod(await findFreePorts(2));
         httpPods.push(pod);
         await pod.start();
         balancer.targets = httpPods.map(({ port }) => port);
