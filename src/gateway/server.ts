@@ -38,6 +38,9 @@ export interface GatewayServer {
 /** While a pod drains, streams that do not end by themselves, such as server-sent events, get this long. */
 const STREAM_DRAIN_MS = 3_000;
 
+/** The end of a caller's time that is kept for telling it that a response does not end. */
+const ANSWER_MS = 100;
+
 /**
  * Starts the pod's one port: the link, and beside it plain HTTP for what is large or streams.
  * @throws the listening error, such as EADDRINUSE
@@ -63,9 +66,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
         return;
       }
       const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
-      void route(incoming).then((reply) =>
-        isStreamed(reply) ? stream(response, reply, request.method) : send(response, reply, request.method),
-      );
+      void route(incoming).then((reply) => {
+        // A connection that stays open would keep the pod from ending.
+        if (draining) response.shouldKeepAlive = false;
+        return isStreamed(reply) ? stream(response, reply, request.method) : send(response, reply, request.method);
+      });
     },
   );
   server.maxConnections = config.maxConnections;
@@ -161,12 +166,12 @@ export async function serveLink(
   const reply = await route(incomingMessage(request, context));
   if (!isStreamed(reply)) return reply;
   const { status, headers, stream } = reply;
-  const collected = await collect(stream, MAX_RESPONSE_BODY, context.deadlineAt);
+  const collected = await collect(stream, MAX_RESPONSE_BODY, context.deadlineAt - ANSWER_MS);
   if (collected.kind === 'whole') return { status, headers, body: collected.body };
   const path = request.target.split('?', 1)[0];
   const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';
   log.error({ path }, `a response was ${why}: declare its route in the bot with stream: true`);
-  return problem(500, 'the response is too large');
+  return problem(500, `the response is ${why}`);
 }
 
 function send(response: ServerResponse, { status, headers, body }: GatewayResponse, method?: string): void {
