@@ -15,7 +15,7 @@ import { declaredLength, readBody } from './body.ts';
 import { type Exchange, throughBreaker } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
 import { forwardStream } from './forward/stream.ts';
-import { forwardUpgrade } from './forward/upgrade.ts';
+import { forwardUpgrade, headBlock } from './forward/upgrade.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { requestHeaders } from './headers.ts';
 import { INTERACTIONS_PATH, type InteractionEndpoint } from './interactions/endpoint.ts';
@@ -43,6 +43,8 @@ export class Edge {
   readonly #options: EdgeOptions;
   readonly #idPrefix = `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}-`;
   #lastId = 0;
+  /** Sockets that speak another protocol now; the server does not count them as its own any more. */
+  readonly #upgraded = new Set<Duplex>();
   #draining = false;
 
   constructor(options: EdgeOptions) {
@@ -57,6 +59,8 @@ export class Edge {
       noDelay: true,
       // A request without a body has no stream life cycle: a tenth of what it costs.
       optimizeEmptyRequests: true,
+      // Any other protocol is an offer that a server may ignore, such as curl's h2c.
+      shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === 'websocket',
     } as Parameters<typeof createServer>[0] & object);
     this.server.maxConnections = config.maxConnections;
     this.server.on('request', (request, response) => this.#onRequest(request, response));
@@ -66,6 +70,12 @@ export class Edge {
   /** From now on every response closes its connection, so that clients move to other pods. */
   drain(): void {
     this.#draining = true;
+  }
+
+  /** Ends every connection at once, whatever it does. */
+  closeConnections(): void {
+    this.server.closeAllConnections();
+    for (const socket of this.#upgraded) socket.destroy();
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -331,41 +341,45 @@ export class Edge {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const { config, exchange, routes } = this.#options;
     const startedAt = performance.now();
     const requestId = this.#idPrefix + (++this.#lastId).toString(36);
+    // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
     socket.on('error', () => socket.destroy());
+    this.#upgraded.add(socket);
+    socket.once('close', () => this.#upgraded.delete(socket));
+    const end = (pod: number | null, status: number): void => {
+      const seconds = (performance.now() - startedAt) / 1_000;
+      this.#options.metrics.request('upgrade', pod, outcomeOf(status), seconds);
+    };
+    const refuse = (status: string): void => {
+      const own = ['connection', 'close', 'content-length', '0', HEADER.requestId, requestId];
+      socket.end(headBlock(status, status.startsWith('503') ? [...own, 'retry-after', '1'] : own), 'latin1');
+      end(null, Number.parseInt(status, 10));
+    };
     const url = request.url as string;
     const query = url.indexOf('?');
     const path = query === -1 ? url : url.slice(0, query);
-    const match = routes.match(path);
-    const guild = guildIn(match, request, url, query);
-    if (path.startsWith(INTERNAL_PATHS) || isAmbiguousPath(path) || guild.kind === 'invalid' || guild.kind === 'all') {
-      socket.end(
-        `HTTP/1.1 ${guild.kind === 'invalid' ? '400 Bad Request' : '404 Not Found'}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`,
-      );
+    const { config, exchange, routes, log } = this.#options;
+    const guild = guildIn(routes.match(path), request, url, query);
+    if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS) || guild.kind === 'all') {
+      refuse('404 Not Found');
       return;
     }
-    const upstream = exchange.ownerOf(guild.kind === 'guild' ? guild.guildId : null);
+    if (guild.kind === 'invalid' || isAmbiguousPath(path)) {
+      refuse('400 Bad Request');
+      return;
+    }
     forwardUpgrade({
-      ...{
-        upstream,
-        request,
-        socket,
-        head,
-        headers: this.#headers(request, requestId),
-        requestId,
-        httpPod: config.name,
+      ...{ exchange, owner: exchange.ownerOf(guild.kind === 'guild' ? guild.guildId : null) },
+      ...{ request, socket, head, headers: this.#headers(request, requestId), requestId, httpPod: config.name },
+      deadlineAt: startedAt + config.requestTimeoutMs,
+    }).then(
+      ({ pod, status }) => end(pod, status),
+      (error: unknown) => {
+        log.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
+        refuse(errorCode(error) === 'TOPOLOGY_MISMATCH' ? '502 Bad Gateway' : '503 Service Unavailable');
       },
-      timeoutMs: config.requestTimeoutMs,
-      onEnd: (status) =>
-        this.#options.metrics.request(
-          'upgrade',
-          upstream.ordinal,
-          outcomeOf(status),
-          (performance.now() - startedAt) / 1_000,
-        ),
-    });
+    );
   }
 
   #headers(request: IncomingMessage, requestId: string): string[] {

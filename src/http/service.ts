@@ -23,6 +23,8 @@ import { WebhookEndpoints } from './webhooks/endpoint.ts';
 
 /** While it drains, how long an idle connection may bring one more request, which is answered and told to go elsewhere. */
 const LINGER_MS = 1_000;
+/** The part of DRAIN_TIMEOUT_MS that callers get; the rest is for the gateway service of a monolith, and for closing. */
+const DRAIN_SHARE = 0.75;
 
 export interface HttpServiceOptions {
   readonly config: Config;
@@ -104,19 +106,39 @@ export async function startHttpService({
     readiness: () => readiness(upstreams),
     adminRoutes: adminRoutes(upstreams, config),
     drain() {
-      drained ??= new Promise((resolve) => {
-        // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.
-        NetServer.prototype.close.call(server, () => resolve());
-        edge.drain();
-        setTimeout(() => server.closeIdleConnections(), LINGER_MS);
-      });
+      drained ??= drain(edge, config.drainTimeoutMs * DRAIN_SHARE);
       return drained;
     },
     async close() {
-      server.closeAllConnections();
+      edge.closeConnections();
       await Promise.all(upstreams.map((upstream) => upstream.close()));
     },
   };
+}
+
+/**
+ * Takes no new connections and resolves when the last one has ended. What is answered from now on tells its client to go
+ * elsewhere.
+ * @param limitMs after it, what still lasts (an event stream, a websocket) is ended
+ */
+function drain(edge: Edge, limitMs: number): Promise<void> {
+  const { server } = edge;
+  edge.drain();
+  return new Promise((resolve) => {
+    let lingered: NodeJS.Timeout;
+    const linger = setTimeout(() => {
+      server.closeIdleConnections();
+      lingered = setInterval(() => server.closeIdleConnections(), LINGER_MS / 10);
+    }, LINGER_MS);
+    const limit = setTimeout(() => edge.closeConnections(), limitMs);
+    // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.
+    NetServer.prototype.close.call(server, () => {
+      clearTimeout(linger);
+      clearInterval(lingered);
+      clearTimeout(limit);
+      resolve();
+    });
+  });
 }
 
 /**

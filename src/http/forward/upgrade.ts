@@ -1,100 +1,129 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { HeaderList } from '../../link/message.ts';
-import { HEADER } from '../../link/message.ts';
+import { GuildwayError } from '../../errors.ts';
+import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { responseHeaders } from '../headers.ts';
+import type { Exchange, Outcome } from './exchange.ts';
+import { throughBreaker } from './exchange.ts';
 import type { Upstream } from './upstream.ts';
 
-/** Joins a caller that asks for an upgrade (a websocket) with its owner; afterwards bytes pass both ways until either ends. */
-export function forwardUpgrade(options: {
-  upstream: Upstream;
-  request: IncomingMessage;
-  socket: Duplex;
-  head: Buffer;
-  headers: HeaderList;
-  timeoutMs: number;
-  httpPod: string;
-  requestId: string;
-  onEnd: (status: number) => void;
-}): void {
-  const { upstream, request, socket, head, timeoutMs, onEnd } = options;
-  const target = request.url as string;
-  const own = [
-    HEADER.pod,
-    String(upstream.ordinal),
-    HEADER.httpPod,
-    options.httpPod,
-    HEADER.requestId,
-    options.requestId,
-  ];
-  const start = upstream.url.startsWith('https:') ? httpsRequest : httpRequest;
-  const outgoing = start(new URL(upstream.url), {
-    agent: false,
-    method: request.method,
-    path: target,
-    headers: [
-      ...options.headers,
-      ...upstream.plainHeaders(request.method as string, target, timeoutMs),
-      ...['connection', 'upgrade', 'upgrade', request.headers.upgrade as string],
-    ],
-  });
-  const timer = setTimeout(() => outgoing.destroy(new Error('no answer in time')), timeoutMs);
-  let ended = false;
-  const end = (status: number): void => {
-    clearTimeout(timer);
-    if (ended) return;
-    ended = true;
-    onEnd(status);
-  };
-  socket.on('error', () => outgoing.destroy());
-  socket.once('close', () => outgoing.destroy());
-
-  outgoing.on('upgrade', (response, upstreamSocket, upstreamHead) => {
-    clearTimeout(timer);
-    socket.write(
-      headBlock('101 Switching Protocols', [
-        ...responseHeaders(response.rawHeaders),
-        ...own,
-        ...['connection', 'upgrade', 'upgrade', response.headers.upgrade ?? ''],
-      ]),
-    );
-    if (upstreamHead.length > 0) socket.write(upstreamHead);
-    if (head.length > 0) upstreamSocket.write(head);
-    upstreamSocket.on('error', () => socket.destroy());
-    upstreamSocket.once('close', () => {
-      socket.destroy();
-      end(101);
-    });
-    socket.once('close', () => upstreamSocket.destroy());
-    socket.pipe(upstreamSocket);
-    upstreamSocket.pipe(socket);
-  });
-  outgoing.on('response', (response) => {
-    const status = response.statusCode ?? 502;
-    socket.write(
-      headBlock(`${status} ${response.statusMessage ?? ''}`, [
-        ...responseHeaders(response.rawHeaders),
-        ...own,
-        // Without a length: the end of the connection is the end of the body.
-        'connection',
-        'close',
-      ]),
-    );
-    response.pipe(socket);
-    response.once('end', () => end(status));
-  });
-  outgoing.on('error', () => {
-    if (socket.writable)
-      socket.end(
-        headBlock('503 Service Unavailable', ['connection', 'close', 'content-length', '0', 'retry-after', '1']),
-      );
-    end(503);
-  });
-  outgoing.end();
+export interface UpgradeOptions {
+  readonly exchange: Exchange;
+  readonly owner: Upstream;
+  readonly request: IncomingMessage;
+  /** The caller's, with an 'error' listener. It is this function's from now on. */
+  readonly socket: Duplex;
+  /** What the caller has sent after its request. */
+  readonly head: Buffer;
+  readonly headers: HeaderList;
+  /** On the clock of `performance.now()`. */
+  readonly deadlineAt: number;
+  readonly httpPod: string;
+  readonly requestId: string;
 }
 
-function headBlock(status: string, headers: HeaderList): string {
+/** What a pod answered: a switch of protocols, or a response like any other. */
+interface Opened {
+  readonly pod: Upstream;
+  readonly response: IncomingMessage;
+  /** Null: it did not switch. */
+  readonly socket: Duplex | null;
+  readonly head: Buffer;
+}
+
+/**
+ * Joins a caller that asks for a websocket with the owner; afterwards bytes pass both ways until either ends.
+ * @returns when it has ended: the pod that answered, and its status
+ * @throws GuildwayError when no pod answered; nothing has gone out to the caller
+ */
+export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: number; status: number }> {
+  const { exchange, owner, socket, deadlineAt } = options;
+  // Nothing of the new protocol has passed yet, so that it may be tried again like any GET.
+  const opened = await exchange.retrying(owner, deadlineAt, true, (timeoutMs) =>
+    exchange.following(owner, (pod) => throughBreaker(pod, () => open(pod, options, timeoutMs))),
+  );
+  const { response, pod } = opened;
+  const status = response.statusCode as number;
+  const switched = opened.socket !== null;
+  socket.write(
+    headBlock(`${status} ${response.statusMessage ?? ''}`, [
+      ...responseHeaders(response.rawHeaders),
+      ...[HEADER.pod, String(pod.ordinal), HEADER.httpPod, options.httpPod, HEADER.requestId, options.requestId],
+      // An ordinary response without a length: the end of the connection is the end of the body.
+      ...(switched ? ['connection', 'upgrade', 'upgrade', response.headers.upgrade ?? ''] : ['connection', 'close']),
+    ]),
+    'latin1',
+  );
+  if (opened.socket === null) response.pipe(socket);
+  else join(socket, options.head, opened.socket, opened.head);
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
+  response.destroy();
+  return { pod: pod.ordinal, status };
+}
+
+/** Makes one attempt. @throws GuildwayError with `facts.sent` */
+function open(pod: Upstream, options: UpgradeOptions, timeoutMs: number): Promise<Outcome<Opened>> {
+  const { request, socket: caller } = options;
+  const target = request.url as string;
+  const start = pod.url.startsWith('https:') ? httpsRequest : httpRequest;
+  return new Promise((resolve, reject) => {
+    let begun = false;
+    const outgoing = start(new URL(pod.url), {
+      agent: false,
+      method: 'GET',
+      path: target,
+      lookup: pod.lookup,
+      headers: [
+        ...options.headers,
+        ...pod.plainHeaders('GET', target, timeoutMs),
+        ...['connection', 'upgrade', 'upgrade', request.headers.upgrade as string],
+      ],
+    });
+    const gone = (): void => {
+      outgoing.destroy(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: begun } }));
+    };
+    const timer = setTimeout(() => outgoing.destroy(new Error('no answer in time')), Math.max(1, timeoutMs));
+    const settle = (): void => {
+      clearTimeout(timer);
+      caller.off('close', gone);
+    };
+    caller.once('close', gone);
+    if (caller.destroyed) gone();
+    outgoing.once('socket', (socket) => socket.once('connect', () => (begun = true)));
+    outgoing.on('error', (cause) => {
+      settle();
+      reject(cause instanceof GuildwayError ? cause : pod.plainError(cause, { begun }));
+    });
+    outgoing.once('upgrade', (response, socket, head) => {
+      settle();
+      resolve({ done: { pod, response, socket, head } });
+    });
+    outgoing.once('response', (response) => {
+      settle();
+      const lower = response.rawHeaders.map((part, i) => (i % 2 === 0 ? part.toLowerCase() : part));
+      if (response.statusCode === 421 && headerValue(lower, HEADER.owner) !== undefined) {
+        response.resume();
+        resolve({ redirect: lower });
+      } else resolve({ done: { pod, response, socket: null, head: Buffer.alloc(0) } });
+    });
+    outgoing.end();
+  });
+}
+
+/** Passes bytes both ways; when one side ends, so does the other. */
+function join(caller: Duplex, callerHead: Buffer, pod: Duplex, podHead: Buffer): void {
+  if (podHead.length > 0) caller.write(podHead);
+  if (callerHead.length > 0) pod.write(callerHead);
+  pod.on('error', () => caller.destroy());
+  pod.once('close', () => caller.destroy());
+  caller.once('close', () => pod.destroy());
+  caller.pipe(pod);
+  pod.pipe(caller);
+}
+
+/** The start of an HTTP response, as it is written to a socket. */
+export function headBlock(status: string, headers: HeaderList): string {
   let block = `HTTP/1.1 ${status}\r\n`;
   for (let i = 0; i < headers.length; i += 2) block += `${headers[i]}: ${headers[i + 1]}\r\n`;
   return `${block}\r\n`;

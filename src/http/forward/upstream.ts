@@ -2,11 +2,11 @@ import type { LookupFunction } from 'node:net';
 import { DecoratorHandler, type Dispatcher, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
-import { type Done, LinkClient, type LinkClientOptions } from '../../link/client.ts';
+import { type Done, LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
 import type { Breaker } from '../policy/breaker.ts';
 
-export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret'> {
+export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onState'> {
   /** Null: plain HTTP only. */
   readonly secret: string | null;
   readonly breaker: Breaker;
@@ -48,6 +48,7 @@ export class Upstream {
   readonly breaker: Breaker;
   readonly link: LinkClient | null;
   readonly plain: Dispatcher;
+  readonly lookup: LookupFunction;
   readonly #secret: string | null;
 
   constructor(options: UpstreamOptions) {
@@ -55,8 +56,13 @@ export class Upstream {
     this.ordinal = ordinal;
     this.url = url;
     this.breaker = options.breaker;
+    this.lookup = options.lookup;
     this.#secret = secret;
-    this.link = secret === null ? null : new LinkClient({ ...options, secret });
+    // Who has just proved that it is the pod that was dialled is alive: nobody has to wait for a probe.
+    const onState = (state: LinkState): void => {
+      if (state === 'ready') options.breaker.succeeded();
+    };
+    this.link = secret === null ? null : new LinkClient({ ...options, secret, onState });
     this.plain = new Pool(url, {
       // As many as there are callers: an event stream keeps its connection for hours, and must not keep others waiting.
       connections: null,

@@ -1,0 +1,131 @@
+/** Upgrades, readiness, and the end of an HTTP pod. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { connect } from 'node:net';
+import { test } from 'node:test';
+import { WebSocket, WebSocketServer } from 'ws';
+import { startHttp, startLinkPod, startPlainPod } from '../support/http-service.ts';
+
+const id = '197038439483310086';
+const secret = 'the link secret of this test';
+
+async function until(what: string, probe: () => boolean): Promise<void> {
+  for (const end = performance.now() + 5_000; !probe(); ) {
+    if (performance.now() > end) assert.fail(what);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+async function raw(port: number, bytes: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1');
+  socket.write(bytes);
+  let answer = '';
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
+  await once(socket, 'close');
+  return answer;
+}
+
+const upgrade = (target: string, protocol = 'websocket', connection = 'upgrade') =>
+  `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\nUpgrade: ${protocol}\r\n` +
+  'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
+
+test('a websocket waits for its owner; what a pod answers instead of switching reaches the caller', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5' } });
+  const socket = new WebSocket(`ws://127.0.0.1:${http.port}/app/${id}/live`);
+  await using pod = await startPlainPod(http.gatewayPorts[0] as number, (_, response) => response.end('not upgraded'));
+  const sockets = new WebSocketServer({ noServer: true });
+  pod.on('upgrade', (request, upgraded, head) => {
+    if (request.url?.endsWith('/live')) {
+      sockets.handleUpgrade(request, upgraded, head, (client) => {
+        client.on('message', (data, binary) => client.send(data, { binary }));
+      });
+    } else upgraded.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nX-Why: members\r\n\r\nno');
+  });
+  await once(socket, 'open');
+  const large = Buffer.alloc(1 << 20, 'x');
+  socket.send(large);
+  const [echoed] = await once(socket, 'message');
+  assert.ok(large.equals(echoed as Buffer));
+  socket.close();
+  await once(socket, 'close');
+  assert.match(
+    await raw(http.port, upgrade(`/app/${id}/other`)),
+    /^HTTP\/1\.1 403 Forbidden\r\n.*x-why: members.*\r\n\r\nno$/s,
+  );
+  // An upgrade to anything else is an offer that a server may ignore.
+  const offered = await raw(http.port, upgrade(`/app/${id}`, 'h2c', 'upgrade, close'));
+  assert.match(offered, /^HTTP\/1\.1 200 OK\r\n.*not upgraded/s);
+});
+
+test('an upgrade that may not leave the edge', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { REQUEST_TIMEOUT_MS: '100' } });
+  for (const [target, status] of [
+    ['/_guildway/link', 404],
+    ['http://evil/_guildway/link', 404],
+    ['/app/01/live', 400],
+    ['/app/../x', 400],
+    [`/app/${id}/live`, 503],
+  ] as const) {
+    assert.match(await raw(http.port, upgrade(target)), new RegExp(`^HTTP/1\\.1 ${status} `), target);
+  }
+});
+
+test('a pod that is ended finishes what runs, tells its clients to go elsewhere, and ends what would last', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret, DRAIN_TIMEOUT_MS: '2000' } });
+  let answer: (() => void) | null = null;
+  await using _pod = await startLinkPod(http, 0, async ({ target }) => {
+    if (target.endsWith('/slow')) await new Promise<void>((resolve) => (answer = resolve));
+    return { status: 200, headers: [], body: Buffer.from('done') };
+  });
+  await until('the link is up', () => http.service.readiness().reasons.length === 0);
+
+  const socket = connect(http.port, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk;
+  });
+  socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await until('it is answered', () => received.endsWith('done'));
+  assert.match(received, /connection: keep-alive/i);
+  const slow = fetch(`${http.url}/app/${id}/slow`);
+  await until('it is at its owner', () => answer !== null);
+
+  const startedAt = performance.now();
+  let drained = false;
+  const draining = http.service.drain().then(() => {
+    drained = true;
+  });
+  void http.service.drain();
+  await assert.rejects(fetch(http.url), 'no new connections');
+  // A request that was on its way on an idle connection is answered.
+  received = '';
+  socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await once(socket, 'close');
+  assert.match(received, /connection: close.*done$/is);
+  assert.equal(drained, false, 'one is still running');
+  (answer as unknown as () => void)();
+  const response = await slow;
+  assert.equal(await response.text(), 'done');
+  await draining;
+  assert.ok(performance.now() - startedAt < 1_500, 'it does not wait for anything else');
+});
+
+test('what would last for ever is ended within DRAIN_TIMEOUT_MS', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { DRAIN_TIMEOUT_MS: '400' } });
+  const streams: ServerResponse[] = [];
+  await using pod = await startPlainPod(http.gatewayPorts[0] as number, (_, response) => {
+    streams.push(response);
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n');
+  });
+  const sockets = new WebSocketServer({ server: pod });
+  const events = await fetch(`${http.url}/app/${id}/events`);
+  const socket = new WebSocket(`ws://127.0.0.1:${http.port}/app/${id}/live`);
+  await once(socket, 'open');
+  const closed = once(socket, 'close');
+  await Promise.all([http.service.drain(), closed, assert.rejects(events.text())]);
+  await until('the pod is told', () => streams.every((stream) => stream.closed));
+  sockets.close();
+});
