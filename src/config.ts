@@ -371,7 +371,7 @@ export const VARIABLES = define({
   },
   hintRatePerSecond: {
     name: 'HINT_RATE_PER_SECOND',
-    fallback: '200',
+    fallback: '300',
     modes: OWNER,
     about: 'How fast a stand-in delivers to an owner that is back.',
     ...integer(1, 100_000),
