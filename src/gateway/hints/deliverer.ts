@@ -42,8 +42,9 @@ const ATTEMPT_TIMEOUT_MS = 10_000;
 const EXPIRY_INTERVAL_MS = 1_000;
 /** Hints whose time is over that are dealt with per interval. */
 const EXPIRY_BATCH = 400;
-/** Pods that name each other as the owner get the hint no more often than this in a row. */
+/** Pods that name each other as the owner get the hint no more often than this in a row, and then not for a while. */
 const MAX_HOPS = 2;
+const MISDIRECTED_PAUSE_MS = 1_000;
 
 /** Brings hints to their owners, and sees to it that none disappears without a word. */
 export class Deliverer {
@@ -184,13 +185,10 @@ export class Deliverer {
     const { topology, log } = this.#options;
     const facts = { identity: pending.entry.identity, guild: pending.entry.guildId, pod: from, owner: to, epoch };
     log.warn({ ...facts, ours: topology.fingerprint, ourEpoch: topology.epoch }, 'a hint was misdirected');
-    const back = topology.ownerOf(pending.entry.guildId);
     const follow = to !== null && to !== from && epoch >= topology.epoch && pending.hops < MAX_HOPS;
-    const next = follow ? to : back;
     pending.hops = follow ? pending.hops + 1 : 0;
-    if (next === from) return 'later';
-    pending.notBefore = this.#now() + (follow ? 0 : 1_000);
-    this.#laneOf(next).add(pending);
+    if (!follow) pending.notBefore = this.#now() + MISDIRECTED_PAUSE_MS;
+    this.#laneOf(follow ? to : topology.ownerOf(pending.entry.guildId)).add(pending);
     return 'done';
   }
 

@@ -1,7 +1,7 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
 import type { Faults } from '../faults.ts';
-import { toStoreError } from './sqlite-error.ts';
+import { RECOVERY, toStoreError } from './sqlite-error.ts';
 
 /**
  * When a commit is on disk.
@@ -157,10 +157,8 @@ export class Connection {
     const rows = this.sqlite.prepare('PRAGMA quick_check(3)').all() as { quick_check: string }[];
     const problems = rows.map(({ quick_check }) => quick_check).filter((line) => line !== 'ok');
     if (problems.length === 0) return;
-    throw new GuildwayError(
-      'DATABASE_CORRUPT',
-      `${path} is damaged (${problems.join('; ')}). Restore it from the backup, or recover it with: sqlite3 FILE .recover`,
-      { facts: { path, problems } },
-    );
+    throw new GuildwayError('DATABASE_CORRUPT', `${path} is damaged (${problems.join('; ')}). ${RECOVERY}`, {
+      facts: { path, problems },
+    });
   }
 }

@@ -22,6 +22,9 @@ const STORE_FAILED: ReadonlySet<number> = new Set([
 ]);
 const CORRUPT: ReadonlySet<number> = new Set([CODE.corrupt, CODE.notadb]);
 
+/** What to do about a damaged database. */
+export const RECOVERY = 'Restore it from the backup, or recover what can be read with: sqlite3 FILE .recover';
+
 /** SQLite's primary result code of an error of node:sqlite, else undefined. */
 export function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
@@ -44,7 +47,7 @@ export function toStoreError(error: unknown): unknown {
     return new GuildwayError('STORE_FAILED', `the database refused: ${message}`, { cause: error, facts: { code } });
   }
   if (CORRUPT.has(code)) {
-    return new GuildwayError('DATABASE_CORRUPT', `the database is damaged: ${message}`, {
+    return new GuildwayError('DATABASE_CORRUPT', `the database is damaged: ${message}. ${RECOVERY}`, {
       cause: error,
       facts: { code },
     });
