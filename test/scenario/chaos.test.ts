@@ -15,12 +15,13 @@ const SMALL = { httpPods: 2, gatewayPods: 3, guilds: 30, rate: 40, everyMs: 1_20
 async function runBroken(fault: string, options: Partial<ChaosOptions>): Promise<ChaosReport> {
   const report = await runChaos({
     ...SMALL,
+    httpPods: 1,
     seed: 1,
-    seconds: 4,
+    seconds: 3,
     kinds: [],
     mix: INTERACTIONS,
     env: { NODE_ENV: 'test', GUILDWAY_TEST_FAULT: fault },
-    drainMs: 4_000,
+    drainMs: 2_500,
     ...options,
   });
   if (report.directory !== null) await rm(report.directory, { recursive: true, force: true });
@@ -47,7 +48,7 @@ describe('history check', () => {
 
   test('without the fsync of a hint it reports loss', async () => {
     const report = await runBroken('no-hint-fsync', {
-      seconds: 6,
+      seconds: 4,
       slowShare: 0,
       async script({ gatewayPods }, _network, recorder) {
         const [, owner, standIn] = gatewayPods as readonly [Pod, Pod, Pod];

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
-import { countRows, readPod } from '../../testkit/chaos/databases.ts';
+import { countHints, countRows } from '../../testkit/chaos/databases.ts';
 import { assertDeferred, completion, type Scenario, startScenario, until } from './support.ts';
 
 const HINTS = 10_000;
@@ -98,7 +98,7 @@ describe('hints', () => {
     await scenario.gateway(1).kill();
     const result = await scenario.operate(scenario.guildOf(1), 'expired');
     assertDeferred(result);
-    const holder = [0, 2].find((ordinal) => readPod(scenario.cluster.databasePath(ordinal), ordinal).hints === 1);
+    const holder = [0, 2].find((ordinal) => countHints(scenario.cluster.databasePath(ordinal)) === 1);
     assert.ok(holder !== undefined, 'no pod keeps it');
     await scenario.gateway(holder).stop();
     const database = new DatabaseSync(scenario.cluster.databasePath(holder));

@@ -6,7 +6,7 @@ import { measureRolling } from '../../testkit/chaos/measures.ts';
 test('rolling restart under load: no request fails, nothing is lost, nothing is done twice', async () => {
   const { criteria, report } = await measureRolling({
     seed: 20_262,
-    seconds: 14,
+    seconds: 10,
     httpPods: 2,
     gatewayPods: 3,
     guilds: 30,
@@ -14,5 +14,5 @@ test('rolling restart under load: no request fails, nothing is lost, nothing is 
   });
   const unmet = criteria.filter(({ met }) => !met).map(({ what, seen }) => `${what}: ${seen}`);
   assert.deepEqual(unmet, [], `databases and logs: ${report.directory}`);
-  assert.ok(report.verdict.fates.acknowledged > 400, `only ${report.verdict.fates.acknowledged} were acknowledged`);
+  assert.ok(report.verdict.fates.acknowledged > 300, `only ${report.verdict.fates.acknowledged} were acknowledged`);
 });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
-import { readPods } from '../../testkit/chaos/databases.ts';
+import { countHints, readPods } from '../../testkit/chaos/databases.ts';
 import type { Row } from '../../testkit/chaos/history.ts';
 import { type Cluster, type ClusterOptions, type Pod, startCluster } from '../../testkit/cluster/index.ts';
 import type { DiscordSimulator, InteractionResult } from '../../testkit/discord/index.ts';
@@ -63,7 +63,7 @@ export async function startScenario(options: ClusterOptions = {}): Promise<Scena
   }
   const simulator = cluster.simulator as DiscordSimulator;
   const pods = cluster.gatewayPods.length;
-  const content = () => readPods(cluster.gatewayPods.map((_, ordinal) => cluster.databasePath(ordinal)));
+  const paths = cluster.gatewayPods.map((_, ordinal) => cluster.databasePath(ordinal));
   return {
     cluster,
     network,
@@ -83,14 +83,14 @@ export async function startScenario(options: ClusterOptions = {}): Promise<Scena
         headers: { 'content-type': 'application/json', ...headers },
         body: JSON.stringify({ operation: id, steps: 1, slowMs: 0 }),
       }),
-    rows: () => content().rows,
+    rows: () => readPods(paths).rows,
     rowsOf: (id) =>
-      content()
+      readPods(paths)
         .rows.filter(({ operation }) => operation === id)
         .map(({ step, pod }) => `${step}@${pod}`)
         .toSorted(),
     hintsDrained: async (timeoutMs) => {
-      await until('every hint is delivered', () => content().hints === 0, timeoutMs);
+      await until('every hint is delivered', () => paths.every((path) => countHints(path) === 0), timeoutMs);
     },
     async [Symbol.asyncDispose]() {
       await cluster.stop();

@@ -8,29 +8,33 @@ export interface PodContent {
   readonly hints: number;
 }
 
-/** Reads the database of a pod that has ended, or runs; nothing is written. */
-export function readPod(path: string, pod: number): PodContent {
+/** Looks into the database of a pod that has ended, or runs; nothing is written. */
+function look<T>(path: string, question: (database: DatabaseSync) => T): T {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
-    const rows = database.prepare('SELECT operation, guild_id AS guildId, step FROM operations').all() as Omit<
-      Row,
-      'pod'
-    >[];
-    const { count } = database.prepare('SELECT count(*) AS count FROM guildway_hints').get() as { count: number };
-    return { rows: rows.map((row) => ({ ...row, pod })), hints: count };
+    return question(database);
   } finally {
     database.close();
   }
 }
 
-/** How many rows a pod's database has, without reading them. */
-export function countRows(path: string): number {
-  const database = new DatabaseSync(path, { readOnly: true });
-  try {
-    return (database.prepare('SELECT count(*) AS count FROM operations').get() as { count: number }).count;
-  } finally {
-    database.close();
-  }
+const countIn = (database: DatabaseSync, table: string): number =>
+  (database.prepare(`SELECT count(*) AS count FROM ${table}`).get() as { count: number }).count;
+
+/** How many rows the bot has written. */
+export const countRows = (path: string): number => look(path, (database) => countIn(database, 'operations'));
+
+/** How many requests a pod keeps for others. */
+export const countHints = (path: string): number => look(path, (database) => countIn(database, 'guildway_hints'));
+
+export function readPod(path: string, pod: number): PodContent {
+  return look(path, (database) => {
+    const rows = database.prepare('SELECT operation, guild_id AS guildId, step FROM operations').all();
+    return {
+      rows: (rows as unknown as Omit<Row, 'pod'>[]).map((row) => ({ ...row, pod })),
+      hints: countIn(database, 'guildway_hints'),
+    };
+  });
 }
 
 /** The rows of all pods, and the hints that are left. */

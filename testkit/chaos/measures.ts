@@ -25,6 +25,7 @@ type MeasureOptions = Omit<ChaosOptions, 'mix' | 'slowShare' | 'kinds' | 'everyM
 
 const VICTIM = 1;
 const READY_MS = 60_000;
+const BETWEEN_RESTARTS_MS = 500;
 
 function criterion(what: string, wanted: string, seen: number | string, met: boolean): Criterion {
   return { what, wanted, seen: String(seen), met };
@@ -119,7 +120,7 @@ export async function measureRolling(options: MeasureOptions): Promise<Measureme
       for (const pod of [...cluster.gatewayPods, ...cluster.httpPods]) {
         await restartInOrder(cluster, pod, READY_MS);
         restarted++;
-        await sleep(1_000);
+        await sleep(BETWEEN_RESTARTS_MS);
       }
     },
   });

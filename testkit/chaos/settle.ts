@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Cluster } from '../cluster/index.ts';
 import type { DiscordSimulator, Rule } from '../discord/index.ts';
-import { readPods } from './databases.ts';
+import { countHints, readPods } from './databases.ts';
 import type { Recorder } from './recorder.ts';
 
 const POLL_MS = 300;
@@ -16,7 +16,7 @@ export const databasePaths = (cluster: Cluster): string[] =>
 
 /** Resolves when no pod keeps a request for another any more, or the time is over. */
 export function hintsDrained(cluster: Cluster, timeoutMs: number): Promise<void> {
-  return until(() => readPods(databasePaths(cluster)).hints === 0, timeoutMs);
+  return until(() => databasePaths(cluster).every((path) => countHints(path) === 0), timeoutMs);
 }
 
 /** Resolves when every event has been written down, or the time is over. */
