@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Duplex } from 'node:stream';
 import type { Config } from '../config.ts';
 import { errorCode, type GuildwayError } from '../errors.ts';
-import { type GatewayRequest, HEADER, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
+import { type GatewayRequest, HEADER, type HeaderList, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
 import type { Logger } from '../observability/log.ts';
 import {
   type GuildOfRequest,
@@ -12,15 +12,15 @@ import {
   type RouteTable,
 } from '../routing/route-table.ts';
 import { declaredLength, readBody } from './body.ts';
-import { type Exchange, throughBreaker } from './forward/exchange.ts';
+import type { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
-import { forwardStream } from './forward/stream.ts';
 import { forwardUpgrade, headBlock } from './forward/upgrade.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { requestHeaders } from './headers.ts';
 import { INTERACTIONS_PATH, type InteractionEndpoint } from './interactions/endpoint.ts';
 import { type HttpMetrics, outcomeOf, type RouteKind } from './metrics.ts';
-import { sendAnswer, sendError, sendJson } from './reply.ts';
+import { sendError, sendJson } from './reply.ts';
+import { RoutedRequest, sendFailure } from './routed-request.ts';
 import { EVENTS_PATH, isStripe, type WebhookEndpoints } from './webhooks/endpoint.ts';
 
 export interface EdgeOptions {
@@ -35,7 +35,15 @@ export interface EdgeOptions {
 }
 
 const EMPTY = Buffer.alloc(0);
-const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** A request that has come in, and when. */
+interface Incoming {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly requestId: string;
+  /** On the clock of `performance.now()`. */
+  readonly startedAt: number;
+}
 
 /** The public side: takes every request, finds out whose it is, and has it answered there. */
 export class Edge {
@@ -81,263 +89,135 @@ export class Edge {
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
     const startedAt = performance.now();
     const requestId = this.#idPrefix + (++this.#lastId).toString(36);
+    const incoming: Incoming = { request, response, requestId, startedAt };
     if (this.#draining) response.shouldKeepAlive = false;
     const url = request.url as string;
     const query = url.indexOf('?');
     const path = query === -1 ? url : url.slice(0, query);
-    const done = (route: RouteKind, pod: number | null): void =>
-      this.#done(route, pod, request, response, startedAt, requestId);
-    const settle = (route: RouteKind, work: Promise<number | null>): void => {
-      work.then(
-        (pod) => done(route, pod),
-        (error: unknown) => {
-          this.#options.log.error({ err: error, request: requestId }, 'a request failed inside this pod');
-          if (response.headersSent) response.destroy();
-          else sendError(response, 500, 'internal error', [HEADER.requestId, requestId]);
-          done(route, null);
-        },
-      );
-    };
+    const { routes, webhooks } = this.#options;
 
     if (path === INTERACTIONS_PATH || path === EVENTS_PATH) {
-      if (request.method !== 'POST') {
-        sendError(response, 405, 'use POST', ['allow', 'POST']);
-        done('other', null);
-      } else if (path === INTERACTIONS_PATH) {
-        settle('interaction', this.#options.interactions.handle(request, response, requestId));
-      } else {
-        settle('event-webhook', this.#options.webhooks.discordEvent(request, response, requestId));
-      }
+      this.#onDiscord(incoming, path);
       return;
     }
     if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS)) {
-      sendError(response, 404, 'not found');
-      done('other', null);
+      this.#refuse(incoming, 'other', 404, 'not found');
       return;
     }
     if (isAmbiguousPath(path)) {
-      sendError(response, 400, 'the path has dot segments or backslashes', [HEADER.requestId, requestId]);
-      done('other', null);
+      this.#refuse(incoming, 'other', 400, 'the path has dot segments or backslashes');
       return;
     }
-    const match = this.#options.routes.match(path);
+    const match = routes.match(path);
     if (match !== null && isStripe(path) && request.method === 'POST') {
-      settle('stripe', this.#options.webhooks.stripe(request, response, match, requestId));
+      this.#settle(incoming, 'stripe', webhooks.stripe(request, response, match, requestId));
       return;
     }
     if (match !== null && match.rule.guild.from === 'json') {
-      settle('guild', this.#byBody(match, request, response, requestId, startedAt));
+      this.#readBody(incoming, 'guild', (body) => this.#routeByBody(incoming, match, body));
       return;
     }
     const guild = guildIn(match, request, url, query);
-    this.#forward(guild, match, request, response, requestId, startedAt, done, settle);
-  }
-
-  #forward(
-    guild: GuildOfRequest,
-    match: RouteMatch | null,
-    request: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
-    startedAt: number,
-    done: (route: RouteKind, pod: number | null) => void,
-    settle: (route: RouteKind, work: Promise<number | null>) => void,
-  ): void {
-    if (guild.kind === 'invalid') {
-      sendError(response, 400, `${JSON.stringify(guild.value)} is not a guild id`, [HEADER.requestId, requestId]);
-      done('guild', null);
-      return;
-    }
-    if (guild.kind === 'all') {
-      settle('fan-out', this.#fanOut(request, response, requestId));
-      return;
-    }
-    const { config, exchange } = this.#options;
-    const guildId = guild.kind === 'guild' ? guild.guildId : null;
-    const route: RouteKind = guildId === null ? 'guildless' : 'guild';
-    const owner = exchange.ownerOf(guildId);
     const length = declaredLength(request);
-    if (length !== null && length > config.maxBodyBytes) {
-      sendError(response, 413, `the body is larger than ${config.maxBodyBytes} bytes`, [HEADER.requestId, requestId]);
-      done(route, null);
-      return;
-    }
-    const deadlineAt = startedAt + config.requestTimeoutMs;
-    const linkable = owner.link !== null && owner.link.state !== 'plain';
-    const streams = length === null || length > MAX_LINK_BODY || match?.rule.stream === true;
-    if (streams || (length === 0 && (!linkable || wantsEvents(request)))) {
-      settle(route, this.#stream(owner, null, request, response, requestId, deadlineAt));
-      return;
-    }
-    if (length > 0) {
+    const uploads = length === null || length > MAX_LINK_BODY;
+    const streams = uploads || match?.rule.stream === true || wantsEvents(request);
+    const { maxBodyBytes } = this.#options.config;
+    if (guild.kind === 'invalid') {
+      this.#refuse(incoming, 'guild', 400, `${JSON.stringify(guild.value)} is not a guild id`);
+    } else if (guild.kind === 'all') {
+      this.#settle(incoming, 'fan-out', this.#fanOut(incoming));
+    } else if (length !== null && length > maxBodyBytes) {
+      this.#refuse(incoming, routeOf(guild), 413, `the body is larger than ${maxBodyBytes} bytes`);
+    } else if (length === 0 || uploads) {
+      this.#route(incoming, guild, null, streams);
+    } else {
       // A small body is read first, so that it can be sent again if it was certainly not sent.
-      settle(route, this.#small(owner, request, response, requestId, deadlineAt));
-      return;
+      this.#readBody(incoming, routeOf(guild), (body) => this.#route(incoming, guild, body, streams));
     }
-    this.#hot(owner, route, request, response, requestId, deadlineAt, done, settle);
   }
 
-  /**
-   * The way of most requests: no body, and a link that is up. One callback and no promise; whatever does not go smoothly is
-   * handed to the way that can try again.
-   */
-  #hot(
-    owner: Upstream,
-    route: RouteKind,
-    request: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
-    deadlineAt: number,
-    done: (route: RouteKind, pod: number | null) => void,
-    settle: (route: RouteKind, work: Promise<number | null>) => void,
-  ): void {
-    const { config } = this.#options;
-    const link = owner.link;
-    if (link === null || link.state !== 'ready' || !owner.breaker.tryPass()) {
-      settle(route, this.#whole(owner, EMPTY, request, response, requestId, deadlineAt));
+  #onDiscord(incoming: Incoming, path: string): void {
+    const { request, response, requestId } = incoming;
+    const { interactions, webhooks } = this.#options;
+    if (request.method !== 'POST') this.#refuse(incoming, 'other', 405, 'use POST', ['allow', 'POST']);
+    else if (path === INTERACTIONS_PATH) {
+      this.#settle(incoming, 'interaction', interactions.handle(request, response, requestId));
+    } else this.#settle(incoming, 'event-webhook', webhooks.discordEvent(request, response, requestId));
+  }
+
+  /** Sends a request to its owner, and the answer back. */
+  #route(incoming: Incoming, guild: OneOwner, body: Buffer | null, streams: boolean): void {
+    const { config, exchange, log } = this.#options;
+    const { request, response, requestId } = incoming;
+    const routed = new RoutedRequest({
+      ...{ config, log, request, response, requestId, body, streams },
+      headers: this.#headers(request, requestId),
+      deadlineAt: incoming.startedAt + config.requestTimeoutMs,
+      done: (pod) => this.#done(incoming, routeOf(guild), pod),
+    });
+    const guildId = guild.kind === 'guild' ? guild.guildId : null;
+    routed.follow(exchange.routeToGateway(guildId, request.url as string, routed));
+  }
+
+  /** A route whose guild id is in its JSON body. */
+  #routeByBody(incoming: Incoming, match: RouteMatch, body: Buffer): void {
+    let guild: GuildOfRequest;
+    try {
+      const json = (): unknown => JSON.parse(body.toString('utf8'));
+      guild = guildOfRequest(match, { query: '', header: () => undefined, json });
+    } catch {
+      this.#refuse(incoming, 'guild', 400, 'the body is not JSON');
       return;
     }
-    const message = this.#message(request, EMPTY, requestId);
-    const id = link.send(message, deadlineAt - performance.now(), (error, answer) => {
-      if (answer !== null && answer.status !== 421) {
-        owner.breaker.succeeded();
-        sendAnswer(response, answer, { pod: owner.ordinal, httpPod: config.name, requestId });
-        done(route, owner.ordinal);
-        return;
-      }
-      if (error?.code === 'CANCELLED') {
-        owner.breaker.undecided();
-        done(route, owner.ordinal);
-        return;
-      }
-      if (error !== null) owner.breaker.failed();
-      if (error?.facts.sent === true && !repeatable(request)) {
-        this.#fail(error, request, response, requestId);
-        done(route, null);
-        return;
-      }
-      settle(route, this.#whole(owner, EMPTY, request, response, requestId, deadlineAt));
-    });
-    // Not `once`, which costs more: a response closes once.
-    response.on('close', () => {
-      if (!response.writableFinished) link.cancel(id);
+    if (guild.kind === 'invalid') {
+      this.#refuse(incoming, 'guild', 400, `${JSON.stringify(guild.value)} is not a guild id`);
+    } else if (guild.kind !== 'all') this.#route(incoming, guild, body, match.rule.stream === true);
+  }
+
+  #readBody(incoming: Incoming, route: RouteKind, then: (body: Buffer) => void): void {
+    const { request, response, requestId } = incoming;
+    readBody(request, MAX_LINK_BODY).then(then, (error: GuildwayError) => {
+      sendFailure(error, request, response, requestId, this.#options.log);
+      this.#done(incoming, route, null);
     });
   }
 
-  async #whole(
-    owner: Upstream,
-    body: Buffer,
-    request: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
-    deadlineAt: number,
-  ): Promise<number | null> {
-    const { exchange, config } = this.#options;
-    try {
-      const message = this.#message(request, body, requestId);
-      const { response: answer, pod } = await exchange.ask(owner, message, deadlineAt, repeatable(request));
-      sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
-      return pod;
-    } catch (error) {
-      this.#fail(error as GuildwayError, request, response, requestId);
-      return null;
-    }
-  }
-
-  async #small(
-    owner: Upstream,
-    request: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
-    deadlineAt: number,
-  ): Promise<number | null> {
-    let body: Buffer;
-    try {
-      body = await readBody(request, MAX_LINK_BODY);
-    } catch (error) {
-      this.#fail(error as GuildwayError, request, response, requestId);
-      return null;
-    }
-    const plain = owner.link === null || owner.link.state === 'plain' || wantsEvents(request);
-    if (plain) return this.#stream(owner, body, request, response, requestId, deadlineAt);
-    return this.#whole(owner, body, request, response, requestId, deadlineAt);
-  }
-
-  /** Over plain HTTP, the response streaming. */
-  async #stream(
-    owner: Upstream,
-    body: Buffer | null,
-    request: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
-    deadlineAt: number,
-  ): Promise<number | null> {
-    const { config, exchange } = this.#options;
-    const { maxBodyBytes, name: httpPod } = config;
-    const headers = this.#headers(request, requestId);
-    let answered = owner;
-    const once = (timeoutMs: number): Promise<number> =>
-      exchange.following(owner, (pod) => {
-        answered = pod;
-        const streamed = { upstream: pod, body, headers, request, response, requestId };
-        return throughBreaker(pod, () => forwardStream({ ...streamed, maxBodyBytes, timeoutMs, httpPod }));
-      });
-    try {
-      // A body that has begun to stream is gone; what has none, or has been read, can be sent again.
-      const uploads = body === null && declaredLength(request) !== 0;
-      if (uploads) await once(deadlineAt - performance.now());
-      else await exchange.retrying(owner, deadlineAt, repeatable(request), once);
-      return answered.ordinal;
-    } catch (error) {
-      this.#fail(error as GuildwayError, request, response, requestId);
-      return null;
-    }
-  }
-
-  async #fanOut(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<null> {
-    if (request.method !== 'GET') {
-      sendError(response, 405, 'this question is asked of all pods: use GET', [
-        'allow',
-        'GET',
-        HEADER.requestId,
-        requestId,
-      ]);
-      return null;
-    }
+  async #fanOut({ request, response, requestId }: Incoming): Promise<null> {
     const { upstreams, config } = this.#options;
-    const result = await fanOut(upstreams, this.#message(request, EMPTY, requestId), config.requestTimeoutMs / 2);
     const own = [HEADER.httpPod, config.name, HEADER.requestId, requestId];
+    if (request.method !== 'GET') {
+      sendError(response, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
+      return null;
+    }
+    const message: GatewayRequest = {
+      method: 'GET',
+      target: request.url as string,
+      headers: this.#headers(request, requestId),
+      body: EMPTY,
+    };
+    const limits = { timeoutMs: config.requestTimeoutMs, awayMs: config.connectTimeoutMs };
+    const result = await fanOut(upstreams, message, limits);
     sendJson(response, Object.keys(result.answers).length === 0 ? 503 : 200, result, own);
     return null;
   }
 
-  /** A route whose guild id is in its JSON body. */
-  async #byBody(
-    match: RouteMatch,
-    request: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
-    startedAt: number,
-  ): Promise<number | null> {
-    const { exchange, config } = this.#options;
-    try {
-      const body = await readBody(request, MAX_LINK_BODY);
-      const guild = guildOfRequest(match, {
-        query: '',
-        header: () => undefined,
-        json: () => JSON.parse(body.toString('utf8')),
-      });
-      if (guild.kind === 'invalid') {
-        sendError(response, 400, `${JSON.stringify(guild.value)} is not a guild id`, [HEADER.requestId, requestId]);
-        return null;
-      }
-      const owner = exchange.ownerOf(guild.kind === 'guild' ? guild.guildId : null);
-      return await this.#whole(owner, body, request, response, requestId, startedAt + config.requestTimeoutMs);
-    } catch (error) {
-      if (error instanceof SyntaxError) sendError(response, 400, 'the body is not JSON', [HEADER.requestId, requestId]);
-      else this.#fail(error as GuildwayError, request, response, requestId);
-      return null;
-    }
+  /** Waits for work that answers by itself and says which pod did. */
+  #settle(incoming: Incoming, route: RouteKind, work: Promise<number | null>): void {
+    const { response, requestId } = incoming;
+    work.then(
+      (pod) => this.#done(incoming, route, pod),
+      (error: unknown) => {
+        this.#options.log.error({ err: error, request: requestId }, 'a request failed inside this pod');
+        if (response.headersSent) response.destroy();
+        else sendError(response, 500, 'internal error', [HEADER.requestId, requestId]);
+        this.#done(incoming, route, null);
+      },
+    );
+  }
+
+  #refuse(incoming: Incoming, route: RouteKind, status: number, why: string, headers: HeaderList = []): void {
+    sendError(incoming.response, status, why, [...headers, HEADER.requestId, incoming.requestId]);
+    this.#done(incoming, route, null);
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -370,8 +250,8 @@ export class Edge {
       return;
     }
     forwardUpgrade({
-      ...{ exchange, owner: exchange.ownerOf(guild.kind === 'guild' ? guild.guildId : null) },
-      ...{ request, socket, head, headers: this.#headers(request, requestId), requestId, httpPod: config.name },
+      ...{ exchange, guildId: guild.kind === 'guild' ? guild.guildId : null, httpPod: config.name },
+      ...{ request, socket, head, headers: this.#headers(request, requestId), requestId },
       deadlineAt: startedAt + config.requestTimeoutMs,
     }).then(
       ({ pod, status }) => end(pod, status),
@@ -388,51 +268,21 @@ export class Edge {
     return headers;
   }
 
-  #message(request: IncomingMessage, body: Buffer, requestId: string): GatewayRequest {
-    return {
-      method: request.method as string,
-      target: request.url as string,
-      headers: this.#headers(request, requestId),
-      body,
-    };
-  }
-
-  /** Tells the caller what is known of a request that was not answered. */
-  #fail(error: GuildwayError, request: IncomingMessage, response: ServerResponse, requestId: string): void {
-    const own = [HEADER.requestId, requestId];
-    const code = errorCode(error);
-    if (code === undefined) throw error;
-    if (code === 'CANCELLED') {
-      response.destroy();
-      return;
-    }
-    this.#options.log.warn({ request: requestId, err: error }, 'the owner did not answer');
-    if (code === 'BODY_TOO_LARGE') sendError(response, 413, error.message, own);
-    else if (code === 'TOPOLOGY_MISMATCH') sendError(response, 502, error.message, own);
-    else if (error.facts.sent === true && !SAFE_METHODS.has(request.method as string)) {
-      sendError(response, 502, 'the owner of this guild did not answer; the request may have been carried out', own);
-    } else sendError(response, 503, 'the owner of this guild is away; nothing was done', [...own, 'retry-after', '1']);
-  }
-
-  #done(
-    route: RouteKind,
-    pod: number | null,
-    request: IncomingMessage,
-    response: ServerResponse,
-    startedAt: number,
-    requestId: string,
-  ): void {
+  #done({ request, response, requestId, startedAt }: Incoming, route: RouteKind, pod: number | null): void {
     const elapsedMs = performance.now() - startedAt;
     const { metrics, log } = this.#options;
     metrics.request(route, pod, outcomeOf(response.statusCode), elapsedMs / 1_000);
     if (log.isLevelEnabled('debug')) {
-      log.debug(
-        { request: requestId, route, pod, method: request.method, status: response.statusCode, elapsedMs },
-        'request',
-      );
+      const { method } = request;
+      log.debug({ request: requestId, route, pod, method, status: response.statusCode, elapsedMs }, 'request');
     }
   }
 }
+
+/** A guild, or none: one pod's business either way. */
+type OneOwner = Extract<GuildOfRequest, { kind: 'guild' | 'none' }>;
+
+const routeOf = (guild: OneOwner): RouteKind => (guild.kind === 'guild' ? 'guild' : 'guildless');
 
 function guildIn(match: RouteMatch | null, request: IncomingMessage, url: string, query: number): GuildOfRequest {
   if (match === null) return { kind: 'none' };
@@ -445,7 +295,3 @@ function guildIn(match: RouteMatch | null, request: IncomingMessage, url: string
 
 const wantsEvents = (request: IncomingMessage): boolean =>
   request.headers.accept?.startsWith('text/event-stream') === true;
-
-/** Whether a request may reach its owner twice without harm: by its method, or because the owner recognises it. */
-const repeatable = (request: IncomingMessage): boolean =>
-  SAFE_METHODS.has(request.method as string) || request.headers['idempotency-key'] !== undefined;

@@ -157,7 +157,11 @@ function adminRoutes(upstreams: readonly Upstream[], config: Config): Record<str
   const ask =
     (target: string): AdminRoute =>
     () =>
-      fanOut(upstreams, { method: 'GET', target, headers: [], body: Buffer.alloc(0) }, config.connectTimeoutMs * 2);
+      fanOut(
+        upstreams,
+        { method: 'GET', target, headers: [], body: Buffer.alloc(0) },
+        { timeoutMs: config.connectTimeoutMs * 2, awayMs: config.connectTimeoutMs },
+      );
   return { '/pods': ask('/_guildway/state'), '/guilds': ask('/_guildway/guilds') };
 }
 

@@ -1,10 +1,13 @@
-import { type ErrorCode, errorCode, GuildwayError } from '../../errors.ts';
+import { GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import type { LinkClient } from '../../link/client.ts';
+import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
 import type { HttpMetrics } from '../metrics.ts';
+import { blamesPod, mayTryAgain } from '../policy/retry.ts';
 import type { RetryBudget } from '../policy/retry-budget.ts';
+import { Call, type Outcome, type RouteInit } from './call.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface ExchangeOptions {
@@ -14,33 +17,16 @@ export interface ExchangeOptions {
   readonly retryBaseMs: number;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
-  readonly now?: () => number;
-  readonly random?: () => number;
 }
-
-/** The answer of an owner, and who gave it. */
-export interface Answer {
-  readonly response: GatewayResponse;
-  readonly pod: number;
-}
-
-/** What a pod made of an attempt: it did what was asked, or says (421) who would. */
-export type Outcome<T> = { readonly done: T } | { readonly redirect: HeaderList };
 
 const RETRY_CAP_MS = 500;
 /** A disagreement about owners concerns every request: it is logged this often at most. */
 const LOG_PAUSE_MS = 1_000;
 
-/** Failures that another attempt would only repeat. */
-const FINAL: ReadonlySet<string> = new Set(['CANCELLED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
+/** How an attempt ended that was made before {@link Exchange.#deliver} took over. */
+type First = { readonly failure: GuildwayError } | { readonly redirect: HeaderList } | null;
 
-/** Failures before there is a connection to send on. */
-const UNCONNECTED: ReadonlySet<string> = new Set(['LINK_UNAVAILABLE', 'LINK_REFUSED'] satisfies ErrorCode[]);
-
-/** Failures that are the caller's, and say nothing about the pod. */
-const SAYS_NOTHING: ReadonlySet<string> = new Set(['CANCELLED', 'BODY_TOO_LARGE'] satisfies ErrorCode[]);
-
-/** Sends whole requests to owners, again where that is safe, and follows a redirect once. */
+/** Sends requests to the gateway pods that own their guilds. Every request that leaves an HTTP pod for an owner passes here. */
 export class Exchange {
   readonly #options: ExchangeOptions;
   #disagreedAt = Number.NEGATIVE_INFINITY;
@@ -49,87 +35,128 @@ export class Exchange {
     this.#options = options;
   }
 
-  upstream(ordinal: number): Upstream {
-    return this.#options.upstreams[ordinal] as Upstream;
-  }
-
+  /** The pod that owns a guild, or pod 0 for null. */
   ownerOf(guildId: string | null): Upstream {
-    return this.upstream(this.#options.topology.ownerOf(guildId));
+    const { upstreams, topology } = this.#options;
+    return upstreams[topology.ownerOf(guildId)] as Upstream;
   }
 
   /**
-   * Asks a pod until it answers or the deadline is too near.
-   * @param deadlineAt on the clock of `performance.now()`
-   * @param repeatable whether the request may be sent again after its outcome is unknown
-   * @throws GuildwayError, the last failure; `facts.sent` says whether the request may have been applied
+   * Sends a request to the pod that owns a guild: over the link where the pod knows it, else over plain HTTP; again where that is
+   * safe, until the deadline; to the pod that a 421 names, once.
+   * @param guildId a valid guild id; null for what has no guild
+   * @param path path and query, as the gateway pod is to see them
+   * @returns the call, to be cancelled when its caller goes away
    */
-  ask(owner: Upstream, request: GatewayRequest, deadlineAt: number, repeatable: boolean): Promise<Answer> {
-    return this.retrying(owner, deadlineAt, repeatable, (timeoutMs) => this.#askOnce(owner, request, timeoutMs));
+  routeToGateway(guildId: string | null, path: string, init: RouteInit): Call {
+    const owner = this.ownerOf(guildId);
+    const { link, breaker } = owner;
+    const call = new Call(path, init);
+    this.#options.retries.earn();
+    if (link === null || link.state !== 'ready' || !breaker.closed || init.streams) {
+      void this.#deliver(owner, call, null);
+      return call;
+    }
+    // The way of most requests: one callback and no promise, timer or signal. What does not go smoothly goes the other way.
+    call.link = link;
+    call.linkId = link.send(call, init.deadlineAt - performance.now(), (failure, response) => {
+      call.link = null;
+      if (failure !== null) {
+        if (blamesPod(failure.code)) breaker.failed();
+        void this.#deliver(owner, call, { failure });
+      } else if ((response as GatewayResponse).status === 421) {
+        breaker.succeeded();
+        void this.#deliver(owner, call, { redirect: (response as GatewayResponse).headers });
+      } else {
+        breaker.succeeded();
+        init.onAnswer(owner.ordinal, response);
+      }
+    });
+    return call;
   }
 
-  /**
-   * Runs `once` until it succeeds: after failures that cannot have reached the pod, and where `repeatable` after any, as
-   * long as there is time and, where the pod feels it, the retry budget allows. Between attempts it waits a random time.
-   */
-  async retrying<T>(
-    owner: Upstream,
-    deadlineAt: number,
-    repeatable: boolean,
-    once: (timeoutMs: number) => Promise<T>,
-  ): Promise<T> {
+  /** Goes on until there is an answer or there will be none. */
+  async #deliver(owner: Upstream, call: Call, first: First): Promise<void> {
+    let answer: { pod: Upstream; response: GatewayResponse | null };
+    try {
+      answer = await this.#retrying(owner, call, first);
+    } catch (error) {
+      const known = error instanceof GuildwayError;
+      call.init.onFailure(known ? error : owner.error('LINK_LOST', String(error), true, error));
+      return;
+    }
+    call.init.onAnswer(answer.pod.ordinal, answer.response);
+  }
+
+  async #retrying(owner: Upstream, call: Call, first: First) {
+    const { init } = call;
     const { retries, retryBaseMs, metrics } = this.#options;
-    const now = this.#options.now ?? performance.now.bind(performance);
-    retries.earn();
     // Once sent without an answer, the outcome stays unknown whatever later attempts say.
-    let everSent = false;
+    let sentEver = false;
     for (let attempt = 0; ; attempt++) {
       let failure: GuildwayError;
       try {
-        return await once(deadlineAt - now());
+        if (attempt === 0 && first !== null) {
+          if ('failure' in first) throw first.failure;
+          return await this.#follow(owner, call, first.redirect);
+        }
+        const outcome = await this.#attempt(owner, call);
+        if ('done' in outcome) return { pod: owner, response: outcome.done };
+        return await this.#follow(owner, call, outcome.redirect);
       } catch (error) {
         if (!(error instanceof GuildwayError)) throw error;
         failure = error;
       }
-      everSent ||= failure.facts.sent === true;
-      const waitMs = fullJitter(attempt, retryBaseMs, RETRY_CAP_MS, this.#options.random);
-      const again = (repeatable || !everSent) && !FINAL.has(failure.code);
-      // Waiting for a link costs its pod nothing: one dial serves all who wait, so a pod that restarts fails nobody.
-      const free = owner.link !== null && UNCONNECTED.has(failure.code) && failure.facts.sent === false;
-      if (!again || deadlineAt - now() <= waitMs + 5 || !(free || retries.spend())) {
-        if (everSent === (failure.facts.sent === true)) throw failure;
-        const facts = { ...failure.facts, sent: everSent };
+      const sentNow = failure.facts.sent === true;
+      sentEver ||= sentNow;
+      const repeatable = init.repeatable === 'always' || (init.repeatable === 'at-our-pods' && owner.linked);
+      const again = call.cancelled ? 'no' : mayTryAgain({ code: failure.code, sentNow, sentEver, repeatable });
+      const waitMs = owner.breaker.pauseMs + fullJitter(attempt, retryBaseMs, RETRY_CAP_MS);
+      const inTime = init.deadlineAt - performance.now() > waitMs + 5;
+      if (again === 'no' || !inTime || (again === 'costs' && !retries.spend())) {
+        if (sentEver === sentNow) throw failure;
+        const facts = { ...failure.facts, sent: sentEver };
         throw new GuildwayError(failure.code, failure.message, { cause: failure, facts });
       }
-      if (!free) metrics.retried(owner.ordinal);
+      if (again === 'costs') metrics.retried(owner.ordinal);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
-  #askOnce(owner: Upstream, request: GatewayRequest, timeoutMs: number): Promise<Answer> {
-    return this.following(owner, async (pod) => {
-      const response = await throughBreaker(pod, () => pod.request(request, timeoutMs));
-      if (response.status === 421) return { redirect: response.headers };
-      return { done: { response, pod: pod.ordinal } };
-    });
+  /** @throws GuildwayError with `facts.sent` */
+  async #attempt(pod: Upstream, call: Call): Promise<Outcome> {
+    const { init } = call;
+    // Together with everybody who waits for this pod: one dial for all of them.
+    const linked = !init.streams && pod.linked && (await pod.connect(init.deadlineAt - performance.now())) === 'ready';
+    if (call.cancelled) throw pod.error('CANCELLED', 'the caller has gone away', false);
+    if (!pod.breaker.tryPass())
+      throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
+    const timeoutMs = init.deadlineAt - performance.now();
+    try {
+      const outcome = linked ? await overLink(pod, call, timeoutMs) : await init.overPlain(pod, call.target, timeoutMs);
+      pod.breaker.succeeded();
+      return outcome;
+    } catch (error) {
+      if (error instanceof GuildwayError && blamesPod(error.code)) pod.breaker.failed();
+      else pod.breaker.undecided();
+      throw error;
+    }
   }
 
   /**
-   * Runs `attempt` at a pod and, if that says that another one is the owner, at that one: once, as with two that point at
-   * each other there would be no end.
+   * Turns to the pod that a 421 names: once, as with two that point at each other there would be no end.
    * @throws GuildwayError TOPOLOGY_MISMATCH: nothing was done, and an operator must look at it
    */
-  async following<T>(owner: Upstream, attempt: (pod: Upstream) => Promise<Outcome<T>>): Promise<T> {
-    const first = await attempt(owner);
-    if ('done' in first) return first.done;
+  async #follow(owner: Upstream, call: Call, redirect: HeaderList) {
     const { upstreams, topology } = this.#options;
-    const named = Number(headerValue(first.redirect, HEADER.owner) ?? Number.NaN);
+    const named = Number(headerValue(redirect, HEADER.owner) ?? Number.NaN);
     const next = upstreams[named];
     const ours = `${topology.fingerprint} epoch ${topology.epoch}`;
-    const theirs = theirTopology(owner, headerValue(first.redirect, HEADER.epoch));
+    const theirs = theirTopology(owner, headerValue(redirect, HEADER.epoch));
     this.#logDisagreement({ pod: owner.ordinal, named, ours, theirs });
     if (next !== undefined && next !== owner) {
-      const second = await attempt(next);
-      if ('done' in second) return second.done;
+      const second = await this.#attempt(next, call);
+      if ('done' in second) return { pod: next, response: second.done };
     }
     throw owner.error(
       'TOPOLOGY_MISMATCH',
@@ -146,25 +173,20 @@ export class Exchange {
   }
 }
 
+function overLink(pod: Upstream, call: Call, timeoutMs: number): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    call.link = pod.link as LinkClient;
+    call.linkId = call.link.send(call, timeoutMs, (error, response) => {
+      call.link = null;
+      if (response === null) reject(error);
+      else resolve(response.status === 421 ? { redirect: response.headers } : { done: response });
+    });
+  });
+}
+
 function theirTopology({ link }: Upstream, epoch: string | undefined): string {
   const known = link?.peer?.topology;
   if (known === undefined) return `epoch ${epoch ?? 'unknown'}`;
   const { strategy, shards, pods } = known;
   return `${strategy}/${shards === null ? '' : `${shards}/`}${pods} epoch ${epoch ?? known.epoch}`;
-}
-
-/** Runs one attempt, unless the pod has been failing, and tells its breaker how it went. */
-export async function throughBreaker<T>(upstream: Upstream, attempt: () => Promise<T>): Promise<T> {
-  const { breaker } = upstream;
-  if (!breaker.tryPass())
-    throw upstream.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
-  try {
-    const result = await attempt();
-    breaker.succeeded();
-    return result;
-  } catch (error) {
-    if (SAYS_NOTHING.has(errorCode(error) ?? '')) breaker.undecided();
-    else breaker.failed();
-    throw error;
-  }
 }

@@ -8,17 +8,22 @@ export interface FanOut {
   readonly missing: readonly { readonly pod: number; readonly reason: string }[];
 }
 
-/** Asks every pod the same; one that is away costs no more than the time that is given. Never rejects. */
+/**
+ * Asks every pod the same, once. Never rejects.
+ * @param limits.awayMs what a pod gets that has no link now: the others' answers do not wait longer for it
+ */
 export async function fanOut(
   upstreams: readonly Upstream[],
   request: GatewayRequest,
-  timeoutMs: number,
+  limits: { readonly timeoutMs: number; readonly awayMs: number },
 ): Promise<FanOut> {
   const answers: Record<string, unknown> = {};
   const missing: { pod: number; reason: string }[] = [];
   await Promise.all(
     upstreams.map(async (upstream) => {
       try {
+        const away = upstream.linked && upstream.link?.state !== 'ready';
+        const timeoutMs = away ? Math.min(limits.awayMs, limits.timeoutMs) : limits.timeoutMs;
         const { status, headers, body } = await upstream.request(request, timeoutMs);
         if (status >= 400) missing.push({ pod: upstream.ordinal, reason: `it answered with ${status}` });
         else answers[upstream.ordinal] = decode(headerValue(headers, 'content-type'), body);

@@ -1,28 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Transform } from 'node:stream';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { declaredLength } from '../body.ts';
 import { responseHeaders } from '../headers.ts';
-import type { Outcome } from './exchange.ts';
+import type { Outcome } from './call.ts';
 import type { PlainAttempt, Upstream } from './upstream.ts';
 
 const ASCII = /^[\0-\x7f]*$/;
 
-/** Counts a body as it passes, and ends it where it becomes too large. */
-class Bounded extends Transform {
-  #left: number;
-
-  constructor(limit: number) {
-    super();
-    this.#left = limit;
-  }
-
-  override _transform(chunk: Buffer, _: BufferEncoding, done: (error: Error | null, chunk?: Buffer) => void): void {
-    this.#left -= chunk.length;
-    if (this.#left < 0) done(new GuildwayError('BODY_TOO_LARGE', 'the body is larger than MAX_BODY_BYTES'));
-    else done(null, chunk);
+/** A body as it comes in, up to a limit. Nothing of it is read before its receiver asks for it. */
+async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
+  let length = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    length += chunk.length;
+    if (length > limit) throw new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
+    yield chunk;
   }
 }
 
@@ -42,7 +36,7 @@ export async function forwardStream(options: {
   timeoutMs: number;
   httpPod: string;
   requestId: string;
-}): Promise<Outcome<number>> {
+}): Promise<Outcome> {
   const { upstream, request, response, timeoutMs } = options;
   const method = request.method as 'GET';
   const target = request.url as string;
@@ -61,13 +55,11 @@ export async function forwardStream(options: {
     controller.abort(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: true } }));
   response.once('close', gone);
   try {
-    const upload = streams ? request.pipe(new Bounded(options.maxBodyBytes)) : null;
-    if (upload !== null) request.once('error', (error) => upload.destroy(error));
     const upstreamResponse = await upstream.plain.request({
       method,
       path: target,
       headers: [...options.headers, ...upstream.plainHeaders(method, target, timeoutMs)],
-      body: upload ?? options.body,
+      body: streams ? Readable.from(upload(request, options.maxBodyBytes)) : options.body,
       opaque: attempt,
       responseHeaders: 'raw',
       signal: controller.signal,
@@ -98,12 +90,12 @@ export async function forwardStream(options: {
     // change what is beyond ASCII; those wait for the body.
     if (ASCII.test(raw.join(''))) response.flushHeaders();
     await pipeline(upstreamResponse.body, response);
-    return { done: upstreamResponse.statusCode };
+    return { done: null };
   } catch (cause) {
     if (response.headersSent) {
       // Half a response cannot be taken back: the caller must see that it is one.
       response.destroy();
-      return { done: 502 };
+      return { done: null };
     }
     if (cause instanceof GuildwayError) throw cause;
     throw upstream.plainError(cause, attempt);

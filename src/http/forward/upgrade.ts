@@ -4,13 +4,12 @@ import type { Duplex } from 'node:stream';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { responseHeaders } from '../headers.ts';
-import type { Exchange, Outcome } from './exchange.ts';
-import { throughBreaker } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpgradeOptions {
   readonly exchange: Exchange;
-  readonly owner: Upstream;
+  readonly guildId: string | null;
   readonly request: IncomingMessage;
   /** The caller's, with an 'error' listener. It is this function's from now on. */
   readonly socket: Duplex;
@@ -38,11 +37,8 @@ interface Opened {
  * @throws GuildwayError when no pod answered; nothing has gone out to the caller
  */
 export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: number; status: number }> {
-  const { exchange, owner, socket, deadlineAt } = options;
-  // Nothing of the new protocol has passed yet, so that it may be tried again like any GET.
-  const opened = await exchange.retrying(owner, deadlineAt, true, (timeoutMs) =>
-    exchange.following(owner, (pod) => throughBreaker(pod, () => open(pod, options, timeoutMs))),
-  );
+  const { socket } = options;
+  const opened = await openAtOwner(options);
   const { response, pod } = opened;
   const status = response.statusCode as number;
   const switched = opened.socket !== null;
@@ -62,8 +58,35 @@ export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: nu
   return { pod: pod.ordinal, status };
 }
 
+function openAtOwner({ exchange, guildId, ...options }: UpgradeOptions): Promise<Opened> {
+  const { request, headers, deadlineAt, socket } = options;
+  let opened: Opened;
+  return new Promise((resolve, reject) => {
+    const call = exchange.routeToGateway(guildId, request.url as string, {
+      ...{ method: 'GET', headers, body: Buffer.alloc(0), deadlineAt, streams: true },
+      // Nothing of the new protocol has passed yet, so that it may be tried again like any GET.
+      repeatable: 'always',
+      async overPlain(pod, _path, timeoutMs) {
+        const outcome = await open(pod, options, timeoutMs);
+        if ('redirect' in outcome) return outcome;
+        opened = outcome;
+        return { done: null };
+      },
+      onAnswer: () => resolve(opened),
+      onFailure: reject,
+    });
+    socket.once('close', () => call.cancel());
+  });
+}
+
+type OpenOptions = Omit<UpgradeOptions, 'exchange' | 'guildId'>;
+
 /** Makes one attempt. @throws GuildwayError with `facts.sent` */
-function open(pod: Upstream, options: UpgradeOptions, timeoutMs: number): Promise<Outcome<Opened>> {
+function open(
+  pod: Upstream,
+  options: OpenOptions,
+  timeoutMs: number,
+): Promise<Opened | { readonly redirect: HeaderList }> {
   const { request, socket: caller } = options;
   const target = request.url as string;
   const start = pod.url.startsWith('https:') ? httpsRequest : httpRequest;
@@ -97,7 +120,7 @@ function open(pod: Upstream, options: UpgradeOptions, timeoutMs: number): Promis
     });
     outgoing.once('upgrade', (response, socket, head) => {
       settle();
-      resolve({ done: { pod, response, socket, head } });
+      resolve({ pod, response, socket, head });
     });
     outgoing.once('response', (response) => {
       settle();
@@ -105,7 +128,7 @@ function open(pod: Upstream, options: UpgradeOptions, timeoutMs: number): Promis
       if (response.statusCode === 421 && headerValue(lower, HEADER.owner) !== undefined) {
         response.resume();
         resolve({ redirect: lower });
-      } else resolve({ done: { pod, response, socket: null, head: Buffer.alloc(0) } });
+      } else resolve({ pod, response, socket: null, head: Buffer.alloc(0) });
     });
     outgoing.end();
   });

@@ -2,7 +2,7 @@ import type { LookupFunction } from 'node:net';
 import { DecoratorHandler, type Dispatcher, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
-import { type Done, LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
+import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
 import type { Breaker } from '../policy/breaker.ts';
 
@@ -58,9 +58,11 @@ export class Upstream {
     this.breaker = options.breaker;
     this.lookup = options.lookup;
     this.#secret = secret;
-    // Who has just proved that it is the pod that was dialled is alive: nobody has to wait for a probe.
     const onState = (state: LinkState): void => {
+      // Who has just proved that it is the pod that was dialled is alive: nobody has to wait for a probe.
       if (state === 'ready') options.breaker.succeeded();
+      // A dial is the link's own affair; those who wait for it are not asked how it went.
+      else if (state === 'waiting') options.breaker.failed();
     };
     this.link = secret === null ? null : new LinkClient({ ...options, secret, onState });
     this.plain = new Pool(url, {
@@ -80,25 +82,45 @@ export class Upstream {
     return list;
   }
 
+  /** Whether requests go over the link: there is one, and the pod does not say that it knows none. */
+  get linked(): boolean {
+    return this.link !== null && this.link.state !== 'plain';
+  }
+
   /**
-   * Sends a whole request and gives its whole response, over the link where the pod knows it.
-   * @throws GuildwayError with `facts.sent`
+   * Waits until the link is ready, or the pod turns out to speak plain HTTP only. For those who wait there is one dial.
+   * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
    */
-  async request(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
-    if (this.link === null || this.link.state === 'plain') return this.#plainRequest(request, timeoutMs);
-    const start = performance.now();
-    const kind = await within(this.link.connect(), timeoutMs, () =>
-      this.error('LINK_UNAVAILABLE', 'no connection in time', false),
-    );
-    const left = timeoutMs - (performance.now() - start);
-    if (kind === 'plain') return this.#plainRequest(request, left);
+  connect(timeoutMs: number): Promise<'ready' | 'plain'> {
+    const { link } = this;
+    if (link === null) return Promise.resolve('plain');
+    if (link.state === 'ready' || link.state === 'plain') return Promise.resolve(link.state);
     return new Promise((resolve, reject) => {
-      const done: Done = (error, response) => (response === null ? reject(error) : resolve(response));
-      this.link?.send(request, left, done);
+      const late = (): void => reject(this.error('LINK_UNAVAILABLE', 'no connection in time', false));
+      const timer = setTimeout(late, Math.max(0, timeoutMs));
+      link
+        .connect()
+        .then(resolve, reject)
+        .finally(() => clearTimeout(timer));
     });
   }
 
-  async #plainRequest({ method, target, headers, body }: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
+  /**
+   * Asks this pod once, whoever's guild it is about.
+   * @throws GuildwayError with `facts.sent`
+   */
+  async request(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
+    const deadlineAt = performance.now() + timeoutMs;
+    const kind = await this.connect(timeoutMs);
+    const leftMs = deadlineAt - performance.now();
+    if (kind === 'plain') return this.plainRequest(request, leftMs);
+    return new Promise((resolve, reject) => {
+      this.link?.send(request, leftMs, (error, response) => (response === null ? reject(error) : resolve(response)));
+    });
+  }
+
+  /** {@link request} over plain HTTP. */
+  async plainRequest({ method, target, headers, body }: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
     const attempt: PlainAttempt = { begun: false };
     try {
       const response = await this.plain.request({
@@ -137,11 +159,4 @@ export class Upstream {
     this.link?.close();
     await this.plain.destroy();
   }
-}
-
-function within<T>(promise: Promise<T>, timeoutMs: number, error: () => GuildwayError): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(error()), timeoutMs);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

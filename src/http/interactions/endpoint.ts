@@ -6,6 +6,7 @@ import { type GatewayRequest, HEADER } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import { readBody } from '../body.ts';
+import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
 import { requestHeaders } from '../headers.ts';
 import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
@@ -83,7 +84,6 @@ export class InteractionEndpoint {
   ): Promise<number | null> {
     const { config, exchange, metrics } = this.#options;
     const guildId = interaction.guild_id ?? null;
-    const owner = exchange.ownerOf(guildId);
     const request: GatewayRequest = {
       method: 'POST',
       target: INTERACTIONS_PATH,
@@ -93,9 +93,11 @@ export class InteractionEndpoint {
     };
     try {
       const ownerDeadlineAt = deadlineAt - config.standInReserveMs;
-      // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
-      const repeatable = owner.link !== null && owner.link.state !== 'plain';
-      const { response: answer, pod } = await exchange.ask(owner, request, ownerDeadlineAt, repeatable);
+      const { response: answer, pod } = await ask(exchange, guildId, request, {
+        deadlineAt: ownerDeadlineAt,
+        // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
+        repeatable: 'at-our-pods',
+      });
       if (answer.status < 500) {
         metrics.interaction('answered');
         sendAnswer(response, answer, { pod, httpPod: config.name, requestId });

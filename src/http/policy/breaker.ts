@@ -23,6 +23,16 @@ export class Breaker {
     return this.#now() - this.#openedAt >= this.#openMs ? 'half-open' : 'open';
   }
 
+  /** Whether every request may pass: what most requests ask, without a clock. */
+  get closed(): boolean {
+    return this.#openedAt === null;
+  }
+
+  /** Milliseconds until a probe is let through; 0 when one is, or has been. */
+  get pauseMs(): number {
+    return this.#openedAt === null ? 0 : Math.max(0, this.#openedAt + this.#openMs - this.#now());
+  }
+
   /** Whether a request may be sent now. A true in `half-open` is the probe: report its outcome. */
   tryPass(): boolean {
     if (this.#openedAt === null) return true;

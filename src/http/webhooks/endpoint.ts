@@ -7,6 +7,7 @@ import type { Logger } from '../../observability/log.ts';
 import { type GuildOfRequest, guildOfRequest, type RouteMatch, readPointer } from '../../routing/route-table.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import { readBody } from '../body.ts';
+import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
 import { requestHeaders } from '../headers.ts';
 import type { SignatureVerifier } from '../interactions/verify.ts';
@@ -29,9 +30,6 @@ export const EVENTS_PATH = '/webhooks/discord-events';
 const MAX_BODY = 1024 * 1024;
 /** Who sent it has given up long before; so has anybody who would look. */
 const HINT_LIFE_MS = 3 * 86_400_000;
-/** Discord waits 3 s for the acknowledgement of an event. */
-const EVENT_BUDGET_MS = 2_500;
-const STAND_IN_MS = 700;
 
 /** Where an event's guild is: entitlements name its id, an authorization has the guild itself. */
 const EVENT_GUILD = ['/event/data/guild_id', '/event/data/guild/id'] as const;
@@ -46,7 +44,7 @@ export class WebhookEndpoints {
 
   /** `POST /webhooks/discord-events`. @returns the ordinal of the pod that answered, or null */
   async discordEvent(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<number | null> {
-    const { verifier } = this.#options;
+    const { verifier, config } = this.#options;
     if (!verifier.plausible(request.headers)) {
       sendError(response, 401, 'invalid request signature');
       return null;
@@ -81,7 +79,8 @@ export class WebhookEndpoints {
       },
       response,
       requestId,
-      budgetMs: EVENT_BUDGET_MS,
+      // Discord waits as long for this as for the answer to an interaction.
+      budgetMs: config.interactionBudgetMs,
       keep: true,
       acknowledge: () => response.writeHead(204, [HEADER.requestId, requestId]).end(),
     });
@@ -148,10 +147,13 @@ export class WebhookEndpoints {
     const { config, exchange, standIns, log } = this.#options;
     const { guildId, identity, request, response, requestId } = delivery;
     const deadlineAt = performance.now() + delivery.budgetMs;
+    const ownerUntil = deadlineAt - Math.min(config.standInReserveMs, delivery.budgetMs / 2);
     const owner = exchange.ownerOf(guildId);
     try {
-      const repeatable = owner.link !== null && owner.link.state !== 'plain';
-      const { response: answer, pod } = await exchange.ask(owner, request, deadlineAt - STAND_IN_MS, repeatable);
+      const { response: answer, pod } = await ask(exchange, guildId, request, {
+        deadlineAt: ownerUntil,
+        repeatable: 'at-our-pods',
+      });
       if (answer.status < 500) {
         sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
         return pod;

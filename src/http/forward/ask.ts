@@ -1,0 +1,35 @@
+import type { GuildwayError } from '../../errors.ts';
+import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
+import type { RouteInit } from './call.ts';
+import type { Exchange } from './exchange.ts';
+
+/** The answer of an owner, and who gave it. */
+export interface Answer {
+  readonly response: GatewayResponse;
+  readonly pod: number;
+}
+
+/**
+ * {@link Exchange.routeToGateway} as a promise, for those who need the whole answer.
+ * @throws GuildwayError; `facts.sent` is false if the request has certainly not been carried out
+ */
+export function ask(
+  exchange: Exchange,
+  guildId: string | null,
+  request: GatewayRequest,
+  options: Pick<RouteInit, 'deadlineAt' | 'repeatable'>,
+): Promise<Answer> {
+  const { method, headers, body } = request;
+  return new Promise((resolve, reject) => {
+    exchange.routeToGateway(guildId, request.target, {
+      ...{ method, headers, body, streams: false },
+      ...options,
+      overPlain: async (pod, _path, timeoutMs) => {
+        const response = await pod.plainRequest(request, timeoutMs);
+        return response.status === 421 ? { redirect: response.headers } : { done: response };
+      },
+      onAnswer: (pod, response) => resolve({ pod, response: response as GatewayResponse }),
+      onFailure: (error: GuildwayError) => reject(error),
+    });
+  });
+}

@@ -1,0 +1,61 @@
+import type { GuildwayError } from '../../errors.ts';
+import type { LinkClient } from '../../link/client.ts';
+import type { GatewayRequest, GatewayResponse, HeaderList } from '../../link/message.ts';
+import type { Repeatable } from '../policy/retry.ts';
+import type { Upstream } from './upstream.ts';
+
+/**
+ * What a pod made of one attempt over plain HTTP: it gave a whole response, or one that has been passed on while it streamed
+ * (null), or it says (421, these headers) that another pod is the owner.
+ */
+export type Outcome = { readonly done: GatewayResponse | null } | { readonly redirect: HeaderList };
+
+/** What is sent to a gateway pod beside guild and path, until when, and who is told what became of it. */
+export interface RouteInit {
+  readonly method: string;
+  /** Without those of one hop; names in lower case. */
+  readonly headers: HeaderList;
+  /** At most MAX_LINK_BODY bytes, or sent by {@link overPlain} only. */
+  readonly body: Buffer;
+  /** When the response must have begun, on the clock of `performance.now()`. */
+  readonly deadlineAt: number;
+  readonly repeatable: Repeatable;
+  /** Request or response stream: over plain HTTP even where there is a link. */
+  readonly streams: boolean;
+  /**
+   * Makes one attempt over plain HTTP.
+   * @throws GuildwayError with `facts.sent`
+   */
+  overPlain(pod: Upstream, path: string, timeoutMs: number): Promise<Outcome>;
+  /** The owner has answered. A null response has been passed on already. */
+  onAnswer(pod: number, response: GatewayResponse | null): void;
+  /** No answer. `facts.sent` is false if the request has certainly not been carried out. */
+  onFailure(error: GuildwayError): void;
+}
+
+/** One request on its way. Either `onAnswer` or `onFailure` of its init is called, once. */
+export class Call implements GatewayRequest {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Buffer;
+  readonly init: RouteInit;
+  cancelled = false;
+  /** The request of a link that it is at present, if it is one. */
+  link: LinkClient | null = null;
+  linkId = 0;
+
+  constructor(path: string, init: RouteInit) {
+    this.method = init.method;
+    this.target = path;
+    this.headers = init.headers;
+    this.body = init.body;
+    this.init = init;
+  }
+
+  /** The caller has gone away. What passes over plain HTTP notices by itself. */
+  cancel(): void {
+    this.cancelled = true;
+    this.link?.cancel(this.linkId);
+  }
+}
