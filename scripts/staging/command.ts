@@ -29,7 +29,7 @@ export function command(program: string, args: readonly string[], options: Comma
       if (code === 0) resolve(Buffer.concat(out).toString());
       else {
         const shown = `${program} ${args.join(' ')}`.slice(0, 200);
-        reject(new CommandError(shown, signal ?? `exit ${code}`, Buffer.concat(err).toString()));
+        reject(new CommandError(shown, signal ?? `exit ${code}`, Buffer.concat(options.merge ? out : err).toString()));
       }
     });
     child.stdin.end(options.input);

@@ -58,13 +58,33 @@ export async function findEngine(program: 'podman' | 'docker', image: string): P
       // Without systemd Podman cannot time health checks, and warns at every container.
       const base = ['--no-healthcheck', ...options];
       await command(program, ['run', '--rm', '--network', 'none', ...base, ...limits, image, '-e', '0']);
+      await probeNetwork(program, base, image);
       const description = [version, ...options].join(' ');
       return { program, description, runOptions: base, limitsMemory };
     } catch (error) {
+      if (error instanceof EngineMissing) throw error;
       failures.push((error as Error).message);
     }
   }
   throw new EngineMissing(`podman is here, but starts no container:\n${failures.join('\n')}`);
+}
+
+/** Networks with names need more programs than containers do. @throws EngineMissing with what to install */
+async function probeNetwork(program: string, options: readonly string[], image: string): Promise<void> {
+  const network = 'guildway-staging-probe';
+  await command(program, ['network', 'rm', '--force', network]).catch(() => {});
+  await command(program, ['network', 'create', network]);
+  try {
+    const script = "require('node:dns').lookup('probe', (error) => process.exit(error ? 1 : 0))";
+    const args = ['--rm', '--network', network, '--network-alias', 'probe', '--hostname', 'other', ...options];
+    await command(program, ['run', ...args, image, '-e', script]);
+  } catch (error) {
+    throw new EngineMissing(
+      `podman has no network with names here. On Debian: apt-get install netavark aardvark-dns iptables nftables\n${(error as Error).message}`,
+    );
+  } finally {
+    await command(program, ['network', 'rm', '--force', network]).catch(() => {});
+  }
 }
 
 /** Hard limits that may be had without asking for more: this process's own. */
