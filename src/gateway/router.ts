@@ -26,6 +26,12 @@ const MAX_WEBHOOK_BODY = 1024 * 1024;
  */
 const DEADLINE_GRACE_MS = 250;
 
+/**
+ * What a URL parser takes out of a path. The guild is read from the path as it came, and the bot would see another one: it must
+ * not be led to a guild of another pod.
+ */
+const AMBIGUOUS_PATH = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
+
 export interface RouterOptions {
   readonly ordinal: number;
   readonly guard: Guard;
@@ -68,7 +74,7 @@ export class Router {
     const startedAt = performance.now();
     let reply: Reply;
     try {
-      reply = await withinDeadline(this.#serve({ incoming, path, query, requestId }, kind), incoming.deadlineAt);
+      reply = await withinDeadline(this.#serve({ incoming, path, query, requestId }), incoming.deadlineAt);
     } catch (error) {
       reply = this.#errorReply(error, requestId);
     }
@@ -81,15 +87,16 @@ export class Router {
     return { ...reply, headers: [...reply.headers, HEADER.pod, String(ordinal)] };
   }
 
-  async #serve(routed: Routed, kind: RequestKind): Promise<Reply> {
+  async #serve(routed: Routed): Promise<Reply> {
     const { incoming, path, query } = routed;
     const { internal, unavailable, guard, maxBodyBytes } = this.#options;
     if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
     const why = unavailable();
     if (why !== null) return problem(503, why, ['retry-after', '1']);
 
+    if (AMBIGUOUS_PATH.test(path)) return problem(400, 'a path without . and .. segments and backslashes, please');
     const match = guard.match(path);
-    const webhook = kind === 'interaction' || kind === 'event-webhook' || isDiscords(match?.rule);
+    const webhook = isDiscords(match?.rule);
     const whole =
       webhook || match?.rule.guild.from === 'json' || needsWholeBody(incoming.method, path, incoming.headers);
     const body = whole ? await incoming.readBody(webhook ? MAX_WEBHOOK_BODY : maxBodyBytes) : null;
@@ -99,7 +106,7 @@ export class Router {
     if (verdict.kind !== 'mine') return verdict.response;
 
     const { guildId } = verdict;
-    if (body !== null && isDiscords(match?.rule)) {
+    if (body !== null && webhook) {
       if (incoming.method !== 'POST') return empty(405, ['allow', 'POST']);
       return this.#serveDiscord(routed, match?.rule === INTERACTIONS_ROUTE, body, json(), guildId);
     }

@@ -161,6 +161,20 @@ test('other guilds and requests without one are misdirected; a question to all p
   assert.equal((await pod.ask('GET', '/app/01')).status, 400);
 });
 
+test('a path that a URL parser would lead to another guild is refused, and a host brings no path', async () => {
+  using folder = temporaryFolder();
+  await using pod = await startPod(folder.file('pod'));
+  for (const up of ['..', '%2e%2e', '.%2E', '.', '%2e']) {
+    const target = `/api/guilds/${GUILD}/${up}/${OTHER_GUILD}/write`;
+    assert.equal((await pod.ask('POST', target, { body: 'x' })).status, 400, target);
+  }
+  assert.equal((await pod.ask('GET', `/app/${GUILD}\\..\\${OTHER_GUILD}`)).status, 400);
+  assert.equal((await pod.ask('GET', `/app/${GUILD}/..`)).status, 400);
+  const headers = ['host', `a.example/app/${OTHER_GUILD}?x=`];
+  const { url } = JSON.parse((await pod.ask('GET', `/app/${GUILD}/a..b`, { headers })).text);
+  assert.equal(url, `http://a.example/app/${GUILD}/a..b`);
+});
+
 test('plain HTTP is for pods that mean this one', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));

@@ -13,17 +13,16 @@ export interface Host {
   readonly log: Logger;
 }
 
-/** When the caller stops waiting; later once it has got a deferred response. */
 export class HandlerDeadline implements Deadline {
-  /** On the clock of `performance.now()`. */
-  at: number;
+  readonly #at: number;
 
+  /** @param at on the clock of `performance.now()` */
   constructor(at: number) {
-    this.at = at;
+    this.#at = at;
   }
 
   remainingMs(): number {
-    return Math.max(0, this.at - performance.now());
+    return Math.max(0, this.#at - performance.now());
   }
 }
 

@@ -84,7 +84,7 @@ export class InteractionDispatch {
       requestId: delivery.requestId,
       durability: 'full',
       memo,
-      deadline: new HandlerDeadline(delivery.deadlineAt),
+      deadline: new HandlerDeadline(waitingUntil(delivery)),
       signal: limit.signal,
       facts,
     });
@@ -188,6 +188,11 @@ export class InteractionDispatch {
     const key = nameOf(interaction);
     return Object.hasOwn(table, key) ? table[key] : undefined;
   }
+}
+
+/** When the user stops waiting: one who has got a deferred response waits as long as it can be completed. */
+function waitingUntil({ deadlineAt, expiresAt }: InteractionDelivery): number {
+  return expiresAt === null ? deadlineAt : performance.now() + (expiresAt - Date.now());
 }
 
 /** Under what name an interaction's handler is found: a command's name, or the start of a `custom_id`. */

@@ -37,7 +37,9 @@ export function toWebRequest({ method, target, headers, body, signal }: WebReque
     if (isForwarded(name)) forwarded.push([name, headers[i + 1] as string]);
   }
   const hasBody = method !== 'GET' && method !== 'HEAD' && body !== null;
-  return new Request(new URL(target, `${protocol}://${host}`), {
+  // Only the origin: a host of the caller's choice must not bring a path of its own.
+  const { origin } = new URL(`${protocol}://${host}`);
+  return new Request(origin + target, {
     method,
     headers: forwarded,
     signal,
