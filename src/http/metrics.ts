@@ -1,30 +1,16 @@
-import { Counter, Gauge, type Registry } from '../observability/metrics.ts';
+import { Counter, type Registry } from '../observability/metrics.ts';
+import { Latency, registerLatency } from './latency.ts';
 
 const ROUTES = [
   ...(['interaction', 'event-webhook', 'stripe', 'guild', 'guildless'] as const),
-  ...(['fan-out', 'stream', 'upgrade', 'other'] as const),
+  ...(['fan-out', 'upgrade', 'other'] as const),
 ] as const;
 /** What a request was, for metrics. */
 export type RouteKind = (typeof ROUTES)[number];
-const OUTCOMES = ['ok', 'client-error', 'server-error', 'away', 'rejected'] as const;
+const OUTCOMES = ['ok', 'client-error', 'server-error'] as const;
 /** How a request ended, for metrics. */
 export type RequestOutcome = (typeof OUTCOMES)[number];
 export type InteractionOutcome = 'answered' | 'deferred' | 'refused' | 'unknown' | 'invalid';
-
-/** Upper bounds of the latency histogram, in seconds. */
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10] as const;
-
-class Latency {
-  readonly counts = new Float64Array(BUCKETS.length + 1);
-  sum = 0;
-
-  add(seconds: number): void {
-    let bucket = 0;
-    while (bucket < BUCKETS.length && seconds > (BUCKETS[bucket] as number)) bucket++;
-    (this.counts[bucket] as number)++;
-    this.sum += seconds;
-  }
-}
 
 /** Everything that is counted of one route. */
 class RouteStats {
@@ -66,30 +52,11 @@ export class HttpMetrics {
         }
       },
     });
-    const seen = () => routes.filter(([, { latency }]) => latency.sum > 0);
-    new Gauge({
-      name: 'guildway_http_request_seconds_sum',
-      help: 'Sum of the times from the end of the headers to the response, by route.',
-      labelNames: ['route'],
-      registers,
-      collect() {
-        for (const [route, { latency }] of seen()) this.set({ route }, latency.sum);
-      },
-    });
-    new Gauge({
-      name: 'guildway_http_request_seconds_bucket',
-      help: 'Requests answered within le seconds, by route.',
-      labelNames: ['route', 'le'],
-      registers,
-      collect() {
-        for (const [route, { latency }] of seen()) {
-          let total = 0;
-          for (const [i, count] of latency.counts.entries()) {
-            total += count;
-            this.set({ route, le: i < BUCKETS.length ? String(BUCKETS[i]) : '+Inf' }, total);
-          }
-        }
-      },
+    registerLatency(registry, {
+      name: 'guildway_http_request_seconds',
+      help: 'Time from the end of the headers to the response, by route.',
+      label: 'route',
+      series: () => routes.filter(([, { latency }]) => latency.sum > 0).map(([route, { latency }]) => [route, latency]),
     });
     const interactions = this.#interactions;
     new Counter({

@@ -98,7 +98,7 @@ export async function startHttpService({
   });
   // Dialled now, so that the first request need not wait; and kept, whoever is away now. The pod is not ready before each has been
   // tried (CONNECT_TIMEOUT_MS at most): else a new pod would defer what its elders answer at once.
-  await Promise.allSettled(upstreams.map(({ link }) => link?.connect()));
+  await Promise.allSettled(upstreams.map((upstream) => upstream.open()));
 
   let drained: Promise<void> | null = null;
   return {
@@ -127,8 +127,8 @@ function drain(edge: Edge, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
     let lingered: NodeJS.Timeout;
     const linger = setTimeout(() => {
-      server.closeIdleConnections();
-      lingered = setInterval(() => server.closeIdleConnections(), LINGER_MS / 10);
+      edge.closeIdleConnections();
+      lingered = setInterval(() => edge.closeIdleConnections(), LINGER_MS / 10);
     }, LINGER_MS);
     const limit = setTimeout(() => edge.closeConnections(), limitMs);
     // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.
@@ -146,11 +146,8 @@ function drain(edge: Edge, limitMs: number): Promise<void> {
  * reason to take all HTTP pods out of service.
  */
 function readiness(upstreams: readonly Upstream[]): Readiness {
-  const away = upstreams.filter(({ link }) => link !== null && link.state !== 'ready' && link.state !== 'plain');
-  const reasons = away.map(
-    ({ ordinal, url, link }) => `gateway pod ${ordinal} at ${url} is not reachable (${link?.state})`,
-  );
-  return { ready: away.length < upstreams.length, reasons };
+  const reasons = upstreams.flatMap(({ unreachable }) => unreachable ?? []);
+  return { ready: reasons.length < upstreams.length, reasons };
 }
 
 function adminRoutes(upstreams: readonly Upstream[], config: Config): Record<string, AdminRoute> {

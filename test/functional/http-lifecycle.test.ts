@@ -129,3 +129,36 @@ test('what would last for ever is ended within DRAIN_TIMEOUT_MS', async () => {
   await until('the pod is told', () => streams.every((stream) => stream.closed));
   sockets.close();
 });
+
+test('a pod in front of plain servers is ready while one of them is there, and says which are not', async () => {
+  await using http = await startHttp({ gatewayPods: 2 });
+  const { service, gatewayPorts } = http;
+  assert.equal(service.readiness().ready, false);
+  assert.match(service.readiness().reasons.join(), /gateway pod 0 at .* is not reachable .*gateway pod 1 at /);
+  const pod = await startPlainPod(gatewayPorts[1] as number, (_, response) => response.end('here'));
+  await until('it is ready', () => service.readiness().ready);
+  assert.deepEqual(service.readiness().reasons.length, 1);
+  await pod[Symbol.asyncDispose]();
+});
+
+test('metrics count what happened, in a form that Prometheus reads', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret } });
+  await using _pod = await startLinkPod(http, 0, () => ({ status: 200, headers: [], body: Buffer.from('x') }));
+  await until('the link is up', () => http.service.readiness().reasons.length === 0);
+  for (let i = 0; i < 3; i++) await (await fetch(`${http.url}/app/${id}`)).text();
+  await (await fetch(`${http.url}/app/01`)).text();
+  await (await fetch(`${http.url}/webhooks/discord`, { method: 'POST', body: '{}' })).text();
+  const text = await http.registry.metrics();
+  for (const line of [
+    'guildway_http_requests_total{route="guild",pod="0",outcome="ok"} 3',
+    'guildway_http_requests_total{route="guild",pod="none",outcome="client-error"} 1',
+    'guildway_http_requests_total{route="interaction",pod="none",outcome="client-error"} 1',
+    '# TYPE guildway_http_request_seconds histogram',
+    'guildway_http_request_seconds_bucket{le="+Inf",route="guild"} 4',
+    'guildway_http_request_seconds_count{route="guild"} 4',
+    'guildway_link_state{pod="0",state="ready"} 1',
+    'guildway_breaker_state{pod="0"} 0',
+  ]) {
+    assert.ok(text.includes(`${line}\n`), line);
+  }
+});

@@ -5,6 +5,7 @@ import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
 import type { Breaker } from '../policy/breaker.ts';
+import { Reachability } from './reachability.ts';
 
 export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onState'> {
   /** Null: plain HTTP only. */
@@ -50,6 +51,7 @@ export class Upstream {
   readonly plain: Dispatcher;
   readonly lookup: LookupFunction;
   readonly #secret: string | null;
+  readonly #reachability: Reachability;
 
   constructor(options: UpstreamOptions) {
     const { secret, ordinal, url } = options;
@@ -65,14 +67,31 @@ export class Upstream {
       else if (state === 'waiting') options.breaker.failed();
     };
     this.link = secret === null ? null : new LinkClient({ ...options, secret, onState });
-    this.plain = new Pool(url, {
+    this.#reachability = new Reachability({ url, timeoutMs: options.connectTimeoutMs, lookup: options.lookup });
+    const pool = new Pool(url, {
       // As many as there are callers: an event stream keeps its connection for hours, and must not keep others waiting.
       connections: null,
       connect: { timeout: options.connectTimeoutMs, lookup: options.lookup } as object,
       allowH2: false,
       bodyTimeout: 0,
       headersTimeout: 0,
-    }).compose(noteBeginning);
+    });
+    pool.on('connect', () => this.#reachability.note(true));
+    pool.on('connectionError', () => this.#reachability.note(false));
+    this.plain = pool.compose(noteBeginning);
+  }
+
+  /** Why it cannot be reached, in a sentence; null when it can. */
+  get unreachable(): string | null {
+    const where = `gateway pod ${this.ordinal} at ${this.url} is not reachable`;
+    if (this.linked) return this.link?.state === 'ready' ? null : `${where} (${this.link?.state})`;
+    if (this.#reachability.reachable === true) return null;
+    return `${where} (${this.#reachability.reachable === null ? 'not tried yet' : 'connections are refused'})`;
+  }
+
+  /** Finds out whether it can be reached, so that the first request need not wait. Rejects when a link cannot be made. */
+  async open(): Promise<void> {
+    if (this.link === null || (await this.link.connect()) === 'plain') await this.#reachability.probe();
   }
 
   /** Headers that a plain request to this pod needs beside its own. */
@@ -157,6 +176,7 @@ export class Upstream {
 
   async close(): Promise<void> {
     this.link?.close();
+    this.#reachability.close();
     await this.plain.destroy();
   }
 }

@@ -4,8 +4,12 @@ import type { Config } from '../../config.ts';
 import { errorCode, type GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
-import { type GuildOfRequest, guildOfRequest, type RouteMatch, readPointer } from '../../routing/route-table.ts';
-import { isSnowflake } from '../../routing/snowflake.ts';
+import {
+  EVENT_WEBHOOKS_ROUTE,
+  type GuildOfRequest,
+  guildOfRequest,
+  type RouteMatch,
+} from '../../routing/route-table.ts';
 import { readBody } from '../body.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
@@ -30,9 +34,6 @@ export const EVENTS_PATH = '/webhooks/discord-events';
 const MAX_BODY = 1024 * 1024;
 /** Who sent it has given up long before; so has anybody who would look. */
 const HINT_LIFE_MS = 3 * 86_400_000;
-
-/** Where an event's guild is: entitlements name its id, an authorization has the guild itself. */
-const EVENT_GUILD = ['/event/data/guild_id', '/event/data/guild/id'] as const;
 
 /** Webhooks whose sender repeats what was not acknowledged: so an acknowledgement means that a pod has it on disk. */
 export class WebhookEndpoints {
@@ -64,10 +65,13 @@ export class WebhookEndpoints {
       response.writeHead(204).end();
       return null;
     }
-    const found = EVENT_GUILD.map((pointer) => readPointer(payload, pointer)).find(
-      (value) => value !== undefined && value !== null,
-    );
-    const guildId = isSnowflake(found) ? found : null;
+    const match = { rule: EVENT_WEBHOOKS_ROUTE, guildSegment: null };
+    const guild = guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
+    if (guild.kind === 'invalid') {
+      sendError(response, 400, `${JSON.stringify(guild.value)} is not a guild id`);
+      return null;
+    }
+    const guildId = guild.kind === 'guild' ? guild.guildId : null;
     return this.#deliver({
       guildId,
       identity: `discord-event:${createHash('sha256').update(body).digest('hex')}`,
@@ -149,6 +153,7 @@ export class WebhookEndpoints {
     const deadlineAt = performance.now() + delivery.budgetMs;
     const ownerUntil = deadlineAt - Math.min(config.standInReserveMs, delivery.budgetMs / 2);
     const owner = exchange.ownerOf(guildId);
+    let sent = true;
     try {
       const { response: answer, pod } = await ask(exchange, guildId, request, {
         deadlineAt: ownerUntil,
@@ -160,6 +165,7 @@ export class WebhookEndpoints {
       }
       log.warn({ guild: guildId, pod, status: answer.status, request: requestId }, 'a webhook failed at its owner');
     } catch (error) {
+      sent = (error as GuildwayError).facts?.sent !== false;
       log.warn(
         { guild: guildId, pod: owner.ordinal, request: requestId, err: error as GuildwayError },
         'owner away: webhook',
@@ -168,7 +174,7 @@ export class WebhookEndpoints {
     if (delivery.keep) {
       const expiresAt = Date.now() + HINT_LIFE_MS;
       const keeping = await standIns.store(
-        { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent: true, expiresAt },
+        { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent, expiresAt },
         deadlineAt,
       );
       if (keeping.kind === 'kept') {
