@@ -127,8 +127,8 @@ function drain(edge: Edge, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
     let lingered: NodeJS.Timeout;
     const linger = setTimeout(() => {
-      edge.closeIdleConnections();
-      lingered = setInterval(() => edge.closeIdleConnections(), LINGER_MS / 10);
+      server.closeIdleConnections();
+      lingered = setInterval(() => server.closeIdleConnections(), LINGER_MS / 10);
     }, LINGER_MS);
     const limit = setTimeout(() => edge.closeConnections(), limitMs);
     // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.

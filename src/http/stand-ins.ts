@@ -23,11 +23,14 @@ export interface Hint {
  * - `kept`: a pod has it on disk
  * - `nobody`: no pod has it
  * - `unknown`: no pod said that it has it, but one that was asked may
+ * - `conflict`: a pod has its identity with another body
  */
-export type Keeping = { readonly kind: 'kept'; readonly pod: number } | { readonly kind: 'nobody' | 'unknown' };
+export type Keeping =
+  | { readonly kind: 'kept'; readonly pod: number }
+  | { readonly kind: 'nobody' | 'unknown' | 'conflict' };
 
-/** No single stand-in may use up the time that is left for the next. */
-const ATTEMPT_MS = 350;
+/** No single stand-in may use up the time that is left for the next: each gets this part of what is left. */
+const ATTEMPT_SHARE = 0.5;
 
 /** Finds a pod that keeps a request for an owner that is away. */
 export class StandIns {
@@ -52,8 +55,8 @@ export class StandIns {
       const standIn = this.#upstreams[(hint.owner + distance) % count] as Upstream;
       // Only a link shows that the peer is one of us: any web server answers a PUT with something.
       if (standIn.link?.state !== 'ready') continue;
-      const timeoutMs = Math.min(ATTEMPT_MS, deadlineAt - performance.now());
-      if (timeoutMs <= 0) break;
+      const timeoutMs = (deadlineAt - performance.now()) * ATTEMPT_SHARE;
+      if (timeoutMs < 1) break;
       try {
         const { status } = await standIn.request(toRequest(hint), timeoutMs);
         if (status === 201 || status === 200) {
@@ -61,6 +64,7 @@ export class StandIns {
           return { kind: 'kept', pod: standIn.ordinal };
         }
         this.#log.warn({ pod: standIn.ordinal, owner: hint.owner, status }, 'a stand-in did not take a hint');
+        if (status === 409) return { kind: 'conflict' };
       } catch (error) {
         // It may have been stored before the answer was lost, and then it will be delivered.
         maybe ||= (error as GuildwayError).facts?.sent !== false;

@@ -42,7 +42,12 @@ const json = (status: number, value: unknown, headers: string[] = []): GatewayRe
   body: Buffer.from(JSON.stringify(value)),
 });
 
-async function startPod(http: HttpUnderTest, ordinal: number, answer: Answer, hintStatus = 201): Promise<FakePod> {
+async function startPod(
+  http: HttpUnderTest,
+  ordinal: number,
+  answer: Answer,
+  hintStatus: number | Promise<number> = 201,
+): Promise<FakePod> {
   const requests: GatewayRequest[] = [];
   const hints: GatewayRequest[] = [];
   const server = createServer();
@@ -60,7 +65,7 @@ async function startPod(http: HttpUnderTest, ordinal: number, answer: Answer, hi
     async handler(request) {
       if (request.target.startsWith('/_guildway/hints/')) {
         hints.push(request);
-        return { status: hintStatus, headers: [], body: Buffer.alloc(0) };
+        return { status: await hintStatus, headers: [], body: Buffer.alloc(0) };
       }
       requests.push(request);
       return answer(request);
@@ -156,6 +161,24 @@ test('a stand-in that takes no hint is passed over for the next', async () => {
   await linked(http, 0, 1);
   assert.deepEqual((await interact(http, command('open'))).body, { type: 5 });
   assert.equal(full.hints.length, 1);
+  assert.equal(next.hints.length, 1);
+});
+
+test('an interaction id that a stand-in keeps with another body is refused', async () => {
+  await using http = await startHttp({ env, manifest });
+  await using standIn = await startPod(http, 0, ok, 409);
+  await using other = await startPod(http, 1, ok);
+  await linked(http, 0, 1);
+  assert.equal((await interact(http, command('open'))).status, 409);
+  assert.deepEqual([standIn.hints.length, other.hints.length], [1, 0]);
+});
+
+test('a stand-in that hangs leaves time for the next', async () => {
+  await using http = await startHttp({ env, manifest });
+  await using _hangs = await startPod(http, 0, ok, new Promise<number>(() => {}));
+  await using next = await startPod(http, 1, ok);
+  await linked(http, 0, 1);
+  assert.deepEqual((await interact(http, command('open'))).body, { type: 5 });
   assert.equal(next.hints.length, 1);
 });
 

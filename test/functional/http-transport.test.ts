@@ -42,6 +42,20 @@ test('a POST that was certainly not sent is sent when its pod is there', async (
   assert.equal(await (await early).text(), 'hello');
 });
 
+test('an upload waits for its pod too, and none of it is lost meanwhile', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5' } });
+  const upload = httpRequest(`${http.url}/app/${id}`, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } });
+  const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
+  const body = Buffer.alloc(400_000, 'abcdefg');
+  upload.end(body);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  await using _pod = await startPlainPod(http.gatewayPorts[0] as number, (request, response) => {
+    request.pipe(response);
+  });
+  const [response] = await answered;
+  assert.ok(body.equals(Buffer.concat((await response.toArray()) as Buffer[])));
+});
+
 test('a POST that may have arrived is sent once and answered with 502; a GET, or one with a key, is sent again', async () => {
   const seen: string[] = [];
   const failOnce: Listener = (request, response) => {

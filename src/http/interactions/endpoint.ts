@@ -91,10 +91,10 @@ export class InteractionEndpoint {
       headers: [...requestHeaders(incoming, incoming.socket.remoteAddress ?? ''), HEADER.requestId, requestId],
       body,
     };
+    let failure: GuildwayError | undefined;
     try {
-      const ownerDeadlineAt = deadlineAt - config.standInReserveMs;
       const { response: answer, pod } = await ask(exchange, guildId, request, {
-        deadlineAt: ownerDeadlineAt,
+        deadlineAt: deadlineAt - config.standInReserveMs,
         // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
         repeatable: 'at-our-pods',
       });
@@ -103,11 +103,12 @@ export class InteractionEndpoint {
         sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
         return pod;
       }
-      return await this.#away(interaction, request, guildId, response, requestId, deadlineAt, true);
     } catch (error) {
-      const sent = (error as GuildwayError).facts?.sent === true;
-      return this.#away(interaction, request, guildId, response, requestId, deadlineAt, sent, error);
+      failure = error as GuildwayError;
     }
+    // An owner that failed may have done part of it first.
+    const sent = failure === undefined || failure.facts?.sent !== false;
+    return this.#away(interaction, request, guildId, response, requestId, deadlineAt, sent, failure);
   }
 
   /** The owner has not answered: keeps the interaction where it can be kept, and says what is true. */
@@ -150,6 +151,12 @@ export class InteractionEndpoint {
         log.info({ ...facts, keeper: keeping.pod }, 'owner away: interaction deferred');
         return answer('deferred', deferred(rule));
       }
+      if (keeping.kind === 'conflict') {
+        log.warn(facts, 'refused: the same interaction id with another body');
+        metrics.interaction('invalid');
+        sendError(response, 409, 'this interaction id was used with another body', [HEADER.requestId, requestId]);
+        return null;
+      }
       maybe ||= keeping.kind === 'unknown';
     }
     log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not kept');
@@ -166,10 +173,10 @@ function parse(body: Buffer): Interaction | null {
     return null;
   }
   if (typeof value !== 'object' || value === null) return null;
-  const { id, type, guild_id: guildId, ...rest } = value as Record<string, unknown>;
+  const { id, type, guild_id: guildId, data } = value as Record<string, unknown>;
   if (typeof type !== 'number') return null;
   if (type !== INTERACTION.ping && !isSnowflake(id)) return null;
   if (guildId !== undefined && guildId !== null && !isSnowflake(guildId)) return null;
-  const interaction = { ...rest, id: String(id), type };
+  const interaction = { id: String(id), type, data: (data ?? {}) as NonNullable<Interaction['data']> };
   return typeof guildId === 'string' ? { ...interaction, guild_id: guildId } : interaction;
 }
