@@ -24,6 +24,7 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
+    let whole = false;
     request.on('data', (chunk: Buffer) => {
       length += chunk.length;
       if (length > limit) {
@@ -31,7 +32,13 @@ export function readBody(request: IncomingMessage, limit: number): Promise<Buffe
         reject(tooLarge());
       } else chunks.push(chunk);
     });
-    request.once('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length)));
-    request.once('close', () => reject(new GuildwayError('CANCELLED', 'the client ended before its body')));
+    request.on('end', () => {
+      whole = true;
+      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
+    });
+    request.on('close', () => {
+      // It also comes after the end, where an error that nobody hears of would cost as much as the rest of this.
+      if (!whole) reject(new GuildwayError('CANCELLED', 'the client ended before its body'));
+    });
   });
 }
