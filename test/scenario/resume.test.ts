@@ -26,6 +26,9 @@ for (const how of ['SIGTERM', 'SIGKILL'] as const) {
     })();
 
     await until('events arrive', () => scenario.rows().length > 50);
+    // Its handler is at work when the pod ends, and how far events were handled has been noted several times since it came.
+    simulator.events.messageCreate({ guildId: scenario.guildOf(1, 2), content: 'operation at-work 1200' });
+    await sleep(600);
     await pod.kill(how);
     await sleep(300);
     await pod.start();
@@ -38,10 +41,10 @@ for (const how of ['SIGTERM', 'SIGKILL'] as const) {
     assert.equal(simulator.gateway.identifies().length, before, 'it identified anew instead of resuming');
     const missing = (): string[] => {
       const there = new Set(scenario.rows().map(({ operation }) => operation));
-      return sent.filter((id) => !there.has(id));
+      return ['at-work', ...sent].filter((id) => !there.has(id));
     };
     await until('every event is written down', () => missing().length === 0, 5_000).catch(() => {});
     assert.deepEqual(missing(), []);
-    assert.equal(scenario.rows().length, sent.length, 'some event was handled twice');
+    assert.equal(scenario.rows().length, sent.length + 1, 'some event was handled twice');
   });
 }

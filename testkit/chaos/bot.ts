@@ -31,8 +31,8 @@ async function execute(order: Order, via: string, context: BotContext): Promise<
   }
 }
 
-/** The content of a message that is an operation: `operation <id>`. */
-const MESSAGE = /^operation (\S+)$/;
+/** The content of a message that is an operation: `operation <id>`, or with milliseconds before it is written down. */
+const MESSAGE = /^operation (\S+)(?: (\d+))?$/;
 
 export default defineBot({
   name: 'chaos',
@@ -62,8 +62,9 @@ export default defineBot({
   ],
   events: {
     async MESSAGE_CREATE(message, context) {
-      const operation = MESSAGE.exec(message.content)?.[1];
-      if (operation !== undefined) await execute({ operation, steps: 1, slowMs: 0 }, 'event', context);
+      const [, operation, slowMs] = MESSAGE.exec(message.content) ?? [];
+      if (operation !== undefined)
+        await execute({ operation, steps: 1, slowMs: Number(slowMs ?? 0) }, 'event', context);
     },
   },
   webhookEvents: {

@@ -162,9 +162,11 @@ export class Clients {
 
   /** A message in a guild: nobody is told of an event's outcome, but a session that resumes misses none and repeats none. */
   async #message(guildId: string): Promise<void> {
-    const { recorder, simulator } = this.#options;
+    const { recorder, simulator, random } = this.#options;
     const entry = recorder.begin({ guildId, via: 'event', steps: 1 });
-    simulator.events.messageCreate({ guildId, content: `operation ${entry.id}` });
+    // Some handlers are at work when their pod is killed.
+    const slowMs = random.chance(0.5) ? random.integer(10, 200) : 0;
+    simulator.events.messageCreate({ guildId, content: `operation ${entry.id} ${slowMs}` });
     recorder.answer(entry, 'acknowledged');
   }
 }
