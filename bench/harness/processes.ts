@@ -54,7 +54,7 @@ export function start(options: StartOptions): RunningProcess {
     output: () => output,
     async stop() {
       child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 3_000);
+      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await ended;
       clearTimeout(timer);
     },

@@ -48,6 +48,8 @@ export class Stage implements AsyncDisposable {
   readonly #processes: RunningProcess[] = [];
   readonly #generator: RunningProcess;
   #folders = 0;
+  readonly #cache = this.subfolder();
+  readonly #startedBefore = new Set<string>();
   /** Nothing that was started here survives this process, however it ends. */
   readonly #killAll = (): void => {
     for (const { child } of this.#processes) child.kill('SIGKILL');
@@ -91,17 +93,24 @@ export class Stage implements AsyncDisposable {
     return ports;
   }
 
-  async startPeer(peer: Peer, pods: readonly number[], env: Readonly<Record<string, string>> = {}): Promise<Target> {
+  async startPeer(peer: Peer, pods: readonly number[]): Promise<Target> {
     const port = await freePorts(1);
     const context: PeerContext = {
       port,
       pods,
+      cache: this.#cache,
       linkSecret: LINK_SECRET,
       publicKey: publicKeyOf(SEED),
       folder: this.subfolder(),
     };
-    const command = peer.prepare(context);
-    const running = this.start({ ...command, env: { ...command.env, ...env }, core: CORE.tested });
+    const command = { ...peer.prepare(context), core: CORE.tested };
+    if (peer.startedBefore && !this.#startedBefore.has(peer.id)) {
+      this.#startedBefore.add(peer.id);
+      const first = start(command);
+      await listening(port, first);
+      await first.stop();
+    }
+    const running = this.start(command);
     await listening(port, running);
     return { peer, port, running };
   }

@@ -9,6 +9,8 @@ export interface PeerContext {
   readonly publicKey: string;
   /** A folder of its own for files that it needs. */
   readonly folder: string;
+  /** A folder that outlives a start, for what speeds up the next. */
+  readonly cache: string;
 }
 
 export interface PeerCommand {
@@ -27,6 +29,8 @@ export interface Peer {
   readonly routesByMd5: boolean;
   /** The pods it stands in front of: `node` are those that everybody has; `nginx` answer faster and show a proxy at its best. */
   readonly upstream: 'node' | 'nginx';
+  /** It is started and stopped once before, so that it finds its compile cache. */
+  readonly startedBefore?: true;
   /** Why it cannot run here, or null. */
   missing(): string | null;
   /** Writes the files it needs and says how it is started. */
