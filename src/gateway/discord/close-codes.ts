@@ -1,3 +1,7 @@
+import { DiscordAPIError } from '@discordjs/rest';
+
+const BAD_TOKEN = 'the token is not valid; check DISCORD_TOKEN';
+
 /**
  * What a close code of Discord's gateway means when connecting again cannot help, and which variable to look at; null for every
  * other code. Source: Discord's documentation, "Gateway Close Event Codes".
@@ -5,7 +9,7 @@
 export function fatalClose(code: number): string | null {
   switch (code) {
     case 4004:
-      return 'the token is not valid; check DISCORD_TOKEN (4004)';
+      return `${BAD_TOKEN} (4004)`;
     case 4010:
       return 'the shard is not valid; check DISCORD_SHARDS and NUM_GATEWAY_PODS (4010)';
     case 4011:
@@ -19,4 +23,9 @@ export function fatalClose(code: number): string | null {
     default:
       return null;
   }
+}
+
+/** The same for an answer of Discord's REST API: with a token that is refused, asking again only gets the address blocked. */
+export function fatalAnswer(error: unknown): string | null {
+  return error instanceof DiscordAPIError && error.status === 401 ? `${BAD_TOKEN} (401)` : null;
 }

@@ -20,36 +20,59 @@ export function registration(command: Command): Record<string, unknown> {
 export async function registerCommands(rest: REST, applicationId: string, bot: Bot): Promise<boolean> {
   const wanted = (bot.commands ?? []).map(registration);
   const route = Routes.applicationCommands(applicationId);
-  const present = (await rest.get(route)) as Record<string, unknown>[];
+  const present = (await rest.get(route, { query: new URLSearchParams({ with_localizations: 'true' }) })) as Record<
+    string,
+    unknown
+  >[];
   const same =
     present.length === wanted.length &&
     wanted.every((command) => {
       const other = present.find(({ name, type }) => name === command.name && (type ?? 1) === command.type);
-      return other !== undefined && includes(other, command);
+      return other !== undefined && isSame(other, command);
     });
   if (same) return false;
   await rest.put(route, { body: wanted });
   return true;
 }
 
-/** Whether all that is `wanted` stands in `present`, which has defaults and ids of Discord's beside it. */
-export function includes(present: unknown, wanted: unknown): boolean {
-  if (Array.isArray(wanted)) {
-    const list = Array.isArray(present) ? present : [];
-    return list.length === wanted.length && wanted.every((value, i) => includes(list[i], value));
-  }
+/** What Discord adds to a command, or fills in from the application's settings when it is left out. */
+const DISCORDS_OWN = new Set([
+  'id',
+  'application_id',
+  'guild_id',
+  'version',
+  'dm_permission',
+  'default_permission',
+  'integration_types',
+  'contexts',
+]);
+
+/** Whether a command, or a part of one, is as `wanted`, apart from what Discord adds and from defaults that are spelt out or not. */
+export function isSame(present: unknown, wanted: unknown): boolean {
+  if (isDefault(wanted)) return isDefault(present);
+  if (Array.isArray(wanted))
+    return (
+      Array.isArray(present) &&
+      present.length === wanted.length &&
+      wanted.every((value, i) => isSame(present[i], value))
+    );
   if (typeof wanted === 'object' && wanted !== null) {
-    if (typeof present !== 'object' || present === null) return false;
-    const record = present as Record<string, unknown>;
-    return Object.entries(wanted).every(
-      ([key, value]) => isDefault(value, record[key]) || includes(record[key], value),
+    if (typeof present !== 'object' || present === null || Array.isArray(present)) return false;
+    const [has, wants] = [present as Record<string, unknown>, wanted as Record<string, unknown>];
+    return [...new Set([...Object.keys(has), ...Object.keys(wants)])].every(
+      (key) => (wants[key] === undefined && DISCORDS_OWN.has(key)) || isSame(has[key], wants[key]),
     );
   }
   return present === wanted;
 }
 
-/** Discord leaves out what has its default: false, or an empty list. */
-function isDefault(wanted: unknown, present: unknown): boolean {
-  if (present !== undefined && present !== null) return false;
-  return wanted === undefined || wanted === null || wanted === false || (Array.isArray(wanted) && wanted.length === 0);
+/** Discord leaves out what has its default, or spells it out. A menu command's description is empty. */
+function isDefault(value: unknown): boolean {
+  return (
+    value === undefined ||
+    value === null ||
+    value === false ||
+    value === '' ||
+    (Array.isArray(value) && value.length === 0)
+  );
 }

@@ -25,7 +25,7 @@ const sleepFor = async (ms: number, signal?: AbortSignal): Promise<void> => {
 
 /**
  * Hands out identify slots for the whole bot; it lives on pod 0. One identify per bucket (`shard % max_concurrency`) and interval,
- * and never more in a day than Discord allows: exceeding that ends every session and resets the token.
+ * first come first served, and never more in a day than Discord allows: exceeding that ends every session and resets the token.
  */
 export class IdentifyGate {
   readonly #options: IdentifyGateOptions;
@@ -35,7 +35,8 @@ export class IdentifyGate {
   readonly #lines = new Map<number, Promise<void>>();
   readonly #freeAt = new Map<number, number>();
   #limit: SessionStartLimit | null = null;
-  #grantedSince = 0;
+  #granted = 0;
+  #asking: Promise<SessionStartLimit> | null = null;
 
   constructor(options: IdentifyGateOptions) {
     this.#options = options;
@@ -43,10 +44,12 @@ export class IdentifyGate {
     this.#sleep = options.sleep ?? sleepFor;
   }
 
-  /** Resolves when this shard may identify. Rejects when aborted, or when Discord cannot be asked for its limits. */
+  /** Resolves when this shard may identify. Rejects at once when aborted, and when Discord cannot be asked for its limits. */
   async acquire(shard: number, signal?: AbortSignal): Promise<void> {
-    this.#limit ??= await this.#options.fetchLimit();
-    const bucket = shard % this.#limit.max_concurrency;
+    signal?.throwIfAborted();
+    const { max_concurrency: buckets } = this.#limit ?? (await this.#ask());
+    signal?.throwIfAborted();
+    const bucket = shard % buckets;
     const before = this.#lines.get(bucket) ?? Promise.resolve();
     const turn = before.then(() => this.#take(bucket, signal));
     // Who gave up must not hold up those behind.
@@ -54,26 +57,60 @@ export class IdentifyGate {
       bucket,
       turn.catch(() => {}),
     );
-    await turn;
+    await (signal === undefined ? turn : orAborted(turn, signal));
   }
 
   async #take(bucket: number, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
     const waitMs = (this.#freeAt.get(bucket) ?? 0) - this.#now();
     if (waitMs > 0) await this.#sleep(waitMs, signal);
-    signal?.throwIfAborted();
-    await this.#withinDay(signal);
-    this.#grantedSince++;
+    while (!this.#grant()) await this.#untilAllowed(signal);
     this.#freeAt.set(bucket, this.#now() + this.#options.intervalMs);
   }
 
-  async #withinDay(signal: AbortSignal | undefined): Promise<void> {
-    while (this.#limit === null || this.#limit.remaining <= this.#grantedSince) {
-      this.#limit = await this.#options.fetchLimit();
-      this.#grantedSince = 0;
-      if (this.#limit.remaining > 0) return;
-      const { reset_after: resetMs, total } = this.#limit;
-      this.#options.log.error({ total, resetMs }, 'no identifies left today: shards wait until Discord allows more');
-      await this.#sleep(Math.min(Math.max(resetMs, 1_000), 60_000), signal);
-    }
+  /** Takes one of the day's identifies, if one is left. One in a hundred is kept back for those that Discord has not seen yet. */
+  #grant(): boolean {
+    if (this.#limit === null) return false;
+    const { remaining, total } = this.#limit;
+    if (this.#granted >= remaining - Math.floor(total / 100)) return false;
+    this.#granted++;
+    return true;
+  }
+
+  async #untilAllowed(signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    const { remaining, reset_after: resetMs, total } = await this.#ask();
+    signal?.throwIfAborted();
+    if (remaining > Math.floor(total / 100)) return;
+    this.#options.log.error({ total, resetMs }, 'no identifies left today: shards wait until Discord allows more');
+    await this.#sleep(Math.min(Math.max(resetMs, 1_000), 60_000), signal);
+  }
+
+  /** All that ask at the same time share one answer, or each would start counting anew. */
+  async #ask(): Promise<SessionStartLimit> {
+    this.#asking ??= this.#options
+      .fetchLimit()
+      .then((limit) => {
+        this.#limit = limit;
+        this.#granted = 0;
+        return limit;
+      })
+      .finally(() => {
+        this.#asking = null;
+      });
+    return this.#asking;
+  }
+}
+
+/** Like `promise`, but rejects as soon as `signal` aborts. */
+async function orAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  if (signal.aborted) onAbort();
+  try {
+    await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
   }
 }

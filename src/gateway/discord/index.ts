@@ -1,25 +1,30 @@
-import { WebSocketManager, WebSocketShardEvents } from '@discordjs/ws';
-import { type GatewayDispatchPayload, GatewayIntentBits } from 'discord-api-types/v10';
+import { type SessionInfo, WebSocketManager, WebSocketShardEvents } from '@discordjs/ws';
+import { GatewayIntentBits } from 'discord-api-types/v10';
 import { fullJitter } from '../../link/backoff.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
 import { gatewayUrl } from '../../routing/gateway-url.ts';
 import { GUILDLESS_POD } from '../../routing/topology.ts';
 import type { DiscordSessions, DiscordSessionsOptions, StartDiscordSessions } from '../discord-seam.ts';
-import { empty, problem } from '../responses.ts';
-import { fatalClose } from './close-codes.ts';
-import { registerCommands } from './commands.ts';
-import { guildOfDispatch, OwnedGuilds } from './guilds.ts';
+import { problem } from '../responses.ts';
+import { fatalAnswer, fatalClose } from './close-codes.ts';
+import { CommandRegistration } from './command-registration.ts';
+import { ShardConnections } from './connections.ts';
+import { EventIntake } from './event-intake.ts';
 import { askForIdentify } from './identify-client.ts';
+import { serveIdentify } from './identify-endpoint.ts';
 import { IdentifyGate } from './identify-gate.ts';
-import { createSessionMetrics } from './metrics.ts';
+import { IdentifyTurns } from './identify-turns.ts';
+import { createSessionMetrics, type SessionMetrics } from './metrics.ts';
+import { pause } from './pause.ts';
 import { ShardSessions } from './sessions.ts';
+import { ShardStates } from './shard-states.ts';
 
 /** How often the sequence of handled events is stored: what a killed pod gets again is at most this long. */
 const PERSIST_MS = 250;
 /** A close code that leaves the session to be resumed; 1000 and 1001 would end it. */
 const RESUMABLE_CLOSE = 4200;
-
-type ShardState = 'connecting' | 'ready' | 'failed';
+/** Longest wait for the other side to agree to the closing of a connection. */
+const LEAVE_MS = 2_000;
 
 /** See {@link DiscordSessions}. */
 export const startDiscordSessions: StartDiscordSessions = async (options) => {
@@ -31,23 +36,42 @@ export const startDiscordSessions: StartDiscordSessions = async (options) => {
 class Sessions implements DiscordSessions {
   readonly #options: DiscordSessionsOptions;
   readonly #shards: ShardSessions;
-  readonly #guilds = new OwnedGuilds();
-  readonly #states = new Map<number, { state: ShardState; why: string | null; latencyMs: number | null }>();
+  readonly #states = new ShardStates();
+  readonly #intake: EventIntake;
   readonly #manager: WebSocketManager;
+  readonly #connections: ShardConnections;
   readonly #gate: IdentifyGate;
-  readonly #metrics: ReturnType<typeof createSessionMetrics>;
+  readonly #turns: IdentifyTurns;
+  readonly #metrics: SessionMetrics;
+  readonly #commands: CommandRegistration;
   readonly #stopping = new AbortController();
-  readonly #running = new Set<Promise<void>>();
+  /** Shards whose last connection failed before its hello, and how often in a row. */
+  readonly #unreachable = new Map<number, number>();
+  #gatewayUrl: string | null = null;
   #persistTimer: NodeJS.Timeout | null = null;
+  #persistFails = false;
   /** Why no shard has been started yet, or null. */
   #notStarted: string | null = 'Discord has not been asked yet';
-  #commandsProblem: string | null = null;
+  #left: Promise<void> | null = null;
+  #drained: Promise<void> | null = null;
   #closed = false;
 
   constructor(options: DiscordSessionsOptions) {
     this.#options = options;
-    const { config, topology, ordinal, rest, bot, log, registry } = options;
+    const { config, topology, ordinal, rest, bot, log, registry, dispatch } = options;
     this.#shards = new ShardSessions(options.sessions);
+    this.#intake = new EventIntake({
+      topology,
+      ordinal,
+      sessions: this.#shards,
+      dispatch,
+      metrics: () => this.#metrics,
+      onFull: (shard) => this.#leaveUntilRoomy(shard),
+    });
+    this.#metrics = createSessionMetrics(registry, {
+      shards: () => this.#states.counts(),
+      pending: () => this.#intake.pending,
+    });
     const shardIds = topology.shardsOf(ordinal);
     this.#manager = new WebSocketManager({
       token: config.discordToken ?? '',
@@ -55,95 +79,82 @@ class Sessions implements DiscordSessions {
       intents: GatewayIntentBits.Guilds | (bot.intents ?? 0),
       shardCount: topology.shards ?? config.discordShards,
       shardIds: shardIds === null ? null : [...shardIds],
-      retrieveSessionInfo: (shardId) => this.#shards.retrieve(shardId),
-      updateSessionInfo: (shardId, session) => {
-        // A connection that is left on purpose must not end the session that the next process resumes.
-        if (this.#stopping.signal.aborted) return;
-        this.#shards.update(shardId, session);
-      },
+      retrieveSessionInfo: (shard) => this.#retrieve(shard),
+      updateSessionInfo: (shard, session) => this.#update(shard, session),
       // Which pod a session is of, for whoever looks from Discord's side, such as the simulator's console.
       identifyProperties: { browser: 'guildway', device: `gateway-${ordinal}`, os: process.platform },
-      buildIdentifyThrottler: () => ({ waitForIdentify: (shardId, signal) => this.#waitForIdentify(shardId, signal) }),
+      buildIdentifyThrottler: () => ({ waitForIdentify: (shard, signal) => this.#turns.wait(shard, signal) }),
     });
+    this.#connections = new ShardConnections(this.#manager);
     this.#gate = new IdentifyGate({
       fetchLimit: async () => (await this.#manager.fetchGatewayInformation(true)).session_start_limit,
       intervalMs: config.identifyIntervalMs,
       log,
     });
-    this.#metrics = createSessionMetrics(registry, {
-      shards: () => this.#countStates(),
-      pending: () => this.#shards.pending,
+    this.#turns = new IdentifyTurns({
+      acquire: (shard, signal) => this.#acquireIdentify(shard, signal),
+      stopping: this.#stopping.signal,
+      log,
     });
+    this.#commands = new CommandRegistration(options);
     this.#listen();
   }
 
   start(): void {
     this.#persistTimer = setInterval(() => this.#persist(), PERSIST_MS);
     void this.#connect();
-    if (this.#options.ordinal === GUILDLESS_POD) void this.#registerCommands();
+    void this.#commands.run(this.#stopping.signal);
   }
 
   readiness(): { ready: boolean; reasons: string[] } {
-    const reasons = this.#notStarted === null ? [] : [`Discord: ${this.#notStarted}`];
-    for (const [shard, { state, why }] of this.#states) {
-      if (state !== 'ready') reasons.push(`Discord: shard ${shard} is ${state}${why === null ? '' : `: ${why}`}`);
-    }
+    const reasons = [...(this.#notStarted === null ? [] : [`Discord: ${this.#notStarted}`]), ...this.#states.reasons()];
     return { ready: reasons.length === 0, reasons };
   }
 
   state(): unknown {
     return {
-      shards: [...this.#states].map(([shard, { state, why, latencyMs }]) => ({ shard, state, why, latencyMs })),
-      guilds: this.#guilds.size,
-      pendingEvents: this.#shards.pending,
-      commands: this.#commandsProblem ?? 'registered by pod 0',
+      shards: this.#states.list(),
+      guilds: this.#intake.guilds.size,
+      pendingEvents: this.#intake.pending,
+      commands: this.#commands.state,
     };
   }
 
   guildIds(): Iterable<string> {
-    return this.#guilds.ids();
+    return this.#intake.guilds.ids();
   }
 
   async identify(request: GatewayRequest, context: RequestContext): Promise<GatewayResponse> {
     if (this.#options.ordinal !== GUILDLESS_POD)
       return problem(421, `identify slots are handed out by pod ${GUILDLESS_POD}`);
-    let shard: unknown;
-    try {
-      shard = (JSON.parse(request.body.toString('utf8')) as { shard?: unknown }).shard;
-    } catch {
-      // As if it were not there.
-    }
-    if (typeof shard !== 'number' || !Number.isSafeInteger(shard) || shard < 0)
-      return problem(400, 'it takes {"shard": 0}');
-    const waitMs = Math.max(1, Math.floor(context.deadlineAt - performance.now()));
-    try {
-      await this.#gate.acquire(
-        shard,
-        AbortSignal.any([AbortSignal.timeout(waitMs), context.signal, this.#stopping.signal]),
-      );
-      return empty(204);
-    } catch (error) {
-      return problem(503, `no identify slot in time: ${(error as Error).message}`, ['retry-after', '1']);
-    }
+    return serveIdentify(this.#gate, request, context, this.#stopping.signal);
   }
 
-  async drain(): Promise<void> {
-    if (!this.#stopping.signal.aborted) {
-      this.#stopping.abort();
-      await this.#manager.destroy({ code: RESUMABLE_CLOSE, reason: 'restarting' });
-    }
-    await Promise.all(this.#running);
-    this.#persist();
+  drain(): Promise<void> {
+    this.#drained ??= (async () => {
+      await this.#leave();
+      await this.#intake.finished();
+      this.#persist();
+    })();
+    return this.#drained;
   }
 
   async close(): Promise<void> {
-    if (this.#closed) return;
     this.#closed = true;
     if (this.#persistTimer !== null) clearInterval(this.#persistTimer);
-    if (!this.#stopping.signal.aborted) {
+    await this.#leave();
+  }
+
+  /** Closes the connections so that the next process can resume the sessions. */
+  #leave(): Promise<void> {
+    this.#left ??= (async () => {
       this.#stopping.abort();
-      await this.#manager.destroy({ code: RESUMABLE_CLOSE, reason: 'restarting' });
-    }
+      const waited = new AbortController();
+      // The library may wait for ever for a connection that was being opened or has died.
+      await Promise.race([this.#connections.destroy(RESUMABLE_CLOSE, 'restarting'), pause(LEAVE_MS, waited.signal)]);
+      waited.abort();
+    })();
+    return this.#left;
   }
 
   /** Connects all shards, as often as it takes: Discord, or the way to it, may be away when a pod starts. */
@@ -151,160 +162,149 @@ class Sessions implements DiscordSessions {
     const { log } = this.#options;
     for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
       try {
-        for (const shard of await this.#manager.getShardIds()) this.#setState(shard, 'connecting');
+        const shards = await this.#manager.getShardIds();
+        // Reads the store now: the library cannot cope with a session that cannot be read.
+        for (const shard of shards) this.#shards.retrieve(shard);
+        await this.#connections.spawn(shards);
+        this.#gatewayUrl = (await this.#manager.fetchGatewayInformation()).url;
+        if (this.#stopping.signal.aborted) return;
+        for (const shard of shards) this.#states.set(shard, 'connecting');
         this.#notStarted = null;
-        await this.#manager.connect();
+        await this.#connections.connect();
         return;
       } catch (error) {
-        if (this.#stopping.signal.aborted || this.#hasFailed()) return;
-        this.#notStarted = `cannot start sessions: ${(error as Error).message}`;
+        if (this.#stopping.signal.aborted) return;
+        const fatal = fatalAnswer(error);
+        this.#notStarted = fatal ?? `cannot start sessions: ${(error as Error).message}`;
+        if (fatal !== null) {
+          log.fatal({ err: error }, `Discord does not let this bot in: ${fatal}`);
+          return;
+        }
         log.error({ err: error }, 'cannot start Discord sessions; trying again');
-        await this.#pause(1_000 + fullJitter(attempt, 1_000, 30_000));
+        await pause(1_000 + fullJitter(attempt, 1_000, 30_000), this.#stopping.signal);
       }
     }
   }
 
-  async #registerCommands(): Promise<void> {
-    const { config, rest, bot, log } = this.#options;
-    if (config.discordAppId === null) {
-      this.#commandsProblem = 'DISCORD_APP_ID is not set: commands are not registered';
-      log.warn(this.#commandsProblem);
-      return;
-    }
-    for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {
-      try {
-        const changed = await registerCommands(rest, config.discordAppId, bot);
-        this.#commandsProblem = null;
-        log.info({ commands: bot.commands?.length ?? 0, changed }, 'commands registered');
-        return;
-      } catch (error) {
-        this.#commandsProblem = `cannot register commands: ${(error as Error).message}`;
-        log.error({ err: error }, 'cannot register commands; trying again');
-        await this.#pause(1_000 + fullJitter(attempt, 1_000, 60_000));
-      }
-    }
-  }
-
-  async #waitForIdentify(shardId: number, signal: AbortSignal): Promise<void> {
+  async #acquireIdentify(shard: number, signal: AbortSignal): Promise<void> {
     const { ordinal, config, log } = this.#options;
-    const either = AbortSignal.any([signal, this.#stopping.signal]);
-    if (ordinal === GUILDLESS_POD) await this.#gate.acquire(shardId, either);
+    if (ordinal === GUILDLESS_POD) await this.#gate.acquire(shard, signal);
     else {
       const url = gatewayUrl(config.gatewayUrlTemplate, GUILDLESS_POD);
-      await askForIdentify({ url, secret: config.linkSecret ?? '', log }, shardId, either);
+      await askForIdentify({ url, secret: config.linkSecret ?? '', log }, shard, signal);
     }
     this.#metrics.identified.inc();
+  }
+
+  /** What to resume, or null to identify. The library asks before it opens a connection, and often while one is open. */
+  #retrieve(shard: number): SessionInfo | null | Promise<SessionInfo | null> {
+    // The library may want to connect once more after it was told to leave.
+    if (this.#stopping.signal.aborted) return new Promise(() => {});
+    const failures = this.#unreachable.get(shard) ?? 0;
+    if (failures > 1 || this.#intake.isFull(shard)) return this.#retrieveLater(shard, failures);
+    // At once, or events would overtake each other.
+    return this.#shards.retrieve(shard);
+  }
+
+  async #retrieveLater(shard: number, failures: number): Promise<SessionInfo | null> {
+    if (failures > 1) await pause(fullJitter(failures, 250, 15_000), this.#stopping.signal);
+    await this.#intake.whenRoomy(shard);
+    this.#states.set(shard, 'connecting');
+    return this.#shards.retrieve(shard);
+  }
+
+  /** The library reports READY, each event, and (null) that it is about to identify anew. */
+  #update(shard: number, session: SessionInfo | null): void {
+    // A connection that is left on purpose must not end the session that the next process resumes.
+    if (this.#stopping.signal.aborted) return;
+    const { log } = this.#options;
+    if (session !== null) {
+      if (this.#shards.start(session)) this.#persist();
+      return;
+    }
+    if (this.#unreachable.has(shard) && this.#gatewayUrl !== null) {
+      // The library gives a session up when it cannot connect. Discord still has it, at its general address at the latest.
+      this.#shards.resumeAt(shard, this.#gatewayUrl);
+      return;
+    }
+    try {
+      if (this.#shards.end(shard)) log.warn({ shard }, 'Discord session is over; events until the next one are missed');
+    } catch (error) {
+      log.error({ err: error, shard }, 'cannot forget a session that is over; the next process tries to resume it');
+    }
   }
 
   #listen(): void {
     const { log } = this.#options;
     const manager = this.#manager;
-    manager.on(WebSocketShardEvents.Dispatch, (payload, shardId) => this.#onDispatch(payload, shardId));
-    manager.on(WebSocketShardEvents.Ready, (data, shardId) => {
-      for (const { id } of data.guilds) if (this.#owns(id, shardId)) this.#guilds.add(id);
-      this.#setState(shardId, 'ready');
-      log.info({ shard: shardId, guilds: data.guilds.length }, 'Discord session started');
+    manager.on(WebSocketShardEvents.Hello, (shard) => void this.#unreachable.delete(shard));
+    manager.on(WebSocketShardEvents.Dispatch, (payload, shard) => {
+      // The session is left where it is; what comes after that comes again to the next process.
+      if (!this.#stopping.signal.aborted) this.#intake.take(payload, shard);
     });
-    manager.on(WebSocketShardEvents.Resumed, (shardId) => {
+    manager.on(WebSocketShardEvents.Ready, (data, shard) => {
+      this.#intake.greet(data.guilds, shard);
+      this.#onSession(shard);
+      log.info({ shard, guilds: data.guilds.length }, 'Discord session started');
+    });
+    manager.on(WebSocketShardEvents.Resumed, (shard) => {
       this.#metrics.resumed.inc();
-      this.#setState(shardId, 'ready');
-      log.info({ shard: shardId }, 'Discord session resumed');
+      this.#onSession(shard);
+      log.info({ shard }, 'Discord session resumed');
     });
-    manager.on(WebSocketShardEvents.Closed, (code, shardId) => {
-      const fatal = fatalClose(code);
-      if (fatal !== null) {
-        this.#setState(shardId, 'failed', fatal);
-        log.fatal({ shard: shardId, code }, `Discord closed the connection for good: ${fatal}`);
-      } else {
-        this.#setState(shardId, 'connecting', `Discord closed the connection (${code})`);
-        if (!this.#stopping.signal.aborted)
-          log.warn({ shard: shardId, code }, 'Discord connection closed; connecting again');
-      }
+    manager.on(WebSocketShardEvents.Closed, (code, shard) => this.#onClosed(code, shard));
+    manager.on(WebSocketShardEvents.HeartbeatComplete, ({ latency }, shard) => {
+      this.#metrics.latency.set({ shard: String(shard) }, latency / 1_000);
+      this.#states.setLatency(shard, latency);
     });
-    manager.on(WebSocketShardEvents.HeartbeatComplete, ({ latency }, shardId) => {
-      this.#metrics.latency.set({ shard: String(shardId) }, latency / 1_000);
-      const entry = this.#states.get(shardId);
-      if (entry !== undefined) entry.latencyMs = latency;
-    });
-    manager.on(WebSocketShardEvents.Error, (error, shardId) =>
-      log.error({ err: error, shard: shardId }, 'Discord session failed'),
+    manager.on(WebSocketShardEvents.Error, (error, shard) =>
+      log.error({ err: error, shard }, 'Discord session failed'),
     );
-    manager.on(WebSocketShardEvents.SocketError, (error, shardId) => {
-      log.warn({ err: error, shard: shardId }, 'Discord connection failed');
+    manager.on(WebSocketShardEvents.SocketError, (error, shard) => {
+      this.#unreachable.set(shard, (this.#unreachable.get(shard) ?? 0) + 1);
+      log.warn({ err: error, shard }, 'Discord connection failed');
     });
   }
 
-  /** The first to see an event: those of other owners go no further. */
-  #onDispatch(payload: GatewayDispatchPayload, shardId: number): void {
-    // The session is left where it is; what comes after that comes again to the next process.
-    if (this.#stopping.signal.aborted) return;
-    const { t: name, s: sequence } = payload;
-    const guildId = guildOfDispatch(payload);
-    const session = this.#shards.retrieve(shardId);
-    if (session === null || name === 'READY' || name === 'RESUMED') {
-      this.#shards.skip(shardId, sequence);
-      return;
-    }
-    if (!this.#owns(guildId, shardId)) {
-      this.#metrics.dropped.inc();
-      this.#shards.skip(shardId, sequence);
-      return;
-    }
-    if (guildId !== null) this.#guilds.follow(payload, guildId);
-    this.#metrics.events.inc({ event: name });
-    const finished = this.#shards.begin(shardId, sequence);
-    const run: Promise<void> = this.#options
-      .dispatch({ name, data: payload.d, guildId, shard: shardId, sessionId: session.sessionId, sequence })
-      .then(() => {
-        finished();
-        this.#running.delete(run);
-      });
-    this.#running.add(run);
+  #onSession(shard: number): void {
+    this.#turns.succeeded(shard);
+    this.#states.set(shard, 'ready');
   }
 
-  /** What has no guild comes to whoever holds shard 0, which under md5 is every pod. */
-  #owns(guildId: string | null, shardId: number): boolean {
-    const { topology, ordinal } = this.#options;
-    if (guildId === null) return ordinal === GUILDLESS_POD && shardId === 0;
-    return topology.ownerOf(guildId) === ordinal;
+  #onClosed(code: number, shard: number): void {
+    const { log } = this.#options;
+    const fatal = fatalClose(code);
+    if (fatal !== null) {
+      this.#states.set(shard, 'failed', fatal);
+      log.fatal({ shard, code }, `Discord closed the connection for good: ${fatal}`);
+      return;
+    }
+    if (this.#states.get(shard) !== 'paused')
+      this.#states.set(shard, 'connecting', `the connection was closed (${code})`);
+    if (!this.#stopping.signal.aborted) log.warn({ shard, code }, 'Discord connection closed; connecting again');
+  }
+
+  #leaveUntilRoomy(shard: number): void {
+    const { log } = this.#options;
+    const { pending } = this.#intake;
+    this.#states.set(shard, 'paused', `${pending} events wait for their handlers`);
+    log.error({ shard, pending }, 'too many events wait for their handlers; the session is left until half are done');
+    this.#connections.reconnect(shard, 'too many events').catch((error: unknown) => {
+      log.error({ err: error, shard }, 'cannot leave the connection');
+    });
   }
 
   #persist(): void {
+    if (this.#closed) return;
+    const { log } = this.#options;
     try {
       this.#shards.persist();
+      if (this.#persistFails) log.info('how far events were handled is stored again');
+      this.#persistFails = false;
     } catch (error) {
-      // Their events come again from where the store is.
-      this.#options.log.error({ err: error }, 'cannot store how far events were handled');
+      // Their events come again from where the store is. Said once: this runs several times a second.
+      if (!this.#persistFails) log.error({ err: error }, 'cannot store how far events were handled');
+      this.#persistFails = true;
     }
-  }
-
-  #setState(shard: number, state: ShardState, why: string | null = null): void {
-    const before = this.#states.get(shard);
-    if (before?.state === 'failed') return;
-    this.#states.set(shard, { state, why, latencyMs: before?.latencyMs ?? null });
-  }
-
-  #hasFailed(): boolean {
-    return [...this.#states.values()].some(({ state }) => state === 'failed');
-  }
-
-  #countStates(): Record<string, number> {
-    const counts: Record<string, number> = {};
-    for (const { state } of this.#states.values()) counts[state] = (counts[state] ?? 0) + 1;
-    return counts;
-  }
-
-  async #pause(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, ms);
-      this.#stopping.signal.addEventListener(
-        'abort',
-        () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        { once: true },
-      );
-    });
   }
 }

@@ -8,7 +8,7 @@ export function createSessionMetrics(
   const registers = [registry];
   new Gauge({
     name: 'guildway_shards',
-    help: 'Shards of this pod by state: idle, connecting, resuming, ready, failed.',
+    help: 'Shards of this pod by state: connecting, ready, paused, failed.',
     labelNames: ['state'],
     registers,
     collect() {

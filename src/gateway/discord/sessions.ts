@@ -3,7 +3,7 @@ import type { SessionStore } from '../discord-seam.ts';
 import { Watermark } from './watermark.ts';
 
 interface Shard {
-  /** As the connection has it: every event up to its sequence has been received. */
+  /** As it would be resumed in this process: every event up to its sequence has been taken. */
   live: SessionInfo | null;
   /** How far the events of `live` have been handled. */
   watermark: Watermark;
@@ -12,8 +12,8 @@ interface Shard {
 }
 
 /**
- * The sessions of this pod's shards, in two forms: as received, for a resume in this process, and as handled, in the store, for
- * a resume in the next one.
+ * The sessions of this pod's shards, in two forms: as taken, for a resume in this process, and as handled, in the store, for a
+ * resume in the next one.
  */
 export class ShardSessions {
   readonly #store: SessionStore;
@@ -23,40 +23,54 @@ export class ShardSessions {
     this.#store = store;
   }
 
-  /** For the library: what to resume, or null to identify. */
+  /** What to resume, or null to identify. @throws what the store throws, the first time */
   retrieve(shardId: number): SessionInfo | null {
     return this.#shard(shardId).live;
   }
 
-  /** From the library: a new session, one event further, or (null) the end of it. */
-  update(shardId: number, session: SessionInfo | null): void {
+  /** Notes the session that READY began. Its events are noted by `begin` and `skip`. @returns whether it is a new one */
+  start(session: SessionInfo): boolean {
+    const shard = this.#shard(session.shardId);
+    if (shard.live?.sessionId === session.sessionId) return false;
+    shard.watermark = new Watermark(session.sequence);
+    shard.stored = -1;
+    shard.live = { ...session };
+    return true;
+  }
+
+  /** The session is over for good. @returns whether there was one @throws what the store throws; it is over all the same */
+  end(shardId: number): boolean {
     const shard = this.#shard(shardId);
-    if (session === null) {
-      shard.live = null;
-      this.#store.clear(shardId);
-      return;
-    }
-    if (shard.live?.sessionId !== session.sessionId) {
-      shard.watermark = new Watermark(session.sequence);
-      shard.stored = -1;
-    }
-    shard.live = session;
+    if (shard.live === null) return false;
+    shard.live = null;
+    this.#store.clear(shardId);
+    return true;
+  }
+
+  /** From now on the session is to be resumed at this address. */
+  resumeAt(shardId: number, resumeURL: string): void {
+    const shard = this.#shard(shardId);
+    if (shard.live !== null) shard.live = { ...shard.live, resumeURL };
+  }
+
+  /** Whether this event was taken already: a connection that was resumed from further back sends it again. */
+  has(shardId: number, sequence: number): boolean {
+    const { live } = this.#shard(shardId);
+    return live !== null && sequence <= live.sequence;
   }
 
   /** Notes a dispatch that needs no handling. */
   skip(shardId: number, sequence: number): void {
-    this.#shard(shardId).watermark.skip(sequence);
+    const { live, watermark } = this.#shard(shardId);
+    watermark.skip(sequence);
+    if (live !== null && sequence > live.sequence) live.sequence = sequence;
   }
 
   /** Notes a dispatch that is being handled. @returns what to call when it has been */
   begin(shardId: number, sequence: number): () => void {
-    return this.#shard(shardId).watermark.begin(sequence);
-  }
-
-  get pending(): number {
-    let sum = 0;
-    for (const { watermark } of this.#shards.values()) sum += watermark.pending;
-    return sum;
+    const { live, watermark } = this.#shard(shardId);
+    if (live !== null && sequence > live.sequence) live.sequence = sequence;
+    return watermark.begin(sequence);
   }
 
   /** Stores how far the events have been handled, where that has changed. @throws what the store throws */

@@ -1,0 +1,50 @@
+import {
+  managerToFetchingStrategyOptions,
+  SimpleContextFetchingStrategy,
+  type WebSocketManager,
+  WebSocketShard,
+  WebSocketShardDestroyRecovery,
+  WebSocketShardEvents,
+} from '@discordjs/ws';
+
+/**
+ * This process's shards; their events are the manager's. The manager itself can only connect and destroy all of them at once: its
+ * second try would end every session, and when no identifies are left today it does not even try to resume.
+ */
+export class ShardConnections {
+  readonly #manager: WebSocketManager;
+  readonly #shards = new Map<number, WebSocketShard>();
+
+  constructor(manager: WebSocketManager) {
+    this.#manager = manager;
+  }
+
+  /** Asks Discord for its gateway's address. @throws what the REST client throws; then no shard has been made */
+  async spawn(shardIds: readonly number[]): Promise<void> {
+    const options = await managerToFetchingStrategyOptions(this.#manager);
+    const emit = this.#manager.emit.bind(this.#manager) as (event: string, ...values: unknown[]) => boolean;
+    for (const shardId of shardIds) {
+      const shard = new WebSocketShard(new SimpleContextFetchingStrategy(this.#manager, options), shardId);
+      // A connection that fails before its hello leaves a listener behind until the next hello. That is not a leak.
+      shard.setMaxListeners(0);
+      for (const event of Object.values(WebSocketShardEvents))
+        shard.on(event, (...values: unknown[]) => void emit(event, ...values, shardId));
+      this.#shards.set(shardId, shard);
+    }
+  }
+
+  /** Resolves when every shard has had its first session, or was closed for good. From then on they connect again themselves. */
+  async connect(): Promise<void> {
+    await Promise.allSettled([...this.#shards.values()].map((shard) => shard.connect()));
+  }
+
+  /** Leaves the shard's connection, and opens another to resume its session. */
+  async reconnect(shardId: number, reason: string): Promise<void> {
+    await this.#shards.get(shardId)?.destroy({ reason, recover: WebSocketShardDestroyRecovery.Resume });
+  }
+
+  /** Leaves all connections with this code. */
+  async destroy(code: number, reason: string): Promise<void> {
+    await Promise.all([...this.#shards.values()].map((shard) => shard.destroy({ code, reason })));
+  }
+}

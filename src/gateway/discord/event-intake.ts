@@ -1,0 +1,107 @@
+import type { GatewayDispatchPayload } from 'discord-api-types/v10';
+import { GUILDLESS_POD, type Topology } from '../../routing/topology.ts';
+import type { DispatchSink } from '../discord-seam.ts';
+import { guildOfDispatch, OwnedGuilds } from './guilds.ts';
+import type { SessionMetrics } from './metrics.ts';
+import type { ShardSessions } from './sessions.ts';
+
+/**
+ * Events whose handlers have not finished, of all shards of this pod. A shard that brings one more is left until half of them are
+ * done: Discord keeps what happens meanwhile and sends it on the resume, for as long as it keeps the session (minutes). Events
+ * are kept in memory otherwise, and a bot whose database is slow for a while would run out of it.
+ */
+export const MAX_PENDING_EVENTS = 10_000;
+
+export interface EventIntakeOptions {
+  readonly topology: Topology;
+  readonly ordinal: number;
+  readonly sessions: ShardSessions;
+  readonly dispatch: DispatchSink;
+  readonly metrics: () => SessionMetrics;
+  /** A shard has to be left until {@link EventIntake.whenRoomy}. */
+  readonly onFull: (shard: number) => void;
+}
+
+/** The first to see an event: drops those of other owners, hands the others on, and keeps account of what has been handled. */
+export class EventIntake {
+  readonly guilds = new OwnedGuilds();
+  readonly #options: EventIntakeOptions;
+  readonly #running = new Set<Promise<void>>();
+  /** Shards that are being left: an event after one that was not taken must not be taken either. */
+  readonly #full = new Set<number>();
+  #roomy: PromiseWithResolvers<void> | null = null;
+
+  constructor(options: EventIntakeOptions) {
+    this.#options = options;
+  }
+
+  /** Events whose handlers have not finished. */
+  get pending(): number {
+    return this.#running.size;
+  }
+
+  /** Notes which guilds a new session has. */
+  greet(guilds: readonly { readonly id: string }[], shard: number): void {
+    for (const { id } of guilds) if (this.#owns(id, shard)) this.guilds.add(id);
+  }
+
+  take(payload: GatewayDispatchPayload, shard: number): void {
+    const { sessions, metrics, dispatch, onFull } = this.#options;
+    const { t: name, s: sequence } = payload;
+    const session = sessions.retrieve(shard);
+    if (session === null || this.#full.has(shard)) return;
+    if (name === 'READY' || name === 'RESUMED') {
+      sessions.skip(shard, sequence);
+      return;
+    }
+    if (sessions.has(shard, sequence)) return;
+    const guildId = guildOfDispatch(payload);
+    if (!this.#owns(guildId, shard)) {
+      metrics().dropped.inc();
+      sessions.skip(shard, sequence);
+      return;
+    }
+    if (this.#running.size >= MAX_PENDING_EVENTS) {
+      this.#full.add(shard);
+      onFull(shard);
+      return;
+    }
+    if (guildId !== null) this.guilds.follow(payload, guildId);
+    metrics().events.inc({ event: name });
+    const { sessionId } = session;
+    const finished = sessions.begin(shard, sequence);
+    const run: Promise<void> = dispatch({ name, data: payload.d, guildId, shard, sessionId, sequence }).then(() => {
+      finished();
+      this.#running.delete(run);
+      if (this.#running.size <= MAX_PENDING_EVENTS / 2) this.#roomy?.resolve();
+    });
+    this.#running.add(run);
+  }
+
+  /** Whether this shard is being left. */
+  isFull(shard: number): boolean {
+    return this.#full.has(shard);
+  }
+
+  /** Resolves when a shard that was left may be connected again. */
+  async whenRoomy(shard: number): Promise<void> {
+    if (!this.#full.has(shard)) return;
+    this.#roomy ??= Promise.withResolvers();
+    if (this.#running.size <= MAX_PENDING_EVENTS / 2) this.#roomy.resolve();
+    await this.#roomy.promise;
+    this.#roomy = null;
+    this.#full.delete(shard);
+  }
+
+  /** Resolves when the handlers of all events that were taken have finished. */
+  async finished(): Promise<void> {
+    await Promise.all(this.#running);
+  }
+
+  /** What has no guild comes to whoever holds shard 0, which under md5 is every pod. */
+  #owns(guildId: string | null, shard: number): boolean {
+    const { topology, ordinal } = this.#options;
+    if (guildId === null) return ordinal === GUILDLESS_POD && shard === 0;
+    return topology.ownerOf(guildId) === ordinal;
+  }
+}
