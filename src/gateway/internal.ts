@@ -6,19 +6,19 @@ import {
   MAX_LINK_BODY,
   type RequestContext,
 } from '../link/message.ts';
-import type { HintIntake } from './hints/intake.ts';
 import { parseHint } from './hints/intake.ts';
 import type { Incoming } from './incoming.ts';
 import { empty, json, problem } from './responses.ts';
+import type { NewHint } from './store/hints.ts';
 
 export interface InternalOptions {
   /** What this pod says of itself, as plain data. */
   readonly state: () => unknown;
   /** Ids of the guilds that this pod has. */
   readonly guilds: () => readonly string[];
-  readonly intake: HintIntake;
-  /** Hands out identify slots; null: this pod has no Discord sessions. */
-  readonly identify: () => ((request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>) | null;
+  readonly putHint: (hint: NewHint) => Promise<GatewayResponse>;
+  /** Hands out identify slots. */
+  readonly identify: (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
 }
 
 const HINTS = `${INTERNAL_PATHS}hints/`;
@@ -46,7 +46,7 @@ export class InternalEndpoints {
     const body = await incoming.readBody(MAX_LINK_BODY);
     try {
       const identity = decodeURIComponent(path.slice(HINTS.length));
-      return await this.#options.intake.put(parseHint(identity, incoming.headers, body));
+      return await this.#options.putHint(parseHint(identity, incoming.headers, body));
     } catch (error) {
       if (error instanceof URIError || errorCode(error) === 'REQUEST_INVALID')
         return problem(400, (error as Error).message);
@@ -55,10 +55,8 @@ export class InternalEndpoints {
   }
 
   async #identify(incoming: Incoming): Promise<GatewayResponse> {
-    const identify = this.#options.identify();
-    if (identify === null) return problem(503, 'this pod has no Discord sessions');
     const { method, target, headers } = incoming;
-    return identify({ method, target, headers, body: await incoming.readBody(MAX_LINK_BODY) }, incoming);
+    return this.#options.identify({ method, target, headers, body: await incoming.readBody(MAX_LINK_BODY) }, incoming);
   }
 }
 

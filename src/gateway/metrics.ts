@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from '../observability/metrics.ts';
+import type { HintsSummary } from './hints/hints.ts';
 
 /** What kind of thing a request is about. */
 export type RequestKind = 'interaction' | 'event-webhook' | 'fetch' | 'hint' | 'internal';
@@ -16,8 +17,7 @@ export type Outcome = 'ok' | 'failed' | 'replayed' | 'misdirected' | 'refused' |
 /** Values that are read when they are scraped. */
 export interface MetricSources {
   readonly replays: () => number;
-  /** Hints by owner, and the age of the oldest in seconds. */
-  readonly hints: () => { readonly byOwner: ReadonlyMap<number, number>; readonly oldestSeconds: number };
+  readonly hints: () => HintsSummary;
   readonly sizes: () => { readonly database: number; readonly wal: number };
 }
 
@@ -87,7 +87,7 @@ function watch(registry: Registry, { replays, hints, sizes }: MetricSources): vo
     registers,
     collect() {
       this.reset();
-      for (const [owner, count] of hints().byOwner) this.set({ owner }, count);
+      for (const { owner, count } of hints().owners) this.set({ owner }, count);
     },
   });
   const gauge = (name: string, help: string, read: () => number): void => {
@@ -100,7 +100,9 @@ function watch(registry: Registry, { replays, hints, sizes }: MetricSources): vo
       },
     });
   };
-  gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them.', () => hints().oldestSeconds);
+  gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them.', () =>
+    Math.max(0, ...hints().owners.map(({ oldestSeconds }) => oldestSeconds)),
+  );
   gauge('guildway_sqlite_bytes', 'Size of the database file.', () => sizes().database);
   gauge('guildway_sqlite_wal_bytes', 'Size of its write-ahead log.', () => sizes().wal);
 }

@@ -1,20 +1,41 @@
-import type { GuildwayError } from '../errors.ts';
+import { manifestOf } from '../bot/define-bot.ts';
 import { HEADER, INTERNAL_PATHS } from '../link/message.ts';
+import type { Readiness } from '../observability/admin-server.ts';
+import type { Service } from '../service.ts';
 import type { Incoming } from './incoming.ts';
 import type { Reply } from './reply.ts';
 import { json, problem } from './responses.ts';
+import { startGatewayServer } from './server.ts';
+import type { GatewayServiceOptions } from './service.ts';
+import type { MisplacedStore } from './store/store.ts';
 
 /**
- * What a pod answers whose rows were placed under another topology: what is wrong, to everybody, and nothing else. It neither
- * reads nor writes a guild's rows.
+ * A pod whose rows were placed under another topology: it says what is wrong to everybody who asks, and does nothing else. It
+ * neither reads nor writes a guild's rows, and holds the database's lock, so that nobody else does meanwhile.
  */
-export function misplacedRoute(
+export async function startMisplaced(
+  options: GatewayServiceOptions,
   ordinal: number,
-  misplacement: GuildwayError,
-  state: () => unknown,
-): (incoming: Incoming) => Promise<Reply> {
-  return async ({ target }) => {
-    if (target === `${INTERNAL_PATHS}state`) return json(200, state(), [HEADER.pod, String(ordinal)]);
-    return problem(503, misplacement.message, [HEADER.pod, String(ordinal)]);
+  store: MisplacedStore,
+): Promise<Service> {
+  const { config, bot, topology, log } = options;
+  const { message, facts } = store.misplacement;
+  log.error({ ...facts }, message);
+  const readiness: Readiness = { ready: false, reasons: [message] };
+  const headers = [HEADER.pod, String(ordinal)];
+  const route = async ({ target }: Incoming): Promise<Reply> => {
+    if (target !== `${INTERNAL_PATHS}state`) return problem(503, message, headers);
+    return json(200, { pod: ordinal, name: config.name, ...readiness, topology: topology.toRecord() }, headers);
+  };
+  const server = await startGatewayServer({ config, ordinal, topology, manifest: manifestOf(bot), route, log });
+  return {
+    port: server.port,
+    readiness: () => readiness,
+    adminRoutes: {},
+    drain: () => server.drain(),
+    async close() {
+      await server.close();
+      store.close();
+    },
   };
 }

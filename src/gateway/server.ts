@@ -66,10 +66,16 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
         return;
       }
       const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
-      void route(incoming).then((reply) => {
+      const answer = async (): Promise<void> => {
+        const reply = await route(incoming);
         // A connection that stays open would keep the pod from ending.
         if (draining) response.shouldKeepAlive = false;
-        return isStreamed(reply) ? stream(response, reply, request.method) : send(response, reply, request.method);
+        if (isStreamed(reply)) await stream(response, reply, request.method);
+        else send(response, reply, request.method);
+      };
+      answer().catch((error: unknown) => {
+        log.error({ err: errorFacts(error) }, 'a response could not be sent');
+        response.destroy();
       });
     },
   );
@@ -121,7 +127,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     secret: config.linkSecret ?? randomBytes(32).toString('hex'),
     topology: options.topology,
     manifest: options.manifest,
-    handler: (request, context) => serveLink(options, request, context),
+    handler: (request, context) => serveWhole(options, request, context),
     heartbeatMs: config.linkHeartbeatMs,
     helloTimeoutMs: config.connectTimeoutMs,
     maxInFlight: config.linkMaxInFlight,
@@ -158,7 +164,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
 }
 
 /** Serves a request with a whole response, as the link and this pod itself need it. */
-export async function serveLink(
+export async function serveWhole(
   { route, log }: Pick<GatewayServerOptions, 'route' | 'log'>,
   request: GatewayRequest,
   context: RequestContext,

@@ -1,16 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Bot, manifestOf } from '../bot/define-bot.ts';
 import type { Config } from '../config.ts';
-import { LinkClient } from '../link/client.ts';
 import type { Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Registry } from '../observability/metrics.ts';
-import { gatewayUrl } from '../routing/gateway-url.ts';
 import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
 import { startDiscordSessions } from './discord/index.ts';
 import { createDiscordRest } from './discord/rest.ts';
-import type { DiscordSessions } from './discord-seam.ts';
+import type { DiscordSessions, DispatchSink } from './discord-seam.ts';
 import type { Host } from './dispatch/context.ts';
 import { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
 import { EventDispatch } from './dispatch/events.ts';
@@ -18,21 +16,20 @@ import { FetchDispatch } from './dispatch/fetch.ts';
 import { InteractionWebhook } from './dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from './dispatch/interactions.ts';
 import { Once } from './dispatch/once.ts';
-import { errorFacts } from './error-facts.ts';
 import { type Faults, readFaults } from './faults.ts';
-import { type HintChannel, linkChannel, localChannel } from './hints/channel.ts';
-import { Deliverer } from './hints/deliverer.ts';
-import { ExpiryNotice } from './hints/expiry-notice.ts';
-import { HintIntake } from './hints/intake.ts';
+import { createHints } from './hints/hints.ts';
 import type { Incoming } from './incoming.ts';
 import { InternalEndpoints } from './internal.ts';
 import { createGatewayMetrics } from './metrics.ts';
-import { misplacedRoute } from './misplaced.ts';
+import { startMisplaced } from './misplaced.ts';
 import { Guard } from './ownership/guard.ts';
+import type { Reply } from './reply.ts';
+import { problem } from './responses.ts';
 import { Router } from './router.ts';
-import { serveLink, startGatewayServer } from './server.ts';
+import { serveWhole, startGatewayServer } from './server.ts';
 import { startPruning } from './store/pruning.ts';
-import { isMisplaced, type MisplacedStore, openStore, type Store } from './store/store.ts';
+import { isMisplaced, openStore, type Store } from './store/store.ts';
+import { catchStrayRejections } from './stray-rejections.ts';
 
 export interface GatewayServiceOptions {
   readonly config: Config;
@@ -44,6 +41,8 @@ export interface GatewayServiceOptions {
 
 /** Ids that `/_guildway/guilds` answers with at most. */
 const MAX_GUILDS = 100_000;
+/** For what this pod asks itself: nobody goes away. */
+const NEVER = new AbortController().signal;
 /** Handlers whose callers have gone are waited for this long when the pod drains; what they wrote is safe anyway. */
 const STRAY_DRAIN_MS = 5_000;
 
@@ -67,30 +66,6 @@ export async function startGatewayService(options: GatewayServiceOptions): Promi
   }
 }
 
-async function startMisplaced(
-  options: GatewayServiceOptions,
-  ordinal: number,
-  store: MisplacedStore,
-): Promise<Service> {
-  const { config, bot, topology, log } = options;
-  const { misplacement } = store;
-  log.error({ ...misplacement.facts }, misplacement.message);
-  const readiness: Readiness = { ready: false, reasons: [misplacement.message] };
-  const state = () => ({ pod: ordinal, name: config.name, ...readiness, topology: topology.toRecord() });
-  const route = misplacedRoute(ordinal, misplacement, state);
-  const server = await startGatewayServer({ config, ordinal, topology, manifest: manifestOf(bot), route, log });
-  return {
-    port: server.port,
-    readiness: () => readiness,
-    adminRoutes: {},
-    drain: () => server.drain(),
-    async close() {
-      await server.close();
-      store.close();
-    },
-  };
-}
-
 async function startServing(
   options: GatewayServiceOptions,
   ordinal: number,
@@ -104,38 +79,18 @@ async function startServing(
   const host: Host = { pod: ordinal, store, rest, log };
   const once = new Once({ ledger: store.ledger, faults, log });
   const events = new EventDispatch({ bot, host, faults, metrics });
-  const manifest = manifestOf(bot);
   let sessions: DiscordSessions | null = null;
-  const routeOptions = { route: (incoming: Incoming) => router.route(incoming), log };
-
-  const deliverer = new Deliverer({
-    store: store.hints,
-    topology,
-    channelTo: (owner) => channelTo(options, ordinal, owner, routeOptions),
-    notice: new ExpiryNotice({ webhook, log }),
-    ratePerSecond: config.hintRatePerSecond,
-    metrics,
-    faults,
-    log,
-  });
-  const intake = new HintIntake({
-    store: store.hints,
-    limits: { maxCount: config.hintMaxCount, maxBytes: config.hintMaxBytes, minFreeBytes: config.hintMinFreeBytes },
-    databasePath: config.databasePath,
-    onStored: (entry) => deliverer.add(entry),
-    faults,
-    log,
-  });
 
   const readiness = (): Readiness => {
     const { fatal } = store.connection;
-    const discord = sessions?.readiness() ?? { ready: true, reasons: [] };
-    return {
-      ready: fatal === null && discord.ready,
-      reasons: [...(fatal === null ? [] : [fatal.message]), ...discord.reasons],
-    };
+    const reasons = [...(fatal === null ? [] : [fatal.message]), ...(sessions?.readiness().reasons ?? [])];
+    return { ready: reasons.length === 0, reasons };
   };
-  const router: Router = new Router({
+  const hints = createHints({
+    ...{ config, ordinal, topology, store: store.hints, webhook, metrics, faults, log },
+    serve: (request, deadlineAt) => serveWhole({ route, log }, request, { deadlineAt, signal: NEVER }),
+  });
+  const router = new Router({
     ordinal,
     guard: new Guard({ ordinal, topology, routes: bot.routes ?? [] }),
     interactions: new InteractionDispatch({ bot, host, once, webhook }),
@@ -153,28 +108,26 @@ async function startServing(
         discord: sessions?.state() ?? null,
       }),
       guilds: () => [...new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)])].toSorted(),
-      intake,
-      identify: () => sessions && ((request, context) => (sessions as DiscordSessions).identify(request, context)),
+      putHint: (hint) => hints.put(hint),
+      identify: async (request, context) =>
+        sessions?.identify(request, context) ?? problem(503, 'this pod has no Discord sessions'),
     }),
     unavailable: () => store.connection.fatal?.message ?? null,
     maxBodyBytes: config.maxBodyBytes,
     metrics,
     log,
   });
-  metrics.watch({
-    replays: () => once.replays,
-    sizes: () => store.sizes(),
-    hints: () => summarize(deliverer),
-  });
+  const route = (incoming: Incoming): Promise<Reply> => router.route(incoming);
+  metrics.watch({ replays: () => once.replays, sizes: () => store.sizes(), hints: () => hints.summary() });
 
-  const server = await startGatewayServer({ config, ordinal, topology, manifest, log, route: routeOptions.route });
+  const server = await startGatewayServer({ config, ordinal, topology, manifest: manifestOf(bot), log, route });
   const stopPruning = startPruning(store.ledger, log);
   const stopCatching = catchStrayRejections(log);
-  deliverer.start();
+  hints.start();
   const close = async (): Promise<void> => {
     stopPruning();
     stopCatching();
-    deliverer.close();
+    hints.close();
     webhook.close();
     await server.close();
     await sessions?.close();
@@ -182,83 +135,32 @@ async function startServing(
   };
   try {
     if (config.discordToken !== null) {
-      sessions = await startDiscordSessions({
-        config,
-        bot,
-        topology,
-        ordinal,
-        sessions: store.sessions,
-        dispatch: (event) => events.dispatch(event),
-        rest,
-        log,
-        registry,
-      });
+      const dispatch: DispatchSink = (event) => events.dispatch(event);
+      const parts = { config, bot, topology, ordinal, rest, log, registry };
+      sessions = await startDiscordSessions({ ...parts, sessions: store.sessions, dispatch });
     }
   } catch (error) {
     await close();
     throw error;
   }
 
+  const drain = async (): Promise<void> => {
+    await Promise.all([hints.drain(), server.drain()]);
+    for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
+    await sessions?.drain();
+  };
   let drained: Promise<void> | null = null;
   return {
     port: server.port,
     readiness,
     adminRoutes: {
-      '/hints': () => ({ count: store.hints.count, bytes: store.hints.bytes, owners: deliverer.summary() }),
+      '/hints': () => hints.summary(),
       '/ledger': () => ({ running: once.running, replays: once.replays, kinds: store.ledger.count() }),
     },
     drain() {
-      drained ??= (async () => {
-        await Promise.all([deliverer.drain(), server.drain()]);
-        for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
-        await sessions?.drain();
-      })();
+      drained ??= drain();
       return drained;
     },
     close,
   };
-}
-
-/** The way from this pod's hints to their owner, which may be itself. */
-function channelTo(
-  { config, topology, log }: GatewayServiceOptions,
-  ordinal: number,
-  owner: number,
-  local: Parameters<typeof serveLink>[0],
-): HintChannel {
-  if (owner === ordinal) {
-    const { signal } = new AbortController();
-    return localChannel((request, deadlineAt) => serveLink(local, request, { deadlineAt, signal }));
-  }
-  const link = new LinkClient({
-    url: gatewayUrl(config.gatewayUrlTemplate, owner),
-    ordinal: owner,
-    secret: config.linkSecret ?? '',
-    topology,
-    name: config.name,
-    heartbeatMs: config.linkHeartbeatMs,
-    connectTimeoutMs: config.connectTimeoutMs,
-    maxInFlight: config.linkMaxInFlight,
-    log,
-  });
-  return linkChannel(link);
-}
-
-function summarize(deliverer: Deliverer): { byOwner: ReadonlyMap<number, number>; oldestSeconds: number } {
-  const lanes = deliverer.summary();
-  return {
-    byOwner: new Map(lanes.map(({ owner, count }) => [owner, count])),
-    oldestSeconds: Math.max(0, ...lanes.map(({ oldestSeconds }) => oldestSeconds)),
-  };
-}
-
-/**
- * A handler that does not wait for its own promise must not end the pod of all its guilds when that one is rejected. What is
- * thrown outside any promise still does: nobody knows what state it leaves behind. @returns a function that stops it
- */
-function catchStrayRejections(log: Logger): () => void {
-  const onRejection = (reason: unknown): void =>
-    log.error({ err: errorFacts(reason) }, 'a promise was rejected that nobody waits for');
-  process.on('unhandledRejection', onRejection);
-  return () => process.off('unhandledRejection', onRejection);
 }

@@ -40,6 +40,8 @@ const bot = defineBot({
     const { pathname } = new URL(request.url);
     if (pathname.endsWith('/never')) return new Promise(() => {});
     if (pathname.endsWith('/throws')) throw new Error('a bug');
+    if (pathname.endsWith('/broken')) return Response.error();
+    if (pathname.endsWith('/nothing')) return undefined as never;
     if (pathname.endsWith('/write')) {
       const note = await request.text();
       const count = context.transaction((db) => {
@@ -280,6 +282,10 @@ test('handlers that throw or never return do not take the pod with them', async 
     });
   const thrown = await pod.ask('GET', `/app/${GUILD}/throws`, { headers: ['guildway-request-id', 'r-1'] });
   assert.deepEqual([thrown.status, JSON.parse(thrown.text)], [500, { error: 'something went wrong; reference r-1' }]);
+  for (const broken of ['broken', 'nothing']) {
+    assert.equal((await pod.ask('GET', `/app/${GUILD}/${broken}`)).status, 500, broken);
+    assert.equal((await pod.plain('GET', `/app/${GUILD}/${broken}`)).status, 500, broken);
+  }
   const never = [
     interact('never', 100),
     pod.ask('GET', `/app/${GUILD}/never`, { timeoutMs: 100 }),

@@ -91,6 +91,8 @@ export class FetchDispatch {
     }
     try {
       const { status, headers, body } = await fetch(request, context);
+      // Response.error() has none.
+      if (!(status >= 200 && status <= 599)) throw new RangeError(`the handler's response has status ${status}`);
       const list = fromWebHeaders(headers);
       return body === null ? { status, headers: list, body: Buffer.alloc(0) } : { status, headers: list, stream: body };
     } catch (error) {

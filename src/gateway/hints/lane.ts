@@ -31,7 +31,9 @@ const AWAY_PAUSE_MS = 250;
 const MIN_PAUSE_MS = 50;
 const PAUSE_CAP_MS = 2_000;
 const RETRY_BASE_MS = 250;
+/** A user waits for a deferred answer; a webhook that fails for days is not worth a try every few seconds. */
 const RETRY_CAP_MS = 5_000;
+const PATIENT_RETRY_CAP_MS = 60_000;
 
 /**
  * The hints for one owner. While it is away they wait; when it is back they go out at a bounded rate, so that live traffic is
@@ -131,7 +133,8 @@ export class Lane {
     this.#failuresInARow = 0;
     if (outcome === 'again') {
       pending.reached = true;
-      pending.notBefore = now() + MIN_PAUSE_MS + fullJitter(pending.attempts++, RETRY_BASE_MS, RETRY_CAP_MS, random);
+      const capMs = pending.entry.deferred === 0 ? PATIENT_RETRY_CAP_MS : RETRY_CAP_MS;
+      pending.notBefore = now() + MIN_PAUSE_MS + fullJitter(pending.attempts++, RETRY_BASE_MS, capMs, random);
       this.add(pending);
     }
     this.#startDue();
