@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Config } from '../config.ts';
 import { errorCode, type GuildwayError } from '../errors.ts';
@@ -51,8 +52,8 @@ export class Edge {
   readonly #options: EdgeOptions;
   readonly #idPrefix = `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}-`;
   #lastId = 0;
-  /** Sockets that speak another protocol now; the server does not count them as its own any more. */
-  readonly #upgraded = new Set<Duplex>();
+  /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
+  readonly #sockets = new Set<Socket>();
   #draining = false;
 
   constructor(options: EdgeOptions) {
@@ -71,6 +72,10 @@ export class Edge {
       shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === 'websocket',
     } as Parameters<typeof createServer>[0] & object);
     this.server.maxConnections = config.maxConnections;
+    this.server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+    });
     this.server.on('request', (request, response) => this.#onRequest(request, response));
     this.server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
   }
@@ -80,10 +85,15 @@ export class Edge {
     this.#draining = true;
   }
 
+  /** Ends connections on which no request is, also those that never brought one: browsers and balancers open some ahead. */
+  closeIdleConnections(): void {
+    this.server.closeIdleConnections();
+    for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
+  }
+
   /** Ends every connection at once, whatever it does. */
   closeConnections(): void {
-    this.server.closeAllConnections();
-    for (const socket of this.#upgraded) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
   }
 
   #onRequest(request: IncomingMessage, response: ServerResponse): void {
@@ -225,8 +235,6 @@ export class Edge {
     const requestId = this.#idPrefix + (++this.#lastId).toString(36);
     // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
     socket.on('error', () => socket.destroy());
-    this.#upgraded.add(socket);
-    socket.once('close', () => this.#upgraded.delete(socket));
     const end = (pod: number | null, status: number): void => {
       const seconds = (performance.now() - startedAt) / 1_000;
       this.#options.metrics.request('upgrade', pod, outcomeOf(status), seconds);

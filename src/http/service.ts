@@ -110,6 +110,7 @@ export async function startHttpService({
       return drained;
     },
     async close() {
+      NetServer.prototype.close.call(server);
       edge.closeConnections();
       await Promise.all(upstreams.map((upstream) => upstream.close()));
     },
@@ -127,8 +128,8 @@ function drain(edge: Edge, limitMs: number): Promise<void> {
   return new Promise((resolve) => {
     let lingered: NodeJS.Timeout;
     const linger = setTimeout(() => {
-      server.closeIdleConnections();
-      lingered = setInterval(() => server.closeIdleConnections(), LINGER_MS / 10);
+      edge.closeIdleConnections();
+      lingered = setInterval(() => edge.closeIdleConnections(), LINGER_MS / 10);
     }, LINGER_MS);
     const limit = setTimeout(() => edge.closeConnections(), limitMs);
     // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.
