@@ -1,0 +1,100 @@
+/**
+ * Draws a CPU profile of Node as a flame graph: `node bench/flame.ts FILE.cpuprofile OUT.svg [FROM_MS] [TO_MS]`.
+ * Make the profile with `node --cpu-prof` and put load on the process with the bench's generator.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+
+interface Profile {
+  readonly nodes: readonly {
+    readonly id: number;
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
+    readonly children?: readonly number[];
+  }[];
+  readonly samples: readonly number[];
+  readonly timeDeltas: readonly number[];
+}
+
+interface Frame {
+  readonly name: string;
+  readonly url: string;
+  time: number;
+  readonly children: Map<string, Frame>;
+}
+
+const WIDTH = 1200;
+const ROW = 17;
+const NARROWEST = 0.6;
+
+/** Merges the sampled stacks of a stretch of time into one tree; time that was idle is left out. */
+function merge({ nodes, samples, timeDeltas }: Profile, fromMs: number, toMs: number): Frame {
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  const parent = new Map(nodes.flatMap(({ id, children }) => (children ?? []).map((child) => [child, id] as const)));
+  const root: Frame = { name: 'all', url: '', time: 0, children: new Map() };
+  let at = 0;
+  samples.forEach((sample, i) => {
+    const delta = timeDeltas[i] as number;
+    at += delta / 1000;
+    if (at < fromMs || at > toMs || byId.get(sample)?.callFrame.functionName === '(idle)') return;
+    const stack: number[] = [];
+    for (let id: number | undefined = sample; id !== undefined; id = parent.get(id)) stack.unshift(id);
+    let frame = root;
+    root.time += delta;
+    for (const id of stack.slice(1)) {
+      const { functionName, url } = (byId.get(id) as Profile['nodes'][number]).callFrame;
+      const name = functionName === '' ? '(anonymous)' : functionName;
+      const file = url.split('/').at(-1) ?? '';
+      const key = `${name} ${file}`;
+      let child = frame.children.get(key);
+      if (child === undefined) {
+        child = { name: key.trim(), url, time: 0, children: new Map() };
+        frame.children.set(key, child);
+      }
+      child.time += delta;
+      frame = child;
+    }
+  });
+  return root;
+}
+
+const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+/** Ours blue, Node's JavaScript grey, native code and the kernel below it yellow. */
+function colour({ url }: Frame): string {
+  if (url.startsWith('file:')) return '#9db9ee';
+  return url === '' ? '#f2d78b' : '#d5d9e0';
+}
+
+function draw(root: Frame): string {
+  const parts: string[] = [];
+  let depths = 0;
+  const place = (frame: Frame, x: number, depth: number): void => {
+    const width = (frame.time / root.time) * WIDTH;
+    if (width < NARROWEST) return;
+    depths = Math.max(depths, depth);
+    const share = ((frame.time / root.time) * 100).toFixed(1);
+    const label = width > 40 ? escapeXml(frame.name.slice(0, Math.floor(width / 6.4))) : '';
+    const y = depth * ROW + 30;
+    parts.push(
+      `<g><title>${escapeXml(frame.name)}: ${share} %</title><rect x="${x.toFixed(1)}" y="${y}" width="${(width - 0.5).toFixed(1)}" height="${ROW - 1}" fill="${colour(frame)}"/>` +
+        `<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${label}</text></g>`,
+    );
+    let left = x;
+    for (const child of [...frame.children.values()].toSorted((a, b) => b.time - a.time)) {
+      place(child, left, depth + 1);
+      left += (child.time / root.time) * WIDTH;
+    }
+  };
+  place(root, 0, 0);
+  const height = (depths + 1) * ROW + 40;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace, monospace" font-size="11">
+<rect width="100%" height="100%" fill="#fff"/>
+<text x="4" y="18" font-size="13">CPU of an HTTP pod under routed GETs, callers above what they call. Blue: Guildway. Grey: Node. Yellow: native code and system calls.</text>
+${parts.join('\n')}
+</svg>
+`;
+}
+
+const [input, output, fromMs = '0', toMs = 'Infinity'] = process.argv.slice(2);
+if (input === undefined || output === undefined) throw new Error('which profile, and where to?');
+writeFileSync(output, draw(merge(JSON.parse(readFileSync(input, 'utf8')) as Profile, Number(fromMs), Number(toMs))));
