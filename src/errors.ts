@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'BOT_INVALID' // the bot module is missing, or not made by defineBot
   | 'REQUEST_INVALID' // a request that cannot be served as it stands
   | 'BODY_TOO_LARGE'
+  | 'OVERLOADED' // more at once than is held in memory: nothing was done
   // the link
   | 'LINK_UNAVAILABLE' // no connection: nothing was sent, safe to try again
   | 'LINK_SATURATED' // too many requests in flight: nothing was sent

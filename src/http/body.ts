@@ -13,32 +13,61 @@ export function declaredLength(request: IncomingMessage): number | null {
 }
 
 /**
- * Reads a whole body.
- * @throws GuildwayError BODY_TOO_LARGE as soon as it is known to be longer than `limit`; CANCELLED when the client ends early
+ * Reads whole bodies, together up to a bound: thousands of clients that each send a body within its limit, slowly, would
+ * otherwise be held in memory all at once.
  */
-export function readBody(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const tooLarge = () => new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
-  const declared = declaredLength(request);
-  if (declared === 0) return Promise.resolve(EMPTY);
-  if (declared !== null && declared > limit) return Promise.reject(tooLarge());
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let length = 0;
-    let whole = false;
-    request.on('data', (chunk: Buffer) => {
-      length += chunk.length;
-      if (length > limit) {
-        request.pause();
-        reject(tooLarge());
-      } else chunks.push(chunk);
-    });
-    request.on('end', () => {
-      whole = true;
-      resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, length));
-    });
-    request.on('close', () => {
+export class BodyReader {
+  readonly #maxHeldBytes: number;
+  #heldBytes = 0;
+
+  constructor(maxHeldBytes: number) {
+    this.#maxHeldBytes = maxHeldBytes;
+  }
+
+  /**
+   * Reads a body to its end.
+   * @throws GuildwayError BODY_TOO_LARGE as soon as it is known to be longer than `limit`; OVERLOADED when too much is held
+   *   already; CANCELLED when the client ends early
+   */
+  read(request: IncomingMessage, limit: number): Promise<Buffer> {
+    const tooLarge = () => new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
+    const declared = declaredLength(request);
+    if (declared === 0) return Promise.resolve(EMPTY);
+    if (declared !== null && declared > limit) return Promise.reject(tooLarge());
+    return new Promise((resolve, reject) => {
+      // Null once it has ended, in whatever way: what still comes is not kept.
+      let chunks: Buffer[] | null = [];
+      let length = 0;
+      const end = (): Buffer[] => {
+        const all = chunks as Buffer[];
+        chunks = null;
+        this.#heldBytes -= length;
+        return all;
+      };
+      const fail = (error: GuildwayError): void => {
+        end();
+        reject(error);
+      };
+      request.on('data', (chunk: Buffer) => {
+        if (chunks === null) return;
+        chunks.push(chunk);
+        length += chunk.length;
+        this.#heldBytes += chunk.length;
+        if (length > limit) fail(tooLarge());
+        else if (this.#heldBytes > this.#maxHeldBytes) {
+          fail(new GuildwayError('OVERLOADED', 'too many request bodies are being read at once'));
+        }
+      });
+      request.on('end', () => {
+        if (chunks === null) return;
+        const size = length;
+        const all = end();
+        resolve(all.length === 1 ? (all[0] as Buffer) : Buffer.concat(all, size));
+      });
       // It also comes after the end, where an error that nobody hears of would cost as much as the rest of this.
-      if (!whole) reject(new GuildwayError('CANCELLED', 'the client ended before its body'));
+      request.on('close', () => {
+        if (chunks !== null) fail(new GuildwayError('CANCELLED', 'the client ended before its body'));
+      });
     });
-  });
+  }
 }

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { GuildwayError } from '../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../link/message.ts';
 import { declaredLength } from './body.ts';
 import { responseHeaders } from './headers.ts';
@@ -62,4 +63,11 @@ function endAfterLinger(response: ServerResponse, body: string): void {
 /** Refuses a request, in words for who sent it. */
 export function sendError(response: ServerResponse, status: number, error: string, headers: HeaderList = []): void {
   sendJson(response, status, { error }, headers);
+}
+
+/** Refuses a request whose body could not be read. @param error what {@link BodyReader.read} throws */
+export function refuseBody(response: ServerResponse, { code, message }: GuildwayError, own: HeaderList = []): void {
+  if (code === 'BODY_TOO_LARGE') sendError(response, 413, message, own);
+  else if (code === 'OVERLOADED') sendError(response, 503, message, [...own, 'retry-after', '1']);
+  else response.destroy();
 }

@@ -8,7 +8,7 @@ import type { Call, Outcome, RouteInit } from './forward/call.ts';
 import { forwardStream } from './forward/stream.ts';
 import type { Upstream } from './forward/upstream.ts';
 import type { Repeatable } from './policy/retry.ts';
-import { sendAnswer, sendError } from './reply.ts';
+import { refuseBody, sendAnswer, sendError } from './reply.ts';
 
 const EMPTY = Buffer.alloc(0);
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -90,12 +90,8 @@ export function sendFailure(
 ): void {
   const own = [HEADER.requestId, requestId];
   const code = errorCode(error);
-  if (code === 'CANCELLED') {
-    response.destroy();
-    return;
-  }
-  if (code === 'BODY_TOO_LARGE') {
-    sendError(response, 413, error.message, own);
+  if (code === 'CANCELLED' || code === 'BODY_TOO_LARGE' || code === 'OVERLOADED') {
+    refuseBody(response, error, own);
     return;
   }
   log.warn({ request: requestId, err: error }, 'the owner did not answer');

@@ -12,7 +12,7 @@ import {
   type RouteMatch,
   type RouteTable,
 } from '../routing/route-table.ts';
-import { declaredLength, readBody } from './body.ts';
+import { type BodyReader, declaredLength } from './body.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
 import { forwardUpgrade, headBlock } from './forward/upgrade.ts';
@@ -28,6 +28,7 @@ export interface EdgeOptions {
   readonly config: Config;
   readonly routes: RouteTable;
   readonly exchange: Exchange;
+  readonly bodies: BodyReader;
   readonly upstreams: readonly Upstream[];
   readonly interactions: InteractionEndpoint;
   readonly webhooks: WebhookEndpoints;
@@ -159,9 +160,17 @@ export class Edge {
   #route(incoming: Incoming, guild: OneOwner, body: Buffer | null, streams: boolean): void {
     const { config, exchange, log } = this.#options;
     const { request, response, requestId } = incoming;
+    const headers = this.#headers(request, requestId);
+    // Field by field: spreading costs on this way, which most requests take.
     const routed = new RoutedRequest({
-      ...{ config, log, request, response, requestId, body, streams },
-      headers: this.#headers(request, requestId),
+      config,
+      log,
+      request,
+      response,
+      requestId,
+      headers,
+      body,
+      streams,
       deadlineAt: incoming.startedAt + config.requestTimeoutMs,
       done: (pod) => this.#done(incoming, routeOf(guild), pod),
     });
@@ -186,7 +195,7 @@ export class Edge {
 
   #readBody(incoming: Incoming, route: RouteKind, then: (body: Buffer) => void): void {
     const { request, response, requestId } = incoming;
-    readBody(request, MAX_LINK_BODY).then(then, (error: GuildwayError) => {
+    this.#options.bodies.read(request, MAX_LINK_BODY).then(then, (error: GuildwayError) => {
       sendFailure(error, request, response, requestId, this.#options.log);
       this.#done(incoming, route, null);
     });

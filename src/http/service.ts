@@ -8,6 +8,7 @@ import { gatewayUrl } from '../routing/gateway-url.ts';
 import { createRouteTable, DEFAULT_ROUTES } from '../routing/route-table.ts';
 import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
+import { BodyReader } from './body.ts';
 import { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
 import { createSharedLookup } from './forward/lookup.ts';
@@ -23,6 +24,8 @@ import { WebhookEndpoints } from './webhooks/endpoint.ts';
 
 /** While it drains, how long an idle connection may bring one more request, which is answered and told to go elsewhere. */
 const LINGER_MS = 1_000;
+/** Bytes of request bodies that are being read, over all connections: far more than honest callers need, far less than a pod has. */
+const MAX_HELD_BODIES = 64 * 1024 * 1024;
 /** The part of DRAIN_TIMEOUT_MS that callers get; the rest is for the gateway service of a monolith, and for closing. */
 const DRAIN_SHARE = 0.75;
 
@@ -66,24 +69,26 @@ export async function startHttpService({
     retries: new RetryBudget(config.retryBudgetPercent),
     retryBaseMs: config.retryBaseMs,
   });
+  const bodies = new BodyReader(MAX_HELD_BODIES);
   const standIns = new StandIns({ upstreams, metrics, log });
   const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs);
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const edge = new Edge({
-    ...{ config, exchange, upstreams, metrics, log },
+    ...{ config, exchange, bodies, upstreams, metrics, log },
     routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
     interactions: new InteractionEndpoint({
       config,
       exchange,
+      bodies,
       standIns,
       verifier,
       manifest: currentManifest,
       metrics,
       log,
     }),
-    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, metrics, log }),
+    webhooks: new WebhookEndpoints({ config, exchange, bodies, standIns, verifier, metrics, log }),
   });
   registerGauges(registry, upstreams);
   if (config.discordPublicKey === null)

@@ -180,3 +180,36 @@ test('lengths: of a whole body its own, of a HEAD the one that was given, of a 2
   assert.doesNotMatch(await ask('HEAD', '/head-without'), /content-length/);
   assert.doesNotMatch(await ask('GET', '/none'), /content-length/);
 });
+
+test('bodies that are being read are bounded together; with room again they are taken', async () => {
+  await using one = await startHttp({ gatewayPods: 1 });
+  const size = 1024 * 1024;
+  const head = `POST /webhooks/discord HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n${Object.entries(
+    signedHeaders('x'),
+  )
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')}\r\n`;
+  // Each sends all but the last byte of a body that is within its limit, and waits.
+  const almost = Buffer.concat([Buffer.from(head), Buffer.alloc(size - 1, 'x')]);
+  let refused = 0;
+  const clients = Array.from({ length: 80 }, () => {
+    const socket = connect(one.port, '127.0.0.1');
+    socket.on('error', () => {});
+    socket.once('data', (data) => {
+      if (String(data).startsWith('HTTP/1.1 503 ')) refused++;
+    });
+    socket.write(almost);
+    return socket;
+  });
+  for (const end = performance.now() + 8_000; refused < 10 && performance.now() < end; ) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.ok(refused >= 10 && refused < 40, `${refused} of 80 were refused`);
+  for (const socket of clients) socket.destroy();
+  const body = '{"type":1}';
+  for (let status = 0; status !== 200; ) {
+    const response = await fetch(`${one.url}/webhooks/discord`, { method: 'POST', headers: signedHeaders(body), body });
+    status = response.status;
+    await response.text();
+  }
+});

@@ -1,16 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BotManifest } from '../../bot/types.ts';
 import type { Config } from '../../config.ts';
-import { errorCode, type GuildwayError } from '../../errors.ts';
+import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
-import { readBody } from '../body.ts';
+import type { BodyReader } from '../body.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
 import { requestHeaders } from '../headers.ts';
 import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
-import { sendAnswer, sendError, sendJson } from '../reply.ts';
+import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
 import type { StandIns } from '../stand-ins.ts';
 import { deferralOf, deferred, INTERACTION, type Interaction, NO_CHOICES, refused, unknown } from './deferral.ts';
 import type { SignatureVerifier } from './verify.ts';
@@ -18,6 +18,7 @@ import type { SignatureVerifier } from './verify.ts';
 export interface InteractionEndpointOptions {
   readonly config: Config;
   readonly exchange: Exchange;
+  readonly bodies: BodyReader;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
   /** The bot's manifest, or what a pod's handshake said of it. */
@@ -51,9 +52,9 @@ export class InteractionEndpoint {
     }
     let body: Buffer;
     try {
-      body = await readBody(request, MAX_BODY);
+      body = await this.#options.bodies.read(request, MAX_BODY);
     } catch (error) {
-      if (errorCode(error) === 'BODY_TOO_LARGE') sendError(response, 413, (error as Error).message);
+      refuseBody(response, error as GuildwayError);
       return null;
     }
     if (!verifier.verify(request.headers, body)) {

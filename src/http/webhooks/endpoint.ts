@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../../config.ts';
-import { errorCode, type GuildwayError } from '../../errors.ts';
+import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import {
@@ -10,19 +10,20 @@ import {
   guildOfRequest,
   type RouteMatch,
 } from '../../routing/route-table.ts';
-import { readBody } from '../body.ts';
+import type { BodyReader } from '../body.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
 import { requestHeaders } from '../headers.ts';
 import type { SignatureVerifier } from '../interactions/verify.ts';
 import type { HttpMetrics } from '../metrics.ts';
-import { sendAnswer, sendError, sendJson } from '../reply.ts';
+import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
 import type { StandIns } from '../stand-ins.ts';
 import { STRIPE_PATH, verifyStripe } from './stripe.ts';
 
 export interface WebhookEndpointsOptions {
   readonly config: Config;
   readonly exchange: Exchange;
+  readonly bodies: BodyReader;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
   readonly metrics: HttpMetrics;
@@ -193,9 +194,9 @@ export class WebhookEndpoints {
 
   async #read(request: IncomingMessage, response: ServerResponse): Promise<Buffer | null> {
     try {
-      return await readBody(request, MAX_BODY);
+      return await this.#options.bodies.read(request, MAX_BODY);
     } catch (error) {
-      if (errorCode(error) === 'BODY_TOO_LARGE') sendError(response, 413, (error as Error).message);
+      refuseBody(response, error as GuildwayError);
       return null;
     }
   }
