@@ -56,12 +56,32 @@ for (const [httpThinks, gatewaysThink] of [
   });
 }
 
-describe('two owners that name each other', () => {
+describe('pods that take themselves for others', () => {
   let scenario: Scenario;
   before(async () => {
     scenario = await startScenario({ guilds: 300 });
   });
   after(() => scenario[Symbol.asyncDispose]());
+
+  test('a second process on the same volume refuses to start, and names the first', async () => {
+    const first = scenario.gateway(1);
+    const port = await findFreePorts(2);
+    const second = new Pod({
+      name: 'gateway-1',
+      ordinal: 1,
+      port,
+      adminPort: port + 1,
+      logFile: `${first.logFile}.${randomUUID()}`,
+      env: first.env,
+    });
+    second.spawn();
+    const { code } = await second.exited;
+    assert.notEqual(code, 0);
+    await until('the log says why', async () => (await second.logTail()).includes(`process ${first.pid}`), 2_000);
+    const result = await scenario.operate(scenario.guildOf(1), 'undisturbed');
+    assert.equal(result.outcome, 'answered');
+    assert.deepEqual(scenario.rowsOf('undisturbed'), ['0@1']);
+  });
 
   test('redirects end after a bounded number of hops, in time, and nothing is written', async () => {
     // gateway-0 takes itself for one of two, gateway-1 for one of five; for this guild each names the other.
@@ -84,25 +104,4 @@ describe('two owners that name each other', () => {
     assert.ok(write.status === 421 || write.status >= 500, `status ${write.status}`);
     assert.deepEqual(scenario.rowsOf('loop'), []);
   });
-});
-
-test('a second process on the same volume refuses to start, and names the first', async () => {
-  await using scenario = await startScenario({ gatewayPods: 2 });
-  const first = scenario.gateway(1);
-  const port = await findFreePorts(2);
-  const second = new Pod({
-    name: 'gateway-1',
-    ordinal: 1,
-    port,
-    adminPort: port + 1,
-    logFile: `${first.logFile}.${randomUUID()}`,
-    env: first.env,
-  });
-  second.spawn();
-  const { code } = await second.exited;
-  assert.notEqual(code, 0);
-  await until('the log says why', async () => (await second.logTail()).includes(`process ${first.pid}`), 2_000);
-  const result = await scenario.operate(scenario.guildOf(1), 'undisturbed');
-  assert.equal(result.outcome, 'answered');
-  assert.deepEqual(scenario.rowsOf('undisturbed'), ['0@1']);
 });
