@@ -216,6 +216,8 @@ class ContainerPlatform implements Platform {
       'run',
       ...['--detach', '--name', name, '--hostname', name, '--label', LABEL, '--network', NETWORK],
       ...this.#engine.runOptions,
+      // Podman's name server drops questions while containers come and go; by default one would be repeated after 5 s.
+      ...['--dns-option', 'timeout:1', '--dns-option', 'attempts:4'],
       // The security context of the manifests.
       ...['--user', `${spec.user}:${spec.user}`, '--read-only', '--cap-drop', 'ALL'],
       ...['--security-opt', 'no-new-privileges'],
