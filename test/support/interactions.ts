@@ -3,7 +3,8 @@ import type { APIInteraction } from 'discord-api-types/v10';
 export const GUILD = '102860784329052160';
 export const APPLICATION = '290926798999357250';
 
-let last = 1_000_000_000_000_000_000n;
+/** The id of something that is made now, as Discord gives them out. */
+let last = BigInt(Date.now() - 1_420_070_400_000) << 22n;
 
 /** An interaction as far as a gateway pod looks at it. Each has an id of its own. */
 function interaction(type: number, data: object, more: object = {}): APIInteraction {

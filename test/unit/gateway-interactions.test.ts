@@ -215,6 +215,15 @@ test('an edit that overtakes the first response is repeated', async () => {
   assert.equal(pod.discord.requests.length, 3);
 });
 
+test('one whose first response has long left, or never will, is not waited for', async () => {
+  await using pod = await setUp({ commands: note('old') });
+  pod.discord.answers.push({ status: 404, code: 10015 });
+  const minuteAgo = String(BigInt(command('note').id) - (60_000n << 22n));
+  assert.equal((await pod.serve(command('note', { id: minuteAgo }), { deferred: 5 })).status, 200);
+  assert.equal(pod.discord.requests.length, 1);
+  assert.match(JSON.stringify(pod.lines.at(-1)), /cannot be told any more/);
+});
+
 test('while Discord fails the stand-in is told to come again, and the handler does not run again', async () => {
   await using pod = await setUp({ commands: note('kept') });
   const interaction = command('note');

@@ -1,9 +1,13 @@
 import { DiscordAPIError, REST, RequestMethod } from '@discordjs/rest';
 import type { WebhookCall } from './late-response.ts';
 
-/** How long a call is repeated that came before Discord had the first response. */
+/** A first response arrives within 3 s or never; the rest is for clocks that differ. */
+const FIRST_RESPONSE_MS = 10_000;
+/** How long, and how often, a call is repeated that came before it. */
 const EARLY_MS = 3_000;
 const EARLY_PAUSE_MS = 250;
+/** 2015-01-01, from which on Discord's snowflakes count milliseconds. */
+const DISCORD_EPOCH_MS = 1_420_070_400_000;
 
 /**
  * - `done`: Discord has taken it
@@ -41,11 +45,14 @@ export class InteractionWebhook {
 
   /**
    * Makes the calls in order and stops at the first that does not succeed.
+   * @param interactionId says when it was made, and so whether its first response may still be on its way
    * @throws what the client throws when Discord cannot be reached or fails; the calls may be made again then
    */
-  async send(calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
+  async send(interactionId: string, calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
+    const createdAt = Number(BigInt(interactionId) >> 22n) + DISCORD_EPOCH_MS;
+    const early = Date.now() < createdAt + FIRST_RESPONSE_MS;
     for (const call of calls) {
-      const outcome = await this.#sendOne(call);
+      const outcome = await this.#sendOne(call, early ? EARLY_MS : 0);
       if (outcome.kind !== 'done') return outcome;
     }
     return { kind: 'done' };
@@ -57,8 +64,8 @@ export class InteractionWebhook {
     this.#rest.clearHandlerSweeper();
   }
 
-  async #sendOne({ method, route, body }: WebhookCall): Promise<WebhookOutcome> {
-    const giveUpAt = performance.now() + EARLY_MS;
+  async #sendOne({ method, route, body }: WebhookCall, patienceMs: number): Promise<WebhookOutcome> {
+    const giveUpAt = performance.now() + patienceMs;
     for (;;) {
       try {
         await this.#rest.request({ method: METHODS[method], fullRoute: route, auth: false, body });

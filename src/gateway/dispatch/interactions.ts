@@ -165,10 +165,12 @@ export class InteractionDispatch {
     const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
     if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
     try {
-      let outcome = await this.#webhook.send(late.calls);
+      let outcome = await this.#webhook.send(interaction.id, late.calls);
       if (outcome.kind === 'refused') {
         log.error({ err: errorFacts(outcome.error) }, 'Discord does not take the late answer');
-        outcome = await this.#webhook.send([lateNotice(interaction, deferred, MESSAGE.failed(requestId))]);
+        outcome = await this.#webhook.send(interaction.id, [
+          lateNotice(interaction, deferred, MESSAGE.failed(requestId)),
+        ]);
       }
       if (outcome.kind !== 'done') {
         log.warn({ err: errorFacts(outcome.error) }, 'the interaction is done, but its user cannot be told any more');
