@@ -95,6 +95,7 @@ const CLIENTS = 0x5bd1e995;
 /** No fault begins in the last moments: it would meet nobody. */
 const LAST_FAULT_MS = 1_000;
 const EVENTS_MS = 20_000;
+const PROGRESS_MS = 500;
 
 /** Runs clients against a cluster while faults happen, heals everything, and checks the databases against the history. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -110,34 +111,28 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function runIn(directory: string, network: FaultNetwork, options: ChaosOptions): Promise<ChaosReport> {
-  const { seed, gatewayPods, log = () => {}, drainMs = 60_000 } = options;
+  const { log = () => {}, drainMs = 60_000 } = options;
   const startedAt = performance.now();
-  const recorder = new Recorder(String(seed));
-  let phase: Progress['phase'] = 'starting';
-  const report = (): void =>
-    options.onProgress?.({
-      phase,
-      elapsedMs: performance.now() - startedAt,
-      recorder,
-      faults: injector?.disturbances.length ?? 0,
-    });
+  const recorder = new Recorder(String(options.seed));
   let injector: FaultInjector | null = null;
-  const ticker = setInterval(report, 500);
+  let phase: Progress['phase'] = 'starting';
   const enter = (next: Progress['phase']): void => {
     phase = next;
-    report();
+    const faults = injector?.disturbances.length ?? 0;
+    options.onProgress?.({ phase, elapsedMs: performance.now() - startedAt, recorder, faults });
   };
+  const ticker = setInterval(() => enter(phase), PROGRESS_MS);
 
-  await using cluster = await startCluster({
-    directory,
-    httpPods: options.httpPods,
-    gatewayPods,
-    guilds: options.guilds,
-    env: { ...POD_ENV, ...options.env },
-    network: network.install,
-    simulator: { messagesPerChannel: 1_000_000, eventWebhookBackoffMs: 250 },
-  });
   try {
+    await using cluster = await startCluster({
+      directory,
+      httpPods: options.httpPods,
+      gatewayPods: options.gatewayPods,
+      guilds: options.guilds,
+      env: { ...POD_ENV, ...options.env },
+      network: network.install,
+      simulator: { messagesPerChannel: 1_000_000, eventWebhookBackoffMs: 250 },
+    });
     const simulator = cluster.simulator as DiscordSimulator;
     const sessions = watchSessions(simulator);
     injector = new FaultInjector({ cluster, network, log });
@@ -147,7 +142,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
       simulator,
       url: cluster.url,
       recorder,
-      random: new SeededRandom(seed ^ CLIENTS),
+      random: new SeededRandom(options.seed ^ CLIENTS),
       mix: options.mix ?? EVERYTHING,
       slowShare: options.slowShare ?? 0.02,
       settleMs: () => Math.max(0, endAt + drainMs - performance.now()),
@@ -167,27 +162,36 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
     await clients.close();
     enter('checking');
     forgiveEvents(recorder, sessions);
-    const sessionsLost = sessions.lost;
-    const broken = brokenRules(simulator);
-    const failures = [...injector.failures.map(({ message }) => message), ...broken, ...(await endPods(cluster))];
-    const { rows, hints } = readPods(databasePaths(cluster));
-    const { ownerOf } = createTopology({ strategy: 'md5', pods: gatewayPods });
-    const verdict = checkHistory(recorder.history(), rows, ownerOf);
-    return {
-      seed,
-      verdict,
-      entries: recorder.entries,
-      latency: measureLatency(recorder.entries, injector.disturbances, ownerOf),
-      deferred: recorder.entries.filter((entry) => entry.wasDeferred).length,
-      unanswered: recorder.entries.filter((entry) => entry.unanswered).length,
-      faults: injector.disturbances.length,
-      hintsLeft: hints,
-      sessionsLost,
-      failures,
-      ok: verdict.clean && hints === 0 && failures.length === 0,
-      directory: null,
-    };
+    return await conclude(cluster, recorder, injector, { seed: options.seed, sessionsLost: sessions.lost });
   } finally {
     clearInterval(ticker);
   }
+}
+
+/** Ends the pods and compares what is in their databases with the history. */
+async function conclude(
+  cluster: Cluster,
+  recorder: Recorder,
+  { disturbances, failures }: FaultInjector,
+  facts: Pick<ChaosReport, 'seed' | 'sessionsLost'>,
+): Promise<ChaosReport> {
+  const broken = brokenRules(cluster.simulator as DiscordSimulator);
+  const problems = [...failures.map(({ message }) => message), ...broken, ...(await endPods(cluster))];
+  const { rows, hints } = readPods(databasePaths(cluster));
+  const { ownerOf } = createTopology({ strategy: 'md5', pods: cluster.gatewayPods.length });
+  const verdict = checkHistory(recorder.history(), rows, ownerOf);
+  const { entries } = recorder;
+  return {
+    ...facts,
+    verdict,
+    entries,
+    latency: measureLatency(entries, disturbances, ownerOf),
+    deferred: entries.filter((entry) => entry.wasDeferred).length,
+    unanswered: entries.filter((entry) => entry.unanswered).length,
+    faults: disturbances.length,
+    hintsLeft: hints,
+    failures: problems,
+    ok: verdict.clean && hints === 0 && problems.length === 0,
+    directory: null,
+  };
 }
