@@ -310,7 +310,7 @@ export const VARIABLES = define({
     name: 'LINK_HEARTBEAT_MS',
     fallback: '5000',
     modes: ALL,
-    about: 'A link that answers no heartbeat for two of these is closed.',
+    about: 'A link that has given no sign of life for three of these is closed.',
     ...milliseconds(50, 60_000),
   },
   linkMaxInFlight: {
