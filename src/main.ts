@@ -32,7 +32,7 @@ async function startServices(
     epoch: config.epoch,
   });
   const manifest = manifestOf(bot);
-  // Loaded as needed: an HTTP pod has no use for the libraries of a gateway pod, which would be half of its memory.
+  // Loaded as needed: an HTTP pod has no use for the libraries of a gateway pod, which take memory and time to load.
   const http = async () => (await import('./http/service.ts')).startHttpService;
   const gatewayService = async () => (await import('./gateway/service.ts')).startGatewayService;
   switch (config.serviceMode) {
