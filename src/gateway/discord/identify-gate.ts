@@ -19,6 +19,9 @@ export interface IdentifyGateOptions {
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
+/** After this an identify has reached Discord, if it ever does. */
+const UNSEEN_MS = 60_000;
+
 const sleepFor = async (ms: number, signal?: AbortSignal): Promise<void> => {
   await delay(ms, undefined, signal === undefined ? {} : { signal });
 };
@@ -35,7 +38,8 @@ export class IdentifyGate {
   readonly #lines = new Map<number, Promise<void>>();
   readonly #freeAt = new Map<number, number>();
   #limit: SessionStartLimit | null = null;
-  #granted = 0;
+  /** When slots were taken that `#limit` may not know of. */
+  #taken: number[] = [];
   #asking: Promise<SessionStartLimit> | null = null;
 
   constructor(options: IdentifyGateOptions) {
@@ -68,12 +72,10 @@ export class IdentifyGate {
     this.#freeAt.set(bucket, this.#now() + this.#options.intervalMs);
   }
 
-  /** Takes one of the day's identifies, if one is left. One in a hundred is kept back for those that Discord has not seen yet. */
+  /** Takes one of the day's identifies, if one is left. */
   #grant(): boolean {
-    if (this.#limit === null) return false;
-    const { remaining, total } = this.#limit;
-    if (this.#granted >= remaining - Math.floor(total / 100)) return false;
-    this.#granted++;
+    if (this.#limit === null || this.#taken.length >= this.#limit.remaining) return false;
+    this.#taken.push(this.#now());
     return true;
   }
 
@@ -81,18 +83,19 @@ export class IdentifyGate {
     signal?.throwIfAborted();
     const { remaining, reset_after: resetMs, total } = await this.#ask();
     signal?.throwIfAborted();
-    if (remaining > Math.floor(total / 100)) return;
+    if (remaining > this.#taken.length) return;
     this.#options.log.error({ total, resetMs }, 'no identifies left today: shards wait until Discord allows more');
     await this.#sleep(Math.min(Math.max(resetMs, 1_000), 60_000), signal);
   }
 
-  /** All that ask at the same time share one answer, or each would start counting anew. */
+  /** All that ask at the same time share one answer. */
   async #ask(): Promise<SessionStartLimit> {
     this.#asking ??= this.#options
       .fetchLimit()
       .then((limit) => {
         this.#limit = limit;
-        this.#granted = 0;
+        // Whoever took one just now may not have sent it yet: Discord has not counted it.
+        this.#taken = this.#taken.filter((at) => this.#now() - at < UNSEEN_MS);
         return limit;
       })
       .finally(() => {

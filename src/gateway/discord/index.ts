@@ -24,7 +24,7 @@ const PERSIST_MS = 250;
 /** A close code that leaves the session to be resumed; 1000 and 1001 would end it. */
 const RESUMABLE_CLOSE = 4200;
 /** Longest wait for the other side to agree to the closing of a connection. */
-const LEAVE_MS = 2_000;
+const LEAVE_MS = 1_000;
 
 /** See {@link DiscordSessions}. */
 export const startDiscordSessions: StartDiscordSessions = async (options) => {
@@ -237,7 +237,11 @@ class Sessions implements DiscordSessions {
   #listen(): void {
     const { log } = this.#options;
     const manager = this.#manager;
-    manager.on(WebSocketShardEvents.Hello, (shard) => void this.#unreachable.delete(shard));
+    manager.on(WebSocketShardEvents.Hello, (shard) => {
+      this.#unreachable.delete(shard);
+      // It was about to open this connection when it was told to leave.
+      if (this.#stopping.signal.aborted) void this.#connections.destroy(RESUMABLE_CLOSE, 'restarting');
+    });
     manager.on(WebSocketShardEvents.Dispatch, (payload, shard) => {
       // The session is left where it is; what comes after that comes again to the next process.
       if (!this.#stopping.signal.aborted) this.#intake.take(payload, shard);
@@ -298,7 +302,7 @@ class Sessions implements DiscordSessions {
     if (this.#closed) return;
     const { log } = this.#options;
     try {
-      this.#shards.persist();
+      if (!this.#shards.persist()) return;
       if (this.#persistFails) log.info('how far events were handled is stored again');
       this.#persistFails = false;
     } catch (error) {

@@ -73,8 +73,9 @@ export class ShardSessions {
     return watermark.begin(sequence);
   }
 
-  /** Stores how far the events have been handled, where that has changed. @throws what the store throws */
-  persist(): void {
+  /** Stores how far the events have been handled, where that has changed. @returns whether it had @throws what the store throws */
+  persist(): boolean {
+    let changed = false;
     for (const [shardId, shard] of this.#shards) {
       const { live, watermark } = shard;
       if (live === null || watermark.handled <= shard.stored) continue;
@@ -82,7 +83,9 @@ export class ShardSessions {
       const { sessionId, resumeURL: resumeUrl, shardCount } = live;
       this.#store.write(shardId, { sessionId, sequence, resumeUrl, shardCount });
       shard.stored = sequence;
+      changed = true;
     }
+    return changed;
   }
 
   #shard(shardId: number): Shard {

@@ -1,0 +1,129 @@
+import { Registry } from 'prom-client';
+import { defineBot } from '../../src/bot/define-bot.ts';
+import type { BotDefinition } from '../../src/bot/types.ts';
+import { loadConfig } from '../../src/config.ts';
+import { startDiscordSessions } from '../../src/gateway/discord/index.ts';
+import { createDiscordRest } from '../../src/gateway/discord/rest.ts';
+import type { DiscordSessions, GuildEvent, SessionStore, StoredSession } from '../../src/gateway/discord-seam.ts';
+import type { Logger } from '../../src/observability/log.ts';
+import { createTopology, type Topology } from '../../src/routing/topology.ts';
+import type { DiscordSimulator } from '../../testkit/discord/index.ts';
+
+export const SECRET = 'a secret of the test cluster';
+
+/** Sessions in memory, and everything that was ever stored. */
+export class MemorySessions implements SessionStore {
+  readonly rows = new Map<number, StoredSession>();
+  readonly writes: { readonly shard: number; readonly session: StoredSession }[] = [];
+  /** Throws in place of the disk. */
+  fails = false;
+
+  read(shard: number): StoredSession | null {
+    return this.rows.get(shard) ?? null;
+  }
+
+  write(shard: number, session: StoredSession): void {
+    if (this.fails) throw new Error('the disk is full');
+    this.rows.set(shard, session);
+    this.writes.push({ shard, session });
+  }
+
+  clear(shard: number): void {
+    if (this.fails) throw new Error('the disk is full');
+    this.rows.delete(shard);
+  }
+}
+
+export interface LogLine {
+  readonly level: string;
+  readonly facts: Readonly<Record<string, unknown>>;
+  readonly text: string;
+}
+
+/** A log that is kept. */
+export function recordingLog(): { log: Logger; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at =
+    (level: string) =>
+    (facts: object | string, text?: string): void =>
+      void lines.push(
+        typeof facts === 'string'
+          ? { level, facts: {}, text: facts }
+          : { level, facts: { ...facts }, text: text ?? '' },
+      );
+  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), fatal: at('fatal') };
+  return { log: log as unknown as Logger, lines };
+}
+
+export interface DiscordPodOptions {
+  readonly ordinal?: number;
+  readonly topology?: Topology;
+  readonly store?: MemorySessions;
+  readonly bot?: Partial<BotDefinition>;
+  /** Handles an event after it was recorded. */
+  readonly handle?: (event: GuildEvent) => Promise<void> | void;
+  /** Further environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface DiscordPod extends AsyncDisposable {
+  readonly sessions: DiscordSessions;
+  readonly store: MemorySessions;
+  readonly events: GuildEvent[];
+  readonly lines: LogLine[];
+  readonly registry: Registry;
+  /** Contents of the messages that were handled. */
+  contents(): string[];
+  metric(name: string): Promise<number>;
+}
+
+/** The Discord side of one gateway pod, without the rest of it. Closed at the end, as after a kill: nothing more is stored. */
+export async function startDiscordPod(discord: DiscordSimulator, options: DiscordPodOptions = {}): Promise<DiscordPod> {
+  const topology = options.topology ?? createTopology({ strategy: 'md5', pods: 1 });
+  const ordinal = options.ordinal ?? 0;
+  const config = loadConfig({
+    SERVICE_MODE: 'gateway',
+    POD_NAME: `gateway-${ordinal}`,
+    NUM_GATEWAY_PODS: String(topology.pods),
+    LINK_SECRET: SECRET,
+    DISCORD_TOKEN: discord.token,
+    DISCORD_APP_ID: discord.applicationId,
+    DISCORD_API_URL: discord.apiUrl,
+    IDENTIFY_INTERVAL_MS: '1',
+    ...(topology.strategy === 'md5' ? { DISCORD_SHARDS: '1' } : {}),
+    ...options.env,
+  });
+  const store = options.store ?? new MemorySessions();
+  const events: GuildEvent[] = [];
+  const { log, lines } = recordingLog();
+  const registry = new Registry();
+  const sessions = await startDiscordSessions({
+    config,
+    bot: defineBot({ name: 'test', intents: 512 | 4096 | 32768, ...options.bot }),
+    topology,
+    ordinal,
+    sessions: store,
+    dispatch: async (event) => {
+      events.push(event);
+      await options.handle?.(event);
+    },
+    rest: createDiscordRest({ config, topology, log }),
+    log,
+    registry,
+  });
+  return {
+    sessions,
+    store,
+    events,
+    lines,
+    registry,
+    contents: () =>
+      events.filter(({ name }) => name === 'MESSAGE_CREATE').map(({ data }) => (data as { content: string }).content),
+    metric: async (name) =>
+      ((await registry.getSingleMetric(name)?.get())?.values ?? []).reduce((sum, { value }) => sum + value, 0),
+    [Symbol.asyncDispose]: () => sessions.close(),
+  };
+}
+
+/** Whether every shard is ready. */
+export const isReady = ({ sessions }: DiscordPod) => sessions.readiness().ready;

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { GatewayDispatchPayload } from 'discord-api-types/v10';
+import { isSame, registration } from '../../src/gateway/discord/commands.ts';
+import { guildOfDispatch } from '../../src/gateway/discord/guilds.ts';
+import { restShare } from '../../src/gateway/discord/rest.ts';
+
+test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each has one at least", () => {
+  for (let pods = 1; pods <= 50; pods++) {
+    const shares = Array.from({ length: pods }, (_, ordinal) => restShare(ordinal, pods));
+    assert.equal(
+      shares.reduce((sum, share) => sum + share, 0),
+      50,
+      `${pods} pods`,
+    );
+    assert.ok(Math.min(...shares) >= 1);
+  }
+});
+
+test('the guild of a dispatch', () => {
+  const of = (t: string, d: unknown) => guildOfDispatch({ op: 0, s: 1, t, d } as unknown as GatewayDispatchPayload);
+  assert.equal(of('MESSAGE_CREATE', { id: '1', guild_id: '2' }), '2');
+  assert.equal(of('MESSAGE_CREATE', { id: '1' }), null);
+  assert.equal(of('GUILD_CREATE', { id: '3' }), '3');
+  assert.equal(of('GUILD_DELETE', { id: '3', unavailable: true }), '3');
+  assert.equal(of('USER_UPDATE', { id: '3' }), null);
+  assert.equal(of('RESUMED', null), null);
+});
+
+test('a command is registered without its handlers and without what only Guildway reads', () => {
+  const made = registration({
+    name: 'warn',
+    description: 'Warns',
+    ephemeral: true,
+    deferrable: false,
+    run: () => ({ type: 4, data: {} }),
+    autocomplete: () => [],
+  });
+  assert.deepEqual(made, { type: 1, name: 'warn', description: 'Warns' });
+});
+
+test('a command that Discord spells out differently is the same; one with a change is not', () => {
+  const wanted = {
+    type: 1,
+    name: 'warn',
+    description: 'Warns',
+    default_member_permissions: '8',
+    options: [{ type: 3, name: 'reason', description: 'Why', required: false, min_length: 0 }],
+  };
+  const present = {
+    ...wanted,
+    id: '1',
+    application_id: '2',
+    version: '3',
+    dm_permission: true,
+    contexts: null,
+    integration_types: [0],
+    nsfw: false,
+    name_localizations: null,
+    options: [{ type: 3, name: 'reason', description: 'Why', min_length: 0, choices: [] }],
+  };
+  assert.equal(isSame(present, wanted), true);
+  const changes: [string, object][] = [
+    ['another description', { ...wanted, description: 'Bans' }],
+    ['a permission that is gone', { ...wanted, default_member_permissions: undefined }],
+    ['options that are gone', { ...wanted, options: [] }],
+    ['an option that is required now', { ...wanted, options: [{ ...wanted.options[0], required: true }] }],
+    ['a limit that is gone', { ...wanted, options: [{ ...wanted.options[0], min_length: undefined }] }],
+    ['contexts that are set now', { ...wanted, contexts: [0] }],
+    ['a translation', { ...wanted, name_localizations: { de: 'warnen' } }],
+  ];
+  for (const [what, changed] of changes) assert.equal(isSame(present, changed), false, what);
+});
