@@ -90,26 +90,33 @@ async function main(): Promise<void> {
     routes: (path) => services.map((service) => service.adminRoutes[path]).find((route) => route !== undefined),
     log,
   });
-  services = await startServices(config, log, registry);
-  log.info(
-    { port: services.at(-1)?.port, adminPort: admin.port, pod: config.ordinal },
-    `${config.serviceMode} service started`,
-  );
-
+  // Before anything can take long: as the first process of a container, a signal without a handler is not delivered at all.
+  const started = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
       log.info({ signal }, 'shutting down');
-      shutDown(config, log, services, admin).then(
-        () => process.exit(0),
-        (error: unknown) => {
-          log.fatal({ err: error }, 'shutting down failed');
-          process.exit(1);
-        },
-      );
+      // A start cannot be cut short half-way; it is waited for, but not longer than shutting down may take.
+      const late = setTimeout(() => process.exit(1), config.drainDelayMs + config.drainTimeoutMs);
+      started.promise
+        .then(() => shutDown(config, log, services, admin))
+        .then(
+          () => process.exit(0),
+          (error: unknown) => {
+            log.fatal({ err: error }, 'shutting down failed');
+            process.exit(1);
+          },
+        );
+      late.unref();
     });
   }
+  services = await startServices(config, log, registry);
+  log.info(
+    { port: services.at(-1)?.port, adminPort: admin.port, pod: config.ordinal },
+    `${config.serviceMode} service started`,
+  );
+  started.resolve();
 }
 
 main().catch((error: unknown) => {

@@ -183,7 +183,11 @@ export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfR
 function classify(value: unknown): GuildOfRequest {
   if (value === undefined || value === null) return { kind: 'none' };
   if (isSnowflake(value)) return { kind: 'guild', guildId: value };
-  return { kind: 'invalid', value: String(value).slice(0, 40) };
+  // A value from a body may be anything, also an object whose toString throws.
+  return {
+    kind: 'invalid',
+    value: typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 40) : typeof value,
+  };
 }
 
 /** RFC 6901. Own properties only, so that `/__proto__` or `/constructor` find nothing. */

@@ -42,6 +42,7 @@ test('default routes: pages and APIs by path, Stripe by its metadata', () => {
   assert.deepEqual(stripe({ metadata: {}, client_reference_id: id }), guild);
   assert.deepEqual(stripe({ client_reference_id: null }), { kind: 'none' });
   assert.deepEqual(stripe({ metadata: { guild_id: 'x' } }), { kind: 'invalid', value: 'x' });
+  assert.deepEqual(stripe({ metadata: { guild_id: { toString: 1 } } }), { kind: 'invalid', value: 'object' });
 });
 
 test('an id that is not a guild id never becomes one, encoded or not', () => {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BotManifest } from '../../bot/types.ts';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER } from '../../link/message.ts';
+import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { BodyReader } from '../body.ts';
@@ -27,7 +27,8 @@ export interface InteractionEndpointOptions {
   readonly log: Logger;
 }
 
-const MAX_BODY = 1024 * 1024;
+/** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
+const MAX_BODY = MAX_LINK_BODY;
 
 /** A hint's interaction can be completed as long as its token lives; the stand-in needs the last half minute to say so. */
 const HINT_LIFE_MS = 14.5 * 60_000;

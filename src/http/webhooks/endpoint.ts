@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER } from '../../link/message.ts';
+import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import {
   EVENT_WEBHOOKS_ROUTE,
@@ -32,7 +32,8 @@ export interface WebhookEndpointsOptions {
 
 export const EVENTS_PATH = '/webhooks/discord-events';
 
-const MAX_BODY = 1024 * 1024;
+/** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
+const MAX_BODY = MAX_LINK_BODY;
 /** Who sent it has given up long before; so has anybody who would look. */
 const HINT_LIFE_MS = 3 * 86_400_000;
 
