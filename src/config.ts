@@ -246,7 +246,8 @@ export const VARIABLES = define({
     name: 'MAX_BODY_BYTES',
     fallback: '8388608',
     modes: ALL,
-    about: 'The largest request body of a guild route whose id is in its path, query or headers. Interactions, webhooks, and routes whose id is in the body are bounded by 256 KiB.',
+    about:
+      'The largest request body of a guild route whose id is in its path, query or headers. Interactions, webhooks, and routes whose id is in the body are bounded by 256 KiB.',
     ...bytes(1024),
   },
   headersTimeoutMs: {

@@ -142,7 +142,8 @@ test('no token and no content of a message is in a log of a failed handler', asy
   await using pod = await setUp({ commands: [{ name: 'x', description: 'x', run: () => Promise.reject(failure) }] });
   await pod.serve(command('x'));
   const logged = JSON.stringify(pod.lines);
-  assert.equal((pod.lines.at(-1)?.err as { type?: unknown }).type, 'Error');
+  const { err } = pod.lines.at(-1) as { err?: { type?: unknown } };
+  assert.equal(err?.type, 'Error');
   assert.match(logged, /Invalid Form Body/);
   assert.doesNotMatch(logged, /secret-token|private words/);
 });
