@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GuildwayError } from '../errors.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -13,8 +13,8 @@ export function declaredLength(request: IncomingMessage): number | null {
 }
 
 /**
- * Reads whole bodies, together up to a bound: thousands of clients that each send a body within its limit, slowly, would
- * otherwise be held in memory all at once.
+ * Reads whole bodies, together up to a bound: thousands of clients that each send a body within its limit, slowly, or to an
+ * owner that is away, would otherwise be held in memory all at once.
  */
 export class BodyReader {
   readonly #maxHeldBytes: number;
@@ -25,11 +25,11 @@ export class BodyReader {
   }
 
   /**
-   * Reads a body to its end.
+   * Reads a body to its end. It counts as held until its response has ended: till then it may have to be sent again.
    * @throws GuildwayError BODY_TOO_LARGE as soon as it is known to be longer than `limit`; OVERLOADED when too much is held
    *   already; CANCELLED when the client ends early
    */
-  read(request: IncomingMessage, limit: number): Promise<Buffer> {
+  read(request: IncomingMessage, response: ServerResponse, limit: number): Promise<Buffer> {
     const tooLarge = () => new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
     const declared = declaredLength(request);
     if (declared === 0) return Promise.resolve(EMPTY);
@@ -41,11 +41,15 @@ export class BodyReader {
       const end = (): Buffer[] => {
         const all = chunks as Buffer[];
         chunks = null;
-        this.#heldBytes -= length;
         return all;
+      };
+      const release = (): void => {
+        this.#heldBytes -= length;
+        length = 0;
       };
       const fail = (error: GuildwayError): void => {
         end();
+        release();
         reject(error);
       };
       request.on('data', (chunk: Buffer) => {
@@ -60,9 +64,10 @@ export class BodyReader {
       });
       request.on('end', () => {
         if (chunks === null) return;
-        const size = length;
         const all = end();
-        resolve(all.length === 1 ? (all[0] as Buffer) : Buffer.concat(all, size));
+        resolve(all.length === 1 ? (all[0] as Buffer) : Buffer.concat(all, length));
+        if (response.closed) release();
+        else response.on('close', release);
       });
       // It also comes after the end, where an error that nobody hears of would cost as much as the rest of this.
       request.on('close', () => {

@@ -195,7 +195,7 @@ export class Edge {
 
   #readBody(incoming: Incoming, route: RouteKind, then: (body: Buffer) => void): void {
     const { request, response, requestId } = incoming;
-    this.#options.bodies.read(request, MAX_LINK_BODY).then(then, (error: GuildwayError) => {
+    this.#options.bodies.read(request, response, MAX_LINK_BODY).then(then, (error: GuildwayError) => {
       sendFailure(error, request, response, requestId, this.#options.log);
       this.#done(incoming, route, null);
     });

@@ -213,3 +213,21 @@ test('bodies that are being read are bounded together; with room again they are 
     await response.text();
   }
 });
+
+test('bodies that wait for an owner are bounded together, too; with room again they are taken', async () => {
+  await using one = await startHttp({ gatewayPods: 1, env: { REQUEST_TIMEOUT_MS: '4000' } });
+  await using _silent = await startPlainPod(one.gatewayPorts[0] as number, (request, response) => {
+    if (request.url === '/taken') response.end('taken');
+  });
+  const body = Buffer.alloc(250 * 1024, 'x');
+  const post = async (path: string): Promise<number> => {
+    const response = await fetch(`${one.url}${path}`, { method: 'POST', body });
+    await response.text();
+    return response.status;
+  };
+  const statuses = await Promise.all(Array.from({ length: 400 }, () => post('/app/197038439483310086')));
+  const refused = statuses.filter((status) => status === 503).length;
+  assert.ok(refused >= 100 && refused < 300, `${refused} of 400 were refused`);
+  assert.equal(statuses.filter((status) => status === 502).length, 400 - refused);
+  assert.equal(await post('/taken'), 200);
+});

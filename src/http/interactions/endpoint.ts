@@ -53,7 +53,7 @@ export class InteractionEndpoint {
     }
     let body: Buffer;
     try {
-      body = await this.#options.bodies.read(request, MAX_BODY);
+      body = await this.#options.bodies.read(request, response, MAX_BODY);
     } catch (error) {
       refuseBody(response, error as GuildwayError);
       return null;

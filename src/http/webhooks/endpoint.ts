@@ -195,7 +195,7 @@ export class WebhookEndpoints {
 
   async #read(request: IncomingMessage, response: ServerResponse): Promise<Buffer | null> {
     try {
-      return await this.#options.bodies.read(request, MAX_BODY);
+      return await this.#options.bodies.read(request, response, MAX_BODY);
     } catch (error) {
       refuseBody(response, error as GuildwayError);
       return null;
