@@ -138,27 +138,31 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([quiet, Promise.resolve(pending)])) !== pending;
 }
 
-test('the library learns of a rejection only when its own connection is gone', async () => {
+test('one connection of a shard identifies, the latest, and the library learns of a rejection only when its own is gone', async () => {
   const stopping = new AbortController();
+  const waiting: { shard: number; grant: () => void }[] = [];
   const turns = new IdentifyTurns({
-    acquire: (_shard, signal) =>
-      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    acquire: (shard, signal) =>
+      new Promise((resolve, reject) => {
+        waiting.push({ shard, grant: resolve });
+        signal.addEventListener('abort', () => reject(signal.reason));
+      }),
     stopping: stopping.signal,
     log: silent,
   });
-  const [older, newer] = [new AbortController(), new AbortController()];
-  const waits = [turns.wait(7, older.signal), turns.wait(7, newer.signal)] as const;
-  assert.equal(
-    await isSettled(waits[0]),
-    false,
-    'a newer connection of the shard waits now; this one must not identify',
-  );
+  const closes = [new AbortController(), new AbortController(), new AbortController()] as const;
+  const older = turns.wait(7, closes[0].signal);
+  const newer = turns.wait(7, closes[1].signal);
+  const other = turns.wait(8, closes[2].signal);
+  await turn();
+  for (const { shard, grant } of waiting) if (shard === 7) grant();
+  await newer;
+  assert.equal(await isSettled(older), false, 'a newer connection of the shard has identified');
   stopping.abort();
-  assert.equal(await isSettled(waits[1]), false, 'nobody identifies while the process leaves');
-  older.abort(new Error('closed'));
-  newer.abort(new Error('closed'));
-  await assert.rejects(waits[0], /closed/);
-  await assert.rejects(waits[1], /closed/);
+  assert.equal(await isSettled(other), false, 'nobody identifies while the process leaves');
+  for (const close of closes) close.abort(new Error('closed'));
+  await assert.rejects(older, /closed/);
+  await assert.rejects(other, /closed/);
 });
 
 test('a shard whose identify is refused waits before the next one', async () => {

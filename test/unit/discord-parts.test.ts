@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
+import { Registry } from 'prom-client';
 import { isSame, registration } from '../../src/gateway/discord/commands.ts';
+import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
 import { guildOfDispatch } from '../../src/gateway/discord/guilds.ts';
+import { createSessionMetrics } from '../../src/gateway/discord/metrics.ts';
 import { restShare } from '../../src/gateway/discord/rest.ts';
+import { ShardSessions } from '../../src/gateway/discord/sessions.ts';
+import { createTopology } from '../../src/routing/topology.ts';
+import { MemorySessions } from '../support/discord-pod.ts';
 
 test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each has one at least", () => {
   for (let pods = 1; pods <= 50; pods++) {
@@ -14,6 +20,7 @@ test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each ha
       `${pods} pods`,
     );
     assert.ok(Math.min(...shares) >= 1);
+    assert.equal(shares[0], Math.max(...shares), "the rest is pod 0's");
   }
 });
 
@@ -60,14 +67,50 @@ test('a command that Discord spells out differently is the same; one with a chan
     options: [{ type: 3, name: 'reason', description: 'Why', min_length: 0, choices: [] }],
   };
   assert.equal(isSame(present, wanted), true);
+  const { default_member_permissions: _, ...withoutPermission } = wanted;
+  const { min_length: __, ...withoutLimit } = wanted.options[0] as object & { min_length: number };
   const changes: [string, object][] = [
     ['another description', { ...wanted, description: 'Bans' }],
-    ['a permission that is gone', { ...wanted, default_member_permissions: undefined }],
+    ['a permission that is gone', withoutPermission],
     ['options that are gone', { ...wanted, options: [] }],
     ['an option that is required now', { ...wanted, options: [{ ...wanted.options[0], required: true }] }],
-    ['a limit that is gone', { ...wanted, options: [{ ...wanted.options[0], min_length: undefined }] }],
+    ['a limit that is gone', { ...wanted, options: [withoutLimit] }],
     ['contexts that are set now', { ...wanted, contexts: [0] }],
     ['a translation', { ...wanted, name_localizations: { de: 'warnen' } }],
   ];
   for (const [what, changed] of changes) assert.equal(isSame(present, changed), false, what);
+});
+
+test('room that comes while a session is being left lets no event overtake the one that was not taken', async () => {
+  const sessions = new ShardSessions(new MemorySessions());
+  sessions.start({ shardId: 0, shardCount: 1, sessionId: 's', sequence: 0, resumeURL: 'ws://localhost' });
+  const release = Promise.withResolvers<void>();
+  const taken: number[] = [];
+  const left: number[] = [];
+  const metrics = createSessionMetrics(new Registry(), { shards: () => ({}), pending: () => 0 });
+  const intake = new EventIntake({
+    topology: createTopology({ strategy: 'md5', pods: 1 }),
+    ordinal: 0,
+    sessions,
+    dispatch: ({ sequence }) => {
+      taken.push(sequence);
+      return release.promise;
+    },
+    metrics: () => metrics,
+    onFull: (shard) => left.push(shard),
+  });
+  const event = (s: number) =>
+    intake.take({ op: 0, t: 'MESSAGE_CREATE', s, d: { guild_id: '1' } } as unknown as GatewayDispatchPayload, 0);
+  for (let s = 1; s <= MAX_PENDING_EVENTS + 1; s++) event(s);
+  assert.deepEqual(left, [0]);
+  release.resolve();
+  await intake.finished();
+  // Still of the connection that is being left.
+  event(MAX_PENDING_EVENTS + 2);
+  assert.equal(taken.at(-1), MAX_PENDING_EVENTS);
+  assert.equal(sessions.retrieve(0)?.sequence, MAX_PENDING_EVENTS, 'so it is resumed from there');
+  await intake.whenRoomy(0);
+  for (const s of [MAX_PENDING_EVENTS, MAX_PENDING_EVENTS + 1, MAX_PENDING_EVENTS + 2, MAX_PENDING_EVENTS + 2])
+    event(s);
+  assert.deepEqual(taken.slice(MAX_PENDING_EVENTS), [MAX_PENDING_EVENTS + 1, MAX_PENDING_EVENTS + 2], 'each once');
 });

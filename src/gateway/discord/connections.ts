@@ -47,4 +47,22 @@ export class ShardConnections {
   async destroy(code: number, reason: string): Promise<void> {
     await Promise.all([...this.#shards.values()].map((shard) => shard.destroy({ code, reason })));
   }
+
+  /** Cuts what is still open: the library forgets a connection that it was opening when it was told to leave. */
+  terminate(): void {
+    for (const shard of this.#shards.values()) {
+      const { connection } = shard as unknown as { connection: WebSocket | null };
+      if (connection === null || connection.readyState === connection.CLOSED) continue;
+      connection.onerror = () => {};
+      connection.terminate();
+    }
+  }
+}
+
+/** What the library's connections are: those of `ws`, which it does not hand out. */
+interface WebSocket {
+  readonly readyState: number;
+  readonly CLOSED: number;
+  onerror: (() => void) | null;
+  terminate(): void;
 }

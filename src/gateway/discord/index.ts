@@ -153,6 +153,7 @@ class Sessions implements DiscordSessions {
       // The library may wait for ever for a connection that was being opened or has died.
       await Promise.race([this.#connections.destroy(RESUMABLE_CLOSE, 'restarting'), pause(LEAVE_MS, waited.signal)]);
       waited.abort();
+      this.#connections.terminate();
     })();
     return this.#left;
   }
