@@ -46,8 +46,9 @@ export async function buildImages(program: string, say: (line: string) => void):
   const folder = await mkdtemp(join(tmpdir(), 'guildway-image-'));
   try {
     await importLocalBase(program, folder);
-    const packages = await installPackages(folder);
-    await build(['--build-arg', `BASE=${LOCAL_BASE}`, '--build-context', `packages=${packages}`]);
+    const stages = { packages: await installPackages(folder), javascript: await buildJavaScript(folder) };
+    const contexts = Object.entries(stages).flatMap(([stage, path]) => ['--build-context', `${stage}=${path}`]);
+    await build(['--build-arg', `BASE=${LOCAL_BASE}`, ...contexts]);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -102,7 +103,7 @@ async function importLocalBase(program: string, folder: string): Promise<void> {
 
 async function copyInto(rootfs: string, from: string, to: string): Promise<void> {
   await mkdir(dirname(join(rootfs, to)), { recursive: true });
-  await cp(from, join(rootfs, to), { dereference: true });
+  await cp(from, join(rootfs, to), { dereference: true, recursive: true });
 }
 
 /** What the Dockerfile's stage `packages` makes, made here. @returns the folder that stands in for the stage */
@@ -113,4 +114,12 @@ async function installPackages(folder: string): Promise<string> {
   for (const file of ['package.json', 'package-lock.json']) await copyInto(app, join(root, file), file);
   await command('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: app });
   return packages;
+}
+
+/** What the stage `javascript` makes. @returns the folder that stands in for the stage */
+async function buildJavaScript(folder: string): Promise<string> {
+  const javascript = join(folder, 'javascript');
+  await command(process.execPath, ['scripts/build.ts'], { cwd: root });
+  await copyInto(javascript, join(root, 'dist'), 'app/dist');
+  return javascript;
 }
