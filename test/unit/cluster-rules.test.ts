@@ -1,9 +1,11 @@
 /** What no schema knows: that the manifests agree with one another and with the code. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
+import { guildwayEnvironment } from '../../bench/peers/node-peers.ts';
 import { loadConfig, VARIABLES } from '../../src/config.ts';
 import { startAdminServer } from '../../src/observability/admin-server.ts';
 import { createLogger } from '../../src/observability/log.ts';
@@ -206,10 +208,19 @@ for (const overlay of ['staging', 'production']) {
       for (const part of workloads().flatMap(containers)) {
         if (part.name !== 'http' && part.name !== 'gateway') continue;
         const { NODE_OPTIONS = '' } = environment(part, 'gateway-0');
+        // An option that this Node does not know ends the process before it says anything.
+        execFileSync(process.execPath, ['--eval', ''], { env: { NODE_OPTIONS } });
         const heapMiB = Number(/--max-old-space-size=(\d+)/.exec(NODE_OPTIONS)?.[1]);
         const limitMiB = Number(/^(\d+)Mi$/.exec(part.resources.limits.memory)?.[1]);
         assert.ok(heapMiB >= 128 && heapMiB <= 0.65 * limitMiB, `${part.name}: ${heapMiB} of ${limitMiB} MiB`);
       }
+    });
+
+    test("an HTTP pod has the bench's Node options", () => {
+      const context = { port: 1, pods: [1], linkSecret: '', publicKey: '', folder: '', cache: '' };
+      const benched = guildwayEnvironment(context, 'link').NODE_OPTIONS ?? '';
+      const shipped = (httpEnvironment().NODE_OPTIONS ?? '').split(' ');
+      for (const option of benched.split(' ')) assert.ok(shipped.includes(option), option);
     });
 
     test('Services, budgets, autoscaler and policies find what they name', () => {
