@@ -198,6 +198,7 @@ for (const overlay of ['staging', 'production']) {
             part.name,
           );
           assert.ok(part.resources.limits.memory, part.name);
+          assert.ok(part.resources.limits['ephemeral-storage'], part.name);
           assert.equal(part.resources.requests.memory, part.resources.limits.memory, part.name);
           assert.ok(part.resources.requests.cpu, part.name);
         }
@@ -254,6 +255,32 @@ for (const overlay of ['staging', 'production']) {
         assert.equal(type, 'ContainerResource');
         assert.equal(containerResource.name, 'cpu');
         container(target, containerResource.container);
+      }
+    });
+
+    test("no pod reaches the cloud's metadata service, and an HTTP pod only its gateway pods", () => {
+      for (const component of ['http', 'gateway']) {
+        const policies = all('NetworkPolicy').filter(
+          ({ spec }) =>
+            spec.policyTypes.includes('Egress') &&
+            spec.podSelector.matchLabels?.['app.kubernetes.io/component'] === component,
+        );
+        // Policies add up: a second one could open what the first one closes.
+        assert.equal(policies.length, 1, component);
+        for (const { to, ports } of policies[0]?.spec.egress as Part[]) {
+          if (to === undefined) {
+            assert.deepEqual([...new Set(ports.map(({ port }: Part) => port))], [53]);
+            continue;
+          }
+          if (component === 'http') {
+            const labels = { 'app.kubernetes.io/name': 'guildway', 'app.kubernetes.io/component': 'gateway' };
+            assert.deepEqual(to, [{ podSelector: { matchLabels: labels } }]);
+          }
+          const closed = to.flatMap(({ ipBlock }: Part) => ipBlock?.except ?? []);
+          const open = to.flatMap(({ ipBlock }: Part) => ipBlock?.cidr ?? []);
+          if (open.includes('0.0.0.0/0')) assert.ok(closed.includes('169.254.0.0/16'));
+          if (open.includes('::/0')) assert.ok(closed.includes('fd00:ec2::254/128'));
+        }
       }
     });
 
