@@ -103,7 +103,7 @@ async function importLocalBase(program: string, folder: string): Promise<void> {
 
 async function copyInto(rootfs: string, from: string, to: string): Promise<void> {
   await mkdir(dirname(join(rootfs, to)), { recursive: true });
-  await cp(from, join(rootfs, to), { dereference: true, recursive: true });
+  await cp(from, join(rootfs, to), { dereference: true });
 }
 
 /** What the Dockerfile's stage `packages` makes, made here. @returns the folder that stands in for the stage */
@@ -119,7 +119,6 @@ async function installPackages(folder: string): Promise<string> {
 /** What the stage `javascript` makes. @returns the folder that stands in for the stage */
 async function buildJavaScript(folder: string): Promise<string> {
   const javascript = join(folder, 'javascript');
-  await command(process.execPath, ['scripts/build.ts'], { cwd: root });
-  await copyInto(javascript, join(root, 'dist'), 'app/dist');
+  await command(process.execPath, ['scripts/build.ts', join(javascript, 'app/dist')], { cwd: root });
   return javascript;
 }
