@@ -86,7 +86,9 @@ export class Load {
     const work = send(sample, guild)
       .catch((error: Error) => {
         sample.outcome = 'failed';
-        sample.problem = error.message;
+        // fetch() says what happened in the cause only.
+        const { cause } = error as { cause?: Error };
+        sample.problem = cause === undefined ? error.message : `${error.message}: ${cause.message}`;
       })
       .finally(() => this.#open.delete(work));
     this.#open.add(work);
