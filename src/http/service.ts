@@ -81,14 +81,13 @@ export async function startHttpService({
     interactions: new InteractionEndpoint({
       config,
       exchange,
-      bodies,
       standIns,
       verifier,
       manifest: currentManifest,
       metrics,
       log,
     }),
-    webhooks: new WebhookEndpoints({ config, exchange, bodies, standIns, verifier, metrics, log }),
+    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, metrics, log }),
   });
   registerGauges(registry, upstreams);
   if (config.discordPublicKey === null)
