@@ -29,16 +29,15 @@ export interface EdgeRequest extends RequestHead {
    */
   readBody(limit: number): Promise<Buffer>;
   /**
-   * Sends a whole response, once: later calls do nothing, nor does one whose client has gone away. A header that HTTP does not
-   * allow makes it a 502.
+   * Sends a whole response, once: later calls do nothing, nor does one whose client has gone away.
    * @param headers with `content-length` where there is one; without those of one hop
    * @param body what is sent: empty for a HEAD
    */
   respond(status: number, headers: HeaderList, body: Buffer): void;
   /** Ends the connection without a response. */
   abort(): void;
-  /** `listener` is called when the client goes away before its response. One listener at most. */
-  onGone(listener: () => void): void;
+  /** Has a call cancelled when the client goes away before its response. One call at most. */
+  onGone(call: { cancel(): void }): void;
   /**
    * Makes one attempt at a gateway pod over plain HTTP.
    * @param body null: it streams from the client

@@ -1,4 +1,4 @@
-import { type HeaderList, headerValue, INTERNAL_PREFIX } from '../link/message.ts';
+import { type HeaderList, INTERNAL_PREFIX } from '../link/message.ts';
 
 /** Hop-by-hop headers (RFC 9110, 7.6.1): they concern one connection and are never forwarded. */
 const HOP_BY_HOP = new Set([
@@ -45,15 +45,24 @@ export function fieldValue(fields: HeaderList, name: string): string | undefined
 export function requestHeaders(fields: HeaderList, address: string): string[] {
   const dropped = namedByConnection(fieldValue(fields, 'connection'));
   const list: string[] = [];
+  let before: string | undefined;
+  let proto: string | undefined;
+  let host: string | undefined;
+  let forwardedHost: string | undefined;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
-    if (NOT_FORWARDED.has(name) || name.startsWith(INTERNAL_PREFIX)) continue;
-    if (dropped === NONE || !dropped.includes(name)) list.push(name, fields[i + 1] as string);
+    const value = fields[i + 1] as string;
+    if (NOT_FORWARDED.has(name)) {
+      if (name === 'x-forwarded-for') before = before === undefined ? value : `${before}, ${value}`;
+      else if (name === 'x-forwarded-proto') proto ??= value;
+      else if (name === 'x-forwarded-host') forwardedHost ??= value;
+    } else if (!name.startsWith(INTERNAL_PREFIX) && (dropped === NONE || !dropped.includes(name))) {
+      if (name === 'host') host ??= value;
+      list.push(name, value);
+    }
   }
-  const before = fieldValue(fields, 'x-forwarded-for');
   list.push('x-forwarded-for', before === undefined ? address : `${before}, ${address}`);
-  list.push('x-forwarded-proto', headerValue(fields, 'x-forwarded-proto') ?? 'http');
-  list.push('x-forwarded-host', headerValue(fields, 'x-forwarded-host') ?? headerValue(fields, 'host') ?? '');
+  list.push('x-forwarded-proto', proto ?? 'http', 'x-forwarded-host', forwardedHost ?? host ?? '');
   return list;
 }
 

@@ -89,10 +89,10 @@ export class NodeRequest implements EdgeRequest {
     this.response.destroy();
   }
 
-  onGone(listener: () => void): void {
+  onGone(call: { cancel(): void }): void {
     // Not `once`, which costs more: a response closes once.
     this.response.on('close', () => {
-      if (!this.response.writableFinished) listener();
+      if (!this.response.writableFinished) call.cancel();
     });
   }
 

@@ -6,6 +6,7 @@ import type { EdgeRequest } from './edge-request.ts';
 import type { Outcome, RouteInit } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { fieldValue, requestHeaders } from './headers.ts';
+import type { RouteKind } from './metrics.ts';
 import type { Repeatable } from './policy/retry.ts';
 import { refuseBody, sendAnswer, sendError } from './reply.ts';
 
@@ -19,7 +20,7 @@ export interface RoutedRequestOptions {
   readonly httpPod: string;
   readonly log: Logger;
   /** Called once for each: the pod that answered, or null. */
-  readonly done: (request: EdgeRequest, guildId: string | null, pod: number | null) => void;
+  readonly done: (request: EdgeRequest, route: RouteKind, pod: number | null) => void;
 }
 
 /** A client's request that goes to a gateway pod: what is sent, and how the client gets what comes back. */
@@ -31,7 +32,7 @@ export class RoutedRequest implements RouteInit {
   readonly repeatable: Repeatable;
   readonly streams: boolean;
   readonly #request: EdgeRequest;
-  readonly #guildId: string | null;
+  readonly #route: RouteKind;
   /** Null: the body streams. */
   readonly #body: Buffer | null;
   readonly #options: RoutedRequestOptions;
@@ -39,13 +40,13 @@ export class RoutedRequest implements RouteInit {
   /** @param body null: it streams from the client */
   constructor(
     request: EdgeRequest,
-    guildId: string | null,
+    route: RouteKind,
     body: Buffer | null,
     streams: boolean,
     options: RoutedRequestOptions,
   ) {
     this.#request = request;
-    this.#guildId = guildId;
+    this.#route = route;
     this.#body = body;
     this.#options = options;
     const { method, fields } = request;
@@ -68,13 +69,13 @@ export class RoutedRequest implements RouteInit {
   onAnswer(pod: number, answer: GatewayResponse | null): void {
     const { httpPod, done } = this.#options;
     if (answer !== null) sendAnswer(this.#request, answer, pod, httpPod);
-    done(this.#request, this.#guildId, pod);
+    done(this.#request, this.#route, pod);
   }
 
   onFailure(error: GuildwayError): void {
     const { log, done } = this.#options;
     sendFailure(error, this.#request, log);
-    done(this.#request, this.#guildId, null);
+    done(this.#request, this.#route, null);
   }
 }
 

@@ -55,16 +55,19 @@ export class Edge {
   #lastId = 0;
   /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
   readonly #sockets = new Set<Socket>();
+  /** Asked once: asking for each request costs, and the level does not change. */
+  readonly #logsRequests: boolean;
   #draining = false;
 
   constructor(options: EdgeOptions) {
     this.#options = options;
     const { config, bodies, log } = options;
     const httpPod = config.name;
+    this.#logsRequests = log.isLevelEnabled('debug');
     this.#nodeRequests = { bodies, httpPod, maxBodyBytes: config.maxBodyBytes };
     this.#routedRequests = {
       ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, log },
-      done: (request, guildId, pod) => this.#done(request, routeOf(guildId), pod),
+      done: (request, route, pod) => this.#done(request, route, pod),
     };
     this.server = createServer({
       headersTimeout: config.headersTimeoutMs,
@@ -129,23 +132,21 @@ export class Edge {
   #serveInLane(request: EdgeRequest): boolean {
     const { routes, exchange, config } = this.#options;
     const plan = planOf(request, routes, config.maxBodyBytes);
-    const fits =
-      plan.kind === 'interaction' || (plan.kind === 'route' && !plan.streams && exchange.ownerOf(plan.guildId).linked);
-    if (fits) this.#serve(request, plan);
-    return fits;
+    if (plan.kind === 'interaction') this.#serve(request, plan);
+    else {
+      if (plan.kind !== 'route' || plan.streams) return false;
+      const owner = exchange.ownerOf(plan.guildId);
+      if (!owner.linked) return false;
+      this.#serveRoute(request, plan, owner);
+    }
+    return true;
   }
 
   #serve(request: EdgeRequest, plan: Plan): void {
-    const { interactions, webhooks } = this.#options;
+    const { exchange, interactions, webhooks } = this.#options;
     switch (plan.kind) {
       case 'route':
-        if (plan.body === 'none') this.#route(request, plan.guildId, EMPTY, plan.streams);
-        else if (plan.body === 'stream') this.#route(request, plan.guildId, null, plan.streams);
-        else {
-          this.#readBody(request, routeOf(plan.guildId), (body) =>
-            this.#route(request, plan.guildId, body, plan.streams),
-          );
-        }
+        this.#serveRoute(request, plan, exchange.ownerOf(plan.guildId));
         break;
       case 'interaction':
         this.#settle(request, 'interaction', interactions.handle(request));
@@ -168,11 +169,19 @@ export class Edge {
     }
   }
 
+  #serveRoute(request: EdgeRequest, plan: Plan & { kind: 'route' }, owner: Upstream): void {
+    const { guildId, streams, body } = plan;
+    const route = routeOf(guildId);
+    if (body === 'none') this.#route(request, route, owner, EMPTY, streams);
+    else if (body === 'stream') this.#route(request, route, owner, null, streams);
+    else this.#readBody(request, route, (whole) => this.#route(request, route, owner, whole, streams));
+  }
+
   /** Sends a request to its owner, and the answer back. @param body null: it streams */
-  #route(request: EdgeRequest, guildId: string | null, body: Buffer | null, streams: boolean): void {
-    const routed = new RoutedRequest(request, guildId, body, streams, this.#routedRequests);
-    const call = this.#options.exchange.routeToGateway(guildId, request.url, routed);
-    request.onGone(() => call.cancel());
+  #route(request: EdgeRequest, route: RouteKind, owner: Upstream, body: Buffer | null, streams: boolean): void {
+    const routed = new RoutedRequest(request, route, body, streams, this.#routedRequests);
+    const call = this.#options.exchange.send(owner, request.url, routed);
+    request.onGone(call);
   }
 
   /** A route whose guild id is in its JSON body. */
@@ -189,7 +198,8 @@ export class Edge {
     if (guild.kind === 'invalid') this.#refuse(request, refuseGuild(guild.value));
     else {
       const guildId = guild.kind === 'guild' ? guild.guildId : null;
-      this.#route(request, guildId, body, match.rule.stream === true);
+      const owner = this.#options.exchange.ownerOf(guildId);
+      this.#route(request, routeOf(guildId), owner, body, match.rule.stream === true);
     }
   }
 
@@ -286,7 +296,7 @@ export class Edge {
     const { metrics, log } = this.#options;
     const { status } = request;
     metrics.request(route, pod, outcomeOf(status), elapsedMs / 1_000);
-    if (log.isLevelEnabled('debug')) {
+    if (this.#logsRequests) {
       log.debug({ request: request.id, route, pod, method: request.method, status, elapsedMs }, 'request');
     }
   }

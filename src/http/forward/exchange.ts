@@ -41,15 +41,18 @@ export class Exchange {
     return upstreams[topology.ownerOf(guildId)] as Upstream;
   }
 
+  /** {@link send} to the owner of a guild. @param guildId a valid guild id; null for what has no guild */
+  routeToGateway(guildId: string | null, path: string, init: RouteInit): Call {
+    return this.send(this.ownerOf(guildId), path, init);
+  }
+
   /**
-   * Sends a request to the pod that owns a guild: over the link where the pod knows it, else over plain HTTP; again where that is
+   * Sends a request to the pod that owns its guild: over the link where the pod knows it, else over plain HTTP; again where that is
    * safe, until the deadline; to the pod that a 421 names, once.
-   * @param guildId a valid guild id; null for what has no guild
    * @param path path and query, as the gateway pod is to see them
    * @returns the call, to be cancelled when its caller goes away
    */
-  routeToGateway(guildId: string | null, path: string, init: RouteInit): Call {
-    const owner = this.ownerOf(guildId);
+  send(owner: Upstream, path: string, init: RouteInit): Call {
     const { link, breaker } = owner;
     const call = new Call(path, init);
     this.#options.retries.earn();
@@ -59,7 +62,7 @@ export class Exchange {
     }
     // The way of most requests: one callback and no promise, timer or signal. What does not go smoothly goes the other way.
     call.link = link;
-    call.linkId = link.send(call, init.deadlineAt - performance.now(), (failure, response) => {
+    call.linkId = link.send(call, init.deadlineAt, (failure, response) => {
       call.link = null;
       if (failure !== null) {
         if (blamesPod(failure.code)) breaker.failed();
@@ -133,7 +136,7 @@ export class Exchange {
       throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
     const timeoutMs = init.deadlineAt - performance.now();
     try {
-      const outcome = linked ? await overLink(pod, call, timeoutMs) : await init.overPlain(pod, call.target, timeoutMs);
+      const outcome = linked ? await overLink(pod, call) : await init.overPlain(pod, call.target, timeoutMs);
       pod.breaker.succeeded();
       return outcome;
     } catch (error) {
@@ -173,10 +176,10 @@ export class Exchange {
   }
 }
 
-function overLink(pod: Upstream, call: Call, timeoutMs: number): Promise<Outcome> {
+function overLink(pod: Upstream, call: Call): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     call.link = pod.link as LinkClient;
-    call.linkId = call.link.send(call, timeoutMs, (error, response) => {
+    call.linkId = call.link.send(call, call.init.deadlineAt, (error, response) => {
       call.link = null;
       if (response === null) reject(error);
       else resolve(response.status === 421 ? { redirect: response.headers } : { done: response });

@@ -131,10 +131,11 @@ export class Upstream {
   async request(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
     const deadlineAt = performance.now() + timeoutMs;
     const kind = await this.connect(timeoutMs);
-    const leftMs = deadlineAt - performance.now();
-    if (kind === 'plain') return this.plainRequest(request, leftMs);
+    if (kind === 'plain') return this.plainRequest(request, deadlineAt - performance.now());
     return new Promise((resolve, reject) => {
-      this.link?.send(request, leftMs, (error, response) => (response === null ? reject(error) : resolve(response)));
+      this.link?.send(request, deadlineAt, (error, response) =>
+        response === null ? reject(error) : resolve(response),
+      );
     });
   }
 

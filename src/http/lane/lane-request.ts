@@ -1,4 +1,4 @@
-import { HEADER, type HeaderList } from '../../link/message.ts';
+import type { HeaderList } from '../../link/message.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
 import type { Outcome } from '../forward/call.ts';
@@ -27,7 +27,7 @@ export class LaneRequest implements EdgeRequest {
   readonly #connection: LaneConnection;
   readonly #bodies: BodyReader;
   #releaseBody: (() => void) | null = null;
-  #onGone: (() => void) | null = null;
+  #call: { cancel(): void } | null = null;
 
   constructor(request: WholeRequest, id: string, connection: LaneConnection, bodies: BodyReader) {
     this.method = request.method;
@@ -52,15 +52,8 @@ export class LaneRequest implements EdgeRequest {
 
   respond(status: number, headers: HeaderList, body: Buffer): void {
     if (this.status !== 0) return;
-    const head = responseHead(status, headers);
-    if (head !== null) {
-      this.#end(status);
-      this.#connection.respond(head, body);
-    } else {
-      // A header that HTTP does not allow, from a handler that made it up.
-      this.#end(502);
-      this.#connection.respond(responseHead(502, ['content-length', '0', HEADER.requestId, this.id]) as string, EMPTY);
-    }
+    this.#end(status);
+    this.#connection.respond(responseHead(status, headers), body);
   }
 
   abort(): void {
@@ -69,17 +62,17 @@ export class LaneRequest implements EdgeRequest {
     this.#connection.close();
   }
 
-  onGone(listener: () => void): void {
-    if (this.status === 0) this.#onGone = listener;
-    else if (this.status === CLIENT_GONE) listener();
+  onGone(call: { cancel(): void }): void {
+    if (this.status === 0) this.#call = call;
+    else if (this.status === CLIENT_GONE) call.cancel();
   }
 
   /** The client has gone away. */
   gone(): void {
     if (this.status !== 0) return;
-    const listener = this.#onGone;
+    const call = this.#call;
     this.#end(CLIENT_GONE);
-    listener?.();
+    call?.cancel();
   }
 
   /** Only where a pod has changed from one that knows the link to one that does not, in the middle of this request. */
@@ -91,10 +84,8 @@ export class LaneRequest implements EdgeRequest {
 
   #end(status: number): void {
     this.status = status;
-    this.#onGone = null;
+    this.#call = null;
     this.#releaseBody?.();
     this.#releaseBody = null;
   }
 }
-
-const EMPTY = Buffer.alloc(0);

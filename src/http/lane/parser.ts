@@ -33,15 +33,17 @@ interface NodeParser {
 interface NodeParserClass {
   new (): NodeParser;
   readonly REQUEST: number;
-  readonly kOnMessageBegin: number;
   readonly kOnHeaders: number;
   readonly kOnHeadersComplete: number;
   readonly kOnBody: number;
-  readonly kOnMessageComplete: number;
   readonly kLenientNone: number;
 }
 
 const EMPTY = Buffer.alloc(0);
+const NONE: readonly string[] = Object.freeze([]);
+const EMPTY_LINE = Buffer.from('\r\n\r\n');
+const CR = 13;
+const LF = 10;
 
 /**
  * Reads requests that lie whole in one chunk, with the parser of Node's own HTTP server at its strictest setting. What that
@@ -53,8 +55,9 @@ export class RequestParser {
   readonly #maxHeaderBytes: number;
   /** By the parser's number for it. */
   readonly #methods: readonly string[];
-  #begun = 0;
-  #complete = 0;
+  /** How many heads were complete in the chunk, and how many bytes of bodies came after them. */
+  #heads = 0;
+  #bodyBytes = 0;
   #simple = false;
   #method = 0;
   #url = '';
@@ -80,28 +83,23 @@ export class RequestParser {
     this.#maxHeaderBytes = maxHeaderBytes;
     const parser = new parserClass();
     this.#parser = parser;
-    parser[parserClass.kOnMessageBegin | 0] = () => {
-      this.#begun++;
-    };
+    // Each callback costs: that a request has begun or is complete is seen without one.
     // Only called for headers that are too many for one call, and for trailers.
     parser[parserClass.kOnHeaders | 0] = () => {
       this.#simple = false;
     };
     const onHeadersComplete: OnHeadersComplete = (major, minor, headers, method, url, _s, _m, upgrade, keepAlive) => {
+      this.#heads++;
       this.#simple = major === 1 && minor === 1 && keepAlive && !upgrade && headers !== undefined && url !== undefined;
-      this.#headers = headers ?? [];
+      this.#headers = headers ?? NONE;
       this.#url = url ?? '';
       this.#method = method;
       return 0;
     };
     parser[parserClass.kOnHeadersComplete | 0] = onHeadersComplete;
     parser[parserClass.kOnBody | 0] = (part: Buffer) => {
-      // A second part: it was chunked.
-      if (this.#body.length > 0) this.#simple = false;
       this.#body = part;
-    };
-    parser[parserClass.kOnMessageComplete | 0] = () => {
-      this.#complete++;
+      this.#bodyBytes += part.length;
     };
     this.#reset();
     this.#methods = this.#numberMethods();
@@ -112,30 +110,33 @@ export class RequestParser {
    * with one `Host`, without `Expect` and without a chunked body.
    */
   parse(chunk: Buffer): WholeRequest | null {
-    if (!this.#execute(chunk)) return null;
+    const request = this.#execute(chunk);
+    // The parser may be in the middle of a request, or have given up.
+    if (request === null) this.#reset();
+    return request;
+  }
+
+  #execute(chunk: Buffer): WholeRequest | null {
+    this.#heads = 0;
+    this.#bodyBytes = 0;
+    this.#simple = false;
+    this.#body = EMPTY;
+    // All of it was taken, and one head was in it.
+    if (this.#parser.execute(chunk) !== chunk.length || this.#heads !== 1 || !this.#simple) return null;
     const method = this.#methods[this.#method];
     const fields = fieldsOf(this.#headers);
     let hosts = 0;
+    let length = 0;
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i] as string;
       if (name === 'host') hosts++;
+      else if (name === 'content-length') length = Number(fields[i + 1]);
       else if (name === 'transfer-encoding' || name === 'expect') return null;
     }
     if (method === undefined || hosts !== 1) return null;
-    return { method, url: this.#url, fields, body: this.#body };
-  }
-
-  #execute(chunk: Buffer): boolean {
-    this.#begun = 0;
-    this.#complete = 0;
-    this.#simple = false;
-    this.#body = EMPTY;
-    const taken = this.#parser.execute(chunk);
-    // More than one begun: the client does not wait for its answers.
-    if (taken === chunk.length && this.#begun === 1 && this.#complete === 1 && this.#simple) return true;
-    // It may be in the middle of a request, or have given up.
-    this.#reset();
-    return false;
+    const body = this.#body;
+    if (this.#bodyBytes !== length || body.length !== length || !endsWith(chunk, length)) return null;
+    return { method, url: this.#url, fields, body };
   }
 
   #reset(): void {
@@ -145,8 +146,10 @@ export class RequestParser {
   #numberMethods(): string[] {
     const methods: string[] = [];
     for (const method of METHODS) {
-      if (this.#execute(Buffer.from(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`, 'latin1')))
-        methods[this.#method] = method;
+      this.#parser.execute(Buffer.from(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`, 'latin1'));
+      if (this.#simple) methods[this.#method] = method;
+      this.#simple = false;
+      this.#reset();
     }
     return methods;
   }
@@ -164,4 +167,14 @@ export class RequestParser {
       request.body.toString('latin1') === 'abc'
     );
   }
+}
+
+/**
+ * Whether a chunk that begins with a request ends with it: with the empty line after its head, or with its body's last byte.
+ * What may come after it is less than a head, of which there is one: it has no empty line.
+ */
+function endsWith(chunk: Buffer, bodyLength: number): boolean {
+  const { length } = chunk;
+  if (bodyLength > 0) return chunk.indexOf(EMPTY_LINE) + EMPTY_LINE.length + bodyLength === length;
+  return chunk[length - 1] === LF && chunk[length - 2] === CR && chunk[length - 3] === LF && chunk[length - 4] === CR;
 }
