@@ -92,6 +92,9 @@ export class Edge {
             newRequestId: () => this.#newRequestId(),
             serve: (request) => this.#serveInLane(request),
           });
+    if (this.#lane === null && config.linkSecret !== null) {
+      log.warn('this version of Node has another HTTP parser: every request takes the longer way');
+    }
     this.server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
