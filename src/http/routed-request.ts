@@ -1,7 +1,7 @@
 import { errorCode, type GuildwayError } from '../errors.ts';
 import type { GatewayResponse, HeaderList } from '../link/message.ts';
 import { HEADER } from '../link/message.ts';
-import type { Logger } from '../observability/log.ts';
+import type { SeldomLog } from '../observability/seldom-log.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Outcome, RouteInit } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
@@ -18,7 +18,7 @@ export interface RoutedRequestOptions {
   readonly requestTimeoutMs: number;
   /** This pod's name. */
   readonly httpPod: string;
-  readonly log: Logger;
+  readonly log: SeldomLog;
   /** Called once for each: the pod that answered, or null. */
   readonly done: (request: EdgeRequest, route: RouteKind, pod: number | null) => void;
 }
@@ -80,7 +80,7 @@ export class RoutedRequest implements RouteInit {
 }
 
 /** Tells the caller what is known of a request that was not answered. */
-export function sendFailure(error: GuildwayError, request: EdgeRequest, log: Logger): void {
+export function sendFailure(error: GuildwayError, request: EdgeRequest, log: SeldomLog): void {
   const code = errorCode(error);
   if (code === 'CANCELLED' || code === 'BODY_TOO_LARGE' || code === 'OVERLOADED') {
     refuseBody(request, error);

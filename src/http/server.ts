@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { errorCode, type GuildwayError } from '../errors.ts';
 import { type GatewayRequest, HEADER, type HeaderList, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
 import type { Logger } from '../observability/log.ts';
+import type { SeldomLog } from '../observability/seldom-log.ts';
 import {
   type GuildOfRequest,
   guildOfRequest,
@@ -38,6 +39,7 @@ export interface EdgeOptions {
   readonly webhooks: WebhookEndpoints;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
+  readonly seldomLog: SeldomLog;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -66,7 +68,7 @@ export class Edge {
     this.#logsRequests = log.isLevelEnabled('debug');
     this.#nodeRequests = { bodies, httpPod, maxBodyBytes: config.maxBodyBytes };
     this.#routedRequests = {
-      ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, log },
+      ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, log: options.seldomLog },
       done: (request, route, pod) => this.#done(request, route, pod),
     };
     this.server = createServer({
@@ -208,7 +210,7 @@ export class Edge {
 
   #readBody(request: EdgeRequest, route: RouteKind, then: (body: Buffer) => void): void {
     request.readBody(MAX_LINK_BODY).then(then, (error: GuildwayError) => {
-      sendFailure(error, request, this.#options.log);
+      sendFailure(error, request, this.#options.seldomLog);
       this.#done(request, route, null);
     });
   }
@@ -220,7 +222,9 @@ export class Edge {
       sendError(request, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
       return null;
     }
-    const headers = this.#headers(request.fields, request.address, request.id);
+    // Each pod gets the question without a body, whatever the client sent.
+    const fields = request.fields.filter((_, i, all) => all[i - (i % 2)] !== 'content-length');
+    const headers = this.#headers(fields, request.address, request.id);
     const message: GatewayRequest = { method: 'GET', target: request.url, headers, body: EMPTY };
     const limits = { timeoutMs: config.requestTimeoutMs, awayMs: config.connectTimeoutMs };
     const result = await fanOut(upstreams, message, limits);
@@ -260,10 +264,14 @@ export class Edge {
       socket.end(headBlock(status, status.startsWith('503') ? [...own, 'retry-after', '1'] : own), 'latin1');
       end(null, Number.parseInt(status, 10));
     };
+    if (this.#draining) {
+      refuse('503 Service Unavailable');
+      return;
+    }
     const url = request.url as string;
     const query = url.indexOf('?');
     const path = query === -1 ? url : url.slice(0, query);
-    const { config, exchange, routes, log } = this.#options;
+    const { config, exchange, routes, seldomLog } = this.#options;
     const fields = fieldsOf(request.rawHeaders);
     const guild = guildIn(routes.match(path), url, query, fields);
     if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS) || guild.kind === 'all') {
@@ -282,7 +290,7 @@ export class Edge {
     }).then(
       ({ pod, status }) => end(pod, status),
       (error: unknown) => {
-        log.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
+        seldomLog.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
         refuse(errorCode(error) === 'TOPOLOGY_MISMATCH' ? '502 Bad Gateway' : '503 Service Unavailable');
       },
     );

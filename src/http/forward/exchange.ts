@@ -2,7 +2,7 @@ import { GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
 import type { LinkClient } from '../../link/client.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
-import type { Logger } from '../../observability/log.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import type { Topology } from '../../routing/topology.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { blamesPod, mayTryAgain } from '../policy/retry.ts';
@@ -16,12 +16,10 @@ export interface ExchangeOptions {
   readonly retries: RetryBudget;
   readonly retryBaseMs: number;
   readonly metrics: HttpMetrics;
-  readonly log: Logger;
+  readonly log: SeldomLog;
 }
 
 const RETRY_CAP_MS = 500;
-/** A disagreement about owners concerns every request: it is logged this often at most. */
-const LOG_PAUSE_MS = 1_000;
 
 /** How an attempt ended that was made before {@link Exchange.#deliver} took over. */
 type First = { readonly failure: GuildwayError } | { readonly redirect: HeaderList } | null;
@@ -29,7 +27,6 @@ type First = { readonly failure: GuildwayError } | { readonly redirect: HeaderLi
 /** Sends requests to the gateway pods that own their guilds. Every request that leaves an HTTP pod for an owner passes here. */
 export class Exchange {
   readonly #options: ExchangeOptions;
-  #disagreedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -151,12 +148,12 @@ export class Exchange {
    * @throws GuildwayError TOPOLOGY_MISMATCH: nothing was done, and an operator must look at it
    */
   async #follow(owner: Upstream, call: Call, redirect: HeaderList) {
-    const { upstreams, topology } = this.#options;
+    const { upstreams, topology, log } = this.#options;
     const named = Number(headerValue(redirect, HEADER.owner) ?? Number.NaN);
     const next = upstreams[named];
     const ours = `${topology.fingerprint} epoch ${topology.epoch}`;
     const theirs = theirTopology(owner, headerValue(redirect, HEADER.epoch));
-    this.#logDisagreement({ pod: owner.ordinal, named, ours, theirs });
+    log.warn({ pod: owner.ordinal, named, ours, theirs }, 'a pod says that it is not the owner of a guild');
     if (next !== undefined && next !== owner) {
       const second = await this.#attempt(next, call);
       if ('done' in second) return { pod: next, response: second.done };
@@ -166,13 +163,6 @@ export class Exchange {
       `it is not the owner of this guild (it names pod ${named}, ${theirs}), but this pod computed that (${ours}): NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS differ`,
       false,
     );
-  }
-
-  #logDisagreement(facts: Record<string, unknown>): void {
-    const now = performance.now();
-    if (now - this.#disagreedAt < LOG_PAUSE_MS) return;
-    this.#disagreedAt = now;
-    this.#options.log.warn(facts, 'a pod says that it is not the owner of a guild');
   }
 }
 

@@ -3,6 +3,7 @@ import { DecoratorHandler, type Dispatcher, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
+import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
 import type { Breaker } from '../policy/breaker.ts';
 import { Reachability } from './reachability.ts';
@@ -155,7 +156,7 @@ export class Upstream {
       const list = (response.headers as unknown as (string | Buffer)[]).map((part, i) =>
         i % 2 === 0 ? String(part).toLowerCase() : part.toString('latin1'),
       );
-      return { status: response.statusCode, headers: list, body: Buffer.from(await response.body.arrayBuffer()) };
+      return { status: response.statusCode, headers: list, body: await readWhole(response.body) };
     } catch (cause) {
       throw this.plainError(cause, attempt);
     }
@@ -180,4 +181,17 @@ export class Upstream {
     this.#reachability.close();
     await this.plain.destroy();
   }
+}
+
+/** Reads a response that is to be held whole. @throws Error when it is larger than the link would carry */
+async function readWhole(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    // Leaving the loop destroys the stream, and with it what has not been read.
+    if (length > MAX_RESPONSE_BODY) throw new Error(`the response is larger than ${MAX_RESPONSE_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
 }

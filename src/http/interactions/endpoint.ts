@@ -2,7 +2,7 @@ import type { BotManifest } from '../../bot/types.ts';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
-import type { Logger } from '../../observability/log.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
@@ -22,7 +22,7 @@ export interface InteractionEndpointOptions {
   /** The bot's manifest, or what a pod's handshake said of it. */
   readonly manifest: () => BotManifest;
   readonly metrics: HttpMetrics;
-  readonly log: Logger;
+  readonly log: SeldomLog;
 }
 
 /** What the link and a stand-in take; what Discord and Stripe send is far smaller. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
-import type { Logger } from '../../observability/log.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import {
   EVENT_WEBHOOKS_ROUTE,
   type GuildOfRequest,
@@ -25,7 +25,7 @@ export interface WebhookEndpointsOptions {
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
   readonly metrics: HttpMetrics;
-  readonly log: Logger;
+  readonly log: SeldomLog;
 }
 
 const EMPTY = Buffer.alloc(0);
