@@ -68,7 +68,9 @@ function rowOf(workload: string, { peer, rounds }: PeerResult, ours: PeerResult 
     },
     peakMemoryMB: Math.max(...rounds.map(({ peakMemory }) => peakMemory)) / 1e6,
     busy: each(({ cpuMicroseconds, elapsedMs }) => cpuMicroseconds / 1000 / elapsedMs),
-    awayP50: rounds[0]?.away ? each(({ away }) => (away?.requests ? away.latency.p50 : Number.POSITIVE_INFINITY)) : null,
+    awayP50: rounds[0]?.away
+      ? each(({ away }) => (away?.requests ? away.latency.p50 : Number.POSITIVE_INFINITY))
+      : null,
     failed: rounds.reduce((sum, { failed }) => sum + failed, 0),
   };
 }
