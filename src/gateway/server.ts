@@ -14,7 +14,7 @@ import type { Topology } from '../routing/topology.ts';
 import { errorFacts } from './error-facts.ts';
 import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
-import { collect, isStreamed, type Reply } from './reply.ts';
+import { collect, discard, isStreamed, type Reply } from './reply.ts';
 import { problem } from './responses.ts';
 
 export interface GatewayServerOptions {
@@ -107,7 +107,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       response.writeHead(reply.status, reply.headers as string[]);
       if (method === 'HEAD') {
         response.end();
-        await reply.stream.cancel();
+        discard(reply);
         return;
       }
       // Now, and not with the first event of a stream that may be long in coming.
@@ -115,6 +115,8 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       await pipeline(Readable.fromWeb(reply.stream), response);
     } catch (error) {
       log.debug({ err: errorFacts(error) }, 'a stream ended early');
+      // Not yet read where Node refused the head: a header value that it does not send.
+      discard(reply);
       response.destroy();
     } finally {
       streams.delete(response);
