@@ -7,7 +7,14 @@ import type { BotManifest } from '../bot/types.ts';
 import type { Config } from '../config.ts';
 import { verifyPlainRequest } from '../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../link/frames.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../link/message.ts';
+import { LINK_HEADER } from '../link/handshake.ts';
+import {
+  type GatewayRequest,
+  type GatewayResponse,
+  HEADER,
+  type HeaderList,
+  type RequestContext,
+} from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Topology } from '../routing/topology.ts';
@@ -58,9 +65,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       noDelay: true,
     },
     (request, response) => {
-      const refusal = draining
-        ? problem(503, 'this pod is shutting down', ['connection', 'close'])
-        : authorize(request);
+      const refusal = draining ? refuse(503, 'this pod is shutting down', ['connection', 'close']) : authorize(request);
       if (refusal !== null) {
         send(response, refusal, request.method);
         return;
@@ -91,10 +96,10 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       request.method ?? '',
       request.url ?? '',
     );
-    if (caller === null) return problem(401, `${HEADER.auth}: missing or wrong`);
+    if (caller === null) return refuse(401, `${HEADER.auth}: missing or wrong`);
     if (caller.dialled === ordinal) return null;
     log.warn({ dialled: caller.dialled, ordinal }, 'a request meant another pod');
-    return problem(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
+    return refuse(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
   }
 
   async function stream(
@@ -163,6 +168,15 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       await stopped;
     },
   };
+}
+
+/**
+ * What the pod itself says to a caller before it looks at the request. It carries the header that marks a refused link, so that
+ * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
+ * a 401 or 503 from the bot's. Nothing was done.
+ */
+function refuse(status: 401 | 421 | 503, why: string, headers: HeaderList = []): GatewayResponse {
+  return problem(status, why, [LINK_HEADER.refusal, why, ...headers]);
 }
 
 /** Serves a request with a whole response, as the link and this pod itself need it. */
