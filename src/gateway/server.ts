@@ -62,6 +62,8 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       optimizeEmptyRequests: true,
       keepAliveTimeout: config.keepAliveMs,
       headersTimeout: config.headersTimeoutMs,
+      // The HTTP pod that passes an upload on began to wait for it earlier, so this cuts none short that it still takes.
+      requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
       noDelay: true,
     },
     (request, response) => {
