@@ -13,6 +13,7 @@ import {
   type GatewayResponse,
   HEADER,
   type HeaderList,
+  headerValue,
   type RequestContext,
 } from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
@@ -199,7 +200,7 @@ export async function serveWhole(
 }
 
 function send(response: ServerResponse, { status, headers, body }: GatewayResponse, method?: string): void {
-  const known = headers.includes('content-length');
+  const known = headerValue(headers, 'content-length') !== undefined;
   const list =
     known || status === 204 || status === 304 ? headers : [...headers, 'content-length', String(body.length)];
   response.writeHead(status, list as string[]);
