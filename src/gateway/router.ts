@@ -13,7 +13,7 @@ import type { Incoming } from './incoming.ts';
 import type { InternalEndpoints } from './internal.ts';
 import type { GatewayMetrics, Outcome, RequestKind } from './metrics.ts';
 import type { Guard } from './ownership/guard.ts';
-import type { Reply } from './reply.ts';
+import { discard, type Reply } from './reply.ts';
 import { empty, problem } from './responses.ts';
 import type { Deferred } from './store/hints.ts';
 
@@ -169,13 +169,24 @@ export class Router {
   }
 }
 
+/** Resolves or rejects as `work` does, or with 504 when it has done neither in time. What it still brings after that is let go. */
 function withinDeadline(work: Promise<Reply>, deadlineAt: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
+    let late = false;
     const timer = setTimeout(
-      () => resolve(problem(504, 'the handler did not answer in time')),
+      () => {
+        late = true;
+        resolve(problem(504, 'the handler did not answer in time'));
+      },
       Math.max(0, deadlineAt - performance.now()) + DEADLINE_GRACE_MS,
     ).unref();
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    work
+      .then((reply) => {
+        // Nobody will ever read it, and its source would wait for that, or go on producing, until the process ends.
+        if (late) discard(reply);
+        else resolve(reply);
+      }, reject)
+      .finally(() => clearTimeout(timer));
   });
 }
 
