@@ -27,6 +27,8 @@ interface Variable<T> {
 const ALL: readonly ServiceMode[] = ['http', 'gateway', 'monolith'];
 const EDGE: readonly ServiceMode[] = ['http', 'monolith'];
 const OWNER: readonly ServiceMode[] = ['gateway', 'monolith'];
+/** A monolith is pod 0 of 1. */
+const PODS: readonly ServiceMode[] = ['gateway'];
 
 class NotAllowed extends Error {}
 
@@ -159,7 +161,7 @@ export const VARIABLES = define({
   podOrdinal: {
     name: 'POD_ORDINAL',
     fallback: null,
-    modes: OWNER,
+    modes: PODS,
     about: 'The ordinal of a gateway pod, where POD_NAME does not end in it.',
     ...integer(0, 9_999),
   },
@@ -206,14 +208,14 @@ export const VARIABLES = define({
   discordAppId: {
     name: 'DISCORD_APP_ID',
     fallback: null,
-    modes: ALL,
-    about: "The application's id, for registering commands and editing responses.",
+    modes: OWNER,
+    about: "The application's id, for registering commands, which pod 0 does; without it they are not registered.",
     ...snowflake,
   },
   discordApiUrl: {
     name: 'DISCORD_API_URL',
     fallback: 'https://discord.com/api',
-    modes: ALL,
+    modes: OWNER,
     about: "The root of Discord's REST API, without the version. The local cluster points it at its simulator.",
     ...httpUrl,
   },
@@ -253,58 +255,61 @@ export const VARIABLES = define({
   headersTimeoutMs: {
     name: 'HEADERS_TIMEOUT_MS',
     fallback: '10000',
-    modes: EDGE,
-    about: 'How long a client may take to send its headers.',
+    modes: ALL,
+    about: 'How long a client, or on a gateway pod an HTTP pod, may take to send its headers.',
     ...milliseconds(100, 600_000),
   },
   bodyTimeoutMs: {
     name: 'BODY_TIMEOUT_MS',
     fallback: '30000',
-    modes: EDGE,
-    about: 'How long a client may take to send a whole request.',
+    modes: ALL,
+    about: 'How long it may take to send a whole request; HEADERS_TIMEOUT_MS where that is longer.',
     ...milliseconds(100, 3_600_000),
   },
   keepAliveMs: {
     name: 'KEEP_ALIVE_MS',
     fallback: '75000',
-    modes: EDGE,
+    modes: ALL,
     about:
-      "How long an idle client connection stays open. Longer than the load balancer's, or it will meet closed connections.",
+      "How long an idle connection stays open. On HTTP pods longer than the load balancer's, or it will meet closed connections.",
     ...milliseconds(100, 3_600_000),
   },
   maxConnections: {
     name: 'MAX_CONNECTIONS',
     fallback: '10000',
     modes: ALL,
-    about: 'Client connections at once; further ones are refused.',
+    about: 'Connections at once; further ones are refused.',
     ...integer(1, 1_000_000),
   },
   interactionBudgetMs: {
     name: 'INTERACTION_BUDGET_MS',
     fallback: '2500',
     modes: EDGE,
-    about: 'Time for the first answer to an interaction. Discord allows 3000.',
+    about: 'Time for the first answer to an interaction or a webhook event of Discord. Discord allows 3000.',
     ...milliseconds(100, 2_900),
   },
   standInReserveMs: {
     name: 'STAND_IN_RESERVE_MS',
     fallback: '700',
     modes: EDGE,
-    about: 'The end of INTERACTION_BUDGET_MS that is kept for storing the interaction at a stand-in.',
+    about:
+      'The end of INTERACTION_BUDGET_MS that is kept for storing the interaction at a stand-in; for other webhooks of REQUEST_TIMEOUT_MS.',
     ...milliseconds(10, 2_000),
   },
   requestTimeoutMs: {
     name: 'REQUEST_TIMEOUT_MS',
     fallback: '10000',
-    modes: EDGE,
-    about: 'Time for the answer to a guild page, API request or webhook.',
+    modes: ALL,
+    about:
+      "Time for the answer to a guild page, an API request or Stripe's webhook; on a gateway pod, for plain HTTP that does not say how long it waits.",
     ...milliseconds(100, 600_000),
   },
   connectTimeoutMs: {
     name: 'CONNECT_TIMEOUT_MS',
     fallback: '1000',
     modes: ALL,
-    about: 'Time for opening a connection to a gateway pod, handshake included.',
+    about:
+      'Time for opening a connection to a gateway pod, handshake included; on a gateway pod, for the other side of it.',
     ...milliseconds(10, 60_000),
   },
   linkHeartbeatMs: {

@@ -42,7 +42,7 @@ export function markdown(table: Table): string {
           String(Math.round(row.peakMemoryMB ?? 0)),
           String(row.failed),
         ]),
-    ...(row.awayP50 === null ? [] : [row.awayP50.median.toFixed(2)]),
+    ...(row.awayP50 === null ? [] : [Number.isFinite(row.awayP50.median) ? row.awayP50.median.toFixed(2) : 'waiting']),
   ]);
   const widths = header.map((_, column) => Math.max(...[header, ...rows].map((cells) => (cells[column] ?? '').length)));
   const line = (cells: readonly string[]): string =>

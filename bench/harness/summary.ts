@@ -20,7 +20,7 @@ export interface Row {
   /** Milliseconds; null where nothing has a latency. */
   readonly latency: { readonly p50: Spread; readonly p99: Spread; readonly p999: Spread } | null;
   readonly peakMemoryMB: number | null;
-  /** How long the answers took that a pod which is away could not give, in milliseconds; null where none is. */
+  /** How long the answers took that a pod which is away could not give, in milliseconds; infinite when none had come; null where no pod is away. */
   readonly awayP50: Spread | null;
   /** The share of its core that the process under test was busy. */
   readonly busy: Spread | null;
@@ -68,7 +68,9 @@ function rowOf(workload: string, { peer, rounds }: PeerResult, ours: PeerResult 
     },
     peakMemoryMB: Math.max(...rounds.map(({ peakMemory }) => peakMemory)) / 1e6,
     busy: each(({ cpuMicroseconds, elapsedMs }) => cpuMicroseconds / 1000 / elapsedMs),
-    awayP50: rounds[0]?.away ? each(({ away }) => away?.latency.p50 ?? 0) : null,
+    awayP50: rounds[0]?.away
+      ? each(({ away }) => (away?.requests ? away.latency.p50 : Number.POSITIVE_INFINITY))
+      : null,
     failed: rounds.reduce((sum, { failed }) => sum + failed, 0),
   };
 }

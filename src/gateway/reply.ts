@@ -12,6 +12,12 @@ export type Reply = GatewayResponse | StreamedReply;
 
 export const isStreamed = (reply: Reply): reply is StreamedReply => 'stream' in reply;
 
+/** Tells the source of a reply that nobody reads it, or reads it to its end. */
+export function discard(reply: Reply): void {
+  // A source that fails while it is told, or has failed before, has nothing left to let go of.
+  if (isStreamed(reply)) reply.stream.cancel().catch(() => {});
+}
+
 /** A whole body, or why there is none; the stream is cancelled then. */
 export type Collected = { readonly kind: 'whole'; readonly body: Buffer } | { readonly kind: 'too-large' | 'too-slow' };
 

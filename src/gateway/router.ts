@@ -13,7 +13,7 @@ import type { Incoming } from './incoming.ts';
 import type { InternalEndpoints } from './internal.ts';
 import type { GatewayMetrics, Outcome, RequestKind } from './metrics.ts';
 import type { Guard } from './ownership/guard.ts';
-import type { Reply } from './reply.ts';
+import { discard, type Reply } from './reply.ts';
 import { empty, problem } from './responses.ts';
 import type { Deferred } from './store/hints.ts';
 
@@ -92,7 +92,7 @@ export class Router {
     const { internal, unavailable, guard, maxBodyBytes } = this.#options;
     if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
     const why = unavailable();
-    if (why !== null) return problem(503, why, ['retry-after', '1']);
+    if (why !== null) return problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
 
     if (AMBIGUOUS_PATH.test(path)) return problem(400, 'a path without . and .. segments and backslashes, please');
     const match = guard.match(path);
@@ -169,13 +169,24 @@ export class Router {
   }
 }
 
+/** Resolves or rejects as `work` does, or with 504 when it has done neither in time. What it still brings after that is let go. */
 function withinDeadline(work: Promise<Reply>, deadlineAt: number): Promise<Reply> {
   return new Promise((resolve, reject) => {
+    let late = false;
     const timer = setTimeout(
-      () => resolve(problem(504, 'the handler did not answer in time')),
+      () => {
+        late = true;
+        resolve(problem(504, 'the handler did not answer in time'));
+      },
       Math.max(0, deadlineAt - performance.now()) + DEADLINE_GRACE_MS,
     ).unref();
-    work.then(resolve, reject).finally(() => clearTimeout(timer));
+    work
+      .then((reply) => {
+        // Nobody will ever read it, and its source would wait for that, or go on producing, until the process ends.
+        if (late) discard(reply);
+        else resolve(reply);
+      }, reject)
+      .finally(() => clearTimeout(timer));
   });
 }
 

@@ -7,14 +7,21 @@ import type { BotManifest } from '../bot/types.ts';
 import type { Config } from '../config.ts';
 import { verifyPlainRequest } from '../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../link/frames.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../link/message.ts';
+import {
+  type GatewayRequest,
+  type GatewayResponse,
+  HEADER,
+  type HeaderList,
+  headerValue,
+  type RequestContext,
+} from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Topology } from '../routing/topology.ts';
 import { errorFacts } from './error-facts.ts';
 import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
-import { collect, isStreamed, type Reply } from './reply.ts';
+import { collect, discard, isStreamed, type Reply } from './reply.ts';
 import { problem } from './responses.ts';
 
 export interface GatewayServerOptions {
@@ -55,12 +62,12 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       optimizeEmptyRequests: true,
       keepAliveTimeout: config.keepAliveMs,
       headersTimeout: config.headersTimeoutMs,
+      // The HTTP pod that passes an upload on began to wait for it earlier, so this cuts none short that it still takes.
+      requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
       noDelay: true,
     },
     (request, response) => {
-      const refusal = draining
-        ? problem(503, 'this pod is shutting down', ['connection', 'close'])
-        : authorize(request);
+      const refusal = draining ? refuse(503, 'this pod is shutting down', ['connection', 'close']) : authorize(request);
       if (refusal !== null) {
         send(response, refusal, request.method);
         return;
@@ -91,10 +98,10 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       request.method ?? '',
       request.url ?? '',
     );
-    if (caller === null) return problem(401, `${HEADER.auth}: missing or wrong`);
+    if (caller === null) return refuse(401, `${HEADER.auth}: missing or wrong`);
     if (caller.dialled === ordinal) return null;
     log.warn({ dialled: caller.dialled, ordinal }, 'a request meant another pod');
-    return problem(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
+    return refuse(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
   }
 
   async function stream(
@@ -107,7 +114,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       response.writeHead(reply.status, reply.headers as string[]);
       if (method === 'HEAD') {
         response.end();
-        await reply.stream.cancel();
+        discard(reply);
         return;
       }
       // Now, and not with the first event of a stream that may be long in coming.
@@ -115,6 +122,8 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       await pipeline(Readable.fromWeb(reply.stream), response);
     } catch (error) {
       log.debug({ err: errorFacts(error) }, 'a stream ended early');
+      // Not yet read where Node refused the head: a header value that it does not send.
+      discard(reply);
       response.destroy();
     } finally {
       streams.delete(response);
@@ -163,6 +172,15 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   };
 }
 
+/**
+ * What the pod itself says to a caller before it looks at the request. It carries the header that marks a refused link, so that
+ * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
+ * a 401 or 503 from the bot's. Nothing was done.
+ */
+function refuse(status: 401 | 421 | 503, why: string, headers: HeaderList = []): GatewayResponse {
+  return problem(status, why, [HEADER.refusal, why, ...headers]);
+}
+
 /** Serves a request with a whole response, as the link and this pod itself need it. */
 export async function serveWhole(
   { route, log }: Pick<GatewayServerOptions, 'route' | 'log'>,
@@ -181,7 +199,7 @@ export async function serveWhole(
 }
 
 function send(response: ServerResponse, { status, headers, body }: GatewayResponse, method?: string): void {
-  const known = headers.includes('content-length');
+  const known = headerValue(headers, 'content-length') !== undefined;
   const list =
     known || status === 204 || status === 304 ? headers : [...headers, 'content-length', String(body.length)];
   response.writeHead(status, list as string[]);

@@ -3,14 +3,11 @@ import { GuildwayError } from '../errors.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** The declared length of a body: 0 without one, null when it is chunked and so unknown. */
-export function declaredLength(request: IncomingMessage): number | null {
-  const { headers } = request;
-  if (headers['transfer-encoding'] !== undefined) return null;
-  const length = headers['content-length'];
-  // Node's parser has refused anything that is not a number.
-  return length === undefined ? 0 : Number(length);
-}
+const overloaded = (): GuildwayError =>
+  new GuildwayError('OVERLOADED', 'too many request bodies are being read at once');
+
+export const bodyTooLarge = (limit: number): GuildwayError =>
+  new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
 
 /**
  * Reads whole bodies, together up to a bound: thousands of clients that each send a body within its limit, slowly, or to an
@@ -25,15 +22,27 @@ export class BodyReader {
   }
 
   /**
+   * Counts a body as held that has been read already.
+   * @returns what releases it
+   * @throws GuildwayError OVERLOADED when too much is held already
+   */
+  hold(length: number): () => void {
+    if (this.#heldBytes + length > this.#maxHeldBytes) throw overloaded();
+    this.#heldBytes += length;
+    return () => {
+      this.#heldBytes -= length;
+    };
+  }
+
+  /**
    * Reads a body to its end. It counts as held until its response has ended: till then it may have to be sent again.
+   * @param declared its length as the client says; null where it does not
    * @throws GuildwayError BODY_TOO_LARGE as soon as it is known to be longer than `limit`; OVERLOADED when too much is held
    *   already; CANCELLED when the client ends early
    */
-  read(request: IncomingMessage, response: ServerResponse, limit: number): Promise<Buffer> {
-    const tooLarge = () => new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
-    const declared = declaredLength(request);
+  read(request: IncomingMessage, response: ServerResponse, declared: number | null, limit: number): Promise<Buffer> {
     if (declared === 0) return Promise.resolve(EMPTY);
-    if (declared !== null && declared > limit) return Promise.reject(tooLarge());
+    if (declared !== null && declared > limit) return Promise.reject(bodyTooLarge(limit));
     return new Promise((resolve, reject) => {
       // Null once it has ended, in whatever way: what still comes is not kept.
       let chunks: Buffer[] | null = [];
@@ -57,9 +66,9 @@ export class BodyReader {
         chunks.push(chunk);
         length += chunk.length;
         this.#heldBytes += chunk.length;
-        if (length > limit) fail(tooLarge());
+        if (length > limit) fail(bodyTooLarge(limit));
         else if (this.#heldBytes > this.#maxHeldBytes) {
-          fail(new GuildwayError('OVERLOADED', 'too many request bodies are being read at once'));
+          fail(overloaded());
         }
       });
       request.on('end', () => {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { type HeaderList, INTERNAL_PREFIX } from '../link/message.ts';
 
 /** Hop-by-hop headers (RFC 9110, 7.6.1): they concern one connection and are never forwarded. */
@@ -7,7 +6,7 @@ const HOP_BY_HOP = new Set([
   ...['transfer-encoding', 'upgrade', 'http2-settings'],
 ]);
 
-/** What is not passed on of a request: that, and what this pod writes itself whatever the client says. */
+/** What is not passed on of a request as it is: that, what this pod writes itself, and what it has answered itself. */
 const NOT_FORWARDED = new Set([...HOP_BY_HOP, 'x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'expect']);
 
 const NONE: readonly string[] = Object.freeze([]);
@@ -18,23 +17,52 @@ function namedByConnection(value: string | undefined): readonly string[] {
   return value.split(',').map((name) => name.trim().toLowerCase());
 }
 
+/** The header fields of a request in their order, names in lower case. @param raw alternating name and value, as they came */
+export function fieldsOf(raw: readonly string[]): string[] {
+  const fields = new Array<string>(raw.length);
+  for (let i = 0; i < raw.length; i += 2) {
+    fields[i] = (raw[i] as string).toLowerCase();
+    fields[i + 1] = raw[i + 1] as string;
+  }
+  return fields;
+}
+
+/** The value of a header field; one that was sent several times is joined by commas (RFC 9110, 5.3). */
+export function fieldValue(fields: HeaderList, name: string): string | undefined {
+  let value: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    if (fields[i] !== name) continue;
+    value = value === undefined ? fields[i + 1] : `${value}, ${fields[i + 1]}`;
+  }
+  return value;
+}
+
 /**
  * What a gateway pod gets of a client's headers: without those of this hop and without internal ones, which nobody outside may
- * set; with `x-forwarded-*` written anew by the pod at the edge.
+ * set; with the client's address added to `x-forwarded-for`. Protocol and host are what a proxy in front of this pod says they
+ * were, else what this pod sees.
  */
-export function requestHeaders(request: IncomingMessage, address: string): string[] {
-  const { rawHeaders, headers } = request;
-  const dropped = namedByConnection(headers.connection);
+export function requestHeaders(fields: HeaderList, address: string): string[] {
+  const dropped = namedByConnection(fieldValue(fields, 'connection'));
   const list: string[] = [];
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
-    if (NOT_FORWARDED.has(name) || name.startsWith(INTERNAL_PREFIX)) continue;
-    if (dropped === NONE || !dropped.includes(name)) list.push(name, rawHeaders[i + 1] as string);
+  let before: string | undefined;
+  let proto: string | undefined;
+  let host: string | undefined;
+  let forwardedHost: string | undefined;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    if (NOT_FORWARDED.has(name)) {
+      if (name === 'x-forwarded-for') before = before === undefined ? value : `${before}, ${value}`;
+      else if (name === 'x-forwarded-proto') proto ??= value;
+      else if (name === 'x-forwarded-host') forwardedHost ??= value;
+    } else if (!name.startsWith(INTERNAL_PREFIX) && (dropped === NONE || !dropped.includes(name))) {
+      if (name === 'host') host ??= value;
+      list.push(name, value);
+    }
   }
-  const before = headers['x-forwarded-for'];
   list.push('x-forwarded-for', before === undefined ? address : `${before}, ${address}`);
-  list.push('x-forwarded-proto', (headers['x-forwarded-proto'] as string | undefined) ?? 'http');
-  list.push('x-forwarded-host', (headers['x-forwarded-host'] as string | undefined) ?? headers.host ?? '');
+  list.push('x-forwarded-proto', proto ?? 'http', 'x-forwarded-host', forwardedHost ?? host ?? '');
   return list;
 }
 

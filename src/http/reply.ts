@@ -1,73 +1,41 @@
-import type { ServerResponse } from 'node:http';
 import type { GuildwayError } from '../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../link/message.ts';
-import { declaredLength } from './body.ts';
+import type { EdgeRequest } from './edge-request.ts';
 import { responseHeaders } from './headers.ts';
 
-/** Bodies up to this size go out as one string with their headers: one write instead of two. */
-const ONE_WRITE = 2 * 1024;
-/** How long a client may go on sending what nobody reads. */
-const LINGER_MS = 1_000;
+const EMPTY = Buffer.alloc(0);
 
 /** Sends a gateway pod's whole response to the caller, saying who served it. */
 export function sendAnswer(
-  response: ServerResponse,
+  request: EdgeRequest,
   { status, headers, body }: GatewayResponse,
-  by: { pod: number; httpPod: string; requestId: string },
+  pod: number,
+  httpPod: string,
 ): void {
   const list = responseHeaders(headers);
-  list.push(HEADER.pod, String(by.pod), HEADER.httpPod, by.httpPod, HEADER.requestId, by.requestId);
+  list.push(HEADER.pod, String(pod), HEADER.httpPod, httpPod, HEADER.requestId, request.id);
   // Without a body, the length that was given is what a body would have had; with one, what it has.
-  const bodyless = response.req.method === 'HEAD' || status === 204 || status === 304;
+  const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
   const length = bodyless ? headerValue(headers, 'content-length') : String(body.length);
   if (length !== undefined && status !== 204) list.push('content-length', length);
-  try {
-    response.writeHead(status, list);
-  } catch {
-    // A header that Node does not let out, from a handler that made it up.
-    response.writeHead(502, ['content-length', '0', HEADER.requestId, by.requestId]).end();
-    return;
-  }
-  if (bodyless || body.length === 0) response.end();
-  else if (body.length <= ONE_WRITE) response.end(body.toString('latin1'), 'latin1');
-  else response.end(body);
+  request.respond(status, list, bodyless ? EMPTY : body);
 }
 
 /** Sends JSON of this pod's own. */
-export function sendJson(response: ServerResponse, status: number, value: unknown, headers: HeaderList = []): void {
-  if (response.headersSent || response.destroyed) return;
-  const body = JSON.stringify(value);
-  const unread = declaredLength(response.req) !== 0 && !response.req.complete;
-  response.writeHead(status, [
-    ...['content-type', 'application/json', 'content-length', String(Buffer.byteLength(body)), ...headers],
-    ...(unread ? ['connection', 'close'] : []),
-  ]);
-  if (unread) endAfterLinger(response, body);
-  else response.end(body);
-}
-
-/**
- * Ends a response to a request whose body nobody wants. Closing while the client still sends would reset the connection, and
- * take the answer away before it is read: so what comes is thrown away for a moment.
- */
-function endAfterLinger(response: ServerResponse, body: string): void {
-  response.write(body);
-  const end = (): void => {
-    clearTimeout(timer);
-    response.end();
-  };
-  const timer = setTimeout(end, LINGER_MS);
-  response.req.once('end', end).once('close', end).resume();
+export function sendJson(request: EdgeRequest, status: number, value: unknown, headers: HeaderList = []): void {
+  const body = Buffer.from(JSON.stringify(value));
+  const own = [...['content-type', 'application/json', 'content-length', String(body.length)], ...headers];
+  request.respond(status, [...own, HEADER.requestId, request.id], request.method === 'HEAD' ? EMPTY : body);
 }
 
 /** Refuses a request, in words for who sent it. */
-export function sendError(response: ServerResponse, status: number, error: string, headers: HeaderList = []): void {
-  sendJson(response, status, { error }, headers);
+export function sendError(request: EdgeRequest, status: number, error: string, headers: HeaderList = []): void {
+  sendJson(request, status, { error }, headers);
 }
 
-/** Refuses a request whose body could not be read. @param error what {@link BodyReader.read} throws */
-export function refuseBody(response: ServerResponse, { code, message }: GuildwayError, own: HeaderList = []): void {
-  if (code === 'BODY_TOO_LARGE') sendError(response, 413, message, own);
-  else if (code === 'OVERLOADED') sendError(response, 503, message, [...own, 'retry-after', '1']);
-  else response.destroy();
+/** Refuses a request whose body could not be read. @param error what {@link EdgeRequest.readBody} throws */
+export function refuseBody(request: EdgeRequest, { code, message }: GuildwayError): void {
+  if (code === 'BODY_TOO_LARGE') sendError(request, 413, message);
+  else if (code === 'OVERLOADED') sendError(request, 503, message, ['retry-after', '1']);
+  else request.abort();
 }

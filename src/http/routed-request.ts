@@ -1,31 +1,26 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Config } from '../config.ts';
 import { errorCode, type GuildwayError } from '../errors.ts';
-import { type GatewayResponse, HEADER, type HeaderList } from '../link/message.ts';
-import type { Logger } from '../observability/log.ts';
-import { declaredLength } from './body.ts';
-import type { Call, Outcome, RouteInit } from './forward/call.ts';
-import { forwardStream } from './forward/stream.ts';
+import type { GatewayResponse, HeaderList } from '../link/message.ts';
+import { HEADER } from '../link/message.ts';
+import type { SeldomLog } from '../observability/seldom-log.ts';
+import type { EdgeRequest } from './edge-request.ts';
+import type { Outcome, RouteInit } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
+import { fieldValue, requestHeaders } from './headers.ts';
+import type { RouteKind } from './metrics.ts';
 import type { Repeatable } from './policy/retry.ts';
 import { refuseBody, sendAnswer, sendError } from './reply.ts';
 
 const EMPTY = Buffer.alloc(0);
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** What all routed requests of a pod share. */
 export interface RoutedRequestOptions {
-  readonly config: Config;
-  readonly log: Logger;
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly requestId: string;
-  readonly headers: HeaderList;
-  /** Null: there is none, or it streams. */
-  readonly body: Buffer | null;
-  readonly streams: boolean;
-  readonly deadlineAt: number;
-  /** Called once: the ordinal of the pod that answered, or null. */
-  readonly done: (pod: number | null) => void;
+  readonly requestTimeoutMs: number;
+  /** This pod's name. */
+  readonly httpPod: string;
+  readonly log: SeldomLog;
+  /** Called once for each: the pod that answered, or null. */
+  readonly done: (request: EdgeRequest, route: RouteKind, pod: number | null) => void;
 }
 
 /** A client's request that goes to a gateway pod: what is sent, and how the client gets what comes back. */
@@ -36,68 +31,65 @@ export class RoutedRequest implements RouteInit {
   readonly deadlineAt: number;
   readonly repeatable: Repeatable;
   readonly streams: boolean;
+  readonly #request: EdgeRequest;
+  readonly #route: RouteKind;
+  /** Null: the body streams. */
+  readonly #body: Buffer | null;
   readonly #options: RoutedRequestOptions;
 
-  constructor(options: RoutedRequestOptions) {
-    const { request, body } = options;
+  /** @param body null: it streams from the client */
+  constructor(
+    request: EdgeRequest,
+    route: RouteKind,
+    body: Buffer | null,
+    streams: boolean,
+    options: RoutedRequestOptions,
+  ) {
+    this.#request = request;
+    this.#route = route;
+    this.#body = body;
     this.#options = options;
-    this.method = request.method as string;
-    this.headers = options.headers;
+    const { method, fields } = request;
+    this.method = method;
+    const headers = requestHeaders(fields, request.address);
+    headers.push(HEADER.requestId, request.id);
+    this.headers = headers;
     this.body = body ?? EMPTY;
-    this.deadlineAt = options.deadlineAt;
-    this.streams = options.streams;
+    this.deadlineAt = request.startedAt + options.requestTimeoutMs;
+    this.streams = streams;
     // A body that has begun to stream is gone. What else may arrive twice: by its method, or because the owner recognises it.
-    const uploads = body === null && declaredLength(request) !== 0;
-    const safe = SAFE_METHODS.has(this.method) || request.headers['idempotency-key'] !== undefined;
-    this.repeatable = safe && !uploads ? 'always' : 'never';
-  }
-
-  /** Cancels the call when the client goes away before its answer. */
-  follow(call: Call): void {
-    const { response } = this.#options;
-    // Not `once`, which costs more: a response closes once.
-    response.on('close', () => {
-      if (!response.writableFinished) call.cancel();
-    });
+    const safe = SAFE_METHODS.has(method) || fieldValue(fields, 'idempotency-key') !== undefined;
+    this.repeatable = safe && body !== null ? 'always' : 'never';
   }
 
   overPlain(upstream: Upstream, _path: string, timeoutMs: number): Promise<Outcome> {
-    const { config, headers, body, request, response, requestId } = this.#options;
-    const { maxBodyBytes, name: httpPod } = config;
-    return forwardStream({ upstream, request, response, body, headers, maxBodyBytes, timeoutMs, httpPod, requestId });
+    return this.#request.overPlain(upstream, this.headers, this.#body, timeoutMs);
   }
 
   onAnswer(pod: number, answer: GatewayResponse | null): void {
-    const { response, config, requestId, done } = this.#options;
-    if (answer !== null) sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
-    done(pod);
+    const { httpPod, done } = this.#options;
+    if (answer !== null) sendAnswer(this.#request, answer, pod, httpPod);
+    done(this.#request, this.#route, pod);
   }
 
   onFailure(error: GuildwayError): void {
-    const { request, response, requestId, log, done } = this.#options;
-    sendFailure(error, request, response, requestId, log);
-    done(null);
+    const { log, done } = this.#options;
+    sendFailure(error, this.#request, log);
+    done(this.#request, this.#route, null);
   }
 }
 
 /** Tells the caller what is known of a request that was not answered. */
-export function sendFailure(
-  error: GuildwayError,
-  request: IncomingMessage,
-  response: ServerResponse,
-  requestId: string,
-  log: Logger,
-): void {
-  const own = [HEADER.requestId, requestId];
+export function sendFailure(error: GuildwayError, request: EdgeRequest, log: SeldomLog): void {
   const code = errorCode(error);
   if (code === 'CANCELLED' || code === 'BODY_TOO_LARGE' || code === 'OVERLOADED') {
-    refuseBody(response, error, own);
+    refuseBody(request, error);
     return;
   }
-  log.warn({ request: requestId, err: error }, 'the owner did not answer');
-  if (code === 'TOPOLOGY_MISMATCH') sendError(response, 502, error.message, own);
-  else if (code === 'REQUEST_INVALID') sendError(response, 400, error.message, own);
-  else if (error.facts.sent === true && !SAFE_METHODS.has(request.method as string)) {
-    sendError(response, 502, 'the owner of this guild did not answer; the request may have been carried out', own);
-  } else sendError(response, 503, 'the owner of this guild is away; nothing was done', [...own, 'retry-after', '1']);
+  log.warn({ request: request.id, err: error }, 'the owner did not answer');
+  if (code === 'TOPOLOGY_MISMATCH') sendError(request, 502, error.message);
+  else if (code === 'REQUEST_INVALID') sendError(request, 400, error.message);
+  else if (error.facts.sent === true && !SAFE_METHODS.has(request.method)) {
+    sendError(request, 502, 'the owner of this guild did not answer; the request may have been carried out');
+  } else sendError(request, 503, 'the owner of this guild is away; nothing was done', ['retry-after', '1']);
 }

@@ -5,6 +5,7 @@ import type { Config } from '../config.ts';
 import { errorCode, type GuildwayError } from '../errors.ts';
 import { type GatewayRequest, HEADER, type HeaderList, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
 import type { Logger } from '../observability/log.ts';
+import type { SeldomLog } from '../observability/seldom-log.ts';
 import {
   type GuildOfRequest,
   guildOfRequest,
@@ -12,17 +13,21 @@ import {
   type RouteMatch,
   type RouteTable,
 } from '../routing/route-table.ts';
-import { type BodyReader, declaredLength } from './body.ts';
+import type { BodyReader } from './body.ts';
+import type { EdgeRequest } from './edge-request.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
 import { forwardUpgrade, headBlock } from './forward/upgrade.ts';
 import type { Upstream } from './forward/upstream.ts';
-import { requestHeaders } from './headers.ts';
-import { INTERACTIONS_PATH, type InteractionEndpoint } from './interactions/endpoint.ts';
+import { fieldsOf, requestHeaders } from './headers.ts';
+import type { InteractionEndpoint } from './interactions/endpoint.ts';
+import { Lane } from './lane/lane.ts';
 import { type HttpMetrics, outcomeOf, type RouteKind } from './metrics.ts';
+import { NodeRequest, type NodeRequestOptions } from './node-request.ts';
+import { guildIn, type Plan, planOf, refuseGuild, routeOf } from './plan.ts';
 import { sendError, sendJson } from './reply.ts';
-import { RoutedRequest, sendFailure } from './routed-request.ts';
-import { EVENTS_PATH, isStripe, type WebhookEndpoints } from './webhooks/endpoint.ts';
+import { RoutedRequest, type RoutedRequestOptions, sendFailure } from './routed-request.ts';
+import type { WebhookEndpoints } from './webhooks/endpoint.ts';
 
 export interface EdgeOptions {
   readonly config: Config;
@@ -34,38 +39,44 @@ export interface EdgeOptions {
   readonly webhooks: WebhookEndpoints;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
+  readonly seldomLog: SeldomLog;
 }
 
 const EMPTY = Buffer.alloc(0);
-
-/** A request that has come in, and when. */
-interface Incoming {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly requestId: string;
-  /** On the clock of `performance.now()`. */
-  readonly startedAt: number;
-}
+/** Of a request's head: Node's own default. */
+const MAX_HEADER_BYTES = 16 * 1024;
 
 /** The public side: takes every request, finds out whose it is, and has it answered there. */
 export class Edge {
   readonly server: Server;
   readonly #options: EdgeOptions;
+  readonly #nodeRequests: NodeRequestOptions;
+  readonly #routedRequests: RoutedRequestOptions;
+  readonly #lane: Lane | null;
   readonly #idPrefix = `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}-`;
   #lastId = 0;
   /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
   readonly #sockets = new Set<Socket>();
+  /** Asked once: asking for each request costs, and the level does not change. */
+  readonly #logsRequests: boolean;
   #draining = false;
 
   constructor(options: EdgeOptions) {
     this.#options = options;
-    const { config } = options;
+    const { config, bodies, log } = options;
+    const httpPod = config.name;
+    this.#logsRequests = log.isLevelEnabled('debug');
+    this.#nodeRequests = { bodies, httpPod, maxBodyBytes: config.maxBodyBytes };
+    this.#routedRequests = {
+      ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, log: options.seldomLog },
+      done: (request, route, pod) => this.#done(request, route, pod),
+    };
     this.server = createServer({
       headersTimeout: config.headersTimeoutMs,
       requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
       keepAliveTimeout: config.keepAliveMs,
       connectionsCheckingInterval: 1_000,
-      maxHeaderSize: 16 * 1024,
+      maxHeaderSize: MAX_HEADER_BYTES,
       noDelay: true,
       // A request without a body has no stream life cycle: a tenth of what it costs.
       optimizeEmptyRequests: true,
@@ -73,6 +84,19 @@ export class Edge {
       shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === 'websocket',
     } as Parameters<typeof createServer>[0] & object);
     this.server.maxConnections = config.maxConnections;
+    // Without links every request streams over plain HTTP, and the lane would have nothing to do.
+    this.#lane =
+      config.linkSecret === null
+        ? null
+        : Lane.inFrontOf(this.server, {
+            ...{ bodies, maxHeaderBytes: MAX_HEADER_BYTES },
+            ...{ keepAliveMs: config.keepAliveMs, firstRequestMs: config.headersTimeoutMs },
+            newRequestId: () => this.#newRequestId(),
+            serve: (request) => this.#serveInLane(request),
+          });
+    if (this.#lane === null && config.linkSecret !== null) {
+      log.warn('this version of Node has another HTTP parser: every request takes the longer way');
+    }
     this.server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
@@ -84,10 +108,12 @@ export class Edge {
   /** From now on every response closes its connection, so that clients move to other pods. */
   drain(): void {
     this.#draining = true;
+    this.#lane?.drain();
   }
 
   /** Ends connections on which no request is, also those that never brought one: browsers and balancers open some ahead. */
   closeIdleConnections(): void {
+    this.#lane?.closeIdleConnections();
     this.server.closeIdleConnections();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();
   }
@@ -97,151 +123,136 @@ export class Edge {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const startedAt = performance.now();
-    const requestId = this.#idPrefix + (++this.#lastId).toString(36);
-    const incoming: Incoming = { request, response, requestId, startedAt };
+  #newRequestId(): string {
+    return this.#idPrefix + (++this.#lastId).toString(36);
+  }
+
+  #onRequest(message: IncomingMessage, response: ServerResponse): void {
     if (this.#draining) response.shouldKeepAlive = false;
-    const url = request.url as string;
-    const query = url.indexOf('?');
-    const path = query === -1 ? url : url.slice(0, query);
-    const { routes, webhooks } = this.#options;
+    const request = new NodeRequest(message, response, this.#newRequestId(), performance.now(), this.#nodeRequests);
+    this.#serve(request, planOf(request, this.#options.routes, this.#options.config.maxBodyBytes));
+  }
 
-    if (path === INTERACTIONS_PATH || path === EVENTS_PATH) {
-      this.#onDiscord(incoming, path);
-      return;
+  /** Serves what most requests are; says false to what the lane does not fit, which then comes again through Node's server. */
+  #serveInLane(request: EdgeRequest): boolean {
+    const { routes, exchange, config } = this.#options;
+    const plan = planOf(request, routes, config.maxBodyBytes);
+    if (plan.kind === 'interaction') this.#serve(request, plan);
+    else {
+      if (plan.kind !== 'route' || plan.streams) return false;
+      const owner = exchange.ownerOf(plan.guildId);
+      if (!owner.linked) return false;
+      this.#serveRoute(request, plan, owner);
     }
-    if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS)) {
-      this.#refuse(incoming, 'other', 404, 'not found');
-      return;
-    }
-    if (isAmbiguousPath(path)) {
-      this.#refuse(incoming, 'other', 400, 'the path has dot segments or backslashes');
-      return;
-    }
-    const match = routes.match(path);
-    if (match !== null && isStripe(path) && request.method === 'POST') {
-      this.#settle(incoming, 'stripe', webhooks.stripe(request, response, match, requestId));
-      return;
-    }
-    if (match !== null && match.rule.guild.from === 'json') {
-      this.#readBody(incoming, 'guild', (body) => this.#routeByBody(incoming, match, body));
-      return;
-    }
-    const guild = guildIn(match, request, url, query);
-    const length = declaredLength(request);
-    const uploads = length === null || length > MAX_LINK_BODY;
-    const streams = uploads || match?.rule.stream === true || wantsEvents(request);
-    const { maxBodyBytes } = this.#options.config;
-    if (guild.kind === 'invalid') {
-      this.#refuse(incoming, 'guild', 400, `${JSON.stringify(guild.value)} is not a guild id`);
-    } else if (guild.kind === 'all') {
-      this.#settle(incoming, 'fan-out', this.#fanOut(incoming));
-    } else if (length !== null && length > maxBodyBytes) {
-      this.#refuse(incoming, routeOf(guild), 413, `the body is larger than ${maxBodyBytes} bytes`);
-    } else if (length === 0 || uploads) {
-      this.#route(incoming, guild, null, streams);
-    } else {
-      // A small body is read first, so that it can be sent again if it was certainly not sent.
-      this.#readBody(incoming, routeOf(guild), (body) => this.#route(incoming, guild, body, streams));
+    return true;
+  }
+
+  #serve(request: EdgeRequest, plan: Plan): void {
+    const { exchange, interactions, webhooks } = this.#options;
+    switch (plan.kind) {
+      case 'route':
+        this.#serveRoute(request, plan, exchange.ownerOf(plan.guildId));
+        break;
+      case 'interaction':
+        this.#settle(request, 'interaction', interactions.handle(request));
+        break;
+      case 'event-webhook':
+        this.#settle(request, 'event-webhook', webhooks.discordEvent(request));
+        break;
+      case 'stripe':
+        this.#settle(request, 'stripe', webhooks.stripe(request, plan.match));
+        break;
+      case 'guild-in-body':
+        this.#readBody(request, 'guild', (body) => this.#routeByBody(request, plan.match, body));
+        break;
+      case 'fan-out':
+        this.#settle(request, 'fan-out', this.#fanOut(request));
+        break;
+      case 'refuse':
+        this.#refuse(request, plan);
+        break;
     }
   }
 
-  #onDiscord(incoming: Incoming, path: string): void {
-    const { request, response, requestId } = incoming;
-    const { interactions, webhooks } = this.#options;
-    if (request.method !== 'POST') this.#refuse(incoming, 'other', 405, 'use POST', ['allow', 'POST']);
-    else if (path === INTERACTIONS_PATH) {
-      this.#settle(incoming, 'interaction', interactions.handle(request, response, requestId));
-    } else this.#settle(incoming, 'event-webhook', webhooks.discordEvent(request, response, requestId));
+  #serveRoute(request: EdgeRequest, plan: Plan & { kind: 'route' }, owner: Upstream): void {
+    const { guildId, streams, body } = plan;
+    const route = routeOf(guildId);
+    if (body === 'none') this.#route(request, route, owner, EMPTY, streams);
+    else if (body === 'stream') this.#route(request, route, owner, null, streams);
+    else this.#readBody(request, route, (whole) => this.#route(request, route, owner, whole, streams));
   }
 
-  /** Sends a request to its owner, and the answer back. */
-  #route(incoming: Incoming, guild: OneOwner, body: Buffer | null, streams: boolean): void {
-    const { config, exchange, log } = this.#options;
-    const { request, response, requestId } = incoming;
-    const headers = this.#headers(request, requestId);
-    // Field by field: spreading costs on this way, which most requests take.
-    const routed = new RoutedRequest({
-      config,
-      log,
-      request,
-      response,
-      requestId,
-      headers,
-      body,
-      streams,
-      deadlineAt: incoming.startedAt + config.requestTimeoutMs,
-      done: (pod) => this.#done(incoming, routeOf(guild), pod),
-    });
-    const guildId = guild.kind === 'guild' ? guild.guildId : null;
-    routed.follow(exchange.routeToGateway(guildId, request.url as string, routed));
+  /** Sends a request to its owner, and the answer back. @param body null: it streams */
+  #route(request: EdgeRequest, route: RouteKind, owner: Upstream, body: Buffer | null, streams: boolean): void {
+    const routed = new RoutedRequest(request, route, body, streams, this.#routedRequests);
+    const call = this.#options.exchange.send(owner, request.url, routed);
+    request.onGone(call);
   }
 
   /** A route whose guild id is in its JSON body. */
-  #routeByBody(incoming: Incoming, match: RouteMatch, body: Buffer): void {
+  #routeByBody(request: EdgeRequest, match: RouteMatch, body: Buffer): void {
     let guild: GuildOfRequest;
     try {
       const json = (): unknown => JSON.parse(body.toString('utf8'));
       guild = guildOfRequest(match, { query: '', header: () => undefined, json });
     } catch {
-      this.#refuse(incoming, 'guild', 400, 'the body is not JSON');
+      sendError(request, 400, 'the body is not JSON');
+      this.#done(request, 'guild', null);
       return;
     }
-    if (guild.kind === 'invalid') {
-      this.#refuse(incoming, 'guild', 400, `${JSON.stringify(guild.value)} is not a guild id`);
-    } else if (guild.kind !== 'all') this.#route(incoming, guild, body, match.rule.stream === true);
+    if (guild.kind === 'invalid') this.#refuse(request, refuseGuild(guild.value));
+    else {
+      const guildId = guild.kind === 'guild' ? guild.guildId : null;
+      const owner = this.#options.exchange.ownerOf(guildId);
+      this.#route(request, routeOf(guildId), owner, body, match.rule.stream === true);
+    }
   }
 
-  #readBody(incoming: Incoming, route: RouteKind, then: (body: Buffer) => void): void {
-    const { request, response, requestId } = incoming;
-    this.#options.bodies.read(request, response, MAX_LINK_BODY).then(then, (error: GuildwayError) => {
-      sendFailure(error, request, response, requestId, this.#options.log);
-      this.#done(incoming, route, null);
+  #readBody(request: EdgeRequest, route: RouteKind, then: (body: Buffer) => void): void {
+    request.readBody(MAX_LINK_BODY).then(then, (error: GuildwayError) => {
+      sendFailure(error, request, this.#options.seldomLog);
+      this.#done(request, route, null);
     });
   }
 
-  async #fanOut({ request, response, requestId }: Incoming): Promise<null> {
+  async #fanOut(request: EdgeRequest): Promise<null> {
     const { upstreams, config } = this.#options;
-    const own = [HEADER.httpPod, config.name, HEADER.requestId, requestId];
+    const own = [HEADER.httpPod, config.name];
     if (request.method !== 'GET') {
-      sendError(response, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
+      sendError(request, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
       return null;
     }
-    const message: GatewayRequest = {
-      method: 'GET',
-      target: request.url as string,
-      headers: this.#headers(request, requestId),
-      body: EMPTY,
-    };
+    // Each pod gets the question without a body, whatever the client sent.
+    const fields = request.fields.filter((_, i, all) => all[i - (i % 2)] !== 'content-length');
+    const headers = this.#headers(fields, request.address, request.id);
+    const message: GatewayRequest = { method: 'GET', target: request.url, headers, body: EMPTY };
     const limits = { timeoutMs: config.requestTimeoutMs, awayMs: config.connectTimeoutMs };
     const result = await fanOut(upstreams, message, limits);
-    sendJson(response, Object.keys(result.answers).length === 0 ? 503 : 200, result, own);
+    sendJson(request, Object.keys(result.answers).length === 0 ? 503 : 200, result, own);
     return null;
   }
 
   /** Waits for work that answers by itself and says which pod did. */
-  #settle(incoming: Incoming, route: RouteKind, work: Promise<number | null>): void {
-    const { response, requestId } = incoming;
+  #settle(request: EdgeRequest, route: RouteKind, work: Promise<number | null>): void {
     work.then(
-      (pod) => this.#done(incoming, route, pod),
+      (pod) => this.#done(request, route, pod),
       (error: unknown) => {
-        this.#options.log.error({ err: error, request: requestId }, 'a request failed inside this pod');
-        if (response.headersSent) response.destroy();
-        else sendError(response, 500, 'internal error', [HEADER.requestId, requestId]);
-        this.#done(incoming, route, null);
+        this.#options.log.error({ err: error, request: request.id }, 'a request failed inside this pod');
+        if (request.status === 0) sendError(request, 500, 'internal error');
+        else request.abort();
+        this.#done(request, route, null);
       },
     );
   }
 
-  #refuse(incoming: Incoming, route: RouteKind, status: number, why: string, headers: HeaderList = []): void {
-    sendError(incoming.response, status, why, [...headers, HEADER.requestId, incoming.requestId]);
-    this.#done(incoming, route, null);
+  #refuse(request: EdgeRequest, { status, why, headers, route }: Plan & { kind: 'refuse' }): void {
+    sendError(request, status, why, headers);
+    this.#done(request, route, null);
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const startedAt = performance.now();
-    const requestId = this.#idPrefix + (++this.#lastId).toString(36);
+    const requestId = this.#newRequestId();
     // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
     socket.on('error', () => socket.destroy());
     const end = (pod: number | null, status: number): void => {
@@ -253,11 +264,16 @@ export class Edge {
       socket.end(headBlock(status, status.startsWith('503') ? [...own, 'retry-after', '1'] : own), 'latin1');
       end(null, Number.parseInt(status, 10));
     };
+    if (this.#draining) {
+      refuse('503 Service Unavailable');
+      return;
+    }
     const url = request.url as string;
     const query = url.indexOf('?');
     const path = query === -1 ? url : url.slice(0, query);
-    const { config, exchange, routes, log } = this.#options;
-    const guild = guildIn(routes.match(path), request, url, query);
+    const { config, exchange, routes, seldomLog } = this.#options;
+    const fields = fieldsOf(request.rawHeaders);
+    const guild = guildIn(routes.match(path), url, query, fields);
     if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS) || guild.kind === 'all') {
       refuse('404 Not Found');
       return;
@@ -268,47 +284,31 @@ export class Edge {
     }
     forwardUpgrade({
       ...{ exchange, guildId: guild.kind === 'guild' ? guild.guildId : null, httpPod: config.name },
-      ...{ request, socket, head, headers: this.#headers(request, requestId), requestId },
+      headers: this.#headers(fields, request.socket.remoteAddress ?? '', requestId),
+      ...{ request, socket, head, requestId },
       deadlineAt: startedAt + config.requestTimeoutMs,
     }).then(
       ({ pod, status }) => end(pod, status),
       (error: unknown) => {
-        log.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
+        seldomLog.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
         refuse(errorCode(error) === 'TOPOLOGY_MISMATCH' ? '502 Bad Gateway' : '503 Service Unavailable');
       },
     );
   }
 
-  #headers(request: IncomingMessage, requestId: string): string[] {
-    const headers = requestHeaders(request, request.socket.remoteAddress ?? '');
+  #headers(fields: HeaderList, address: string, requestId: string): string[] {
+    const headers = requestHeaders(fields, address);
     headers.push(HEADER.requestId, requestId);
     return headers;
   }
 
-  #done({ request, response, requestId, startedAt }: Incoming, route: RouteKind, pod: number | null): void {
-    const elapsedMs = performance.now() - startedAt;
+  #done(request: EdgeRequest, route: RouteKind, pod: number | null): void {
+    const elapsedMs = performance.now() - request.startedAt;
     const { metrics, log } = this.#options;
-    metrics.request(route, pod, outcomeOf(response.statusCode), elapsedMs / 1_000);
-    if (log.isLevelEnabled('debug')) {
-      const { method } = request;
-      log.debug({ request: requestId, route, pod, method, status: response.statusCode, elapsedMs }, 'request');
+    const { status } = request;
+    metrics.request(route, pod, outcomeOf(status), elapsedMs / 1_000);
+    if (this.#logsRequests) {
+      log.debug({ request: request.id, route, pod, method: request.method, status, elapsedMs }, 'request');
     }
   }
 }
-
-/** A guild, or none: one pod's business either way. */
-type OneOwner = Extract<GuildOfRequest, { kind: 'guild' | 'none' }>;
-
-const routeOf = (guild: OneOwner): RouteKind => (guild.kind === 'guild' ? 'guild' : 'guildless');
-
-function guildIn(match: RouteMatch | null, request: IncomingMessage, url: string, query: number): GuildOfRequest {
-  if (match === null) return { kind: 'none' };
-  return guildOfRequest(match, {
-    query: query === -1 ? '' : url.slice(query + 1),
-    header: (name) => request.headers[name] as string | undefined,
-    json: () => null,
-  });
-}
-
-const wantsEvents = (request: IncomingMessage): boolean =>
-  request.headers.accept?.startsWith('text/event-stream') === true;

@@ -4,6 +4,7 @@ import type { Config } from '../config.ts';
 import type { AdminRoute, Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import { Gauge, type Registry } from '../observability/metrics.ts';
+import { SeldomLog } from '../observability/seldom-log.ts';
 import { gatewayUrl } from '../routing/gateway-url.ts';
 import { createRouteTable, DEFAULT_ROUTES } from '../routing/route-table.ts';
 import type { Topology } from '../routing/topology.ts';
@@ -64,31 +65,31 @@ export async function startHttpService({
         log,
       }),
   );
+  const seldomLog = new SeldomLog(log);
   const exchange = new Exchange({
-    ...{ upstreams, topology, metrics, log },
+    ...{ upstreams, topology, metrics, log: seldomLog },
     retries: new RetryBudget(config.retryBudgetPercent),
     retryBaseMs: config.retryBaseMs,
   });
   const bodies = new BodyReader(MAX_HELD_BODIES);
-  const standIns = new StandIns({ upstreams, metrics, log });
+  const standIns = new StandIns({ upstreams, metrics, log: seldomLog });
   const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs);
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const edge = new Edge({
-    ...{ config, exchange, bodies, upstreams, metrics, log },
+    ...{ config, exchange, bodies, upstreams, metrics, log, seldomLog },
     routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
     interactions: new InteractionEndpoint({
       config,
       exchange,
-      bodies,
       standIns,
       verifier,
       manifest: currentManifest,
       metrics,
-      log,
+      log: seldomLog,
     }),
-    webhooks: new WebhookEndpoints({ config, exchange, bodies, standIns, verifier, metrics, log }),
+    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, metrics, log: seldomLog }),
   });
   registerGauges(registry, upstreams);
   if (config.discordPublicKey === null)

@@ -1,6 +1,6 @@
 import type { GuildwayError } from '../errors.ts';
 import { type GatewayRequest, HEADER, INTERNAL_PATHS } from '../link/message.ts';
-import type { Logger } from '../observability/log.ts';
+import type { SeldomLog } from '../observability/seldom-log.ts';
 import type { Upstream } from './forward/upstream.ts';
 import type { HttpMetrics } from './metrics.ts';
 
@@ -36,9 +36,9 @@ const ATTEMPT_SHARE = 0.5;
 export class StandIns {
   readonly #upstreams: readonly Upstream[];
   readonly #metrics: HttpMetrics;
-  readonly #log: Logger;
+  readonly #log: SeldomLog;
 
-  constructor(options: { upstreams: readonly Upstream[]; metrics: HttpMetrics; log: Logger }) {
+  constructor(options: { upstreams: readonly Upstream[]; metrics: HttpMetrics; log: SeldomLog }) {
     this.#upstreams = options.upstreams;
     this.#metrics = options.metrics;
     this.#log = options.log;

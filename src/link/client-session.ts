@@ -81,7 +81,7 @@ export class ClientSession {
   }
 
   /** See {@link LinkClient.send}. */
-  send(request: GatewayRequest, timeoutMs: number, done: Done): number {
+  send(request: GatewayRequest, deadlineAt: number, done: Done): number {
     const writer = this.#connection.writer;
     if (this.#inFlight.size >= this.#options.maxInFlight || writer.backlog > MAX_BACKLOG) {
       done(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, false), null);
@@ -92,8 +92,9 @@ export class ClientSession {
       done(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', false), null);
       return 0;
     }
-    const id = this.#inFlight.add(timeoutMs, done);
-    writer.request(id, Math.max(0, Math.floor(timeoutMs)), head, request.headers.length + 2, request.body);
+    const id = this.#inFlight.add(deadlineAt, done);
+    const timeoutMs = Math.max(0, Math.floor(deadlineAt - performance.now()));
+    writer.request(id, timeoutMs, head, request.headers.length + 2, request.body);
     return id;
   }
 

@@ -96,12 +96,12 @@ export class LinkClient {
 
   /**
    * Sends a request, if the link is `ready`.
-   * @param timeoutMs how long the caller waits
+   * @param deadlineAt until when the caller waits, on the clock of `performance.now()`
    * @param done called exactly once; before this returns only when nothing was sent
    * @returns the request's id, for {@link cancel}
    */
-  send(request: GatewayRequest, timeoutMs: number, done: Done): number {
-    if (this.#session !== null) return this.#session.send(request, timeoutMs, done);
+  send(request: GatewayRequest, deadlineAt: number, done: Done): number {
+    if (this.#session !== null) return this.#session.send(request, deadlineAt, done);
     done(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, false), null);
     return 0;
   }
@@ -114,14 +114,14 @@ export class LinkClient {
 
   /** {@link connect} and {@link send} as one promise, for where a few microseconds do not matter. */
   async request(request: GatewayRequest, timeoutMs: number, signal?: AbortSignal): Promise<GatewayResponse> {
-    const start = performance.now();
+    const deadlineAt = performance.now() + timeoutMs;
     if ((await this.#within(this.connect(), timeoutMs)) === 'plain') {
       throw this.#error('LINK_UNAVAILABLE', 'the pod does not know the link', false);
     }
     if (signal?.aborted) throw this.#error('CANCELLED', 'the caller has gone away', false);
     return new Promise((resolve, reject) => {
       const abort = (): void => this.cancel(id);
-      const id = this.send(request, timeoutMs - (performance.now() - start), (error, response) => {
+      const id = this.send(request, deadlineAt, (error, response) => {
         signal?.removeEventListener('abort', abort);
         if (response !== null) resolve(response);
         else reject(error);

@@ -51,21 +51,21 @@ export interface Frame {
 }
 
 /** Method, target and headers as the one string that is sent. */
-export function requestHead(request: GatewayRequest): string {
-  const { headers } = request;
-  let head = `${request.method}\0${request.target}`;
-  for (let i = 0; i < headers.length; i++) head += `\0${headers[i]}`;
-  return head;
+export function requestHead({ method, target, headers }: GatewayRequest): string {
+  return headers.length === 0 ? `${method}\0${target}` : `${method}\0${target}\0${headers.join('\0')}`;
 }
 
-const NOT_LATIN1 = /[^\0-\xff]/;
+/**
+ * What no field value may contain (RFC 9110, 5.5), apart from the NUL bytes between the parts: above all CR and LF, which would
+ * begin another field or another response, and characters beyond latin-1, which could become one on the wire.
+ */
+const NOT_ALLOWED = /[^\0\t\x20-\x7e\x80-\xff]/;
 
 /** The headers of a response as one string. @throws GuildwayError LINK_PROTOCOL for what no header may contain */
 export function responseHead(headers: HeaderList): string {
   const head = headers.join('\0');
-  // A character beyond latin-1 would lose its high byte on the wire and could become a line feed.
-  if (NOT_LATIN1.test(head))
-    throw new GuildwayError('LINK_PROTOCOL', 'a response header has a character beyond latin-1');
+  if (NOT_ALLOWED.test(head))
+    throw new GuildwayError('LINK_PROTOCOL', 'a response header has a character that HTTP does not allow');
   return head;
 }
 
@@ -77,7 +77,9 @@ function headParts(bytes: Buffer, at: number, length: number, count: number): st
     if (length !== 0) throw malformed('a head without parts');
     return [];
   }
-  const parts = bytes.toString('latin1', at, at + length).split('\0');
+  const head = bytes.toString('latin1', at, at + length);
+  if (NOT_ALLOWED.test(head)) throw malformed('a character that HTTP does not allow');
+  const parts = head.split('\0');
   if (parts.length !== count) throw malformed('the number of parts is wrong');
   return parts;
 }

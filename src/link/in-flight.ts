@@ -53,8 +53,8 @@ export class InFlight {
     return this.#size;
   }
 
-  /** Adds a request and returns its id: not 0, and no other request in flight has it. The caller keeps to the capacity. */
-  add(timeoutMs: number, done: Done): number {
+  /** Adds a request with its deadline and returns its id: not 0, and no other request in flight has it. The caller keeps to the capacity. */
+  add(deadlineAt: number, done: Done): number {
     let id = this.#ids.last;
     do id = (id + 1) >>> 0;
     while (id === 0 || this.#doneOf[id & this.#mask] !== null);
@@ -62,7 +62,7 @@ export class InFlight {
     const slot = id & this.#mask;
     this.#idOf[slot] = id;
     this.#doneOf[slot] = done;
-    this.#deadlineOf[slot] = this.#now() + timeoutMs;
+    this.#deadlineOf[slot] = deadlineAt;
     this.#size++;
     this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
     return id;

@@ -267,7 +267,7 @@ for (const overlay of ['staging', 'production']) {
         );
         // Policies add up: a second one could open what the first one closes.
         assert.equal(policies.length, 1, component);
-        for (const { to, ports } of policies[0]?.spec.egress as Part[]) {
+        for (const { to, ports } of (policies[0] as Part).spec.egress as Part[]) {
           if (to === undefined) {
             assert.deepEqual([...new Set(ports.map(({ port }: Part) => port))], [53]);
             continue;

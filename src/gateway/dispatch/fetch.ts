@@ -138,7 +138,7 @@ function identityOf({ method, target, headers, body, guildId }: FetchDelivery): 
     return id === null ? null : stripeIdentity(id, whole);
   }
   const key = headerValue(headers, 'idempotency-key');
-  return key === undefined ? null : keyIdentity(guildId, key, method, target, whole);
+  return key === undefined ? null : keyIdentity(key, { guildId, method, target, headers, body: whole });
 }
 
 function stripeEventId(body: Buffer): string | null {

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import type { HeaderList } from '../../link/message.ts';
 import type { Identity } from '../store/ledger.ts';
 
 const HOUR_MS = 3_600_000;
@@ -32,14 +33,30 @@ export function stripeIdentity(id: string, body: Buffer): Identity {
   return { key: `stripe:${id}`, bodyHash: sha256(body), retentionMs: RETENTION_MS.stripe };
 }
 
-/** An `Idempotency-Key` of a request about a guild: the same key for another request is refused, so all of it is hashed. */
-export function keyIdentity(
-  guildId: string | null,
-  key: string,
-  method: string,
-  target: string,
-  body: Buffer,
-): Identity {
+/** What a caller is recognized by. */
+const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie']);
+
+export interface KeyedRequest {
+  readonly guildId: string | null;
+  readonly method: string;
+  /** Path and query. */
+  readonly target: string;
+  readonly headers: HeaderList;
+  readonly body: Buffer;
+}
+
+/**
+ * An `Idempotency-Key` of a request about a guild: the same key for another request is refused, so all of it is hashed.
+ *
+ * A recorded response is given without asking the bot, so a key counts for the caller who sent it: another caller's same key is
+ * another one. Key and credentials are hashed together, so that what is logged of an identity does not tell who they are.
+ */
+export function keyIdentity(key: string, { guildId, method, target, headers, body }: KeyedRequest): Identity {
+  const caller = headers.flatMap((name, i) => (i % 2 === 0 && CREDENTIALS.has(name) ? [name, headers[i + 1]] : []));
   const content = Buffer.concat([Buffer.from(`${method} ${target}\n`), body]);
-  return { key: `key:${guildId ?? ''}:${key}`, bodyHash: sha256(content), retentionMs: RETENTION_MS.key };
+  return {
+    key: `key:${guildId ?? ''}:${sha256(JSON.stringify([key, ...caller]))}`,
+    bodyHash: sha256(content),
+    retentionMs: RETENTION_MS.key,
+  };
 }

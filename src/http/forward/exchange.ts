@@ -2,7 +2,7 @@ import { GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
 import type { LinkClient } from '../../link/client.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
-import type { Logger } from '../../observability/log.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import type { Topology } from '../../routing/topology.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { blamesPod, mayTryAgain } from '../policy/retry.ts';
@@ -16,12 +16,10 @@ export interface ExchangeOptions {
   readonly retries: RetryBudget;
   readonly retryBaseMs: number;
   readonly metrics: HttpMetrics;
-  readonly log: Logger;
+  readonly log: SeldomLog;
 }
 
 const RETRY_CAP_MS = 500;
-/** A disagreement about owners concerns every request: it is logged this often at most. */
-const LOG_PAUSE_MS = 1_000;
 
 /** How an attempt ended that was made before {@link Exchange.#deliver} took over. */
 type First = { readonly failure: GuildwayError } | { readonly redirect: HeaderList } | null;
@@ -29,7 +27,6 @@ type First = { readonly failure: GuildwayError } | { readonly redirect: HeaderLi
 /** Sends requests to the gateway pods that own their guilds. Every request that leaves an HTTP pod for an owner passes here. */
 export class Exchange {
   readonly #options: ExchangeOptions;
-  #disagreedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -41,15 +38,18 @@ export class Exchange {
     return upstreams[topology.ownerOf(guildId)] as Upstream;
   }
 
+  /** {@link send} to the owner of a guild. @param guildId a valid guild id; null for what has no guild */
+  routeToGateway(guildId: string | null, path: string, init: RouteInit): Call {
+    return this.send(this.ownerOf(guildId), path, init);
+  }
+
   /**
-   * Sends a request to the pod that owns a guild: over the link where the pod knows it, else over plain HTTP; again where that is
+   * Sends a request to the pod that owns its guild: over the link where the pod knows it, else over plain HTTP; again where that is
    * safe, until the deadline; to the pod that a 421 names, once.
-   * @param guildId a valid guild id; null for what has no guild
    * @param path path and query, as the gateway pod is to see them
    * @returns the call, to be cancelled when its caller goes away
    */
-  routeToGateway(guildId: string | null, path: string, init: RouteInit): Call {
-    const owner = this.ownerOf(guildId);
+  send(owner: Upstream, path: string, init: RouteInit): Call {
     const { link, breaker } = owner;
     const call = new Call(path, init);
     this.#options.retries.earn();
@@ -59,7 +59,7 @@ export class Exchange {
     }
     // The way of most requests: one callback and no promise, timer or signal. What does not go smoothly goes the other way.
     call.link = link;
-    call.linkId = link.send(call, init.deadlineAt - performance.now(), (failure, response) => {
+    call.linkId = link.send(call, init.deadlineAt, (failure, response) => {
       call.link = null;
       if (failure !== null) {
         if (blamesPod(failure.code)) breaker.failed();
@@ -133,7 +133,7 @@ export class Exchange {
       throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
     const timeoutMs = init.deadlineAt - performance.now();
     try {
-      const outcome = linked ? await overLink(pod, call, timeoutMs) : await init.overPlain(pod, call.target, timeoutMs);
+      const outcome = linked ? await overLink(pod, call) : await init.overPlain(pod, call.target, timeoutMs);
       pod.breaker.succeeded();
       return outcome;
     } catch (error) {
@@ -148,12 +148,12 @@ export class Exchange {
    * @throws GuildwayError TOPOLOGY_MISMATCH: nothing was done, and an operator must look at it
    */
   async #follow(owner: Upstream, call: Call, redirect: HeaderList) {
-    const { upstreams, topology } = this.#options;
+    const { upstreams, topology, log } = this.#options;
     const named = Number(headerValue(redirect, HEADER.owner) ?? Number.NaN);
     const next = upstreams[named];
     const ours = `${topology.fingerprint} epoch ${topology.epoch}`;
     const theirs = theirTopology(owner, headerValue(redirect, HEADER.epoch));
-    this.#logDisagreement({ pod: owner.ordinal, named, ours, theirs });
+    log.warn({ pod: owner.ordinal, named, ours, theirs }, 'a pod says that it is not the owner of a guild');
     if (next !== undefined && next !== owner) {
       const second = await this.#attempt(next, call);
       if ('done' in second) return { pod: next, response: second.done };
@@ -164,19 +164,12 @@ export class Exchange {
       false,
     );
   }
-
-  #logDisagreement(facts: Record<string, unknown>): void {
-    const now = performance.now();
-    if (now - this.#disagreedAt < LOG_PAUSE_MS) return;
-    this.#disagreedAt = now;
-    this.#options.log.warn(facts, 'a pod says that it is not the owner of a guild');
-  }
 }
 
-function overLink(pod: Upstream, call: Call, timeoutMs: number): Promise<Outcome> {
+function overLink(pod: Upstream, call: Call): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     call.link = pod.link as LinkClient;
-    call.linkId = call.link.send(call, timeoutMs, (error, response) => {
+    call.linkId = call.link.send(call, call.init.deadlineAt, (error, response) => {
       call.link = null;
       if (response === null) reject(error);
       else resolve(response.status === 421 ? { redirect: response.headers } : { done: response });

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
-import { declaredLength } from '../body.ts';
+import { bodyTooLarge } from '../body.ts';
 import { responseHeaders } from '../headers.ts';
 import type { Outcome } from './call.ts';
 import type { PlainAttempt, Upstream } from './upstream.ts';
@@ -15,7 +15,7 @@ async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<
   let length = 0;
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
-    if (length > limit) throw new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
+    if (length > limit) throw bodyTooLarge(limit);
     yield chunk;
   }
 }
@@ -29,18 +29,19 @@ export async function forwardStream(options: {
   upstream: Upstream;
   request: IncomingMessage;
   response: ServerResponse;
-  /** The body, where it has been read already; null: it streams, if there is one, and is sent once at most. */
+  /** The body, where it has been read already. */
   body: Buffer | null;
+  /** It has a body that streams, and is sent once at most. */
+  streams: boolean;
   headers: HeaderList;
   maxBodyBytes: number;
   timeoutMs: number;
   httpPod: string;
   requestId: string;
 }): Promise<Outcome> {
-  const { upstream, request, response, timeoutMs } = options;
+  const { upstream, request, response, streams, timeoutMs } = options;
   const method = request.method as 'GET';
   const target = request.url as string;
-  const streams = options.body === null && declaredLength(request) !== 0;
   const attempt: PlainAttempt = { begun: false };
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
@@ -66,7 +67,6 @@ export async function forwardStream(options: {
     });
     clearTimeout(timer);
     request.off('end', startTimer);
-    upstream.breaker.succeeded();
     const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part, i) =>
       i % 2 === 0 ? part.toString('latin1').toLowerCase() : part.toString('latin1'),
     );
@@ -74,6 +74,13 @@ export async function forwardStream(options: {
       await upstreamResponse.body.dump();
       return { redirect: raw };
     }
+    // What has begun to stream is gone: its sender gets the refusal, and knows that nothing was done.
+    if (!streams && headerValue(raw, HEADER.refusal) !== undefined) {
+      await upstreamResponse.body.dump();
+      upstream.throwRefusal(upstreamResponse.statusCode, raw);
+    }
+    // Now, and not when a stream ends that may last for hours.
+    upstream.breaker.succeeded();
     const list = responseHeaders(raw);
     const length = headerValue(raw, 'content-length');
     if (length !== undefined && upstreamResponse.statusCode !== 204) list.push('content-length', length);

@@ -3,7 +3,8 @@ import { DecoratorHandler, type Dispatcher, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
+import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import type { Breaker } from '../policy/breaker.ts';
 import { Reachability } from './reachability.ts';
 
@@ -131,10 +132,11 @@ export class Upstream {
   async request(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
     const deadlineAt = performance.now() + timeoutMs;
     const kind = await this.connect(timeoutMs);
-    const leftMs = deadlineAt - performance.now();
-    if (kind === 'plain') return this.plainRequest(request, leftMs);
+    if (kind === 'plain') return this.plainRequest(request, deadlineAt - performance.now());
     return new Promise((resolve, reject) => {
-      this.link?.send(request, leftMs, (error, response) => (response === null ? reject(error) : resolve(response)));
+      this.link?.send(request, deadlineAt, (error, response) =>
+        response === null ? reject(error) : resolve(response),
+      );
     });
   }
 
@@ -154,10 +156,23 @@ export class Upstream {
       const list = (response.headers as unknown as (string | Buffer)[]).map((part, i) =>
         i % 2 === 0 ? String(part).toLowerCase() : part.toString('latin1'),
       );
-      return { status: response.statusCode, headers: list, body: Buffer.from(await response.body.arrayBuffer()) };
+      const answer = { status: response.statusCode, headers: list, body: await readWhole(response.body) };
+      this.throwRefusal(answer.status, list);
+      return answer;
     } catch (cause) {
-      throw this.plainError(cause, attempt);
+      throw cause instanceof GuildwayError ? cause : this.plainError(cause, attempt);
     }
+  }
+
+  /**
+   * Throws if a pod of ours says that it has done nothing with a request: it is not the pod that was dialled, is shutting down, or
+   * does not know the caller. That is no answer to the request but a pod that is not there.
+   * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
+   */
+  throwRefusal(status: number, headers: HeaderList): void {
+    const why = headerValue(headers, HEADER.refusal);
+    if (why === undefined) return;
+    throw this.error(status === 503 ? 'LINK_UNAVAILABLE' : 'LINK_REFUSED', why, false);
   }
 
   /** Says of a failure of plain HTTP whether the request can have reached the pod. */
@@ -179,4 +194,17 @@ export class Upstream {
     this.#reachability.close();
     await this.plain.destroy();
   }
+}
+
+/** Reads a response that is to be held whole. @throws Error when it is larger than the link would carry */
+async function readWhole(body: AsyncIterable<Buffer>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    // Leaving the loop destroys the stream, and with it what has not been read.
+    if (length > MAX_RESPONSE_BODY) throw new Error(`the response is larger than ${MAX_RESPONSE_BODY} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, length);
 }

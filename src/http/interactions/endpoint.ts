@@ -1,11 +1,10 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { BotManifest } from '../../bot/types.ts';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
-import type { Logger } from '../../observability/log.ts';
+import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
-import type { BodyReader } from '../body.ts';
+import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
 import { requestHeaders } from '../headers.ts';
@@ -18,13 +17,12 @@ import type { SignatureVerifier } from './verify.ts';
 export interface InteractionEndpointOptions {
   readonly config: Config;
   readonly exchange: Exchange;
-  readonly bodies: BodyReader;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
   /** The bot's manifest, or what a pod's handshake said of it. */
   readonly manifest: () => BotManifest;
   readonly metrics: HttpMetrics;
-  readonly log: Logger;
+  readonly log: SeldomLog;
 }
 
 /** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
@@ -44,56 +42,54 @@ export class InteractionEndpoint {
   }
 
   /** @returns the ordinal of the pod that answered, or null */
-  async handle(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<number | null> {
+  async handle(request: EdgeRequest): Promise<number | null> {
     const { config, verifier, metrics, log } = this.#options;
     const deadlineAt = performance.now() + config.interactionBudgetMs;
-    if (!verifier.plausible(request.headers)) {
-      sendError(response, 401, 'invalid request signature');
+    const claim = verifier.claimOf(request.fields);
+    if (claim === null) {
+      sendError(request, 401, 'invalid request signature');
       return null;
     }
     let body: Buffer;
     try {
-      body = await this.#options.bodies.read(request, response, MAX_BODY);
+      body = await request.readBody(MAX_BODY);
     } catch (error) {
-      refuseBody(response, error as GuildwayError);
+      refuseBody(request, error as GuildwayError);
       return null;
     }
-    if (!verifier.verify(request.headers, body)) {
-      sendError(response, 401, 'invalid request signature');
+    if (!verifier.verify(claim, body)) {
+      sendError(request, 401, 'invalid request signature');
       return null;
     }
     const interaction = parse(body);
     if (interaction === null) {
       metrics.interaction('invalid');
-      log.warn({ request: requestId }, 'a signed body is not an interaction');
-      sendError(response, 400, 'not an interaction');
+      log.warn({ request: request.id }, 'a signed body is not an interaction');
+      sendError(request, 400, 'not an interaction');
       return null;
     }
     if (interaction.type === INTERACTION.ping) {
-      sendJson(response, 200, { type: 1 });
+      sendJson(request, 200, { type: 1 });
       return null;
     }
-    return this.#route(interaction, body, request, response, requestId, deadlineAt);
+    return this.#route(interaction, body, request, deadlineAt);
   }
 
   async #route(
     interaction: Interaction,
     body: Buffer,
-    incoming: IncomingMessage,
-    response: ServerResponse,
-    requestId: string,
+    incoming: EdgeRequest,
     deadlineAt: number,
   ): Promise<number | null> {
     const { config, exchange, metrics } = this.#options;
     const guildId = interaction.guild_id ?? null;
-    const request: GatewayRequest = {
-      method: 'POST',
-      target: INTERACTIONS_PATH,
-      // With the signature: a server that is not one of our pods verifies it again.
-      headers: [...requestHeaders(incoming, incoming.socket.remoteAddress ?? ''), HEADER.requestId, requestId],
-      body,
-    };
+    // With the signature: a server that is not one of our pods verifies it again.
+    const headers = requestHeaders(incoming.fields, incoming.address);
+    headers.push(HEADER.requestId, incoming.id);
+    const request: GatewayRequest = { method: 'POST', target: INTERACTIONS_PATH, headers, body };
     let failure: GuildwayError | undefined;
+    // An owner that failed may have done part of it first.
+    let sent = true;
     try {
       const { response: answer, pod } = await ask(exchange, guildId, request, {
         deadlineAt: deadlineAt - config.standInReserveMs,
@@ -102,15 +98,15 @@ export class InteractionEndpoint {
       });
       if (answer.status < 500) {
         metrics.interaction('answered');
-        sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
+        sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
+      sent = headerValue(answer.headers, HEADER.refusal) === undefined;
     } catch (error) {
       failure = error as GuildwayError;
+      sent = failure.facts?.sent !== false;
     }
-    // An owner that failed may have done part of it first.
-    const sent = failure === undefined || failure.facts?.sent !== false;
-    return this.#away(interaction, request, guildId, response, requestId, deadlineAt, sent, failure);
+    return this.#away(interaction, request, guildId, incoming, deadlineAt, sent, failure);
   }
 
   /** The owner has not answered: keeps the interaction where it can be kept, and says what is true. */
@@ -118,18 +114,17 @@ export class InteractionEndpoint {
     interaction: Interaction,
     request: GatewayRequest,
     guildId: string | null,
-    response: ServerResponse,
-    requestId: string,
+    incoming: EdgeRequest,
     deadlineAt: number,
     sent: boolean,
     error?: unknown,
   ): Promise<null> {
-    const { exchange, standIns, metrics, log } = this.#options;
+    const { config, exchange, standIns, metrics, log } = this.#options;
     const owner = exchange.ownerOf(guildId).ordinal;
-    const facts = { guild: guildId, pod: owner, interaction: interaction.id, request: requestId, err: error };
+    const facts = { guild: guildId, pod: owner, interaction: interaction.id, request: incoming.id, err: error };
     const answer = (outcome: InteractionOutcome, value: unknown): null => {
       metrics.interaction(outcome);
-      sendJson(response, 200, value, [HEADER.httpPod, this.#options.config.name, HEADER.requestId, requestId]);
+      sendJson(incoming, 200, value, [HEADER.httpPod, config.name]);
       return null;
     };
     if (interaction.type === INTERACTION.autocomplete) return answer('refused', NO_CHOICES);
@@ -156,13 +151,13 @@ export class InteractionEndpoint {
       if (keeping.kind === 'conflict') {
         log.warn(facts, 'refused: the same interaction id with another body');
         metrics.interaction('invalid');
-        sendError(response, 409, 'this interaction id was used with another body', [HEADER.requestId, requestId]);
+        sendError(incoming, 409, 'this interaction id was used with another body');
         return null;
       }
       maybe ||= keeping.kind === 'unknown';
     }
     log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not kept');
-    return maybe ? answer('unknown', unknown(requestId)) : answer('refused', refused(requestId));
+    return maybe ? answer('unknown', unknown(incoming.id)) : answer('refused', refused(incoming.id));
   }
 }
 

@@ -1,5 +1,6 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { createRequire } from 'node:module';
+import type { HeaderList } from '../../link/message.ts';
+import { fieldValue } from '../headers.ts';
 
 interface Sodium {
   crypto_sign_verify_detached(signature: Buffer, message: Buffer, publicKey: Buffer): boolean;
@@ -18,6 +19,12 @@ export function verifyEd25519(signature: string, message: Buffer, publicKey: Buf
   return sodium.crypto_sign_verify_detached(bytes, message, publicKey);
 }
 
+/** A signature in its two headers, both of the right form. */
+export interface SignatureClaim {
+  readonly signature: string;
+  readonly timestamp: string;
+}
+
 /** Verifies what Discord signed: Ed25519 over the timestamp header and the raw body. */
 export class SignatureVerifier {
   readonly #publicKey: Buffer | null;
@@ -34,24 +41,24 @@ export class SignatureVerifier {
     this.#now = now;
   }
 
-  /** Whether the headers can be right at all: cheap, and done before a body is read. */
-  plausible(headers: IncomingHttpHeaders): boolean {
-    const signature = headers['x-signature-ed25519'];
-    const timestamp = headers['x-signature-timestamp'];
+  /** The signature that a request claims to have, or null for what cannot be one: cheap, and looked at before a body is read. */
+  claimOf(fields: HeaderList): SignatureClaim | null {
     // A header that was sent twice is joined by a comma, which neither form allows.
-    if (typeof signature !== 'string' || !/^[0-9a-fA-F]{128}$/.test(signature)) return false;
-    if (typeof timestamp !== 'string' || !/^[0-9]{1,15}$/.test(timestamp)) return false;
-    if (this.#publicKey === null) return false;
-    return this.#maxAgeMs === 0 || Math.abs(this.#now() - Number(timestamp) * 1_000) <= this.#maxAgeMs;
+    const signature = fieldValue(fields, 'x-signature-ed25519');
+    const timestamp = fieldValue(fields, 'x-signature-timestamp');
+    if (signature === undefined || !/^[0-9a-fA-F]{128}$/.test(signature)) return null;
+    if (timestamp === undefined || !/^[0-9]{1,15}$/.test(timestamp)) return null;
+    if (this.#publicKey === null) return null;
+    if (this.#maxAgeMs !== 0 && Math.abs(this.#now() - Number(timestamp) * 1_000) > this.#maxAgeMs) return null;
+    return { signature, timestamp };
   }
 
-  /** Verifies the signature of a body whose headers are {@link plausible}. Never throws. */
-  verify(headers: IncomingHttpHeaders, body: Buffer): boolean {
-    if (this.#publicKey === null || !this.plausible(headers)) return false;
-    const timestamp = headers['x-signature-timestamp'] as string;
+  /** Whether a body has the signature that was claimed for it. Never throws. */
+  verify({ signature, timestamp }: SignatureClaim, body: Buffer): boolean {
+    if (this.#publicKey === null) return false;
     const message = Buffer.allocUnsafe(timestamp.length + body.length);
     message.write(timestamp, 0, 'latin1');
     body.copy(message, timestamp.length);
-    return verifyEd25519(headers['x-signature-ed25519'] as string, message, this.#publicKey);
+    return verifyEd25519(signature, message, this.#publicKey);
   }
 }

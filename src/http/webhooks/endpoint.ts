@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
-import type { Logger } from '../../observability/log.ts';
+import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import {
   EVENT_WEBHOOKS_ROUTE,
   type GuildOfRequest,
   guildOfRequest,
   type RouteMatch,
 } from '../../routing/route-table.ts';
-import type { BodyReader } from '../body.ts';
+import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
-import { requestHeaders } from '../headers.ts';
+import { fieldValue, requestHeaders } from '../headers.ts';
 import type { SignatureVerifier } from '../interactions/verify.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
@@ -23,12 +22,13 @@ import { STRIPE_PATH, verifyStripe } from './stripe.ts';
 export interface WebhookEndpointsOptions {
   readonly config: Config;
   readonly exchange: Exchange;
-  readonly bodies: BodyReader;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
   readonly metrics: HttpMetrics;
-  readonly log: Logger;
+  readonly log: SeldomLog;
 }
+
+const EMPTY = Buffer.alloc(0);
 
 export const EVENTS_PATH = '/webhooks/discord-events';
 
@@ -46,31 +46,32 @@ export class WebhookEndpoints {
   }
 
   /** `POST /webhooks/discord-events`. @returns the ordinal of the pod that answered, or null */
-  async discordEvent(request: IncomingMessage, response: ServerResponse, requestId: string): Promise<number | null> {
+  async discordEvent(request: EdgeRequest): Promise<number | null> {
     const { verifier, config } = this.#options;
-    if (!verifier.plausible(request.headers)) {
-      sendError(response, 401, 'invalid request signature');
+    const claim = verifier.claimOf(request.fields);
+    if (claim === null) {
+      sendError(request, 401, 'invalid request signature');
       return null;
     }
-    const body = await this.#read(request, response);
+    const body = await this.#read(request);
     if (body === null) return null;
-    if (!verifier.verify(request.headers, body)) {
-      sendError(response, 401, 'invalid request signature');
+    if (!verifier.verify(claim, body)) {
+      sendError(request, 401, 'invalid request signature');
       return null;
     }
     const payload = parseObject(body);
     if (payload === null) {
-      sendError(response, 400, 'not an event');
+      sendError(request, 400, 'not an event');
       return null;
     }
     if (payload.type === 0) {
-      response.writeHead(204).end();
+      request.respond(204, [HEADER.requestId, request.id], EMPTY);
       return null;
     }
     const match = { rule: EVENT_WEBHOOKS_ROUTE, guildSegment: null };
     const guild = guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
     if (guild.kind === 'invalid') {
-      sendError(response, 400, `${JSON.stringify(guild.value)} is not a guild id`);
+      sendError(request, 400, `${JSON.stringify(guild.value)} is not a guild id`);
       return null;
     }
     const guildId = guild.kind === 'guild' ? guild.guildId : null;
@@ -80,31 +81,25 @@ export class WebhookEndpoints {
       request: {
         method: 'POST',
         target: EVENTS_PATH,
-        headers: ['content-type', 'application/json', HEADER.requestId, requestId],
+        headers: ['content-type', 'application/json', HEADER.requestId, request.id],
         body,
       },
-      response,
-      requestId,
+      incoming: request,
       // Discord waits as long for this as for the answer to an interaction.
       budgetMs: config.interactionBudgetMs,
       keep: true,
-      acknowledge: () => response.writeHead(204, [HEADER.requestId, requestId]).end(),
+      acknowledge: () => request.respond(204, [HEADER.requestId, request.id], EMPTY),
     });
   }
 
   /** `POST /webhooks/stripe`: the guild is in the event's metadata. @returns the ordinal of the pod that answered, or null */
-  async stripe(
-    request: IncomingMessage,
-    response: ServerResponse,
-    match: RouteMatch,
-    requestId: string,
-  ): Promise<number | null> {
+  async stripe(request: EdgeRequest, match: RouteMatch): Promise<number | null> {
     const { config } = this.#options;
-    const body = await this.#read(request, response);
+    const body = await this.#read(request);
     if (body === null) return null;
     const secret = config.stripeWebhookSecret;
-    if (secret !== null && !verifyStripe(secret, request.headers['stripe-signature'], body)) {
-      sendError(response, 400, 'invalid Stripe signature');
+    if (secret !== null && !verifyStripe(secret, fieldValue(request.fields, 'stripe-signature'), body)) {
+      sendError(request, 400, 'invalid Stripe signature');
       return null;
     }
     const payload = parseObject(body);
@@ -114,7 +109,7 @@ export class WebhookEndpoints {
         : guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
     if (payload === null || guild.kind === 'invalid') {
       sendError(
-        response,
+        request,
         400,
         payload === null
           ? 'not a Stripe event'
@@ -127,16 +122,15 @@ export class WebhookEndpoints {
       identity: `stripe:${typeof payload.id === 'string' ? payload.id.slice(0, 200) : createHash('sha256').update(body).digest('hex')}`,
       request: {
         method: 'POST',
-        target: request.url as string,
-        headers: [...requestHeaders(request, request.socket.remoteAddress ?? ''), HEADER.requestId, requestId],
+        target: request.url,
+        headers: [...requestHeaders(request.fields, request.address), HEADER.requestId, request.id],
         body,
       },
-      response,
-      requestId,
+      incoming: request,
       budgetMs: config.requestTimeoutMs,
       // Unverified, anybody could fill the disk.
       keep: secret !== null,
-      acknowledge: () => sendJson(response, 200, { received: true }, [HEADER.requestId, requestId]),
+      acknowledge: () => sendJson(request, 200, { received: true }),
     });
   }
 
@@ -144,14 +138,13 @@ export class WebhookEndpoints {
     guildId: string | null;
     identity: string;
     request: GatewayRequest;
-    response: ServerResponse;
-    requestId: string;
+    incoming: EdgeRequest;
     budgetMs: number;
     keep: boolean;
     acknowledge: () => void;
   }): Promise<number | null> {
     const { config, exchange, standIns, log } = this.#options;
-    const { guildId, identity, request, response, requestId } = delivery;
+    const { guildId, identity, request, incoming } = delivery;
     const deadlineAt = performance.now() + delivery.budgetMs;
     const ownerUntil = deadlineAt - Math.min(config.standInReserveMs, delivery.budgetMs / 2);
     const owner = exchange.ownerOf(guildId);
@@ -162,14 +155,15 @@ export class WebhookEndpoints {
         repeatable: 'at-our-pods',
       });
       if (answer.status < 500) {
-        sendAnswer(response, answer, { pod, httpPod: config.name, requestId });
+        sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
-      log.warn({ guild: guildId, pod, status: answer.status, request: requestId }, 'a webhook failed at its owner');
+      sent = headerValue(answer.headers, HEADER.refusal) === undefined;
+      log.warn({ guild: guildId, pod, status: answer.status, request: incoming.id }, 'a webhook failed at its owner');
     } catch (error) {
       sent = (error as GuildwayError).facts?.sent !== false;
       log.warn(
-        { guild: guildId, pod: owner.ordinal, request: requestId, err: error as GuildwayError },
+        { guild: guildId, pod: owner.ordinal, request: incoming.id, err: error as GuildwayError },
         'owner away: webhook',
       );
     }
@@ -184,20 +178,15 @@ export class WebhookEndpoints {
         return null;
       }
     }
-    sendError(response, 503, 'the owner of this guild is away; send it again', [
-      'retry-after',
-      '5',
-      HEADER.requestId,
-      requestId,
-    ]);
+    sendError(incoming, 503, 'the owner of this guild is away; send it again', ['retry-after', '5']);
     return null;
   }
 
-  async #read(request: IncomingMessage, response: ServerResponse): Promise<Buffer | null> {
+  async #read(request: EdgeRequest): Promise<Buffer | null> {
     try {
-      return await this.#options.bodies.read(request, response, MAX_BODY);
+      return await request.readBody(MAX_BODY);
     } catch (error) {
-      refuseBody(response, error as GuildwayError);
+      refuseBody(request, error as GuildwayError);
       return null;
     }
   }

@@ -1,0 +1,214 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import type { BodyReader } from '../body.ts';
+import type { EdgeRequest } from '../edge-request.ts';
+import { type LaneConnection, LaneRequest } from './lane-request.ts';
+import { RequestParser } from './parser.ts';
+
+export interface LaneOptions {
+  readonly bodies: BodyReader;
+  readonly maxHeaderBytes: number;
+  /** How long a connection may be idle between requests, and how long before its first one. */
+  readonly keepAliveMs: number;
+  readonly firstRequestMs: number;
+  readonly newRequestId: () => string;
+  /** Serves a request, or leaves it to Node's server by returning false. */
+  readonly serve: (request: EdgeRequest) => boolean;
+}
+
+/** Bodies up to this size go out as one string with their head: one write instead of two. */
+const ONE_WRITE = 2 * 1024;
+/** In this many steps the shorter limit is counted: a connection is closed after its limit, and at most one step later. */
+const STEPS = 8;
+
+/**
+ * The first to read from client connections. As long as what comes on one are whole requests, one at a time, it serves them
+ * without the streams, objects and timers that `node:http` has for requests of every kind: half of what it costs to say hello.
+ * Whatever else comes, the connection is Node's from there on, beginning with that chunk. The parser is Node's either way.
+ */
+export class Lane {
+  readonly #options: LaneOptions;
+  readonly #parser: RequestParser;
+  readonly #toNode: (socket: Socket) => void;
+  readonly #connections = new Set<Connection>();
+  #draining = false;
+  /** Counts the looks at idle connections. */
+  #look = 0;
+  #secondOfDate = 0;
+  #lastLines = '';
+
+  /** Puts a lane in front of a server; null where Node's parser cannot be had, and everything goes the server's way. */
+  static inFrontOf(server: Server, options: LaneOptions): Lane | null {
+    const parser = RequestParser.create(options.maxHeaderBytes);
+    const [listener] = server.listeners('connection') as ((socket: Socket) => void)[];
+    if (parser === null || listener === undefined) return null;
+    return new Lane(server, listener, parser, options);
+  }
+
+  private constructor(server: Server, listener: (socket: Socket) => void, parser: RequestParser, options: LaneOptions) {
+    this.#options = options;
+    this.#parser = parser;
+    // An HTTP server serves what its own 'connection' listener is given.
+    server.off('connection', listener);
+    this.#toNode = (socket) => listener.call(server, socket);
+    server.on('connection', (socket: Socket) => this.#take(socket));
+    const stepMs = Math.max(1, Math.min(options.keepAliveMs, options.firstRequestMs) / STEPS);
+    const timer = setInterval(() => this.#closeIdle(stepMs), stepMs).unref();
+    server.once('close', () => clearInterval(timer));
+  }
+
+  /** From now on every response closes its connection. */
+  drain(): void {
+    this.#draining = true;
+    this.#secondOfDate = 0;
+  }
+
+  /** Closes the connections on which no request is under way. */
+  closeIdleConnections(): void {
+    for (const connection of this.#connections) if (connection.idle) connection.close();
+  }
+
+  #take(socket: Socket): void {
+    const { bodies, newRequestId, serve } = this.#options;
+    const connection: Connection = new Connection(socket, this.#look, {
+      serve: (chunk) => {
+        const whole = this.#parser.parse(chunk);
+        if (whole === null) return null;
+        const request = new LaneRequest(whole, newRequestId(), connection, bodies);
+        return serve(request) ? request : null;
+      },
+      look: () => this.#look,
+      lastLines: () => this.#linesNow(),
+      closes: () => this.#draining,
+      gone: () => this.#connections.delete(connection),
+      toNode: (chunk) => {
+        this.#connections.delete(connection);
+        socket.pause();
+        socket.unshift(chunk);
+        this.#toNode(socket);
+        socket.resume();
+      },
+    });
+    this.#connections.add(connection);
+  }
+
+  #closeIdle(stepMs: number): void {
+    const { keepAliveMs, firstRequestMs } = this.#options;
+    this.#look++;
+    for (const connection of this.#connections) {
+      if (!connection.idle) continue;
+      const limitMs = connection.used ? keepAliveMs : firstRequestMs;
+      if ((this.#look - connection.idleSince - 1) * stepMs >= limitMs) connection.close();
+    }
+  }
+
+  /** What ends the head of every response, as Node's server writes it. */
+  #linesNow(): string {
+    const now = Date.now();
+    if (now - this.#secondOfDate >= 1_000) {
+      this.#secondOfDate = now - (now % 1_000);
+      const keepAlive = `keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#options.keepAliveMs / 1_000)}`;
+      const connection = this.#draining ? 'close' : keepAlive;
+      this.#lastLines = `date: ${new Date(now).toUTCString()}\r\nconnection: ${connection}\r\n\r\n`;
+    }
+    return this.#lastLines;
+  }
+}
+
+/** What a connection needs of the lane. */
+interface LaneSide {
+  serve(chunk: Buffer): LaneRequest | null;
+  look(): number;
+  lastLines(): string;
+  closes(): boolean;
+  gone(): void;
+  toNode(chunk: Buffer): void;
+}
+
+class Connection implements LaneConnection {
+  readonly address: string;
+  /** Whether it has had a request. */
+  used = false;
+  /** The lane's look at which it began to be idle. */
+  idleSince: number;
+  readonly #socket: Socket;
+  readonly #lane: LaneSide;
+  #request: LaneRequest | null = null;
+  /** A request is being served: set before there is one, for it may be answered at once. */
+  #serving = false;
+  #closing = false;
+  /** What came while a request was being served. */
+  #early: Buffer | null = null;
+  readonly #onData = (chunk: Buffer): void => this.#read(chunk);
+  readonly #onEnd = (): void => this.close();
+  readonly #onClose = (): void => {
+    this.#lane.gone();
+    this.#request?.gone();
+  };
+  readonly #onError = (): void => this.close();
+
+  constructor(socket: Socket, look: number, lane: LaneSide) {
+    this.#socket = socket;
+    this.address = socket.remoteAddress ?? '';
+    this.idleSince = look;
+    this.#lane = lane;
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
+  }
+
+  get idle(): boolean {
+    return !this.#serving && !this.#closing;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  respond(head: string, body: Buffer): void {
+    this.#serving = false;
+    this.#request = null;
+    this.idleSince = this.#lane.look();
+    const socket = this.#socket;
+    const closes = this.#lane.closes();
+    const whole = head + this.#lane.lastLines();
+    if (body.length <= ONE_WRITE) socket.write(whole + body.toString('latin1'), 'latin1');
+    else {
+      socket.cork();
+      socket.write(whole, 'latin1');
+      socket.write(body);
+      socket.uncork();
+    }
+    if (closes) {
+      this.#closing = true;
+      socket.end();
+    } else if (this.#early !== null) this.#leaveWith(this.#early);
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#closing) return;
+    if (this.#serving) {
+      // A client that does not wait for its answers: the rest of its requests are Node's.
+      this.#early = this.#early === null ? chunk : Buffer.concat([this.#early, chunk]);
+      this.#socket.pause();
+      return;
+    }
+    this.used = true;
+    // Who does not read what was written gets nothing more until it has: Node knows how.
+    if (this.#socket.writableLength === 0) {
+      this.#serving = true;
+      const request = this.#lane.serve(chunk);
+      if (request !== null) {
+        if (this.#serving) this.#request = request;
+        return;
+      }
+      this.#serving = false;
+    }
+    this.#leaveWith(chunk);
+  }
+
+  #leaveWith(chunk: Buffer): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
+    this.#lane.toNode(chunk);
+  }
+}
