@@ -133,9 +133,11 @@ function drain(edge: Edge, limitMs: number): Promise<void> {
   edge.drain();
   return new Promise((resolve) => {
     let lingered: NodeJS.Timeout;
+    // Not in the timer itself: in a busy process it may be due before what has long arrived is read, and would cut a request off.
+    const closeIdle = (): NodeJS.Immediate => setImmediate(() => edge.closeIdleConnections());
     const linger = setTimeout(() => {
-      edge.closeIdleConnections();
-      lingered = setInterval(() => edge.closeIdleConnections(), LINGER_MS / 10);
+      closeIdle();
+      lingered = setInterval(closeIdle, LINGER_MS / 10);
     }, LINGER_MS);
     const limit = setTimeout(() => edge.closeConnections(), limitMs);
     // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.

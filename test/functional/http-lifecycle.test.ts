@@ -165,3 +165,29 @@ test('metrics count what happened, in a form that Prometheus reads', async () =>
     assert.ok(text.includes(`${line}\n`), line);
   }
 });
+
+test('a request that has arrived is answered, also when the pod is too busy to read it before idle connections are ended', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret } });
+  await using _pod = await startLinkPod(http, 0, async () => ({ status: 200, headers: [], body: Buffer.from('done') }));
+  await until('the link is up', () => http.service.readiness().reasons.length === 0);
+  const socket = connect(http.port, '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk) => {
+    received += chunk;
+  });
+  // A reset is what the test is about; it shows in what was received.
+  socket.on('error', () => {});
+  socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  await until('it is answered', () => received.endsWith('done'));
+  received = '';
+  const closed = once(socket, 'close');
+  const draining = http.service.drain();
+  // After an immediate the event loop looks at its timers, and then at its sockets.
+  await new Promise((resolve) => setImmediate(resolve));
+  socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
+  // Longer than idle connections are given: their timer is due before anything is read.
+  const busyUntil = performance.now() + 1_200;
+  while (performance.now() < busyUntil);
+  await Promise.all([closed, draining]);
+  assert.match(received, /connection: close.*done$/is);
+});
