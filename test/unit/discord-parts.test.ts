@@ -4,7 +4,7 @@ import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { Registry } from 'prom-client';
 import { isSame, registration } from '../../src/gateway/discord/commands.ts';
 import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
-import { guildOfDispatch } from '../../src/gateway/discord/guilds.ts';
+import { guildOfDispatch, OwnedGuilds } from '../../src/gateway/discord/guilds.ts';
 import { createSessionMetrics } from '../../src/gateway/discord/metrics.ts';
 import { restShare } from '../../src/gateway/discord/rest.ts';
 import { ShardSessions } from '../../src/gateway/discord/sessions.ts';
@@ -82,7 +82,8 @@ test('a command that Discord spells out differently is the same; one with a chan
 });
 
 test('room that comes while a session is being left lets no event overtake the one that was not taken', async () => {
-  const sessions = new ShardSessions(new MemorySessions());
+  const store = new MemorySessions();
+  const sessions = new ShardSessions(store);
   sessions.start({ shardId: 0, shardCount: 1, sessionId: 's', sequence: 0, resumeURL: 'ws://localhost' });
   const release = Promise.withResolvers<void>();
   const taken: number[] = [];
@@ -92,6 +93,7 @@ test('room that comes while a session is being left lets no event overtake the o
     topology: createTopology({ strategy: 'md5', pods: 1 }),
     ordinal: 0,
     sessions,
+    guilds: new OwnedGuilds(store),
     dispatch: ({ sequence }) => {
       taken.push(sequence);
       return release.promise;
