@@ -161,7 +161,8 @@ export class InteractionDispatch {
     if (ledger.find(identity.key)?.completed === true) return empty(200, [HEADER.replayed, '1']);
     const log = this.#host.log.child({ guild: guildId, request: requestId, interaction: interaction.id });
     const type = deferred as DeferralRule['type'];
-    const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? false;
+    // What the bot does not know was deferred so that only its user sees it.
+    const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? true;
     const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
     if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
     try {
