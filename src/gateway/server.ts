@@ -17,9 +17,9 @@ import {
   type RequestContext,
 } from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
+import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Topology } from '../routing/topology.ts';
-import { errorFacts } from './error-facts.ts';
 import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
 import { collect, discard, isStreamed, type Reply } from './reply.ts';

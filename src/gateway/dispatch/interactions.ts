@@ -3,7 +3,7 @@ import { type Bot, customIdKey, manifestOf } from '../../bot/define-bot.ts';
 import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
-import { errorFacts } from '../error-facts.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
 import { empty, json, problem } from '../responses.ts';
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
