@@ -43,9 +43,6 @@ export interface GatewayServer {
   close(): Promise<void>;
 }
 
-/** While a pod drains, streams that do not end by themselves, such as server-sent events, get this long. */
-const STREAM_DRAIN_MS = 3_000;
-
 /** The end of a caller's time that is kept for telling it that a response does not end. */
 const ANSWER_MS = 100;
 
@@ -157,9 +154,10 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     port: (server.address() as AddressInfo).port,
     async drain() {
       draining = true;
+      // Server-sent events do not end by themselves.
       const cut = setTimeout(() => {
         for (const response of streams) response.destroy();
-      }, STREAM_DRAIN_MS).unref();
+      }, config.streamDrainMs).unref();
       await Promise.all([stopListening(), link.drain()]);
       clearTimeout(cut);
     },
