@@ -6,8 +6,8 @@ import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
 import { loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
-import { positiveNumber } from './harness/options.ts';
-import { processTree } from './harness/processes.ts';
+import { positiveNumber, QUICK } from './harness/options.ts';
+import { ANYWHERE, PINNED, processTree } from './harness/processes.ts';
 import { SEED, Stage, type Target } from './harness/rounds.ts';
 import { GUILDWAY } from './peers/node-peers.ts';
 import { SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
@@ -15,15 +15,15 @@ import { SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
 const HELP = `npm run load -- [options]
   --rounds N          rounds, each with every scenario in turn (default: 5)
   --seconds N         how long each scenario is measured in a round (default: 3)
-  --connections N     client connections to each HTTP pod (default: 32)
-  --quick             1 round of 0.3 s with the smallest scenarios: shows that it runs, its numbers mean nothing
+  --connections N     client connections to each HTTP pod (default: 64)
+  --quick             1 round of moments with the smallest scenarios, on any core: shows that it runs, its numbers mean nothing
   --output FOLDER     where the report, the JSON file and the charts go (default: bench/results)`;
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
-    connections: { type: 'string', default: '32' },
+    connections: { type: 'string', default: '64' },
     quick: { type: 'boolean', default: false },
     output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
     help: { type: 'boolean', default: false },
@@ -80,7 +80,7 @@ async function main(): Promise<void> {
     return;
   }
   const rounds = values.quick ? 1 : positiveNumber('rounds', values.rounds);
-  const measureMs = values.quick ? 300 : 1000 * positiveNumber('seconds', values.seconds);
+  const measureMs = values.quick ? QUICK.measureMs : 1000 * positiveNumber('seconds', values.seconds);
   const perPod = positiveNumber('connections', values.connections);
   const scenarios = values.quick
     ? SCENARIOS.filter(({ httpPods, guilds }) => httpPods <= 2 && guilds <= 1_000)
@@ -88,7 +88,7 @@ async function main(): Promise<void> {
   const machine = describeMachine();
   say(`${machineSentence(machine)}\n`);
 
-  await using stage = new Stage();
+  await using stage = new Stage(values.quick ? ANYWHERE : PINNED);
   const fleet = new Fleet(stage);
   const measured: Measured[] = scenarios.map((scenario) => ({ scenario, rounds: [], connections: 0 }));
   for (let round = 0; round < rounds; round++) {
@@ -98,8 +98,10 @@ async function main(): Promise<void> {
       const result: RunResult = await stage.run({
         ports: targets.map(({ port }) => port),
         connections: perPod * targets.length,
-        warmupMs: Math.min(1_000, measureMs / 3) * (round === 0 ? 3 : 1),
+        // At first each pod compiles its own code, so it takes as many requests for each: they share a core.
+        warmupMs: Math.min(1_000, measureMs / 3) * (round === 0 ? 3 * targets.length : 1),
         measureMs,
+        minAnswers: values.quick ? QUICK.minAnswers : 1,
         pids: targets.flatMap(({ running }) => processTree(running.pid)),
         shots: {
           kind: 'scattered-get',

@@ -4,7 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { barChart } from './harness/chart.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
-import { positiveNumber } from './harness/options.ts';
+import { positiveNumber, QUICK } from './harness/options.ts';
+import { ANYWHERE, PINNED } from './harness/processes.ts';
 import { markdown, verdict } from './harness/report.ts';
 import { type RoundOptions, runWorkload } from './harness/rounds.ts';
 import { summarize, type Table } from './harness/summary.ts';
@@ -19,7 +20,7 @@ const HELP = `npm run bench -- [options]
   --rounds N          rounds, each with every peer in turn (default: 5)
   --seconds N         how long each peer is measured in a round (default: 3)
   --connections N     instead of each workload's own number
-  --quick             2 rounds of 0.3 s: shows that everything runs, its numbers mean nothing
+  --quick             2 rounds of moments, on any core: shows that everything runs, its numbers mean nothing
   --no-install        use what is installed, skip the rest
   --output FOLDER     where the table, the JSON file and the chart go (default: bench/results)`;
 
@@ -48,11 +49,20 @@ async function main(): Promise<void> {
     return;
   }
   const rounds = values.quick ? 2 : positiveNumber('rounds', values.rounds);
-  const measureMs = values.quick ? 300 : 1000 * positiveNumber('seconds', values.seconds);
+  const measureMs = values.quick ? QUICK.measureMs : 1000 * positiveNumber('seconds', values.seconds);
   const connections = values.connections === undefined ? undefined : positiveNumber('connections', values.connections);
   const chosen = values.workloads.split(',');
   const peers = values.peers?.split(',');
-  const options: RoundOptions = { rounds, measureMs, warmupMs: Math.min(1_000, measureMs / 3), pods: 3, progress: say };
+  const cores = values.quick ? ANYWHERE : PINNED;
+  const options: RoundOptions = {
+    rounds,
+    measureMs,
+    minAnswers: values.quick ? QUICK.minAnswers : 1,
+    warmupMs: Math.min(1_000, measureMs / 3),
+    cores,
+    pods: 3,
+    progress: say,
+  };
   if (values.install) installPeers(say);
   const machine = describeMachine();
   say(`${machineSentence(machine)}\n`);
@@ -83,7 +93,7 @@ async function main(): Promise<void> {
   }
   if (chosen.includes('f')) {
     say('(f) gateway events');
-    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, progress: say }));
+    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, cores, progress: say }));
   }
 
   const output = values.output;

@@ -1,19 +1,22 @@
 /**
- * Makes `dist/`, the package as it is published: `npm run build && npm publish ./dist`.
+ * Makes `dist/`, or the folder that it is given, the package as it is published: `npm run build && npm publish ./dist`.
  *
  * In the repository Node runs the TypeScript as it is. It refuses to do so for what lies in node_modules, so the published
  * package has JavaScript, declarations and source maps instead, under the same names.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
-const dist = join(root, 'dist');
+const dist = resolve(process.argv[2] ?? join(root, 'dist'));
 
 rmSync(dist, { recursive: true, force: true });
-const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { cwd: root, stdio: 'inherit' });
+const { status } = spawnSync('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', dist], {
+  cwd: root,
+  stdio: 'inherit',
+});
 if (status !== 0) process.exit(status ?? 1);
 
 const {

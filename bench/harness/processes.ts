@@ -1,10 +1,18 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
 
-/** What runs on which core: the process under test alone on one, everything else on the other. */
-export const CORE = Object.freeze({ tested: 0, rest: 1 });
+/** Which core a process is pinned to; null: any. */
+export interface Cores {
+  readonly tested: number | null;
+  readonly rest: number | null;
+}
+
+/** The process under test has a core for itself, everything else is on the other. */
+export const PINNED: Cores = Object.freeze({ tested: 0, rest: 1 });
+/** For runs whose figures mean nothing: a pinned process would wait for its core while the other is idle. */
+export const ANYWHERE: Cores = Object.freeze({ tested: null, rest: null });
 
 /** Whether processes can be pinned here: it takes two cores and `taskset`. */
 export const canPin: boolean = availableParallelism() >= 2 && spawnSync('taskset', ['--version']).status === 0;
@@ -20,7 +28,8 @@ export interface RunningProcess {
 export interface StartOptions {
   readonly command: string;
   readonly args: readonly string[];
-  readonly core: number;
+  /** The core that it is pinned to; null: any. */
+  readonly core: number | null;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string;
   /** Opens a channel for messages: for children that are Node. */
@@ -29,7 +38,8 @@ export interface StartOptions {
 
 /** Starts a process, pinned to a core where that is possible. Who starts it stops it. */
 export function start(options: StartOptions): RunningProcess {
-  const pinned = canPin ? ['taskset', '-c', String(options.core), options.command] : [options.command];
+  const pin = canPin && options.core !== null ? ['taskset', '-c', String(options.core)] : [];
+  const pinned = [...pin, options.command];
   const child = spawn(pinned[0] as string, [...pinned.slice(1), ...options.args], {
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
@@ -112,7 +122,7 @@ export function peakMemory(pids: readonly number[]): number {
 }
 
 /** Resolves when something accepts connections on a port of this machine. */
-export async function listening(port: number, running: RunningProcess, timeoutMs = 15_000): Promise<void> {
+export async function listening(port: number, running: RunningProcess, timeoutMs = 30_000): Promise<void> {
   const until = performance.now() + timeoutMs;
   while (performance.now() < until) {
     if (running.child.exitCode !== null) break;
@@ -127,21 +137,4 @@ export async function listening(port: number, running: RunningProcess, timeoutMs
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`nothing listens on port ${port}: ${running.output().trim() || 'no output'}`);
-}
-
-/** The first of `count` consecutive ports that are free now. */
-export async function freePorts(count: number): Promise<number> {
-  for (;;) {
-    const base = 20_000 + Math.floor(Math.random() * 10_000);
-    const free = await Promise.all(Array.from({ length: count }, (_, i) => isFree(base + i)));
-    if (free.every(Boolean)) return base;
-  }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
 }

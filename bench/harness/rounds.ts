@@ -2,11 +2,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import type { RunOptions, RunResult } from '../generator/main.ts';
 import { publicKeyOf, type ShotOptions } from '../generator/shots.ts';
 import { nginxPods } from '../peers/nginx.ts';
 import type { Peer, PeerContext } from '../peers/peer.ts';
-import { CORE, freePorts, listening, processTree, type RunningProcess, type StartOptions, start } from './processes.ts';
+import { type Cores, listening, processTree, type RunningProcess, type StartOptions, start } from './processes.ts';
 
 export interface Workload {
   readonly id: string;
@@ -20,6 +21,9 @@ export interface RoundOptions {
   readonly rounds: number;
   readonly warmupMs: number;
   readonly measureMs: number;
+  /** A measurement goes on until this many answers have come. */
+  readonly minAnswers: number;
+  readonly cores: Cores;
   readonly pods: number;
   readonly progress: (line: string) => void;
 }
@@ -44,6 +48,7 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 
 /** The pods, the generator and a folder for a run; all ends when it is disposed of. */
 export class Stage implements AsyncDisposable {
+  readonly cores: Cores;
   readonly folder = mkdtempSync(join(tmpdir(), 'guildway-bench-'));
   readonly #processes: RunningProcess[] = [];
   readonly #generator: RunningProcess;
@@ -55,12 +60,13 @@ export class Stage implements AsyncDisposable {
     for (const { child } of this.#processes) child.kill('SIGKILL');
   };
 
-  constructor() {
+  constructor(cores: Cores) {
+    this.cores = cores;
     process.once('exit', this.#killAll);
     this.#generator = this.start({
       command: process.execPath,
       args: [path('../generator/main.ts')],
-      core: CORE.rest,
+      core: cores.rest,
       channel: true,
     });
   }
@@ -79,7 +85,7 @@ export class Stage implements AsyncDisposable {
 
   /** Starts gateway pods and returns their ports, which are consecutive. The port of a pod that is `away` refuses. */
   async startPods(kind: Peer['upstream'], count: number, away: number | null): Promise<number[]> {
-    const first = await freePorts(count);
+    const first = await findFreePorts(count);
     const ports = Array.from({ length: count }, (_, ordinal) => first + ordinal);
     const command =
       kind === 'nginx'
@@ -88,13 +94,13 @@ export class Stage implements AsyncDisposable {
             command: process.execPath,
             args: [path('../upstream/main.ts'), String(first), String(count), LINK_SECRET, String(away ?? 'none')],
           };
-    const running = this.start({ ...command, core: CORE.rest });
+    const running = this.start({ ...command, core: this.cores.rest });
     await listening(away === 0 ? first + 1 : first, running);
     return ports;
   }
 
   async startPeer(peer: Peer, pods: readonly number[]): Promise<Target> {
-    const port = await freePorts(1);
+    const port = await findFreePorts(1);
     const context: PeerContext = {
       port,
       pods,
@@ -103,7 +109,7 @@ export class Stage implements AsyncDisposable {
       publicKey: publicKeyOf(SEED),
       folder: this.subfolder(),
     };
-    const command = { ...peer.prepare(context), core: CORE.tested };
+    const command = { ...peer.prepare(context), core: this.cores.tested };
     if (peer.startedBefore && !this.#startedBefore.has(peer.id)) {
       this.#startedBefore.add(peer.id);
       const first = start(command);
@@ -148,8 +154,8 @@ export interface Target {
 
 /** Starts all peers of a workload and measures them in turn, round by round. */
 export async function runWorkload(workload: Workload, options: RoundOptions): Promise<WorkloadResult> {
-  await using stage = new Stage();
-  const { rounds, warmupMs, measureMs, progress } = options;
+  const { rounds, warmupMs, measureMs, minAnswers, progress } = options;
+  await using stage = new Stage(options.cores);
   const skipped: { peer: Peer; why: string }[] = [];
   const targets: Target[] = [];
   const podsOf = new Map<Peer['upstream'], number[]>();
@@ -175,6 +181,7 @@ export async function runWorkload(workload: Workload, options: RoundOptions): Pr
         // Compilers and pools need longer the first time.
         warmupMs: round === 0 ? 3 * warmupMs : warmupMs,
         measureMs,
+        minAnswers,
         pids,
         shots: {
           ...workload.shots,

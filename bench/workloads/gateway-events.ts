@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import {
-  CORE,
+  type Cores,
   cpuMicroseconds,
-  freePorts,
   listening,
   peakMemory,
   processTree,
@@ -49,16 +49,17 @@ const CASES = [
 export async function runGatewayEvents(options: {
   rounds: number;
   seconds: number;
+  cores: Cores;
   progress: (line: string) => void;
 }): Promise<Table> {
   const { rounds, seconds, progress } = options;
   const rows: Row[] = [];
   for (const { id, title, pods } of CASES) {
-    await using stage = new Stage();
+    await using stage = new Stage(options.cores);
     const source = stage.start({
       command: process.execPath,
       args: [path('./event-source.ts'), String(GUILDS)],
-      core: CORE.rest,
+      core: stage.cores.rest,
       channel: true,
     });
     const discord = await message<Source>(source);
@@ -104,11 +105,11 @@ export async function runGatewayEvents(options: {
 }
 
 async function startGatewayPod(stage: Stage, discord: Source, database: string, pods: number): Promise<RunningProcess> {
-  const port = await freePorts(2);
+  const port = await findFreePorts(2);
   const running = stage.start({
     command: process.execPath,
     args: [path('../../src/main.ts')],
-    core: CORE.tested,
+    core: stage.cores.tested,
     env: {
       NODE_ENV: 'production',
       SERVICE_MODE: 'gateway',

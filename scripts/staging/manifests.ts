@@ -80,6 +80,8 @@ function containerSpec(file: string, containerName: string, kind: 'Deployment' |
 }
 
 export interface StagingManifests {
+  /** The bounds of the autoscaler. */
+  readonly httpPods: { readonly min: number; readonly max: number };
   readonly gatewayPods: number;
   readonly http: ContainerSpec;
   readonly gateway: ContainerSpec;
@@ -87,7 +89,9 @@ export interface StagingManifests {
 }
 
 export function readStagingManifests(): StagingManifests {
+  const autoscaler = readManifests('base/http-service.yaml').find(({ kind }) => kind === 'HorizontalPodAutoscaler');
   return {
+    httpPods: { min: autoscaler.spec.minReplicas, max: autoscaler.spec.maxReplicas },
     gatewayPods: Number(readEnvFile('settings.env').NUM_GATEWAY_PODS),
     http: containerSpec('base/http-service.yaml', 'http', 'Deployment'),
     gateway: containerSpec('base/gateway-service.yaml', 'gateway', 'StatefulSet'),

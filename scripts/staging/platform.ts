@@ -10,8 +10,10 @@ export interface Platform extends AsyncDisposable {
   driverUrl(): string;
   /** Names of the HTTP pods that get requests now. */
   httpPods(): Promise<readonly string[]>;
-  /** Resolves when as many HTTP pods are ready as asked for, and none is ending. */
+  /** Resolves when as many HTTP pods are ready as asked for, and none is ending. No autoscaler changes that number. */
   scaleHttp(pods: number): Promise<void>;
+  /** What adds and removes HTTP pods by the CPU that they use, or why nothing does here. */
+  readonly autoscaler: Autoscaler | { unavailable: string };
   /** A rolling update of all HTTP pods: none is taken away before its replacement is ready. */
   restartHttp(): Promise<void>;
   /** A rolling update of all gateway pods, one at a time, in the StatefulSet's order: the highest ordinal first. */
@@ -29,6 +31,13 @@ export interface Platform extends AsyncDisposable {
   run(pod: string, script: string): Promise<string>;
   /** What a pod has logged. */
   logs(pod: string): Promise<string>;
+}
+
+export interface Autoscaler {
+  /** From now on it decides the number of HTTP pods, within the bounds of the manifests. */
+  release(): Promise<void>;
+  /** The CPU that HTTP pods use, in percent of what they request; null while it is not known. */
+  status(): Promise<{ readonly cpuPercent: number | null; readonly targetPercent: number }>;
 }
 
 export const gatewayName = (ordinal: number): string => `gateway-${ordinal}`;

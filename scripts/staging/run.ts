@@ -4,7 +4,7 @@ import { createTopology } from '../../src/routing/index.ts';
 import { checkHistory, type Operation, type Row, type Verdict } from '../../testkit/chaos/history.ts';
 import { Driver, type Sample } from './driver-client.ts';
 import { NOTE } from './load.ts';
-import { gatewayName, type Platform } from './platform.ts';
+import { gatewayName, type Platform, until } from './platform.ts';
 
 type Say = (line: string) => void;
 
@@ -59,6 +59,9 @@ const NO_FAILURES: Allowed = { deferrals: true, unavailable: false };
 const OWNERS_AWAY: Allowed = { deferrals: true, unavailable: true };
 
 const CALM_MS = 3_000;
+/** How many times the usual load the autoscaler must answer, and how long it has: its metrics are half a minute old. */
+const BUSY = 6;
+const AUTOSCALER_MS = 240_000;
 /** After a restored volume: what was written this long before the loss may be missing. */
 const BACKUP_LAG_MS = 5_000;
 
@@ -122,14 +125,36 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
   await phase('rolling update of the HTTP pods', NO_FAILURES, () => platform.restartHttp());
 
   await phase('HTTP pods 2 -> 10 -> 2', NO_FAILURES, async (note) => {
-    const counts: number[] = [(await platform.httpPods()).length];
-    for (const pods of [10, 2]) {
+    const counts: number[] = [];
+    for (const pods of [2, 10, 2]) {
       await platform.scaleHttp(pods);
       counts.push((await platform.httpPods()).length);
       await sleep(5_000);
     }
     note(counts.join(' -> '));
   });
+
+  const { autoscaler } = platform;
+  if ('unavailable' in autoscaler) say(`not done: the autoscaler under load (${autoscaler.unavailable})`);
+  else
+    await phase('the autoscaler follows the load', NO_FAILURES, async (note) => {
+      const pods = async (): Promise<number> => (await platform.httpPods()).length;
+      const before = await pods();
+      await autoscaler.release();
+      await driver.setRate(interactionsPerSecond * BUSY, pagesPerSecond * BUSY);
+      let cpu = '';
+      await until('more HTTP pods for more load', AUTOSCALER_MS, async () => {
+        const { cpuPercent, targetPercent } = await autoscaler.status();
+        if (cpuPercent !== null && cpuPercent > targetPercent)
+          cpu = `${cpuPercent} % of the CPU requested, aim ${targetPercent} %`;
+        return cpu !== '' && (await pods()) > before;
+      });
+      await sleep(30_000);
+      const most = await pods();
+      await driver.setRate(interactionsPerSecond, pagesPerSecond);
+      await until('fewer HTTP pods for less load', AUTOSCALER_MS, async () => (await pods()) < most);
+      note(`${before} -> ${most} pods at ${BUSY} times the load (${cpu}), and fewer again after it`);
+    });
 
   let lostAt: number | null = null;
   if (typeof platform.loseVolume === 'function') {

@@ -92,7 +92,7 @@ export class Router {
     const { internal, unavailable, guard, maxBodyBytes } = this.#options;
     if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
     const why = unavailable();
-    if (why !== null) return problem(503, why, ['retry-after', '1']);
+    if (why !== null) return problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
 
     if (AMBIGUOUS_PATH.test(path)) return problem(400, 'a path without . and .. segments and backslashes, please');
     const match = guard.match(path);

@@ -7,7 +7,6 @@ import type { BotManifest } from '../bot/types.ts';
 import type { Config } from '../config.ts';
 import { verifyPlainRequest } from '../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../link/frames.ts';
-import { LINK_HEADER } from '../link/handshake.ts';
 import {
   type GatewayRequest,
   type GatewayResponse,
@@ -177,7 +176,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
  * a 401 or 503 from the bot's. Nothing was done.
  */
 function refuse(status: 401 | 421 | 503, why: string, headers: HeaderList = []): GatewayResponse {
-  return problem(status, why, [LINK_HEADER.refusal, why, ...headers]);
+  return problem(status, why, [HEADER.refusal, why, ...headers]);
 }
 
 /** Serves a request with a whole response, as the link and this pod itself need it. */

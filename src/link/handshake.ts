@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { BotManifest } from '../bot/types.ts';
 import { GuildwayError } from '../errors.ts';
 import type { TopologyRecord } from '../routing/topology.ts';
+import { HEADER } from './message.ts';
 
 /**
  * How two pods get to know each other.
@@ -27,7 +28,7 @@ export const LINK_HEADER = Object.freeze({
   ordinal: 'guildway-link-ordinal',
   proof: 'guildway-link-proof',
   /** On an answer other than 101: why. Its absence means that the peer does not know the link. */
-  refusal: 'guildway-link-refusal',
+  refusal: HEADER.refusal,
 });
 
 export type Role = 'client' | 'server';

@@ -52,6 +52,8 @@ export const HEADER = Object.freeze({
   owner: 'guildway-owner',
   /** On a 421: the epoch of the topology of the answering pod. */
   epoch: 'guildway-epoch',
+  /** On a 401, 421 or 503: the pod has done nothing of the request, nor looked at it; why. */
+  refusal: 'guildway-refusal',
   /** On plain HTTP: proves that the caller is a pod, and says which ordinal it dialled. See auth.ts. */
   auth: 'guildway-auth',
   /** On plain HTTP: milliseconds that the caller will wait. */

@@ -5,6 +5,9 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from 'p
 const CANDIDATES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 const executablePath = process.env.CHROMIUM_PATH || CANDIDATES.find((path) => existsSync(path));
 
+/** How long something may take that takes a moment on a machine with nothing else to do. */
+const PATIENCE_MS = 30_000;
+
 /** Why browser tests are skipped, or false. With GUILDWAY_REQUIRE_BROWSER=1 a missing browser is a failure. */
 export const skip =
   executablePath === undefined && process.env.GUILDWAY_REQUIRE_BROWSER !== '1'
@@ -31,7 +34,7 @@ export class TestBrowser implements AsyncDisposable {
   async page(options: BrowserContextOptions = {}): Promise<Page> {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
     const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(PATIENCE_MS);
     page.on('pageerror', (error) => this.#problems.push(`${page.url()}: ${error.message}`));
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') {
@@ -67,10 +70,10 @@ export async function assertFits(page: Page): Promise<void> {
   assert.ok(content <= window, `the page is ${content} pixels wide, the window ${window}`);
 }
 
-/** Waits for what no element on the page says. @throws when it is not so within ten seconds */
+/** Waits for what no element on the page says. @throws when it is not so in time */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 10_000; !(await condition()); ) {
-    assert.ok(performance.now() < end, 'waited for ten seconds');
+  for (const end = performance.now() + PATIENCE_MS; !(await condition()); ) {
+    assert.ok(performance.now() < end, `waited for ${PATIENCE_MS} ms`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -25,17 +25,24 @@ export class ConsoleActor {
     await this.messageField.waitFor();
   }
 
+  /** Resolves when the guild's place is shown, and not only chosen. */
   async openGuild(name: string): Promise<void> {
+    const heading = this.page.getByRole('heading', { level: 1 }).getByText(name, { exact: true });
+    // Opening a guild anew would put away a command that is begun before it is shown.
+    if (await heading.isVisible()) return;
     const servers = this.page.getByRole('navigation', { name: 'Servers' });
     await servers.getByRole('searchbox').fill(name);
     await servers.getByRole('button', { name, exact: true }).click();
-    await this.page.getByRole('heading', { level: 1, name }).waitFor();
+    await heading.waitFor();
   }
 
-  /** @param name as the user picker shows it */
+  /**
+   * Resolves when the page shows what this user sees and may do. The picker says their name before.
+   * @param name as the user picker shows it
+   */
   async actAs(name: string): Promise<void> {
-    await this.page.getByLabel('You act as').selectOption({ label: name });
-    await this.page.getByLabel('You act as').and(this.page.locator(':enabled')).waitFor();
+    const [userId] = await this.page.getByLabel('You act as').selectOption({ label: name });
+    await this.page.waitForURL((url) => url.hash.endsWith(`/${userId}`));
   }
 
   async say(text: string): Promise<void> {

@@ -57,11 +57,19 @@ describe('the console', { skip }, () => {
   test('earlier reasons are suggested while one types', async () => {
     await actor.command('/warn', { user: member(), reason: 'posting the same link everywhere' });
     await actor.lastMessage.getByText('has been warned').waitFor();
+    await actor.command('/warn', { user: nameOf(guild.memberIds[1]), reason: 'shouting' });
+    await actor.lastMessage.getByText('has been warned: shouting').waitFor();
     await actor.messageField.fill('/warn');
+    await page.getByRole('option', { name: /^\/warn/, selected: true }).waitFor();
     await actor.messageField.press('Enter');
     await page.getByLabel('user', { exact: true }).selectOption({ label: member() });
     const reason = page.getByLabel('reason', { exact: true });
-    await reason.pressSequentially('same l');
+    const shouting = page.getByRole('option', { name: 'shouting' });
+    await reason.focus();
+    await shouting.waitFor();
+    await reason.fill('same l');
+    // Till then it is the answer to what was typed before that is shown, and the next one takes its place.
+    await shouting.waitFor({ state: 'detached' });
     await page.getByRole('option', { name: 'posting the same link everywhere' }).waitFor();
     await reason.press('ArrowDown');
     await reason.press('Enter');
@@ -153,7 +161,7 @@ describe('the console', { skip }, () => {
     await actor.lastMessage.getByText('thinking …').waitFor();
     assert.equal((await badgeOf(actor.lastMessage)).outcome, 'deferred');
     await owner.start();
-    await actor.lastMessage.getByText('written while away').waitFor({ timeout: 20_000 });
+    await actor.lastMessage.getByText('written while away').waitFor();
     await actor.lastMessage.getByText('completed late').waitFor();
     assert.equal(await actor.messages.count(), 1);
   });

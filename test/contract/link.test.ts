@@ -83,7 +83,7 @@ const echo: GatewayHandler = async (request) => ({
 });
 
 async function until(what: string, condition: () => boolean): Promise<void> {
-  for (const end = performance.now() + 5_000; performance.now() < end; ) {
+  for (const end = performance.now() + 30_000; performance.now() < end; ) {
     if (condition()) return;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }

@@ -79,7 +79,7 @@ test('pods get their slots from pod 0 over HTTP, wait while it is away, and go o
   assert.deepEqual(discord.gateway.identifies(), [], 'without pod 0 nobody counts, so nobody identifies');
   {
     await using zero = await startPod(place, 0);
-    await until('all are ready', () => [zero, one, two].every((pod) => pod.readiness().ready), 10_000);
+    await until('all are ready', () => [zero, one, two].every((pod) => pod.readiness().ready));
     await zero.drain();
   }
   // One bucket for three pods: the simulator refuses two identifies that are too close to each other.

@@ -32,7 +32,7 @@ function startPod(database: string, env: Record<string, string> = {}) {
     ended,
     errors: () => errors,
     async get(target: string): Promise<Response> {
-      const started = await until('it listens', () => lines.find(({ port }) => port !== undefined), 10_000);
+      const started = await until('it listens', () => lines.find(({ port }) => port !== undefined));
       const auth = signPlainRequest(SECRET, 0, 'GET', target);
       return fetch(`http://127.0.0.1:${started.port}${target}`, { headers: { 'guildway-auth': auth } });
     },

@@ -8,7 +8,7 @@ import { createTopology } from '../../src/routing/topology.ts';
 import { startGatewayPod } from '../support/gateway-pod.ts';
 import { until } from '../support/wait.ts';
 
-const MARK = 'guildway-link-refusal';
+const MARK = 'guildway-refusal';
 const topology = createTopology({ strategy: 'md5', pods: 3 });
 const guildOf = (ordinal: number): string => {
   for (let id = 1n << 22n; ; id++) if (topology.ownerOf(String(id)) === ordinal) return String(id);

@@ -85,7 +85,7 @@ async function startPod(
 
 /** The first dial of a pod that was not there yet is repeated within half a second. */
 async function linked(http: HttpUnderTest, ...ordinals: number[]): Promise<void> {
-  for (const end = performance.now() + 5_000; performance.now() < end; ) {
+  for (const end = performance.now() + 30_000; performance.now() < end; ) {
     const { reasons } = http.service.readiness();
     if (ordinals.every((ordinal) => !reasons.some((reason) => reason.startsWith(`gateway pod ${ordinal} `)))) return;
     await new Promise((resolve) => setTimeout(resolve, 10));

@@ -1,11 +1,13 @@
 /** What callers may do wrong, on purpose or not: an answer that says so, never a crash, never a 5xx. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import fc from 'fast-check';
 import type { GatewayResponse } from '../../src/link/message.ts';
 import { type HttpUnderTest, signedHeaders, startHttp, startLinkPod, startPlainPod } from '../support/http-service.ts';
+import { until } from '../support/wait.ts';
 
 const secret = 'the link secret of this test';
 const id = '197038439483310086';
@@ -215,9 +217,11 @@ test('bodies that are being read are bounded together; with room again they are 
 });
 
 test('bodies that wait for an owner are bounded together, too; with room again they are taken', async () => {
-  await using one = await startHttp({ gatewayPods: 1, env: { REQUEST_TIMEOUT_MS: '4000' } });
+  await using one = await startHttp({ gatewayPods: 1, env: { REQUEST_TIMEOUT_MS: '60000' } });
+  const unanswered = new Set<ServerResponse>();
   await using _silent = await startPlainPod(one.gatewayPorts[0] as number, (request, response) => {
     if (request.url === '/taken') response.end('taken');
+    else unanswered.add(response);
   });
   const body = Buffer.alloc(250 * 1024, 'x');
   const post = async (path: string): Promise<number> => {
@@ -225,9 +229,14 @@ test('bodies that wait for an owner are bounded together, too; with room again t
     await response.text();
     return response.status;
   };
-  const statuses = await Promise.all(Array.from({ length: 400 }, () => post('/app/197038439483310086')));
-  const refused = statuses.filter((status) => status === 503).length;
+  const statuses: number[] = [];
+  const posts = Array.from({ length: 400 }, async () => statuses.push(await post('/app/197038439483310086')));
+  await until('each waits or was refused', () => unanswered.size + statuses.length === posts.length, 60_000);
+  const refused = statuses.length;
   assert.ok(refused >= 100 && refused < 300, `${refused} of 400 were refused`);
+  assert.deepEqual(new Set(statuses), new Set([503]));
+  for (const response of unanswered) response.destroy();
+  await Promise.all(posts);
   assert.equal(statuses.filter((status) => status === 502).length, 400 - refused);
   assert.equal(await post('/taken'), 200);
 });

@@ -39,7 +39,10 @@ describe('history check', () => {
     assert.ok(verdict.fates.acknowledged > 200, `only ${verdict.fates.acknowledged} were acknowledged`);
     assert.ok(report.deferred > 0, 'nothing was deferred');
   });
+});
 
+// They mostly wait, so at the same time.
+describe('the history check can fail', { concurrency: true }, () => {
   test('without the ledger it reports doubling', async () => {
     const report = await runBroken('no-ledger', { slowShare: 0.5 });
     assert.ok(report.verdict.problems.doubled > 0, JSON.stringify(report.verdict.problems));

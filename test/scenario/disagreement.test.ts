@@ -77,7 +77,7 @@ describe('pods that take themselves for others', () => {
     second.spawn();
     const { code } = await second.exited;
     assert.notEqual(code, 0);
-    await until('the log says why', async () => (await second.logTail()).includes(`process ${first.pid}`), 2_000);
+    await until('the log says why', async () => (await second.logTail()).includes(`process ${first.pid}`));
     const result = await scenario.operate(scenario.guildOf(1), 'undisturbed');
     assert.equal(result.outcome, 'answered');
     assert.deepEqual(scenario.rowsOf('undisturbed'), ['0@1']);

@@ -9,7 +9,7 @@ import type { DiscordSimulator } from '../../testkit/discord/index.ts';
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
-  timeoutMs = 5000,
+  timeoutMs = 30_000,
 ): Promise<NonNullable<T>> {
   const giveUpAt = performance.now() + timeoutMs;
   for (;;) {

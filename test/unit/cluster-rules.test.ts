@@ -1,9 +1,11 @@
 /** What no schema knows: that the manifests agree with one another and with the code. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
+import { guildwayEnvironment } from '../../bench/peers/node-peers.ts';
 import { loadConfig, VARIABLES } from '../../src/config.ts';
 import { startAdminServer } from '../../src/observability/admin-server.ts';
 import { createLogger } from '../../src/observability/log.ts';
@@ -196,6 +198,7 @@ for (const overlay of ['staging', 'production']) {
             part.name,
           );
           assert.ok(part.resources.limits.memory, part.name);
+          assert.ok(part.resources.limits['ephemeral-storage'], part.name);
           assert.equal(part.resources.requests.memory, part.resources.limits.memory, part.name);
           assert.ok(part.resources.requests.cpu, part.name);
         }
@@ -206,10 +209,19 @@ for (const overlay of ['staging', 'production']) {
       for (const part of workloads().flatMap(containers)) {
         if (part.name !== 'http' && part.name !== 'gateway') continue;
         const { NODE_OPTIONS = '' } = environment(part, 'gateway-0');
+        // An option that this Node does not know ends the process before it says anything.
+        execFileSync(process.execPath, ['--eval', ''], { env: { NODE_OPTIONS } });
         const heapMiB = Number(/--max-old-space-size=(\d+)/.exec(NODE_OPTIONS)?.[1]);
         const limitMiB = Number(/^(\d+)Mi$/.exec(part.resources.limits.memory)?.[1]);
         assert.ok(heapMiB >= 128 && heapMiB <= 0.65 * limitMiB, `${part.name}: ${heapMiB} of ${limitMiB} MiB`);
       }
+    });
+
+    test("an HTTP pod has the bench's Node options", () => {
+      const context = { port: 1, pods: [1], linkSecret: '', publicKey: '', folder: '', cache: '' };
+      const benched = guildwayEnvironment(context, 'link').NODE_OPTIONS ?? '';
+      const shipped = (httpEnvironment().NODE_OPTIONS ?? '').split(' ');
+      for (const option of benched.split(' ')) assert.ok(shipped.includes(option), option);
     });
 
     test('Services, budgets, autoscaler and policies find what they name', () => {
@@ -243,6 +255,32 @@ for (const overlay of ['staging', 'production']) {
         assert.equal(type, 'ContainerResource');
         assert.equal(containerResource.name, 'cpu');
         container(target, containerResource.container);
+      }
+    });
+
+    test("no pod reaches the cloud's metadata service, and an HTTP pod only its gateway pods", () => {
+      for (const component of ['http', 'gateway']) {
+        const policies = all('NetworkPolicy').filter(
+          ({ spec }) =>
+            spec.policyTypes.includes('Egress') &&
+            spec.podSelector.matchLabels?.['app.kubernetes.io/component'] === component,
+        );
+        // Policies add up: a second one could open what the first one closes.
+        assert.equal(policies.length, 1, component);
+        for (const { to, ports } of (policies[0] as Part).spec.egress as Part[]) {
+          if (to === undefined) {
+            assert.deepEqual([...new Set(ports.map(({ port }: Part) => port))], [53]);
+            continue;
+          }
+          if (component === 'http') {
+            const labels = { 'app.kubernetes.io/name': 'guildway', 'app.kubernetes.io/component': 'gateway' };
+            assert.deepEqual(to, [{ podSelector: { matchLabels: labels } }]);
+          }
+          const closed = to.flatMap(({ ipBlock }: Part) => ipBlock?.except ?? []);
+          const open = to.flatMap(({ ipBlock }: Part) => ipBlock?.cidr ?? []);
+          if (open.includes('0.0.0.0/0')) assert.ok(closed.includes('169.254.0.0/16'));
+          if (open.includes('::/0')) assert.ok(closed.includes('fd00:ec2::254/128'));
+        }
       }
     });
 

@@ -84,7 +84,7 @@ export class Pod {
   }
 
   /** Resolves when the pod is ready. @throws with the end of its log when it exits or is not ready in time */
-  async ready(timeoutMs = 20_000): Promise<void> {
+  async ready(timeoutMs = 30_000): Promise<void> {
     const end = performance.now() + timeoutMs;
     let why = 'it did not answer';
     while (performance.now() < end) {

@@ -28,6 +28,7 @@ export async function createContainerPlatform(say: Say): Promise<Platform> {
 class ContainerPlatform implements Platform {
   readonly description: string;
   readonly gatewayPods: number;
+  readonly autoscaler = { unavailable: 'it is a part of Kubernetes' };
   readonly loseVolume: Platform['loseVolume'];
   readonly #engine: Engine;
   readonly #backups: Backups | { unavailable: string };

@@ -46,8 +46,9 @@ export async function buildImages(program: string, say: (line: string) => void):
   const folder = await mkdtemp(join(tmpdir(), 'guildway-image-'));
   try {
     await importLocalBase(program, folder);
-    const packages = await installPackages(folder);
-    await build(['--build-arg', `BASE=${LOCAL_BASE}`, '--build-context', `packages=${packages}`]);
+    const stages = { packages: await installPackages(folder), javascript: await buildJavaScript(folder) };
+    const contexts = Object.entries(stages).flatMap(([stage, path]) => ['--build-context', `${stage}=${path}`]);
+    await build(['--build-arg', `BASE=${LOCAL_BASE}`, ...contexts]);
   } finally {
     await rm(folder, { recursive: true });
   }
@@ -113,4 +114,11 @@ async function installPackages(folder: string): Promise<string> {
   for (const file of ['package.json', 'package-lock.json']) await copyInto(app, join(root, file), file);
   await command('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: app });
   return packages;
+}
+
+/** What the stage `javascript` makes. @returns the folder that stands in for the stage */
+async function buildJavaScript(folder: string): Promise<string> {
+  const javascript = join(folder, 'javascript');
+  await command(process.execPath, ['scripts/build.ts', join(javascript, 'app/dist')], { cwd: root });
+  return javascript;
 }

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { command } from '../command.ts';
 import { readStagingManifests } from '../manifests.ts';
-import { gatewayName, type Platform, until } from '../platform.ts';
+import { type Autoscaler, gatewayName, type Platform, until } from '../platform.ts';
 
 const OVERLAY = fileURLToPath(new URL('../../../cluster/overlays/staging/', import.meta.url));
 const NAMESPACE = 'guildway-staging';
@@ -24,12 +24,30 @@ export async function createKubernetesPlatform(options: KubernetesOptions, say: 
     serverVersion: { gitVersion: string };
   };
   say(`kubectl's context: ${context}`);
-  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, options);
+  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, options, await metricsMissing());
+}
+
+/** What is read of a HorizontalPodAutoscaler. */
+interface Hpa {
+  readonly spec: { readonly metrics: readonly [{ containerResource: { target: { averageUtilization: number } } }] };
+  readonly status: {
+    readonly currentMetrics?: readonly { containerResource?: { current: { averageUtilization?: number } } }[];
+  };
+}
+
+/** @returns why the autoscaler has nothing to look at; null when there is a metrics API */
+function metricsMissing(): Promise<string | null> {
+  return command('kubectl', ['get', '--raw', '/apis/metrics.k8s.io/v1beta1/nodes']).then(
+    () => null,
+    (error: Error) =>
+      `the cluster has no metrics API, which metrics-server brings: ${error.message.split('\n').at(-1)}`,
+  );
 }
 
 class KubernetesPlatform implements Platform {
   readonly description: string;
-  readonly gatewayPods = readStagingManifests().gatewayPods;
+  readonly gatewayPods: number;
+  readonly autoscaler: Autoscaler | { unavailable: string };
   readonly loseVolume = {
     unavailable: 'the staging overlay has no backup in a cluster; see docs/kubernetes.md for restoring one',
   };
@@ -37,9 +55,15 @@ class KubernetesPlatform implements Platform {
   #forward: ChildProcess | null = null;
   #driverPort = 0;
 
-  constructor(description: string, options: KubernetesOptions) {
+  constructor(description: string, options: KubernetesOptions, unavailable: string | null) {
+    const { gatewayPods, httpPods } = readStagingManifests();
     this.description = description;
     this.#options = options;
+    this.gatewayPods = gatewayPods;
+    this.autoscaler =
+      unavailable === null
+        ? { release: () => this.#bindAutoscaler(httpPods.min, httpPods.max), status: () => this.#autoscalerStatus() }
+        : { unavailable };
   }
 
   async deploy(): Promise<void> {
@@ -71,10 +95,9 @@ class KubernetesPlatform implements Platform {
     });
   }
 
-  /** Through the autoscaler, which owns the number: its lower bound up, and down again. */
+  /** Through the autoscaler, which owns the number: both its bounds at once, so that the CPU does not count. */
   async scaleHttp(pods: number): Promise<void> {
-    const patch = JSON.stringify({ spec: { minReplicas: pods } });
-    await this.#kubectl('patch', 'hpa/http-service', '--type=merge', '--patch', patch);
+    await this.#bindAutoscaler(pods, pods);
     await this.#awaitHttpPods(pods);
   }
 
@@ -113,6 +136,19 @@ class KubernetesPlatform implements Platform {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#forward?.kill();
     await this.#removeEverything();
+  }
+
+  async #bindAutoscaler(minReplicas: number, maxReplicas: number): Promise<void> {
+    const patch = JSON.stringify({ spec: { minReplicas, maxReplicas } });
+    await this.#kubectl('patch', 'hpa/http-service', '--type=merge', '--patch', patch);
+  }
+
+  async #autoscalerStatus(): Promise<{ cpuPercent: number | null; targetPercent: number }> {
+    const { spec, status } = JSON.parse(await this.#kubectl('get', 'hpa/http-service', '--output', 'json')) as Hpa;
+    return {
+      cpuPercent: status.currentMetrics?.[0]?.containerResource?.current.averageUtilization ?? null,
+      targetPercent: spec.metrics[0].containerResource.target.averageUtilization,
+    };
   }
 
   async #replace(ordinal: number, ...how: string[]): Promise<void> {

@@ -67,7 +67,6 @@ export async function forwardStream(options: {
     });
     clearTimeout(timer);
     request.off('end', startTimer);
-    upstream.breaker.succeeded();
     const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part, i) =>
       i % 2 === 0 ? part.toString('latin1').toLowerCase() : part.toString('latin1'),
     );
@@ -75,6 +74,13 @@ export async function forwardStream(options: {
       await upstreamResponse.body.dump();
       return { redirect: raw };
     }
+    // What has begun to stream is gone: its sender gets the refusal, and knows that nothing was done.
+    if (!streams && headerValue(raw, HEADER.refusal) !== undefined) {
+      await upstreamResponse.body.dump();
+      upstream.throwRefusal(upstreamResponse.statusCode, raw);
+    }
+    // Now, and not when a stream ends that may last for hours.
+    upstream.breaker.succeeded();
     const list = responseHeaders(raw);
     const length = headerValue(raw, 'content-length');
     if (length !== undefined && upstreamResponse.statusCode !== 204) list.push('content-length', length);

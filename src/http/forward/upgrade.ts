@@ -128,6 +128,13 @@ function open(
       if (response.statusCode === 421 && headerValue(lower, HEADER.owner) !== undefined) {
         response.resume();
         resolve({ redirect: lower });
+      } else if (headerValue(lower, HEADER.refusal) !== undefined) {
+        response.resume();
+        try {
+          pod.throwRefusal(response.statusCode as number, lower);
+        } catch (error) {
+          reject(error);
+        }
       } else resolve({ pod, response, socket: null, head: Buffer.alloc(0) });
     });
     outgoing.end();

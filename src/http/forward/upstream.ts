@@ -4,7 +4,7 @@ import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import type { Breaker } from '../policy/breaker.ts';
 import { Reachability } from './reachability.ts';
 
@@ -156,10 +156,23 @@ export class Upstream {
       const list = (response.headers as unknown as (string | Buffer)[]).map((part, i) =>
         i % 2 === 0 ? String(part).toLowerCase() : part.toString('latin1'),
       );
-      return { status: response.statusCode, headers: list, body: await readWhole(response.body) };
+      const answer = { status: response.statusCode, headers: list, body: await readWhole(response.body) };
+      this.throwRefusal(answer.status, list);
+      return answer;
     } catch (cause) {
-      throw this.plainError(cause, attempt);
+      throw cause instanceof GuildwayError ? cause : this.plainError(cause, attempt);
     }
+  }
+
+  /**
+   * Throws if a pod of ours says that it has done nothing with a request: it is not the pod that was dialled, is shutting down, or
+   * does not know the caller. That is no answer to the request but a pod that is not there.
+   * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
+   */
+  throwRefusal(status: number, headers: HeaderList): void {
+    const why = headerValue(headers, HEADER.refusal);
+    if (why === undefined) return;
+    throw this.error(status === 503 ? 'LINK_UNAVAILABLE' : 'LINK_REFUSED', why, false);
   }
 
   /** Says of a failure of plain HTTP whether the request can have reached the pod. */

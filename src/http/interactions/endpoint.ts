@@ -1,7 +1,7 @@
 import type { BotManifest } from '../../bot/types.ts';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
+import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { EdgeRequest } from '../edge-request.ts';
@@ -88,6 +88,8 @@ export class InteractionEndpoint {
     headers.push(HEADER.requestId, incoming.id);
     const request: GatewayRequest = { method: 'POST', target: INTERACTIONS_PATH, headers, body };
     let failure: GuildwayError | undefined;
+    // An owner that failed may have done part of it first.
+    let sent = true;
     try {
       const { response: answer, pod } = await ask(exchange, guildId, request, {
         deadlineAt: deadlineAt - config.standInReserveMs,
@@ -99,11 +101,11 @@ export class InteractionEndpoint {
         sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
+      sent = headerValue(answer.headers, HEADER.refusal) === undefined;
     } catch (error) {
       failure = error as GuildwayError;
+      sent = failure.facts?.sent !== false;
     }
-    // An owner that failed may have done part of it first.
-    const sent = failure === undefined || failure.facts?.sent !== false;
     return this.#away(interaction, request, guildId, incoming, deadlineAt, sent, failure);
   }
 

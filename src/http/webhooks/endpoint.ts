@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
+import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
 import {
   EVENT_WEBHOOKS_ROUTE,
@@ -158,6 +158,7 @@ export class WebhookEndpoints {
         sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
+      sent = headerValue(answer.headers, HEADER.refusal) === undefined;
       log.warn({ guild: guildId, pod, status: answer.status, request: incoming.id }, 'a webhook failed at its owner');
     } catch (error) {
       sent = (error as GuildwayError).facts?.sent !== false;
