@@ -389,6 +389,14 @@ export const VARIABLES = define({
     about: 'After SIGTERM, how long requests in flight may take before the process ends anyway.',
     ...milliseconds(0, 600_000),
   },
+  streamDrainMs: {
+    name: 'STREAM_DRAIN_MS',
+    fallback: '3000',
+    modes: OWNER,
+    about:
+      "After SIGTERM, how long a gateway pod's streams (downloads, event streams) may go on. Its guilds wait as long, so it is short; DRAIN_TIMEOUT_MS ends them in any case.",
+    ...milliseconds(0, 600_000),
+  },
   drainDelayMs: {
     name: 'DRAIN_DELAY_MS',
     fallback: '0',

@@ -9,6 +9,7 @@ import { loadBot } from './bot/load-bot.ts';
 import { type Config, loadConfig } from './config.ts';
 import { GuildwayError } from './errors.ts';
 import { type AdminServer, startAdminServer } from './observability/admin-server.ts';
+import { endOnUncaughtErrors } from './observability/crash.ts';
 import { createLogger, type Logger } from './observability/log.ts';
 import { createRegistry } from './observability/metrics.ts';
 import { createTopology } from './routing/topology.ts';
@@ -73,6 +74,7 @@ async function shutDown(config: Config, log: Logger, services: readonly Service[
 async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLogger(config);
+  endOnUncaughtErrors(log);
   const registry = createRegistry({});
   let services: readonly Service[] = [];
   let stopping = false;

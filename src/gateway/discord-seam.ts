@@ -31,8 +31,12 @@ export interface StoredSession {
 export interface SessionStore {
   read(shard: number): StoredSession | null;
   write(shard: number, session: StoredSession): void;
-  /** The session is over for good; the next one identifies. */
+  /** The session is over for good, and its guilds are forgotten with it; the next one identifies. */
   clear(shard: number): void;
+  /** Ids of the guilds of the shard's session that this pod owns. Discord names them when a session begins, not on a resume. */
+  readGuilds(shard: number): string[];
+  /** Replaces them; writes only what has changed. */
+  writeGuilds(shard: number, guildIds: ReadonlySet<string>): void;
 }
 
 /** One gateway dispatch of a guild that this pod owns, or without a guild on pod 0. */

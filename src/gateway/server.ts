@@ -16,9 +16,9 @@ import {
   type RequestContext,
 } from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
+import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Topology } from '../routing/topology.ts';
-import { errorFacts } from './error-facts.ts';
 import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
 import { collect, discard, isStreamed, type Reply } from './reply.ts';
@@ -41,9 +41,6 @@ export interface GatewayServer {
   /** Ends all connections at once. */
   close(): Promise<void>;
 }
-
-/** While a pod drains, streams that do not end by themselves, such as server-sent events, get this long. */
-const STREAM_DRAIN_MS = 3_000;
 
 /** The end of a caller's time that is kept for telling it that a response does not end. */
 const ANSWER_MS = 100;
@@ -156,9 +153,10 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     port: (server.address() as AddressInfo).port,
     async drain() {
       draining = true;
+      // Server-sent events do not end by themselves.
       const cut = setTimeout(() => {
         for (const response of streams) response.destroy();
-      }, STREAM_DRAIN_MS).unref();
+      }, config.streamDrainMs).unref();
       await Promise.all([stopListening(), link.drain()]);
       clearTimeout(cut);
     },

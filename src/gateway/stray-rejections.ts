@@ -1,9 +1,9 @@
+import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
-import { errorFacts } from './error-facts.ts';
 
 /**
  * A handler that does not wait for its own promise must not end the pod of all its guilds when that one is rejected. What is
- * thrown outside any promise still does: nobody knows what state it leaves behind.
+ * thrown outside any promise still does (`observability/crash.ts`): nobody knows what state it leaves behind.
  * @returns a function that stops it
  */
 export function catchStrayRejections(log: Logger): () => void {

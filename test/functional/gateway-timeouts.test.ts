@@ -22,3 +22,15 @@ test('an idle connection to a gateway pod is closed after KEEP_ALIVE_MS', async 
   idle.write('GET / HTTP/1.1\r\nhost: pod\r\n\r\n');
   assert.match(await text(idle), /^HTTP\/1\.1 401 [\s\S]*\r\nkeep-alive: timeout=/i);
 });
+
+test('while a pod drains, a stream goes on for STREAM_DRAIN_MS and is cut then', async () => {
+  const streaming = { fetch: async () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })) };
+  await using pod = await startGatewayPod({ bot: streaming, env: { STREAM_DRAIN_MS: '100' } });
+  const response = await pod.plain('GET', '/');
+  const startedAt = performance.now();
+  const cut = assert.rejects(response.text());
+  await pod.service.drain();
+  await cut;
+  const lastedMs = performance.now() - startedAt;
+  assert.ok(lastedMs > 90 && lastedMs < 2_500, `${lastedMs} ms`);
+});

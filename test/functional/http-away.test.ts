@@ -23,6 +23,7 @@ const manifest = {
   name: 'test',
   routes: [{ path: '/all', guild: { from: 'all' as const } }],
   commands: {
+    open: { ephemeral: false, deferrable: true, type: 5 as const },
     quiet: { ephemeral: true, deferrable: true, type: 5 as const },
     form: { ephemeral: false, deferrable: false, type: 5 as const },
   },

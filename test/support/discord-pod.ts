@@ -14,6 +14,7 @@ export const SECRET = 'a secret of the test cluster';
 /** Sessions in memory, and everything that was ever stored. */
 export class MemorySessions implements SessionStore {
   readonly rows = new Map<number, StoredSession>();
+  readonly guilds = new Map<number, ReadonlySet<string>>();
   readonly writes: { readonly shard: number; readonly session: StoredSession }[] = [];
   /** Throws in place of the disk. */
   fails = false;
@@ -31,6 +32,16 @@ export class MemorySessions implements SessionStore {
   clear(shard: number): void {
     if (this.fails) throw new Error('the disk is full');
     this.rows.delete(shard);
+    this.guilds.delete(shard);
+  }
+
+  readGuilds(shard: number): string[] {
+    return [...(this.guilds.get(shard) ?? [])];
+  }
+
+  writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {
+    if (this.fails) throw new Error('the disk is full');
+    this.guilds.set(shard, new Set(guildIds));
   }
 }
 

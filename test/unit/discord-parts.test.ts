@@ -2,14 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { Registry } from 'prom-client';
+import { loadConfig } from '../../src/config.ts';
 import { isSame, registration } from '../../src/gateway/discord/commands.ts';
 import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
-import { guildOfDispatch } from '../../src/gateway/discord/guilds.ts';
+import { guildOfDispatch, OwnedGuilds } from '../../src/gateway/discord/guilds.ts';
 import { createSessionMetrics } from '../../src/gateway/discord/metrics.ts';
-import { restShare } from '../../src/gateway/discord/rest.ts';
+import { createDiscordRest, restShare } from '../../src/gateway/discord/rest.ts';
 import { ShardSessions } from '../../src/gateway/discord/sessions.ts';
 import { createTopology } from '../../src/routing/topology.ts';
-import { MemorySessions } from '../support/discord-pod.ts';
+import { MemorySessions, recordingLog, SECRET } from '../support/discord-pod.ts';
 
 test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each has one at least", () => {
   for (let pods = 1; pods <= 50; pods++) {
@@ -21,6 +22,26 @@ test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each ha
     );
     assert.ok(Math.min(...shares) >= 1);
     assert.equal(shares[0], Math.max(...shares), "the rest is pod 0's");
+  }
+});
+
+test('with more than 50 pods each still has one request a second, and pod 0 says that this is more than there are', () => {
+  for (const pods of [51, 99, 10_000]) {
+    for (const ordinal of [0, 1, pods - 1]) assert.equal(restShare(ordinal, pods), 1, `pod ${ordinal} of ${pods}`);
+  }
+  for (const [pods, ordinal, said] of [
+    [50, 0, 0],
+    [51, 0, 1],
+    [51, 1, 0],
+  ] as const) {
+    const { log, lines } = recordingLog();
+    const env = { SERVICE_MODE: 'gateway', LINK_SECRET: SECRET, NUM_GATEWAY_PODS: String(pods) };
+    const config = loadConfig({ ...env, POD_ORDINAL: String(ordinal) });
+    const rest = createDiscordRest({ config, topology: createTopology({ strategy: 'md5', pods }), log });
+    assert.ok(rest.options.globalRequestsPerSecond >= 1);
+    assert.equal(lines.filter(({ text }) => text.startsWith('more pods than')).length, said);
+    rest.clearHashSweeper();
+    rest.clearHandlerSweeper();
   }
 });
 
@@ -82,7 +103,8 @@ test('a command that Discord spells out differently is the same; one with a chan
 });
 
 test('room that comes while a session is being left lets no event overtake the one that was not taken', async () => {
-  const sessions = new ShardSessions(new MemorySessions());
+  const store = new MemorySessions();
+  const sessions = new ShardSessions(store);
   sessions.start({ shardId: 0, shardCount: 1, sessionId: 's', sequence: 0, resumeURL: 'ws://localhost' });
   const release = Promise.withResolvers<void>();
   const taken: number[] = [];
@@ -92,6 +114,7 @@ test('room that comes while a session is being left lets no event overtake the o
     topology: createTopology({ strategy: 'md5', pods: 1 }),
     ordinal: 0,
     sessions,
+    guilds: new OwnedGuilds(store),
     dispatch: ({ sequence }) => {
       taken.push(sequence);
       return release.promise;

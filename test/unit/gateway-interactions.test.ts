@@ -163,6 +163,15 @@ test('delivered again: the stored response, marked as such, and one effect', asy
   assert.deepEqual(notesOf(pod.store), ['once']);
 });
 
+test('an unknown command that was deferred, which only its user sees, is answered in that place', async () => {
+  await using pod = await setUp({});
+  assert.equal((await pod.serve(command('gone'), { deferred: 5 })).status, 200);
+  assert.deepEqual(
+    pod.discord.requests.map(({ method, body }) => ({ method, body })),
+    [{ method: 'PATCH', body: { content: MESSAGE.unknownCommand } }],
+  );
+});
+
 test('deferred: executed, shown by editing, and neither is done again', async () => {
   await using pod = await setUp({ commands: note('late') });
   const interaction = command('note');

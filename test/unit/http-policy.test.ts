@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { BotManifest } from '../../src/bot/types.ts';
 import { deferralOf, deferred, type Interaction } from '../../src/http/interactions/deferral.ts';
 import { Breaker } from '../../src/http/policy/breaker.ts';
 import { RetryBudget } from '../../src/http/policy/retry-budget.ts';
@@ -78,8 +79,18 @@ test('what may be deferred, and how, is what the bot declared', () => {
   assert.deepEqual(deferred(rule(3, { custom_id: 'page:2' }) as never), { type: 6 });
   assert.deepEqual(deferred(rule(5, { custom_id: 'reason' }) as never), { type: 5, data: { flags: 64 } });
   assert.equal(rule(4, { name: 'open' }), null, 'autocomplete cannot be deferred');
-  // Of another version of the bot: Discord's own defaults.
-  assert.deepEqual(rule(2, { name: 'toString' }), { ephemeral: false, deferrable: true, type: 5 });
-  assert.deepEqual(rule(3, { custom_id: 'constructor' }), { ephemeral: false, deferrable: true, type: 6 });
-  assert.deepEqual(rule(2, undefined), { ephemeral: false, deferrable: true, type: 5 });
+});
+
+test('what the bot does not know is deferred so that only its user sees the answer', () => {
+  const shown = (type: number, data: Interaction['data']) =>
+    deferred(deferralOf(interaction(type, data), manifest) as never);
+  const onlyToItsUser = { type: 5, data: { flags: 64 } };
+  for (const data of [{ name: 'gone' }, { name: 'toString' }, {}, undefined]) {
+    assert.deepEqual(shown(2, data), onlyToItsUser);
+  }
+  assert.deepEqual(shown(5, { custom_id: 'constructor' }), onlyToItsUser);
+  assert.deepEqual(shown(3, { custom_id: 'constructor' }), { type: 6 }, 'nothing that shows');
+  // A manifest of another version may lack what this one reads.
+  const older = { ...manifest, commands: { open: { deferrable: true } } } as unknown as BotManifest;
+  assert.deepEqual(deferred(deferralOf(interaction(2, { name: 'open' }), older) as never), { type: 5 });
 });

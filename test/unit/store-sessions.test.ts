@@ -55,3 +55,20 @@ test('an event is remembered until the stored sequence has passed it', () => {
     assert.deepEqual(steps(store, 'b'), []);
   }
 });
+
+test("the guilds of a shard's session are kept with it, and forgotten with it", () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod');
+  const guildsOf = (store: ReturnType<typeof openTestStore>, shard: number) => store.sessions.readGuilds(shard).sort();
+  {
+    using store = openTestStore(path);
+    for (const shard of [0, 1]) store.sessions.write(shard, session(`of shard ${shard}`, 1));
+    store.sessions.writeGuilds(0, new Set(['1', '2', '3']));
+    store.sessions.writeGuilds(1, new Set(['4']));
+    store.sessions.writeGuilds(0, new Set(['2', '3', '5']));
+  }
+  using store = openTestStore(path);
+  assert.deepEqual([guildsOf(store, 0), guildsOf(store, 1), guildsOf(store, 2)], [['2', '3', '5'], ['4'], []]);
+  store.sessions.clear(0);
+  assert.deepEqual([guildsOf(store, 0), guildsOf(store, 1)], [[], ['4']]);
+});

@@ -1,7 +1,7 @@
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { GUILDLESS_POD, type Topology } from '../../routing/topology.ts';
 import type { DispatchSink } from '../discord-seam.ts';
-import { guildOfDispatch, OwnedGuilds } from './guilds.ts';
+import { guildOfDispatch, type OwnedGuilds } from './guilds.ts';
 import type { SessionMetrics } from './metrics.ts';
 import type { ShardSessions } from './sessions.ts';
 
@@ -16,6 +16,7 @@ export interface EventIntakeOptions {
   readonly topology: Topology;
   readonly ordinal: number;
   readonly sessions: ShardSessions;
+  readonly guilds: OwnedGuilds;
   readonly dispatch: DispatchSink;
   readonly metrics: () => SessionMetrics;
   /** A shard has to be left until {@link EventIntake.whenRoomy}. */
@@ -24,7 +25,7 @@ export interface EventIntakeOptions {
 
 /** The first to see an event: drops those of other owners, hands the others on, and keeps account of what has been handled. */
 export class EventIntake {
-  readonly guilds = new OwnedGuilds();
+  readonly #guilds: OwnedGuilds;
   readonly #options: EventIntakeOptions;
   readonly #running = new Set<Promise<void>>();
   /** Shards that are being left: an event after one that was not taken must not be taken either. */
@@ -33,6 +34,7 @@ export class EventIntake {
 
   constructor(options: EventIntakeOptions) {
     this.#options = options;
+    this.#guilds = options.guilds;
   }
 
   /** Events whose handlers have not finished. */
@@ -40,9 +42,12 @@ export class EventIntake {
     return this.#running.size;
   }
 
-  /** Notes which guilds a new session has. */
+  /** Notes which guilds a new session has: all of its shard, also those that are out of order now. */
   greet(guilds: readonly { readonly id: string }[], shard: number): void {
-    for (const { id } of guilds) if (this.#owns(id, shard)) this.guilds.add(id);
+    this.#guilds.replace(
+      shard,
+      guilds.map(({ id }) => id).filter((id) => this.#owns(id, shard)),
+    );
   }
 
   take(payload: GatewayDispatchPayload, shard: number): void {
@@ -66,7 +71,7 @@ export class EventIntake {
       onFull(shard);
       return;
     }
-    if (guildId !== null) this.guilds.follow(payload, guildId);
+    if (guildId !== null) this.#guilds.follow(payload, guildId, shard);
     metrics().events.inc({ event: name });
     const { sessionId } = session;
     const finished = sessions.begin(shard, sequence);

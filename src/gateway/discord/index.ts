@@ -10,6 +10,7 @@ import { fatalAnswer, fatalClose } from './close-codes.ts';
 import { CommandRegistration } from './command-registration.ts';
 import { ShardConnections } from './connections.ts';
 import { EventIntake } from './event-intake.ts';
+import { OwnedGuilds } from './guilds.ts';
 import { askForIdentify } from './identify-client.ts';
 import { serveIdentify } from './identify-endpoint.ts';
 import { IdentifyGate } from './identify-gate.ts';
@@ -37,6 +38,7 @@ class Sessions implements DiscordSessions {
   readonly #options: DiscordSessionsOptions;
   readonly #shards: ShardSessions;
   readonly #states = new ShardStates();
+  readonly #guilds: OwnedGuilds;
   readonly #intake: EventIntake;
   readonly #manager: WebSocketManager;
   readonly #connections: ShardConnections;
@@ -60,7 +62,9 @@ class Sessions implements DiscordSessions {
     this.#options = options;
     const { config, topology, ordinal, rest, bot, log, registry, dispatch } = options;
     this.#shards = new ShardSessions(options.sessions);
+    this.#guilds = new OwnedGuilds(options.sessions);
     this.#intake = new EventIntake({
+      guilds: this.#guilds,
       topology,
       ordinal,
       sessions: this.#shards,
@@ -114,14 +118,14 @@ class Sessions implements DiscordSessions {
   state(): unknown {
     return {
       shards: this.#states.list(),
-      guilds: this.#intake.guilds.size,
+      guilds: this.#guilds.size,
       pendingEvents: this.#intake.pending,
       commands: this.#commands.state,
     };
   }
 
   guildIds(): Iterable<string> {
-    return this.#intake.guilds.ids();
+    return this.#guilds.ids();
   }
 
   async identify(request: GatewayRequest, context: RequestContext): Promise<GatewayResponse> {
@@ -165,7 +169,7 @@ class Sessions implements DiscordSessions {
       try {
         const shards = await this.#manager.getShardIds();
         // Reads the store now: the library cannot cope with a session that cannot be read.
-        for (const shard of shards) this.#shards.retrieve(shard);
+        for (const shard of shards) if (this.#shards.retrieve(shard) !== null) this.#guilds.restore(shard);
         await this.#connections.spawn(shards);
         this.#gatewayUrl = (await this.#manager.fetchGatewayInformation()).url;
         if (this.#stopping.signal.aborted) return;
@@ -249,6 +253,7 @@ class Sessions implements DiscordSessions {
     });
     manager.on(WebSocketShardEvents.Ready, (data, shard) => {
       this.#intake.greet(data.guilds, shard);
+      this.#persist();
       this.#onSession(shard);
       log.info({ shard, guilds: data.guilds.length }, 'Discord session started');
     });
@@ -303,7 +308,9 @@ class Sessions implements DiscordSessions {
     if (this.#closed) return;
     const { log } = this.#options;
     try {
-      if (!this.#shards.persist()) return;
+      // Guilds first: events up to the stored sequence do not come again, so what they said of guilds must be stored before.
+      const guilds = this.#guilds.persist();
+      if (!this.#shards.persist() && !guilds) return;
       if (this.#persistFails) log.info('how far events were handled is stored again');
       this.#persistFails = false;
     } catch (error) {

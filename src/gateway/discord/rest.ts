@@ -4,13 +4,22 @@ import type { CreateDiscordRest } from '../discord-seam.ts';
 /** Discord's limit for one bot token, over all its processes. Answers to interactions do not count. */
 const GLOBAL_PER_SECOND = 50;
 
-/** A pod's share of the 50 requests a second: equal parts, the rest to pod 0, and one at least. */
+/**
+ * A pod's share of the 50 requests a second: equal parts, the rest to pod 0, and one at least. With more than 50 pods the shares
+ * sum to more than Discord allows: a pod with none could never say anything, and one that is refused (429) waits and asks again.
+ */
 export function restShare(ordinal: number, pods: number): number {
   const share = Math.max(1, Math.floor(GLOBAL_PER_SECOND / pods));
   return ordinal === 0 ? Math.max(share, GLOBAL_PER_SECOND - share * (pods - 1)) : share;
 }
 
 export const createDiscordRest: CreateDiscordRest = ({ config, topology, log }) => {
+  if (topology.pods > GLOBAL_PER_SECOND && config.ordinal === 0) {
+    log.warn(
+      { pods: topology.pods, perSecond: GLOBAL_PER_SECOND },
+      'more pods than Discord allows a bot requests a second: each takes one, and Discord refuses what is beyond its limit',
+    );
+  }
   const rest = new REST({
     api: config.discordApiUrl,
     version: '10',

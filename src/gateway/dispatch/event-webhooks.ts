@@ -1,7 +1,7 @@
 import type { APIWebhookEvent } from 'discord-api-types/v10';
 import type { Bot } from '../../bot/define-bot.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
-import { errorFacts } from '../error-facts.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
 import { empty, problem } from '../responses.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';

@@ -1,7 +1,7 @@
 import type { Bot } from '../../bot/define-bot.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
-import { errorFacts } from '../error-facts.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
 import { collect, type Reply } from '../reply.ts';
 import { problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';

@@ -3,7 +3,7 @@ import { type Bot, customIdKey, manifestOf } from '../../bot/define-bot.ts';
 import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
-import { errorFacts } from '../error-facts.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
 import { empty, json, problem } from '../responses.ts';
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
@@ -161,7 +161,8 @@ export class InteractionDispatch {
     if (ledger.find(identity.key)?.completed === true) return empty(200, [HEADER.replayed, '1']);
     const log = this.#host.log.child({ guild: guildId, request: requestId, interaction: interaction.id });
     const type = deferred as DeferralRule['type'];
-    const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? false;
+    // What the bot does not know was deferred so that only its user sees it.
+    const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? true;
     const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
     if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
     try {

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GuildwayError } from '../../errors.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
-import { errorFacts } from '../error-facts.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { Hint, HintEntry, HintStore } from '../store/hints.ts';

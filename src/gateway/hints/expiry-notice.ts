@@ -1,9 +1,9 @@
 import type { APIInteraction } from 'discord-api-types/v10';
+import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
 import { lateNotice } from '../dispatch/late-response.ts';
 import { MESSAGE } from '../dispatch/messages.ts';
-import { errorFacts } from '../error-facts.ts';
 import type { Hint } from '../store/hints.ts';
 
 /** The token outlives the hint by half a minute; after that nobody can be told any more. */

@@ -59,4 +59,12 @@ export const MIGRATIONS: readonly string[] = [
   ) STRICT;
   CREATE INDEX guildway_hints_by_expiry ON guildway_hints (expires_at);
   `,
+  `
+  -- The guilds of each shard's session that this pod owns.
+  CREATE TABLE guildway_session_guilds (
+    shard INTEGER NOT NULL,
+    guild_id TEXT NOT NULL,
+    PRIMARY KEY (shard, guild_id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

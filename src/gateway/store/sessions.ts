@@ -13,6 +13,9 @@ export class Sessions implements SessionStore {
   readonly #read: StatementSync;
   readonly #write: StatementSync;
   readonly #clear: StatementSync;
+  readonly #readGuilds: StatementSync;
+  readonly #addGuild: StatementSync;
+  readonly #removeGuild: StatementSync;
   readonly #forgetUpTo: StatementSync;
   readonly #forgetOthers: StatementSync;
   readonly #readStep: StatementSync;
@@ -31,6 +34,9 @@ export class Sessions implements SessionStore {
          resume_url = excluded.resume_url, shard_count = excluded.shard_count`,
     );
     this.#clear = sqlite.prepare('DELETE FROM guildway_sessions WHERE shard = ?');
+    this.#readGuilds = sqlite.prepare('SELECT guild_id AS guildId FROM guildway_session_guilds WHERE shard = ?');
+    this.#addGuild = sqlite.prepare('INSERT INTO guildway_session_guilds (shard, guild_id) VALUES (?, ?)');
+    this.#removeGuild = sqlite.prepare('DELETE FROM guildway_session_guilds WHERE shard = ? AND guild_id = ?');
     this.#forgetUpTo = sqlite.prepare('DELETE FROM guildway_event_ledger WHERE session_id = ? AND sequence <= ?');
     this.#forgetOthers = sqlite.prepare(
       'DELETE FROM guildway_event_ledger WHERE session_id NOT IN (SELECT session_id FROM guildway_sessions)',
@@ -65,8 +71,23 @@ export class Sessions implements SessionStore {
     this.#connection.transaction('normal', () => {
       const previous = this.read(shard);
       this.#clear.run(shard);
+      this.#replaceGuilds(shard, new Set());
       if (previous !== null) this.#forgetUpTo.run(previous.sessionId, Number.MAX_SAFE_INTEGER);
     });
+  }
+
+  readGuilds(shard: number): string[] {
+    return this.#readGuilds.all(shard).map((row) => row.guildId as string);
+  }
+
+  writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {
+    this.#connection.transaction('normal', () => this.#replaceGuilds(shard, guildIds));
+  }
+
+  #replaceGuilds(shard: number, guildIds: ReadonlySet<string>): void {
+    const stored = new Set(this.readGuilds(shard));
+    for (const guildId of stored.difference(guildIds)) this.#removeGuild.run(shard, guildId);
+    for (const guildId of guildIds.difference(stored)) this.#addGuild.run(shard, guildId);
   }
 
   /** What the handler of one event has done already. */

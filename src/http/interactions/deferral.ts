@@ -14,27 +14,25 @@ export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, au
 
 const EPHEMERAL = 64;
 
-const COMMAND_RULE: DeferralRule = { ephemeral: false, deferrable: true, type: 5 };
-const COMPONENT_RULE: DeferralRule = { ephemeral: false, deferrable: true, type: 6 };
-
 /** How this interaction may be answered for while its owner is away; null: it cannot be deferred at all. */
 export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {
   // Both come from elsewhere: a manifest from a pod of another version, an interaction from whatever Discord sends one day.
-  const find = (table: 'commands' | 'components' | 'modals', key: string, otherwise: DeferralRule) => {
-    const rules = manifest[table] as BotManifest['commands'] | undefined;
+  const find = (table: 'commands' | 'components' | 'modals', key: string, usualType: 5 | 6) => {
+    const rules = manifest[table] as Readonly<Record<string, Partial<DeferralRule>>> | undefined;
     const rule = rules !== undefined && Object.hasOwn(rules, key) ? rules[key] : undefined;
-    const { deferrable, ephemeral, type } = { ...otherwise, ...rule };
+    // Whether others may see the answer cannot be changed later: nobody knows whether they may see that of an unknown command.
+    const { deferrable = true, ephemeral = rule === undefined, type = usualType } = rule ?? {};
     if (!deferrable) return null;
     return { deferrable, ephemeral: ephemeral === true, type: type === 6 ? 6 : 5 } satisfies DeferralRule;
   };
   const customId = typeof data?.custom_id === 'string' ? customIdKey(data.custom_id) : '';
   switch (type) {
     case INTERACTION.command:
-      return find('commands', typeof data?.name === 'string' ? data.name : '', COMMAND_RULE);
+      return find('commands', typeof data?.name === 'string' ? data.name : '', 5);
     case INTERACTION.component:
-      return find('components', customId, COMPONENT_RULE);
+      return find('components', customId, 6);
     case INTERACTION.modal:
-      return find('modals', customId, COMMAND_RULE);
+      return find('modals', customId, 5);
     default:
       return null;
   }
