@@ -20,7 +20,7 @@ const HELP = `npm run bench -- [options]
   --rounds N          rounds, each with every peer in turn (default: 5)
   --seconds N         how long each peer is measured in a round (default: 3)
   --connections N     instead of each workload's own number
-  --quick             2 rounds of moments, on any core: shows that everything runs, its numbers mean nothing
+  --quick             1 round of moments, on any core: shows that everything runs, its numbers mean nothing
   --no-install        use what is installed, skip the rest
   --output FOLDER     where the table, the JSON file and the chart go (default: bench/results)`;
 
@@ -48,7 +48,7 @@ async function main(): Promise<void> {
     say(HELP);
     return;
   }
-  const rounds = values.quick ? 2 : positiveNumber('rounds', values.rounds);
+  const rounds = values.quick ? 1 : positiveNumber('rounds', values.rounds);
   const measureMs = values.quick ? QUICK.measureMs : 1000 * positiveNumber('seconds', values.seconds);
   const connections = values.connections === undefined ? undefined : positiveNumber('connections', values.connections);
   const chosen = values.workloads.split(',');

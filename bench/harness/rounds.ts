@@ -53,7 +53,8 @@ export class Stage implements AsyncDisposable {
   readonly #processes: RunningProcess[] = [];
   readonly #generator: RunningProcess;
   #folders = 0;
-  readonly #cache = this.subfolder();
+  /** Of compiled modules; one that is given has been filled before. */
+  readonly #cache = process.env.NODE_COMPILE_CACHE ?? this.subfolder();
   readonly #startedBefore = new Set<string>();
   /** Nothing that was started here survives this process, however it ends. */
   readonly #killAll = (): void => {
@@ -110,7 +111,7 @@ export class Stage implements AsyncDisposable {
       folder: this.subfolder(),
     };
     const command = { ...peer.prepare(context), core: this.cores.tested };
-    if (peer.startedBefore && !this.#startedBefore.has(peer.id)) {
+    if (peer.startedBefore && process.env.NODE_COMPILE_CACHE === undefined && !this.#startedBefore.has(peer.id)) {
       this.#startedBefore.add(peer.id);
       const first = start(command);
       await listening(port, first);
