@@ -53,7 +53,8 @@ export class Lane {
     this.#toNode = (socket) => listener.call(server, socket);
     server.on('connection', (socket: Socket) => this.#take(socket));
     const stepMs = Math.max(1, Math.min(options.keepAliveMs, options.firstRequestMs) / STEPS);
-    const timer = setInterval(() => this.#closeIdle(stepMs), stepMs).unref();
+    // Not in the timer itself: in a busy process it may be due before what has long arrived is read.
+    const timer = setInterval(() => setImmediate(() => this.#closeIdle(stepMs)), stepMs).unref();
     server.once('close', () => clearInterval(timer));
   }
 
