@@ -69,25 +69,28 @@ describe('hints', () => {
     // Live traffic of the same guilds, while the rate is watched.
     const waits: number[] = [];
     let mostPerSecond = 0;
-    let last = { at: performance.now(), count: countRows(path) };
+    // Counting takes time too: a window is from before its first count to after its last one.
+    const count = () => ({ from: performance.now(), rows: countRows(path), to: performance.now() });
+    let last = count();
     for (let live = 0; ; live++) {
       const result = await scenario.operate(guilds[live % guilds.length] as string, `live-${live}`);
       assert.equal(result.outcome, 'answered', result.problem ?? '');
       waits.push(result.elapsedMs);
-      const now = { at: performance.now(), count: countRows(path) };
-      if (now.at - last.at > 500) {
-        mostPerSecond = Math.max(mostPerSecond, ((now.count - last.count) * 1_000) / (now.at - last.at));
+      const now = count();
+      if (now.to - last.from > 500) {
+        mostPerSecond = Math.max(mostPerSecond, ((now.rows - last.rows) * 1_000) / (now.to - last.from));
         last = now;
       }
-      if (now.count >= HINTS + live + 1) break;
-      assert.ok(now.at - startedAt < 40_000, `${now.count} of ${HINTS} after 40 s`);
+      if (now.rows >= HINTS + live + 1) break;
+      assert.ok(now.to - startedAt < 40_000, `${now.rows} of ${HINTS} after 40 s`);
       await sleep(50);
     }
     await scenario.hintsDrained();
     assert.ok(mostPerSecond < RATE * 1.3, `${Math.round(mostPerSecond)} a second`);
     waits.sort((a, b) => a - b);
     const median = waits[waits.length >> 1] as number;
-    assert.ok(median < 250, `live traffic waited ${Math.round(median)} ms (median)`);
+    // Behind the hints it would wait for seconds.
+    assert.ok(median < 1_000, `live traffic waited ${Math.round(median)} ms (median)`);
     const kept = scenario.rows().filter(({ operation }) => operation.startsWith('kept-'));
     assert.equal(kept.length, HINTS);
     assert.equal(new Set(kept.map(({ operation }) => operation)).size, HINTS);
