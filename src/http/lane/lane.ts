@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { BodyReader } from '../body.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { type LaneConnection, LaneRequest } from './lane-request.ts';
-import { RequestParser } from './parser.ts';
+import { type RequestParser, RequestParsers, type WholeRequest } from './parser.ts';
 
 export interface LaneOptions {
   readonly bodies: BodyReader;
@@ -28,7 +28,7 @@ const STEPS = 8;
  */
 export class Lane {
   readonly #options: LaneOptions;
-  readonly #parser: RequestParser;
+  readonly #parsers: RequestParsers;
   readonly #toNode: (socket: Socket) => void;
   readonly #connections = new Set<Connection>();
   #draining = false;
@@ -39,15 +39,20 @@ export class Lane {
 
   /** Puts a lane in front of a server; null where Node's parser cannot be had, and everything goes the server's way. */
   static inFrontOf(server: Server, options: LaneOptions): Lane | null {
-    const parser = RequestParser.create(options.maxHeaderBytes);
+    const parsers = RequestParsers.find(options.maxHeaderBytes);
     const [listener] = server.listeners('connection') as ((socket: Socket) => void)[];
-    if (parser === null || listener === undefined) return null;
-    return new Lane(server, listener, parser, options);
+    if (parsers === null || listener === undefined) return null;
+    return new Lane(server, listener, parsers, options);
   }
 
-  private constructor(server: Server, listener: (socket: Socket) => void, parser: RequestParser, options: LaneOptions) {
+  private constructor(
+    server: Server,
+    listener: (socket: Socket) => void,
+    parsers: RequestParsers,
+    options: LaneOptions,
+  ) {
     this.#options = options;
-    this.#parser = parser;
+    this.#parsers = parsers;
     // An HTTP server serves what its own 'connection' listener is given.
     server.off('connection', listener);
     this.#toNode = (socket) => listener.call(server, socket);
@@ -71,10 +76,8 @@ export class Lane {
 
   #take(socket: Socket): void {
     const { bodies, newRequestId, serve } = this.#options;
-    const connection: Connection = new Connection(socket, this.#look, {
-      serve: (chunk) => {
-        const whole = this.#parser.parse(chunk);
-        if (whole === null) return null;
+    const connection: Connection = new Connection(socket, this.#parsers.create(), this.#look, {
+      serve: (whole) => {
         const request = new LaneRequest(whole, newRequestId(), connection, bodies);
         return serve(request) ? request : null;
       },
@@ -118,7 +121,7 @@ export class Lane {
 
 /** What a connection needs of the lane. */
 interface LaneSide {
-  serve(chunk: Buffer): LaneRequest | null;
+  serve(whole: WholeRequest): LaneRequest | null;
   look(): number;
   lastLines(): string;
   closes(): boolean;
@@ -133,6 +136,7 @@ class Connection implements LaneConnection {
   /** The lane's look at which it began to be idle. */
   idleSince: number;
   readonly #socket: Socket;
+  readonly #parser: RequestParser;
   readonly #lane: LaneSide;
   #request: LaneRequest | null = null;
   /** A request is being served: set before there is one, for it may be answered at once. */
@@ -140,20 +144,23 @@ class Connection implements LaneConnection {
   #closing = false;
   /** What came while a request was being served. */
   #early: Buffer | null = null;
-  readonly #onData = (chunk: Buffer): void => this.#read(chunk);
+  readonly #onData = (chunk: Buffer): void => this.#read(this.#serving ? null : this.#parser.parse(chunk), chunk);
   readonly #onEnd = (): void => this.close();
   readonly #onClose = (): void => {
+    this.#parser.close();
     this.#lane.gone();
     this.#request?.gone();
   };
   readonly #onError = (): void => this.close();
 
-  constructor(socket: Socket, look: number, lane: LaneSide) {
+  constructor(socket: Socket, parser: RequestParser, look: number, lane: LaneSide) {
     this.#socket = socket;
+    this.#parser = parser;
     this.address = socket.remoteAddress ?? '';
     this.idleSince = look;
     this.#lane = lane;
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
+    parser.consume(socket, (whole) => this.#read(whole, null));
   }
 
   get idle(): boolean {
@@ -184,31 +191,35 @@ class Connection implements LaneConnection {
     } else if (this.#early !== null) this.#leaveWith(this.#early);
   }
 
-  #read(chunk: Buffer): void {
+  /** @param chunk what was read; null: the parser has it */
+  #read(whole: WholeRequest | null, chunk: Buffer | null): void {
     if (this.#closing) return;
     if (this.#serving) {
       // A client that does not wait for its answers: the rest of its requests are Node's.
-      this.#early = this.#early === null ? chunk : Buffer.concat([this.#early, chunk]);
+      const early = chunk ?? this.#parser.chunk;
+      this.#early = this.#early === null ? early : Buffer.concat([this.#early, early]);
+      this.#parser.unconsume();
       this.#socket.pause();
       return;
     }
     this.used = true;
     // Who does not read what was written gets nothing more until it has: Node knows how.
-    if (this.#socket.writableLength === 0) {
+    if (whole !== null && this.#socket.writableLength === 0) {
       this.#serving = true;
-      const request = this.#lane.serve(chunk);
+      const request = this.#lane.serve(whole);
       if (request !== null) {
         if (this.#serving) this.#request = request;
         return;
       }
       this.#serving = false;
     }
-    this.#leaveWith(chunk);
+    this.#leaveWith(chunk ?? this.#parser.chunk);
   }
 
   #leaveWith(chunk: Buffer): void {
     const socket = this.#socket;
     if (socket.destroyed) return;
+    this.#parser.close();
     socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
     this.#lane.toNode(chunk);
   }

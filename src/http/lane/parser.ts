@@ -1,4 +1,5 @@
 import { METHODS } from 'node:http';
+import type { Socket } from 'node:net';
 import { fieldsOf } from '../headers.ts';
 
 /** A request that came whole: its head and all of its body. */
@@ -27,52 +28,44 @@ interface NodeParser {
   initialize(type: number, resource: object, maxHeaderSize: number, lenient: number): void;
   /** Returns how many bytes it took, or the error that ended it. */
   execute(chunk: Buffer): number | Error;
+  /** Reads from a socket's handle by itself from now on, and calls `kOnExecute` with what `execute` would return. */
+  consume(handle: object): void;
+  unconsume(): void;
+  /** What was read last; within `kOnExecute` only. */
+  getCurrentBuffer(): Buffer;
+  close(): void;
   [callback: number]: unknown;
 }
 
 interface NodeParserClass {
   new (): NodeParser;
   readonly REQUEST: number;
+  readonly kOnMessageBegin: number;
   readonly kOnHeaders: number;
   readonly kOnHeadersComplete: number;
   readonly kOnBody: number;
+  readonly kOnExecute: number;
   readonly kLenientNone: number;
 }
 
-const EMPTY = Buffer.alloc(0);
+const EMPTY: Buffer = Buffer.alloc(0);
 const NONE: readonly string[] = Object.freeze([]);
-const EMPTY_LINE = Buffer.from('\r\n\r\n');
-const CR = 13;
-const LF = 10;
 
-/**
- * Reads requests that lie whole in one chunk, with the parser of Node's own HTTP server at its strictest setting. What that
- * parser is given here and what it makes of it is what `node:http` gives it and gets; only the objects around it are missing.
- */
-export class RequestParser {
-  readonly #parser: NodeParser;
+/** Makes parsers of requests that come whole. */
+export class RequestParsers {
   readonly #class: NodeParserClass;
   readonly #maxHeaderBytes: number;
   /** By the parser's number for it. */
-  readonly #methods: readonly string[];
-  /** How many heads were complete in the chunk, and how many bytes of bodies came after them. */
-  #heads = 0;
-  #bodyBytes = 0;
-  #simple = false;
-  #method = 0;
-  #url = '';
-  #headers: readonly string[] = [];
-  #body: Buffer = EMPTY;
+  #methods: readonly string[] = [];
 
-  /**
-   * @returns null where this version of Node has no such parser, or one that does not do what is expected of it
-   */
-  static create(maxHeaderBytes: number): RequestParser | null {
+  /** @returns null where this version of Node has no such parser, or one that does not do what is expected of it */
+  static find(maxHeaderBytes: number): RequestParsers | null {
     const common = process.getBuiltinModule('_http_common') as { HTTPParser?: NodeParserClass } | undefined;
     if (common?.HTTPParser === undefined) return null;
+    const parsers = new RequestParsers(common.HTTPParser, maxHeaderBytes);
     try {
-      const parser = new RequestParser(common.HTTPParser, maxHeaderBytes);
-      return parser.#works() ? parser : null;
+      parsers.#methods = parsers.#numberMethods();
+      return parsers.#work() ? parsers : null;
     } catch {
       return null;
     }
@@ -81,12 +74,78 @@ export class RequestParser {
   private constructor(parserClass: NodeParserClass, maxHeaderBytes: number) {
     this.#class = parserClass;
     this.#maxHeaderBytes = maxHeaderBytes;
+  }
+
+  create(): RequestParser {
+    return new RequestParser(this.#class, this.#maxHeaderBytes, this.#methods);
+  }
+
+  #numberMethods(): string[] {
+    const methods: string[] = [];
+    for (const method of METHODS) {
+      const parser = new this.#class();
+      parser.initialize(this.#class.REQUEST, {}, this.#maxHeaderBytes, this.#class.kLenientNone);
+      const note: OnHeadersComplete = (_major, _minor, _headers, number, _url, _s, _m, upgrade) => {
+        if (!upgrade) methods[number] = method;
+        return 0;
+      };
+      parser[this.#class.kOnHeadersComplete | 0] = note;
+      parser.execute(Buffer.from(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`, 'latin1'));
+      parser.close();
+    }
+    return methods;
+  }
+
+  #work(): boolean {
+    const parser = this.create();
+    const post = 'POST /a?b HTTP/1.1\r\nHost: c\r\nX-Y: z\r\nContent-Length: 3\r\n\r\nabc';
+    const request = parser.parse(Buffer.from(post, 'latin1'));
+    const more = parser.parse(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\nGET', 'latin1'));
+    parser.close();
+    return (
+      more === null &&
+      request?.method === 'POST' &&
+      request.url === '/a?b' &&
+      request.fields.join() === 'host,c,x-y,z,content-length,3' &&
+      request.body.toString('latin1') === 'abc'
+    );
+  }
+}
+
+/**
+ * Reads requests that come whole, each in one chunk, with the parser of Node's own HTTP server at its strictest setting. What that
+ * parser is given here and what it makes of it is what `node:http` gives it and gets; only the objects around it are missing.
+ */
+export class RequestParser {
+  readonly #parser: NodeParser;
+  readonly #class: NodeParserClass;
+  readonly #maxHeaderBytes: number;
+  readonly #methods: readonly string[];
+  /** Requests that began in this chunk, heads that were complete in it, and bytes of bodies. */
+  #begun = 0;
+  #heads = 0;
+  #bodyBytes = 0;
+  #simple = false;
+  #method = 0;
+  #url = '';
+  #headers: readonly string[] = NONE;
+  #body = EMPTY;
+  #consumes = false;
+
+  /** See {@link RequestParsers.create}. */
+  constructor(parserClass: NodeParserClass, maxHeaderBytes: number, methods: readonly string[]) {
+    this.#class = parserClass;
+    this.#maxHeaderBytes = maxHeaderBytes;
+    this.#methods = methods;
     const parser = new parserClass();
     this.#parser = parser;
-    // Each callback costs: that a request has begun or is complete is seen without one.
+    // Each callback costs: that a request is complete is seen without one.
+    parser[parserClass.kOnMessageBegin | 0] = () => {
+      this.#begun++;
+    };
     // Only called for headers that are too many for one call, and for trailers.
     parser[parserClass.kOnHeaders | 0] = () => {
-      this.#simple = false;
+      this.#begun = Number.NaN;
     };
     const onHeadersComplete: OnHeadersComplete = (major, minor, headers, method, url, _s, _m, upgrade, keepAlive) => {
       this.#heads++;
@@ -102,7 +161,6 @@ export class RequestParser {
       this.#bodyBytes += part.length;
     };
     this.#reset();
-    this.#methods = this.#numberMethods();
   }
 
   /**
@@ -110,19 +168,56 @@ export class RequestParser {
    * with one `Host`, without `Expect` and without a chunked body.
    */
   parse(chunk: Buffer): WholeRequest | null {
-    const request = this.#execute(chunk);
+    return this.#result(this.#parser.execute(chunk));
+  }
+
+  /**
+   * Reads from a socket, as Node's server does: no chunk passes through JavaScript, which is a tenth of what a request costs.
+   * @param onChunk told of each chunk what {@link parse} would return; {@link chunk} has its bytes as long as this runs
+   * @returns false when the socket is not one that can be read so: its chunks are to be given to {@link parse}
+   */
+  consume(socket: Socket, onChunk: (request: WholeRequest | null) => void): boolean {
+    const { _handle: handle } = socket as { _handle?: { isStreamBase?: boolean } | null };
+    if (!handle?.isStreamBase) return false;
+    this.#parser[this.#class.kOnExecute | 0] = (taken: number | Error) => onChunk(this.#result(taken));
+    this.#parser.consume(handle);
+    this.#consumes = true;
+    return true;
+  }
+
+  /** The chunk that was read last. */
+  get chunk(): Buffer {
+    return this.#parser.getCurrentBuffer();
+  }
+
+  /** Leaves the socket that it consumes, which reads for itself again. */
+  unconsume(): void {
+    if (!this.#consumes) return;
+    this.#consumes = false;
+    this.#parser.unconsume();
+  }
+
+  /** To be called once, at the end. */
+  close(): void {
+    this.unconsume();
+    // Not while the parser is calling.
+    setImmediate(() => this.#parser.close());
+  }
+
+  #result(taken: number | Error): WholeRequest | null {
+    const request = typeof taken === 'number' ? this.#whole() : null;
+    this.#begun = 0;
+    this.#heads = 0;
+    this.#bodyBytes = 0;
+    this.#body = EMPTY;
     // The parser may be in the middle of a request, or have given up.
     if (request === null) this.#reset();
     return request;
   }
 
-  #execute(chunk: Buffer): WholeRequest | null {
-    this.#heads = 0;
-    this.#bodyBytes = 0;
-    this.#simple = false;
-    this.#body = EMPTY;
-    // All of it was taken, and one head was in it.
-    if (this.#parser.execute(chunk) !== chunk.length || this.#heads !== 1 || !this.#simple) return null;
+  /** One request began, its head is complete, and so is its body. Had anything but line ends come after it, another had begun. */
+  #whole(): WholeRequest | null {
+    if (this.#begun !== 1 || this.#heads !== 1 || !this.#simple) return null;
     const method = this.#methods[this.#method];
     const fields = fieldsOf(this.#headers);
     let hosts = 0;
@@ -135,46 +230,11 @@ export class RequestParser {
     }
     if (method === undefined || hosts !== 1) return null;
     const body = this.#body;
-    if (this.#bodyBytes !== length || body.length !== length || !endsWith(chunk, length)) return null;
+    if (this.#bodyBytes !== length || body.length !== length) return null;
     return { method, url: this.#url, fields, body };
   }
 
   #reset(): void {
     this.#parser.initialize(this.#class.REQUEST, {}, this.#maxHeaderBytes, this.#class.kLenientNone);
   }
-
-  #numberMethods(): string[] {
-    const methods: string[] = [];
-    for (const method of METHODS) {
-      this.#parser.execute(Buffer.from(`${method} / HTTP/1.1\r\nHost: a\r\n\r\n`, 'latin1'));
-      if (this.#simple) methods[this.#method] = method;
-      this.#simple = false;
-      this.#reset();
-    }
-    return methods;
-  }
-
-  #works(): boolean {
-    const request = this.parse(
-      Buffer.from('POST /a?b HTTP/1.1\r\nHost: c\r\nX-Y: z\r\nContent-Length: 3\r\n\r\nabc', 'latin1'),
-    );
-    const half = this.parse(Buffer.from('GET / HTTP/1.1\r\nHost: a\r\n\r\nGET', 'latin1'));
-    return (
-      half === null &&
-      request?.method === 'POST' &&
-      request.url === '/a?b' &&
-      request.fields.join() === 'host,c,x-y,z,content-length,3' &&
-      request.body.toString('latin1') === 'abc'
-    );
-  }
-}
-
-/**
- * Whether a chunk that begins with a request ends with it: with the empty line after its head, or with its body's last byte.
- * What may come after it is less than a head, of which there is one: it has no empty line.
- */
-function endsWith(chunk: Buffer, bodyLength: number): boolean {
-  const { length } = chunk;
-  if (bodyLength > 0) return chunk.indexOf(EMPTY_LINE) + EMPTY_LINE.length + bodyLength === length;
-  return chunk[length - 1] === LF && chunk[length - 2] === CR && chunk[length - 3] === LF && chunk[length - 4] === CR;
 }
