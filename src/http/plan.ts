@@ -1,6 +1,7 @@
 import { type HeaderList, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
 import {
   type GuildOfRequest,
+  type GuildSource,
   guildOfRequest,
   isAmbiguousPath,
   type RouteMatch,
@@ -37,6 +38,8 @@ const INTERACTION: Plan = Object.freeze({ kind: 'interaction' });
 const EVENT_WEBHOOK: Plan = Object.freeze({ kind: 'event-webhook' });
 const FAN_OUT: Plan = Object.freeze({ kind: 'fan-out' });
 const NO_HEADERS: HeaderList = Object.freeze([]);
+const NO_GUILD: GuildOfRequest = Object.freeze({ kind: 'none' });
+const NOTHING: GuildSource = Object.freeze({ query: '', header: () => undefined, json: () => null });
 
 /** Decides what is to be done with a request. @param maxBodyBytes the longest body that may stream */
 export function planOf(head: RequestHead, routes: RouteTable, maxBodyBytes: number): Plan {
@@ -68,7 +71,9 @@ export function planOf(head: RequestHead, routes: RouteTable, maxBodyBytes: numb
 
 /** The guild that the head of a request names. @param query where its `?` is in the url, or -1 */
 export function guildIn(match: RouteMatch | null, url: string, query: number, fields: HeaderList): GuildOfRequest {
-  if (match === null) return { kind: 'none' };
+  if (match === null) return NO_GUILD;
+  // What most requests are needs neither query nor headers to be looked at.
+  if (match.rule.guild.from === 'path') return guildOfRequest(match, NOTHING);
   return guildOfRequest(match, {
     query: query === -1 ? '' : url.slice(query + 1),
     header: (name) => fieldValue(fields, name),

@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
-import { responseHeaders } from '../headers.ts';
+import { fieldsOf, responseHeaders } from '../headers.ts';
 import type { Exchange } from './exchange.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -44,7 +44,7 @@ export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: nu
   const switched = opened.socket !== null;
   socket.write(
     headBlock(`${status} ${response.statusMessage ?? ''}`, [
-      ...responseHeaders(response.rawHeaders),
+      ...responseHeaders(fieldsOf(response.rawHeaders)),
       ...[HEADER.pod, String(pod.ordinal), HEADER.httpPod, options.httpPod, HEADER.requestId, options.requestId],
       // An ordinary response without a length: the end of the connection is the end of the body.
       ...(switched ? ['connection', 'upgrade', 'upgrade', response.headers.upgrade ?? ''] : ['connection', 'close']),
@@ -124,7 +124,7 @@ function open(
     });
     outgoing.once('response', (response) => {
       settle();
-      const lower = response.rawHeaders.map((part, i) => (i % 2 === 0 ? part.toLowerCase() : part));
+      const lower = fieldsOf(response.rawHeaders);
       if (response.statusCode === 421 && headerValue(lower, HEADER.owner) !== undefined) {
         response.resume();
         resolve({ redirect: lower });

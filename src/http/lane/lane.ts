@@ -20,6 +20,8 @@ export interface LaneOptions {
 const ONE_WRITE = 2 * 1024;
 /** In this many steps the shorter limit is counted: a connection is closed after its limit, and at most one step later. */
 const STEPS = 8;
+/** How late the date of a response may be: it counts seconds. */
+const CLOCK_MS = 500;
 
 /**
  * The first to read from client connections. As long as what comes on one are whole requests, one at a time, it serves them
@@ -34,7 +36,6 @@ export class Lane {
   #draining = false;
   /** Counts the looks at idle connections. */
   #look = 0;
-  #secondOfDate = 0;
   #lastLines = '';
 
   /** Puts a lane in front of a server; null where Node's parser cannot be had, and everything goes the server's way. */
@@ -60,13 +61,18 @@ export class Lane {
     const stepMs = Math.max(1, Math.min(options.keepAliveMs, options.firstRequestMs) / STEPS);
     // Not in the timer itself: in a busy process it may be due before what has long arrived is read.
     const timer = setInterval(() => setImmediate(() => this.#closeIdle(stepMs)), stepMs).unref();
-    server.once('close', () => clearInterval(timer));
+    this.#renewLastLines();
+    const clock = setInterval(() => this.#renewLastLines(), CLOCK_MS).unref();
+    server.once('close', () => {
+      clearInterval(timer);
+      clearInterval(clock);
+    });
   }
 
   /** From now on every response closes its connection. */
   drain(): void {
     this.#draining = true;
-    this.#secondOfDate = 0;
+    this.#renewLastLines();
   }
 
   /** Closes the connections on which no request is under way. */
@@ -82,7 +88,7 @@ export class Lane {
         return serve(request) ? request : null;
       },
       look: () => this.#look,
-      lastLines: () => this.#linesNow(),
+      lastLines: () => this.#lastLines,
       closes: () => this.#draining,
       gone: () => this.#connections.delete(connection),
       toNode: (chunk) => {
@@ -106,16 +112,11 @@ export class Lane {
     }
   }
 
-  /** What ends the head of every response, as Node's server writes it. */
-  #linesNow(): string {
-    const now = Date.now();
-    if (now - this.#secondOfDate >= 1_000) {
-      this.#secondOfDate = now - (now % 1_000);
-      const keepAlive = `keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#options.keepAliveMs / 1_000)}`;
-      const connection = this.#draining ? 'close' : keepAlive;
-      this.#lastLines = `date: ${new Date(now).toUTCString()}\r\nconnection: ${connection}\r\n\r\n`;
-    }
-    return this.#lastLines;
+  /** Writes anew what ends the head of every response, as Node's server has it. */
+  #renewLastLines(): void {
+    const keepAlive = `keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#options.keepAliveMs / 1_000)}`;
+    const connection = this.#draining ? 'close' : keepAlive;
+    this.#lastLines = `date: ${new Date().toUTCString()}\r\nconnection: ${connection}\r\n\r\n`;
   }
 }
 
