@@ -60,9 +60,9 @@ export async function runVerification(
 
   const verifier = new SignatureVerifier(hex, 0);
   const contenders = [
-    contender('ours', 'Guildway', 'ours', ({ fields, body }) => {
+    contender('ours', 'Guildway', 'ours', async ({ fields, body }) => {
       const claim = verifier.claimOf(fields);
-      return claim !== null && verifier.verify(claim, body);
+      return claim !== null && (await verifier.verify(claim, body));
     }),
     contender('sodium', 'libsodium alone', 'floor', ({ bytes, message }) =>
       sodium.crypto_sign_verify_detached(bytes, message, key),
