@@ -397,6 +397,14 @@ export const VARIABLES = define({
       "After SIGTERM, how long a gateway pod's streams (downloads, event streams) may go on. Its guilds wait as long, so it is short; DRAIN_TIMEOUT_MS ends them in any case.",
     ...milliseconds(0, 600_000),
   },
+  idleDrainMs: {
+    name: 'IDLE_DRAIN_MS',
+    fallback: '1000',
+    modes: EDGE,
+    about:
+      'After SIGTERM, how long an idle connection may bring one more request, which is answered and told to go elsewhere. A request that meets a closing connection fails: many callers with kept connections need longer, and a pod that ends takes as long.',
+    ...milliseconds(0, 600_000),
+  },
   drainDelayMs: {
     name: 'DRAIN_DELAY_MS',
     fallback: '0',
