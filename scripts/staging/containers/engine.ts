@@ -34,9 +34,7 @@ export async function findProgram(): Promise<'podman' | 'docker'> {
       // Try the next one.
     }
   }
-  throw new EngineMissing(
-    'needs Podman or Docker. On Debian: apt-get install podman netavark aardvark-dns runc',
-  );
+  throw new EngineMissing('needs Podman or Docker. On Debian: apt-get install podman netavark aardvark-dns runc');
 }
 
 /**
