@@ -221,10 +221,10 @@ export const VARIABLES = define({
   },
   identifyIntervalMs: {
     name: 'IDENTIFY_INTERVAL_MS',
-    fallback: '5000',
+    fallback: '5500',
     modes: OWNER,
     about:
-      "How often one bucket of shards may identify; pod 0 keeps to it for all pods. Discord's is 5000; less is for simulators.",
+      "How often one bucket of shards may identify; pod 0 keeps to it for all pods. Discord's is 5000, and what is sent so far apart by busy pods may arrive closer; less is for simulators.",
     ...milliseconds(1, 60_000),
   },
   signatureMaxAgeMs: {
