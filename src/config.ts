@@ -221,10 +221,10 @@ export const VARIABLES = define({
   },
   identifyIntervalMs: {
     name: 'IDENTIFY_INTERVAL_MS',
-    fallback: '5000',
+    fallback: '5500',
     modes: OWNER,
     about:
-      "How often one bucket of shards may identify; pod 0 keeps to it for all pods. Discord's is 5000; less is for simulators.",
+      "How often one bucket of shards may identify; pod 0 keeps to it for all pods. Discord's is 5000, and what is sent so far apart by busy pods may arrive closer; less is for simulators.",
     ...milliseconds(1, 60_000),
   },
   signatureMaxAgeMs: {
@@ -395,6 +395,14 @@ export const VARIABLES = define({
     modes: OWNER,
     about:
       "After SIGTERM, how long a gateway pod's streams (downloads, event streams) may go on. Its guilds wait as long, so it is short; DRAIN_TIMEOUT_MS ends them in any case.",
+    ...milliseconds(0, 600_000),
+  },
+  idleDrainMs: {
+    name: 'IDLE_DRAIN_MS',
+    fallback: '1000',
+    modes: EDGE,
+    about:
+      'After SIGTERM, how long an idle connection may bring one more request, which is answered and told to go elsewhere. A request that meets a closing connection fails: many callers with kept connections need longer, and a pod that ends takes as long.',
     ...milliseconds(0, 600_000),
   },
   drainDelayMs: {

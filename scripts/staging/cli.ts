@@ -19,6 +19,7 @@ Options (after --):
   --keep                   leave everything running at the end
   --report <file>          default .guildway/staging.md
 With --kubernetes:
+  --overlay <folder>       an overlay that adds to the staging one, backups for example   cluster/overlays/staging
   --image <reference>      the image, where the cluster can pull it         localhost/guildway:staging
   --testkit-image <ref>    the image of the Dockerfile's target "testkit"   localhost/guildway-testkit:staging
 `;
@@ -30,6 +31,7 @@ const { values } = parseArgs({
     pages: { type: 'string', default: '20' },
     keep: { type: 'boolean', default: false },
     report: { type: 'string', default: fileURLToPath(new URL('../../.guildway/staging.md', import.meta.url)) },
+    overlay: { type: 'string', default: fileURLToPath(new URL('../../cluster/overlays/staging', import.meta.url)) },
     image: { type: 'string' },
     'testkit-image': { type: 'string' },
     help: { type: 'boolean', default: false },
@@ -44,7 +46,10 @@ const say = (line: string): void => {
 
 async function main(): Promise<boolean> {
   const platform = values.kubernetes
-    ? await createKubernetesPlatform({ image: values.image, testkitImage: values['testkit-image'] }, say)
+    ? await createKubernetesPlatform(
+        { overlay: values.overlay, image: values.image, testkitImage: values['testkit-image'] },
+        say,
+      )
     : await createContainerPlatform(say);
   process.once('SIGINT', async () => {
     await platform[Symbol.asyncDispose]();

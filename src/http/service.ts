@@ -23,8 +23,8 @@ import { Edge } from './server.ts';
 import { StandIns } from './stand-ins.ts';
 import { WebhookEndpoints } from './webhooks/endpoint.ts';
 
-/** While it drains, how long an idle connection may bring one more request, which is answered and told to go elsewhere. */
-const LINGER_MS = 1_000;
+/** While it drains, and connections may be idle no longer: how often it looks for those that are. */
+const LOOK_MS = 100;
 /** Bytes of request bodies that are being read, over all connections: far more than honest callers need, far less than a pod has. */
 const MAX_HELD_BODIES = 64 * 1024 * 1024;
 /** The part of DRAIN_TIMEOUT_MS that callers get; the rest is for the gateway service of a monolith, and for closing. */
@@ -112,7 +112,7 @@ export async function startHttpService({
     readiness: () => readiness(upstreams),
     adminRoutes: adminRoutes(upstreams, config),
     drain() {
-      drained ??= drain(edge, config.drainTimeoutMs * DRAIN_SHARE);
+      drained ??= drain(edge, config.idleDrainMs, config.drainTimeoutMs * DRAIN_SHARE);
       return drained;
     },
     async close() {
@@ -126,9 +126,10 @@ export async function startHttpService({
 /**
  * Takes no new connections and resolves when the last one has ended. What is answered from now on tells its client to go
  * elsewhere.
+ * @param idleMs until then an idle connection may bring one more request
  * @param limitMs after it, what still lasts (an event stream, a websocket) is ended
  */
-function drain(edge: Edge, limitMs: number): Promise<void> {
+function drain(edge: Edge, idleMs: number, limitMs: number): Promise<void> {
   const { server } = edge;
   edge.drain();
   return new Promise((resolve) => {
@@ -137,8 +138,8 @@ function drain(edge: Edge, limitMs: number): Promise<void> {
     const closeIdle = (): NodeJS.Immediate => setImmediate(() => edge.closeIdleConnections());
     const linger = setTimeout(() => {
       closeIdle();
-      lingered = setInterval(closeIdle, LINGER_MS / 10);
-    }, LINGER_MS);
+      lingered = setInterval(closeIdle, LOOK_MS);
+    }, idleMs);
     const limit = setTimeout(() => edge.closeConnections(), limitMs);
     // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.
     NetServer.prototype.close.call(server, () => {

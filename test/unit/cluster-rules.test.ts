@@ -1,82 +1,29 @@
 /** What no schema knows: that the manifests agree with one another and with the code. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
-import { before, describe, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import { describe, test } from 'node:test';
 import { Registry } from 'prom-client';
 import { guildwayEnvironment } from '../../bench/peers/node-peers.ts';
 import { loadConfig, VARIABLES } from '../../src/config.ts';
 import { startAdminServer } from '../../src/observability/admin-server.ts';
 import { createLogger } from '../../src/observability/log.ts';
 import { getGatewayUrl } from '../../src/routing/index.ts';
-import { findKustomize, type KubernetesObject, render } from '../support/kubernetes.ts';
+import { FILLED_IN, OVERLAYS, type Part, readOverlay, skip } from '../support/overlay.ts';
 
-const overlays = fileURLToPath(new URL('../../cluster/overlays/', import.meta.url));
-const kustomize = findKustomize();
-const skip =
-  kustomize === undefined && process.env.GUILDWAY_REQUIRE_KUSTOMIZE === undefined
-    ? 'needs kubectl or kustomize, version 5 or newer'
-    : false;
-
-// biome-ignore lint/suspicious/noExplicitAny: a part of a manifest, whose shape cluster-render.test.ts checks
-type Part = any;
-
-/** Stands in for what the production overlay leaves to be filled in. */
-const FILLED_IN = { DISCORD_APP_ID: '1', DISCORD_PUBLIC_KEY: 'a'.repeat(64), LINK_SECRET: 'x'.repeat(64) };
-
-for (const overlay of ['staging', 'production']) {
+for (const overlay of OVERLAYS) {
   describe(`${overlay} overlay`, { skip }, () => {
-    let objects: KubernetesObject[] = [];
-    before(() => {
-      objects = render(kustomize as readonly string[], join(overlays, overlay)).objects;
-    });
-
-    const all = (kind: string) => objects.filter((object) => object.kind === kind);
-    const one = (kind: string, name: string): KubernetesObject => {
-      // Generated names end in a hash of the content.
-      const found = all(kind).find(({ metadata }) => metadata.name.replace(/-[a-z0-9]{10}$/, '') === name);
-      assert.ok(found !== undefined, `no ${kind} ${name}`);
-      return found;
-    };
-    const workloads = () => [...all('Deployment'), ...all('StatefulSet')];
-    const pod = (workload: KubernetesObject): Part => workload.spec.template.spec;
-    const containers = (workload: KubernetesObject): Part[] => [
-      ...(pod(workload).initContainers ?? []),
-      ...pod(workload).containers,
-    ];
-    const container = (workload: KubernetesObject, name: string): Part => {
-      const found = containers(workload).find((one) => one.name === name);
-      assert.ok(found !== undefined, `no container ${name}`);
-      return found;
-    };
-    const settings = (): Record<string, string> => one('ConfigMap', 'guildway-settings').data;
-
-    /** What a container finds in its environment. */
-    function environment(part: Part, podName: string): Record<string, string> {
-      const env: Record<string, string> = {};
-      for (const { configMapRef, secretRef } of part.envFrom ?? []) {
-        const source = all(configMapRef ? 'ConfigMap' : 'Secret').find(
-          ({ metadata }) => metadata.name === (configMapRef ?? secretRef).name,
-        );
-        for (const [key, value] of Object.entries(source?.data ?? {})) {
-          env[key] = configMapRef ? String(value) : Buffer.from(String(value), 'base64').toString();
-        }
-      }
-      for (const { name, value, valueFrom } of part.env ?? []) {
-        if (value !== undefined) env[name] = value;
-        else if (valueFrom.fieldRef?.fieldPath === 'metadata.name') env[name] = podName;
-        else {
-          const { name: secretName, key, optional } = valueFrom.secretKeyRef;
-          const secret = all('Secret').find(({ metadata }) => metadata.name === secretName);
-          assert.ok(secret !== undefined || optional, `${name}: no Secret ${secretName}`);
-          if (secret !== undefined) env[name] = Buffer.from(secret.data[key], 'base64').toString();
-        }
-      }
-      return env;
-    }
-    const httpEnvironment = () => environment(container(one('Deployment', 'http-service'), 'http'), 'http-service-1');
-    const gatewayEnvironment = (name: string) => environment(container(one('StatefulSet', 'gateway'), 'gateway'), name);
+    const {
+      all,
+      one,
+      workloads,
+      pod,
+      containers,
+      container,
+      settings,
+      environment,
+      httpEnvironment,
+      gatewayEnvironment,
+    } = readOverlay(overlay);
 
     test('there are as many gateway pods as NUM_GATEWAY_PODS says', () => {
       assert.equal(one('StatefulSet', 'gateway').spec.replicas, Number(settings().NUM_GATEWAY_PODS));
@@ -119,22 +66,6 @@ for (const overlay of ['staging', 'production']) {
       assert.deepEqual([serviceMode, ordinal, databasePath], ['gateway', 2, '/data/guildway.sqlite3']);
     });
 
-    test('a secret goes only to the container that needs it', () => {
-      assert.equal(httpEnvironment().DISCORD_TOKEN, undefined);
-      assert.ok(gatewayEnvironment('gateway-0').DISCORD_TOKEN);
-      for (const name of ['DISCORD_TOKEN', 'LINK_SECRET', 'AWS_SECRET_ACCESS_KEY']) {
-        assert.equal(settings()[name], undefined, `${name} in a ConfigMap`);
-      }
-      const withSecrets = workloads().flatMap((workload) =>
-        containers(workload)
-          .filter((part) => /secretRef|secretKeyRef/.test(JSON.stringify([part.env, part.envFrom])))
-          .map((part) => part.name),
-      );
-      const litestream = overlay === 'production' ? ['restore', 'litestream'] : [];
-      assert.deepEqual(withSecrets.toSorted(), ['http', 'gateway', ...litestream].toSorted());
-      assert.doesNotMatch(JSON.stringify(objects), /CONFIG_SERVICE_URL/);
-    });
-
     test('the probes ask for what the admin port answers', async (t) => {
       const log = createLogger({ logLevel: 'silent', name: 'test', serviceMode: 'http' });
       const readiness = () => ({ ready: true, reasons: [] });
@@ -170,7 +101,11 @@ for (const overlay of ['staging', 'production']) {
       ] as const) {
         const part = container(workload, name);
         const preStop = part.lifecycle?.preStop?.sleep?.seconds ?? 0;
-        const { drainTimeoutMs, drainDelayMs } = loadConfig({ ...environment(part, 'gateway-0'), ...FILLED_IN });
+        const { drainTimeoutMs, drainDelayMs, idleDrainMs } = loadConfig({
+          ...environment(part, 'gateway-0'),
+          ...FILLED_IN,
+        });
+        assert.ok(idleDrainMs <= drainTimeoutMs / 2, 'what is in flight has time, too');
         const litestream = containers(workload).some((one) => one.name === 'litestream')
           ? Number(
               /shutdown-sync-timeout: (\d+)s/.exec(one('ConfigMap', 'guildway-litestream').data['litestream.yml'])?.[1],
@@ -178,30 +113,6 @@ for (const overlay of ['staging', 'production']) {
           : 0;
         const needed = preStop + (drainDelayMs + drainTimeoutMs) / 1000 + litestream;
         assert.ok(pod(workload).terminationGracePeriodSeconds >= needed + 5, `${name}: ${needed} s are needed`);
-      }
-    });
-
-    test('every container is restricted, in the sense of the Pod Security Standards, and more', () => {
-      const [namespace] = all('Namespace');
-      assert.equal(namespace?.metadata.labels?.['pod-security.kubernetes.io/enforce'], 'restricted');
-      for (const workload of workloads()) {
-        const { securityContext, serviceAccountName, automountServiceAccountToken } = pod(workload);
-        assert.equal(securityContext.runAsNonRoot, true);
-        assert.ok(securityContext.runAsUser > 0);
-        assert.deepEqual(securityContext.seccompProfile, { type: 'RuntimeDefault' });
-        assert.equal(automountServiceAccountToken, false);
-        assert.equal(one('ServiceAccount', serviceAccountName).automountServiceAccountToken, false);
-        for (const part of containers(workload)) {
-          assert.deepEqual(
-            part.securityContext,
-            { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
-            part.name,
-          );
-          assert.ok(part.resources.limits.memory, part.name);
-          assert.ok(part.resources.limits['ephemeral-storage'], part.name);
-          assert.equal(part.resources.requests.memory, part.resources.limits.memory, part.name);
-          assert.ok(part.resources.requests.cpu, part.name);
-        }
       }
     });
 
@@ -258,32 +169,6 @@ for (const overlay of ['staging', 'production']) {
       }
     });
 
-    test("no pod reaches the cloud's metadata service, and an HTTP pod only its gateway pods", () => {
-      for (const component of ['http', 'gateway']) {
-        const policies = all('NetworkPolicy').filter(
-          ({ spec }) =>
-            spec.policyTypes.includes('Egress') &&
-            spec.podSelector.matchLabels?.['app.kubernetes.io/component'] === component,
-        );
-        // Policies add up: a second one could open what the first one closes.
-        assert.equal(policies.length, 1, component);
-        for (const { to, ports } of (policies[0] as Part).spec.egress as Part[]) {
-          if (to === undefined) {
-            assert.deepEqual([...new Set(ports.map(({ port }: Part) => port))], [53]);
-            continue;
-          }
-          if (component === 'http') {
-            const labels = { 'app.kubernetes.io/name': 'guildway', 'app.kubernetes.io/component': 'gateway' };
-            assert.deepEqual(to, [{ podSelector: { matchLabels: labels } }]);
-          }
-          const closed = to.flatMap(({ ipBlock }: Part) => ipBlock?.except ?? []);
-          const open = to.flatMap(({ ipBlock }: Part) => ipBlock?.cidr ?? []);
-          if (open.includes('0.0.0.0/0')) assert.ok(closed.includes('169.254.0.0/16'));
-          if (open.includes('::/0')) assert.ok(closed.includes('fd00:ec2::254/128'));
-        }
-      }
-    });
-
     test('volumes outlive pods, and only one pod at a time has one', () => {
       const { spec } = one('StatefulSet', 'gateway');
       assert.deepEqual(spec.persistentVolumeClaimRetentionPolicy, { whenDeleted: 'Retain', whenScaled: 'Retain' });
@@ -294,6 +179,29 @@ for (const overlay of ['staging', 'production']) {
         ({ name }: Part) => name === claim.metadata.name,
       );
       assert.equal(mount.mountPath, '/data');
+    });
+
+    test('one gateway pod at a time may be evicted, and pods are spread over nodes and zones', () => {
+      for (const name of ['gateway', 'http-service']) {
+        assert.equal(one('PodDisruptionBudget', name).spec.maxUnavailable, 1);
+      }
+      for (const workload of [one('Deployment', 'http-service'), one('StatefulSet', 'gateway')]) {
+        const keys = pod(workload).topologySpreadConstraints.map(({ topologyKey }: Part) => topologyKey);
+        assert.deepEqual(keys, ['kubernetes.io/hostname', 'topology.kubernetes.io/zone']);
+      }
+    });
+
+    test('a change of a setting or a secret is a rollout', () => {
+      const generated = [...all('ConfigMap'), ...all('Secret')].map(({ metadata }) => metadata.name);
+      for (const name of generated) assert.match(name, /-[a-z0-9]{10}$/);
+      const named = workloads()
+        .flatMap(containers)
+        .flatMap(({ env = [], envFrom = [] }: Part) => [
+          ...env.flatMap(({ valueFrom }: Part) => valueFrom?.secretKeyRef ?? []),
+          ...envFrom.flatMap(({ configMapRef, secretRef }: Part) => configMapRef ?? secretRef),
+        ])
+        .filter(({ optional }) => optional !== true);
+      for (const { name } of named) assert.ok(generated.includes(name), name);
     });
 
     test('no image is a moving target', () => {

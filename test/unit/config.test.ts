@@ -22,6 +22,8 @@ test('the defaults are the published ones', () => {
   assert.equal(config.port, 3000);
   assert.equal(config.adminPort, 9090);
   assert.equal(config.routing, 'md5');
+  // Discord refuses two identifies of one bucket that arrive within 5 s.
+  assert.ok(config.identifyIntervalMs > 5_000);
   assert.equal(config.gatewayUrlTemplate, 'http://gateway-{ordinal}.gateway-internal:3000');
   assert.equal(config.databasePath, '/data/guildway.sqlite3');
   assert.equal(loadConfig(http).numGatewayPods, 3);

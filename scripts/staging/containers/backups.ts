@@ -166,6 +166,6 @@ class LitestreamBackups implements Backups {
   }
 
   #do(...args: string[]): Promise<string> {
-    return command(this.#engine.program, args);
+    return this.#engine.do(args);
   }
 }

@@ -2,7 +2,6 @@
  * The staging system in containers of one machine. What Kubernetes' controllers would do, this does with the numbers of the
  * manifests: it takes an HTTP pod out of the balancer, waits its preStop, ends it with its grace period, and so on.
  */
-import { command } from '../command.ts';
 import { type ContainerSpec, readStagingManifests } from '../manifests.ts';
 import { gatewayName, type Platform, until } from '../platform.ts';
 import { type Backups, findBackups } from './backups.ts';
@@ -36,8 +35,8 @@ class ContainerPlatform implements Platform {
   /** Names of the HTTP pods that were started, oldest first. */
   #http: string[] = [];
   #nextHttp = 0;
-  #driverPort = 0;
-  #balancerPort = 0;
+  #driverUrl = '';
+  #balancerUrl = '';
 
   constructor(engine: Engine, base: string, backups: Backups | { unavailable: string }) {
     this.#engine = engine;
@@ -59,7 +58,7 @@ class ContainerPlatform implements Platform {
   }
 
   driverUrl(): string {
-    return `http://127.0.0.1:${this.#driverPort}`;
+    return this.#driverUrl;
   }
 
   async httpPods(): Promise<readonly string[]> {
@@ -119,7 +118,7 @@ class ContainerPlatform implements Platform {
   }
 
   logs(pod: string): Promise<string> {
-    return command(this.#engine.program, ['logs', pod], { merge: true });
+    return this.#engine.do(['logs', pod], { merge: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -178,8 +177,8 @@ class ContainerPlatform implements Platform {
 
   async #startDriver(): Promise<void> {
     const { discord } = this.#manifests;
-    await this.#start('discord', TESTKIT_IMAGE, discord, { options: ['--publish', '127.0.0.1::8091'] });
-    this.#driverPort = await this.#publishedPort('discord', 8091);
+    await this.#start('discord', TESTKIT_IMAGE, discord, { options: this.#publish(8091) });
+    this.#driverUrl = await this.#urlOf('discord', 8091);
     await until('the driver', READY_MS, async () => (await fetch(`${this.driverUrl()}/healthz`)).ok);
   }
 
@@ -192,19 +191,16 @@ class ContainerPlatform implements Platform {
     };
     await this.#start('balancer', TESTKIT_IMAGE, spec, {
       options: [
-        ...['--network-alias', 'http-service', '--publish', '127.0.0.1::8092'],
+        ...['--network-alias', 'http-service', ...this.#publish(8092)],
         ...['--sysctl', 'net.ipv4.ip_unprivileged_port_start=80'],
       ],
     });
-    this.#balancerPort = await this.#publishedPort('balancer', 8092);
-    await until('the balancer', READY_MS, async () => (await fetch(`http://127.0.0.1:${this.#balancerPort}/`)).ok);
+    this.#balancerUrl = await this.#urlOf('balancer', 8092);
+    await until('the balancer', READY_MS, async () => (await fetch(this.#balancerUrl)).ok);
   }
 
   async #balance(): Promise<void> {
-    const response = await fetch(`http://127.0.0.1:${this.#balancerPort}/`, {
-      method: 'PUT',
-      body: JSON.stringify(this.#http),
-    });
+    const response = await fetch(this.#balancerUrl, { method: 'PUT', body: JSON.stringify(this.#http) });
     await response.arrayBuffer();
   }
 
@@ -264,8 +260,14 @@ class ContainerPlatform implements Platform {
     return (await this.#do('inspect', '--format', format, name)).trim();
   }
 
-  async #publishedPort(name: string, port: number): Promise<number> {
-    return Number((await this.#do('port', name, `${port}/tcp`)).trim().split(':').at(-1));
+  #publish(port: number): string[] {
+    return this.#engine.publishesPorts ? ['--publish', `127.0.0.1::${port}`] : [];
+  }
+
+  /** Where a container's port is reached from this machine. */
+  async #urlOf(name: string, port: number): Promise<string> {
+    if (!this.#engine.publishesPorts) return `http://${await this.#addressOf(name)}:${port}`;
+    return `http://${(await this.#do('port', name, `${port}/tcp`)).trim()}`;
   }
 
   async #removeEverything(): Promise<void> {
@@ -284,7 +286,7 @@ class ContainerPlatform implements Platform {
   }
 
   #do(...args: string[]): Promise<string> {
-    return command(this.#engine.program, args);
+    return this.#engine.do(args);
   }
 }
 

@@ -1,6 +1,11 @@
 /** Podman or Docker: finds out what this machine needs for a container to start, instead of asking. */
 import { readFileSync } from 'node:fs';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { command } from '../command.ts';
+
+const STAND_INS = fileURLToPath(new URL('../../../.guildway/stand-ins/', import.meta.url));
 
 export interface Engine {
   readonly program: 'podman' | 'docker';
@@ -10,6 +15,10 @@ export interface Engine {
   readonly runOptions: readonly string[];
   /** Whether memory limits are in force. */
   readonly limitsMemory: boolean;
+  /** Whether a container's port can be published on this machine. If not, its own address is reached from here. */
+  readonly publishesPorts: boolean;
+  /** Runs the program to its end. @returns its standard output, with `merge` also its standard error */
+  readonly do: (args: readonly string[], options?: { merge: true }) => Promise<string>;
 }
 
 export class EngineMissing extends Error {}
@@ -25,9 +34,7 @@ export async function findProgram(): Promise<'podman' | 'docker'> {
       // Try the next one.
     }
   }
-  throw new EngineMissing(
-    'needs Podman or Docker. On Debian: apt-get install podman netavark aardvark-dns iptables nftables runc',
-  );
+  throw new EngineMissing('needs Podman or Docker. On Debian: apt-get install podman netavark aardvark-dns runc');
 }
 
 /**
@@ -36,10 +43,36 @@ export async function findProgram(): Promise<'podman' | 'docker'> {
  */
 export async function findEngine(program: 'podman' | 'docker', image: string): Promise<Engine> {
   const version = (await command(program, ['--version'])).trim();
-  if (program === 'docker') return { program, description: version, runOptions: [], limitsMemory: true };
+  const start = (env?: NodeJS.ProcessEnv): Engine['do'] => {
+    return (args, options) => command(program, args, { ...options, ...(env && { env }) });
+  };
+  if (program === 'docker') {
+    return { program, description: version, runOptions: [], limitsMemory: true, publishesPorts: true, do: start() };
+  }
+  const { runOptions, limitsMemory } = await findRunOptions(start(), image);
+  const description = [version, ...runOptions].join(' ');
+  const engine: Engine = { program, description, runOptions, limitsMemory, publishesPorts: true, do: start() };
+  const problem = await networkProblem(engine, image);
+  if (problem === null) return engine;
 
+  const helped: Engine = {
+    ...engine,
+    description: `${description}, without iptables`,
+    publishesPorts: false,
+    do: start({ ...process.env, PATH: `${await makeIptables()}${delimiter}${process.env.PATH}` }),
+  };
+  // Only root's containers have addresses that this machine reaches.
+  if (process.getuid?.() === 0 && (await networkProblem(helped, image)) === null) return helped;
+  throw new EngineMissing(
+    `podman has no network with names here. On Debian: apt-get install netavark aardvark-dns iptables\n${problem}`,
+  );
+}
+
+async function findRunOptions(
+  podman: Engine['do'],
+  image: string,
+): Promise<{ runOptions: string[]; limitsMemory: boolean }> {
   const ulimits = inheritedUlimits();
-  const memory = ['--memory', '64m'];
   // Every line is for a kind of machine that was met.
   const attempts: { options: string[]; limitsMemory: boolean }[] = [
     { options: [], limitsMemory: true },
@@ -53,38 +86,50 @@ export async function findEngine(program: 'podman' | 'docker', image: string): P
   ];
   const failures: string[] = [];
   for (const { options, limitsMemory } of attempts) {
-    const limits = limitsMemory ? memory : [];
+    // Without systemd Podman cannot time health checks, and warns at every container.
+    const runOptions = ['--no-healthcheck', ...options];
+    const limits = limitsMemory ? ['--memory', '64m'] : [];
     try {
-      // Without systemd Podman cannot time health checks, and warns at every container.
-      const base = ['--no-healthcheck', ...options];
-      await command(program, ['run', '--rm', '--network', 'none', ...base, ...limits, image, '-e', '0']);
-      await probeNetwork(program, base, image);
-      const description = [version, ...options].join(' ');
-      return { program, description, runOptions: base, limitsMemory };
+      await podman(['run', '--rm', '--network', 'none', ...runOptions, ...limits, image, '-e', '0']);
+      return { runOptions, limitsMemory };
     } catch (error) {
-      if (error instanceof EngineMissing) throw error;
       failures.push((error as Error).message);
     }
   }
   throw new EngineMissing(`podman is here, but starts no container:\n${failures.join('\n')}`);
 }
 
-/** Networks with names need more programs than containers do. @throws EngineMissing with what to install */
-async function probeNetwork(program: string, options: readonly string[], image: string): Promise<void> {
+/** Networks with names need more programs than containers do. @returns why there are none here; null when there are */
+async function networkProblem(engine: Engine, image: string): Promise<string | null> {
   const network = 'guildway-staging-probe';
-  await command(program, ['network', 'rm', '--force', network]).catch(() => {});
-  await command(program, ['network', 'create', network]);
+  const remove = (): Promise<unknown> => engine.do(['network', 'rm', '--force', network]).catch(() => {});
+  await remove();
+  await engine.do(['network', 'create', network]);
   try {
     const script = "require('node:dns').lookup('probe', (error) => process.exit(error ? 1 : 0))";
-    const args = ['--rm', '--network', network, '--network-alias', 'probe', '--hostname', 'other', ...options];
-    await command(program, ['run', ...args, image, '-e', script]);
+    const args = ['--rm', '--network', network, '--network-alias', 'probe', '--hostname', 'other'];
+    await engine.do(['run', ...args, ...engine.runOptions, image, '-e', script]);
+    return null;
   } catch (error) {
-    throw new EngineMissing(
-      `podman has no network with names here. On Debian: apt-get install netavark aardvark-dns iptables nftables\n${(error as Error).message}`,
-    );
+    return (error as Error).message;
   } finally {
-    await command(program, ['network', 'rm', '--force', network]).catch(() => {});
+    await remove();
   }
+}
+
+/**
+ * Debian 12's Podman sets up no network without iptables, though only two of its services need any: the way out, and published ports.
+ * The staging run needs neither, so a machine that has none gets one that does nothing.
+ * @returns the folder that it is in
+ */
+async function makeIptables(): Promise<string> {
+  await mkdir(STAND_INS, { recursive: true });
+  for (const name of ['iptables', 'ip6tables']) {
+    const path = join(STAND_INS, name);
+    await writeFile(path, '#!/bin/sh\n[ "$1" = --version ] && echo "iptables v1.8.9 (does nothing)"\nexit 0\n');
+    await chmod(path, 0o755);
+  }
+  return STAND_INS;
 }
 
 /** Hard limits that may be had without asking for more: this process's own. */

@@ -21,8 +21,8 @@ export async function buildImages(program: string, say: (line: string) => void):
       ['runtime', IMAGE],
       ['testkit', TESTKIT_IMAGE],
     ] as const) {
-      // Docker's format has room for the health check.
-      const format = program === 'podman' ? ['--format', 'docker'] : [];
+      // Docker's format has room for the health check. A network of Podman's own needs more than a machine may have.
+      const format = program === 'podman' ? ['--format', 'docker', '--network', 'host'] : [];
       const args = [
         'build',
         ...format,

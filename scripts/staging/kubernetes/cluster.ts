@@ -1,11 +1,10 @@
 /** The staging system in the Kubernetes cluster that kubectl reaches: `cluster/overlays/staging`, and the API for the rest. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { parseAllDocuments } from 'yaml';
 import { command } from '../command.ts';
 import { readStagingManifests } from '../manifests.ts';
 import { type Autoscaler, gatewayName, type Platform, until } from '../platform.ts';
 
-const OVERLAY = fileURLToPath(new URL('../../../cluster/overlays/staging/', import.meta.url));
 const NAMESPACE = 'guildway-staging';
 const HTTP = 'app.kubernetes.io/name=guildway,app.kubernetes.io/component=http';
 const ROLLOUT_MS = 300_000;
@@ -13,6 +12,8 @@ const ROLLOUT_MS = 300_000;
 type Say = (line: string) => void;
 
 export interface KubernetesOptions {
+  /** The folder of cluster/overlays/staging, or of an overlay that adds to it. */
+  readonly overlay: string;
   /** Image references that the cluster can pull; undefined: the overlay's own. */
   readonly image: string | undefined;
   readonly testkitImage: string | undefined;
@@ -24,7 +25,21 @@ export async function createKubernetesPlatform(options: KubernetesOptions, say: 
     serverVersion: { gitVersion: string };
   };
   say(`kubectl's context: ${context}`);
-  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, options, await metricsMissing());
+  // kubectl renders; the images are the only thing that this run decides.
+  const { image = 'localhost/guildway:staging', testkitImage = 'localhost/guildway-testkit:staging' } = options;
+  const rendered = (await command('kubectl', ['kustomize', options.overlay]))
+    .replaceAll(/^( +image: )localhost\/guildway:staging$/gm, `$1${image}`)
+    .replaceAll(/^( +image: )localhost\/guildway-testkit:staging$/gm, `$1${testkitImage}`);
+  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, rendered, await metricsMissing());
+}
+
+/** Whether gateway pods restore their databases from a backup: components/litestream. */
+function hasBackup(rendered: string): boolean {
+  return parseAllDocuments(rendered).some(
+    (document) =>
+      document.get('kind') === 'StatefulSet' &&
+      JSON.stringify(document.getIn(['spec', 'template', 'spec', 'initContainers']) ?? []).includes('"restore"'),
+  );
 }
 
 /** What is read of a HorizontalPodAutoscaler. */
@@ -48,17 +63,18 @@ class KubernetesPlatform implements Platform {
   readonly description: string;
   readonly gatewayPods: number;
   readonly autoscaler: Autoscaler | { unavailable: string };
-  readonly loseVolume = {
-    unavailable: 'the staging overlay has no backup in a cluster; see docs/kubernetes.md for restoring one',
-  };
-  readonly #options: KubernetesOptions;
+  readonly loseVolume: Platform['loseVolume'];
+  readonly #rendered: string;
   #forward: ChildProcess | null = null;
   #driverPort = 0;
 
-  constructor(description: string, options: KubernetesOptions, unavailable: string | null) {
+  constructor(description: string, rendered: string, unavailable: string | null) {
     const { gatewayPods, httpPods } = readStagingManifests();
     this.description = description;
-    this.#options = options;
+    this.#rendered = rendered;
+    this.loseVolume = hasBackup(rendered)
+      ? (ordinal) => this.#loseVolume(ordinal)
+      : { unavailable: 'this overlay has no backup; see docs/kubernetes.md for one that does' };
     this.gatewayPods = gatewayPods;
     this.autoscaler =
       unavailable === null
@@ -68,12 +84,7 @@ class KubernetesPlatform implements Platform {
 
   async deploy(): Promise<void> {
     await this.#removeEverything();
-    const { image = 'localhost/guildway:staging', testkitImage = 'localhost/guildway-testkit:staging' } = this.#options;
-    // kubectl renders; the images are the only thing that this run decides.
-    const rendered = (await command('kubectl', ['kustomize', OVERLAY]))
-      .replaceAll(/^( +image: )localhost\/guildway:staging$/gm, `$1${image}`)
-      .replaceAll(/^( +image: )localhost\/guildway-testkit:staging$/gm, `$1${testkitImage}`);
-    await command('kubectl', ['apply', '--filename', '-'], { input: rendered });
+    await command('kubectl', ['apply', '--filename', '-'], { input: this.#rendered });
     await this.#kubectl('rollout', 'status', 'deployment/discord', '--timeout=300s');
     await this.#forwardDriver();
     await this.#kubectl('rollout', 'status', 'statefulset/gateway', '--timeout=300s');
@@ -157,6 +168,12 @@ class KubernetesPlatform implements Platform {
     await this.#kubectl('delete', 'pod', name, '--wait=false', ...how);
     await until(`another ${name}`, ROLLOUT_MS, async () => (await this.#uidOf(name)) !== uid);
     await this.#kubectl('wait', `pod/${name}`, '--for=condition=Ready', `--timeout=${ROLLOUT_MS / 1_000}s`);
+  }
+
+  /** The claim goes when the pod is gone, and the pod comes back with a new, empty one. */
+  async #loseVolume(ordinal: number): Promise<void> {
+    await this.#kubectl('delete', 'pvc', `data-${gatewayName(ordinal)}`, '--wait=false');
+    await this.#replace(ordinal);
   }
 
   async #uidOf(name: string): Promise<string> {

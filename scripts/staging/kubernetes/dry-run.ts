@@ -3,7 +3,7 @@
  * validation, where a warning counts as a refusal. The API server and its etcd are built with Go, once (about ten minutes), and run
  * on the loopback address for as long as the check takes. Needs Go and kubectl:
  *
- *   node scripts/staging/kubernetes/dry-run.ts
+ *   npx node scripts/staging/kubernetes/dry-run.ts
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
