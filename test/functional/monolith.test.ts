@@ -73,7 +73,7 @@ test('one process with SERVICE_MODE=monolith gives the same answers as many', as
     await pod.start();
     const alone = await converse(discord);
 
-    await using cluster = await startCluster({ guilds: 30 });
+    await using cluster = await startCluster({ guilds: 30, httpPods: 1 });
     assert.deepEqual(comparable(alone), comparable(await converse(cluster.simulator as DiscordSimulator)));
 
     assert.deepEqual(await pod.stop(), { code: 0, signal: null });

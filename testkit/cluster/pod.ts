@@ -117,7 +117,7 @@ export class Pod {
       } catch {
         // It ended meanwhile.
       }
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`${this.name} was not ready within ${timeoutMs} ms: ${why}\n${await this.logTail()}`);
   }
