@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
-import { loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
+import { costOf, loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
 import { positiveNumber, QUICK } from './harness/options.ts';
 import { ANYWHERE, PINNED, processTree } from './harness/processes.ts';
@@ -13,16 +13,16 @@ import { GUILDWAY } from './peers/node-peers.ts';
 import { SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
 
 const HELP = `npm run load -- [options]
-  --rounds N          rounds, each with every scenario in turn (default: 5)
-  --seconds N         how long each scenario is measured in a round (default: 3)
+  --rounds N          rounds, each with every scenario in turn (default: 9)
+  --seconds N         how long each scenario is measured in a round (default: 1.5)
   --connections N     client connections to each HTTP pod (default: 64)
   --quick             1 round of moments with the smallest scenarios, on any core: shows that it runs, its numbers mean nothing
   --output FOLDER     where the report, the JSON file and the charts go (default: bench/results)`;
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '9' },
+    seconds: { type: 'string', default: '1.5' },
     connections: { type: 'string', default: '64' },
     quick: { type: 'boolean', default: false },
     output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
@@ -90,48 +90,63 @@ async function main(): Promise<void> {
 
   await using stage = new Stage(values.quick ? ANYWHERE : PINNED);
   const fleet = new Fleet(stage);
-  const measured: Measured[] = scenarios.map((scenario) => ({ scenario, rounds: [], connections: 0 }));
+  const measured: Measured[] = scenarios.map((scenario) => ({ scenario, rounds: [], inTurn: [], connections: 0 }));
   for (let round = 0; round < rounds; round++) {
     for (const entry of measured) {
       const { scenario } = entry;
       const targets = await fleet.httpPods(scenario);
-      const result: RunResult = await stage.run({
-        ports: targets.map(({ port }) => port),
-        connections: perPod * targets.length,
-        // At first each pod compiles its own code, so it takes as many requests for each: they share a core.
-        warmupMs: Math.min(1_000, measureMs / 3) * (round === 0 ? 3 * targets.length : 1),
-        measureMs,
-        minAnswers: values.quick ? QUICK.minAnswers : 1,
-        pids: targets.flatMap(({ running }) => processTree(running.pid)),
-        shots: {
-          kind: 'scattered-get',
-          guilds: scenario.guilds,
-          pods: scenario.gatewayPods,
-          checkOwner: true,
-          seed: SEED,
-          away: null,
-        },
-      });
-      if (result.failed > 0) say(`  ${result.failed} failed: ${JSON.stringify(result.reasons)}`);
+      const measure = (under: readonly Target[], warmupMs: number, ms: number): Promise<RunResult> =>
+        stage.run({
+          ports: under.map(({ port }) => port),
+          connections: perPod * under.length,
+          warmupMs,
+          measureMs: ms,
+          minAnswers: values.quick ? QUICK.minAnswers : 1,
+          // Of all HTTP pods of the scenario, also those that have no load at the moment.
+          pids: targets.flatMap(({ running }) => processTree(running.pid)),
+          shots: {
+            kind: 'scattered-get',
+            guilds: scenario.guilds,
+            pods: scenario.gatewayPods,
+            checkOwner: true,
+            seed: SEED,
+            away: null,
+          },
+        });
+      // At first each pod compiles its own code, so it takes as many requests for each: they share a core.
+      const warmupMs = Math.min(1_000, measureMs / 3);
+      const result = await measure(targets, warmupMs * (round === 0 ? 3 * targets.length : 1), measureMs);
       entry.rounds.push(result);
+      const inTurn: RunResult[] = [];
+      if (targets.length === 1) inTurn.push(result);
+      else {
+        for (const target of targets) {
+          inTurn.push(await measure([target], warmupMs / 4, measureMs / targets.length));
+        }
+      }
+      entry.inTurn.push(inTurn);
+      for (const { failed, reasons } of [result, ...inTurn]) {
+        if (failed > 0) say(`  ${failed} failed: ${JSON.stringify(reasons)}`);
+      }
       // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
       entry.connections = connectionsTo(await fleet.gateways(scenario.gatewayPods));
-      say(
-        `  round ${round + 1}/${rounds}  ${scenario.httpPods} HTTP pods, ${scenario.gatewayPods} gateway pods, ${scenario.guilds.toLocaleString('en-US')} guilds`.padEnd(
-          64,
-        ) +
-          `${(result.cpuMicroseconds / result.requests).toFixed(1).padStart(7)} µs CPU a request  ${Math.round((result.requests / result.elapsedMs) * 1000)}/s`,
-      );
+      const cost = costOf([result]).toFixed(1);
+      const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn).toFixed(1)} in turn:`;
+      const { httpPods, gatewayPods, guilds } = scenario;
+      const what = `${httpPods} HTTP pods, ${gatewayPods} gateway pods, ${guilds.toLocaleString('en-US')} guilds`;
+      const perSecond = Math.round((result.requests / result.elapsedMs) * 1000);
+      say(`  round ${round + 1}/${rounds}  ${what.padEnd(48)} ${costs} µs CPU a request  ${perSecond}/s`);
     }
   }
 
   const report = loadMarkdown(measured, perPod);
   say(`\n${report}`);
   mkdirSync(values.output, { recursive: true });
-  const plain = measured.map(({ scenario, rounds: results, connections }) => ({
+  const plain = measured.map(({ scenario, rounds: results, inTurn, connections }) => ({
     ...scenario,
     connections,
     rounds: results,
+    inTurn,
   }));
   const file = {
     date: new Date().toISOString().slice(0, 10),

@@ -126,26 +126,42 @@ function chunked(body: Buffer): Buffer {
   return Buffer.concat([...parts, Buffer.from('0\r\n\r\n')]);
 }
 
-/** Signed slash commands of 900 bytes, each with an id of its own, as Discord sends them. */
-function interactions(options: ShotOptions): Shot[] {
-  const key = privateKey(options.seed);
+/** A slash command as Discord sends it, with its signature. */
+export interface SignedInteraction {
+  readonly guild: string;
+  readonly body: Buffer;
+  /** 128 hexadecimal digits. */
+  readonly signature: string;
+  readonly timestamp: string;
+}
+
+/** Signed slash commands of 900 bytes, each with an id of its own, for as many guilds. */
+export function signedInteractions(seed: string, count: number, guilds = count): SignedInteraction[] {
+  const key = privateKey(seed);
   const timestamp = String(Math.floor(Date.now() / 1000));
   const now = BigInt(Date.now()) - 1_420_070_400_000n;
-  return Array.from({ length: Math.max(options.guilds, INTERACTIONS) }, (_, index) => {
-    const guild = guildId(index % options.guilds);
-    const id = String((now << 22n) | BigInt(index));
-    const body = Buffer.from(interaction(id, guild));
-    const signature = sign(null, Buffer.concat([Buffer.from(timestamp), body]), key);
-    const text = head('POST /webhooks/discord', [
-      'User-Agent: Discord-Interactions/1.0 (+https://discord.com)',
-      'Content-Type: application/json',
-      `X-Signature-Ed25519: ${signature.toString('hex')}`,
-      `X-Signature-Timestamp: ${timestamp}`,
-      `Content-Length: ${body.length}`,
-    ]);
-    const expect = options.checkOwner ? `pod ${ownerOf(guild, options.pods)}"` : null;
-    return { bytes: Buffer.concat([Buffer.from(text), body]), expect, status: 200 };
+  return Array.from({ length: count }, (_, index) => {
+    const guild = guildId(index % guilds);
+    const body = Buffer.from(interaction(String((now << 22n) | BigInt(index)), guild));
+    const signature = sign(null, Buffer.concat([Buffer.from(timestamp), body]), key).toString('hex');
+    return { guild, body, signature, timestamp };
   });
+}
+
+function interactions({ seed, guilds, checkOwner, pods }: ShotOptions): Shot[] {
+  return signedInteractions(seed, Math.max(guilds, INTERACTIONS), guilds).map(
+    ({ guild, body, signature, timestamp }) => {
+      const text = head('POST /webhooks/discord', [
+        'User-Agent: Discord-Interactions/1.0 (+https://discord.com)',
+        'Content-Type: application/json',
+        `X-Signature-Ed25519: ${signature}`,
+        `X-Signature-Timestamp: ${timestamp}`,
+        `Content-Length: ${body.length}`,
+      ]);
+      const expect = checkOwner ? `pod ${ownerOf(guild, pods)}"` : null;
+      return { bytes: Buffer.concat([Buffer.from(text), body]), expect, status: 200 };
+    },
+  );
 }
 
 /** A `/warn` in a guild, in the shape and the order of Discord's own, filled up to 900 bytes. */

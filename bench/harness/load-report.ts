@@ -5,12 +5,23 @@ import { ratio, type Spread, spread } from './statistics.ts';
 
 export interface Measured {
   readonly scenario: Scenario;
+  /** With load on all HTTP pods at once, a result for each round. */
   readonly rounds: RunResult[];
+  /** With load on one after the other while all are up: a result for each pod, in each round. */
+  readonly inTurn: (readonly RunResult[])[];
   /** Connections from HTTP pods to gateway pods, all of those that run. */
   connections: number;
 }
 
-const costOf = ({ cpuMicroseconds, requests }: RunResult): number => cpuMicroseconds / requests;
+/** Microseconds of CPU for one request, over some results together. */
+export function costOf(results: readonly RunResult[]): number {
+  const sum = (pick: (result: RunResult) => number): number =>
+    results.reduce((total, result) => total + pick(result), 0);
+  return sum(({ cpuMicroseconds }) => cpuMicroseconds) / sum(({ requests }) => requests);
+}
+
+const atOnce = ({ rounds }: Measured): number[] => rounds.map((round) => costOf([round]));
+const inTurn = (entry: Measured): number[] => entry.inTurn.map(costOf);
 const count = (value: number): string => value.toLocaleString('en-US');
 const median = (entry: Measured, pick: (round: RunResult) => number): number => spread(entry.rounds.map(pick)).median;
 const memoryMB = (entry: Measured): number =>
@@ -31,33 +42,46 @@ export function ratiosOf(measured: readonly Measured[]): LoadRatio[] {
         scenario.gatewayPods === wanted.gatewayPods &&
         scenario.guilds === wanted.guilds,
     );
-  const compare = (what: string, large: Scenario, small: Scenario, atMost: number): LoadRatio[] => {
+  const compare = (
+    what: string,
+    costs: (entry: Measured) => number[],
+    [large, small]: readonly [Scenario, Scenario],
+    atMost: number,
+  ): LoadRatio[] => {
     const [above, below] = [find(large), find(small)];
     if (above === undefined || below === undefined) return [];
-    return [{ what, value: ratio(above.rounds.map(costOf), below.rounds.map(costOf)), atMost }];
+    return [{ what, value: ratio(costs(above), costs(below)), atMost }];
   };
   return [
-    ...[3, 10].flatMap((gatewayPods) =>
-      compare(
-        `CPU per request, 10 HTTP pods / 1, ${gatewayPods} gateway pods`,
+    ...[3, 10].flatMap((gatewayPods) => {
+      const pair = [
         { ...FIXED, gatewayPods, httpPods: 10 },
         { ...FIXED, gatewayPods },
-        1.05,
-      ),
-    ),
-    ...compare('CPU per request, 1,000,000 guilds / 1,000', { ...FIXED, guilds: 1_000_000 }, FIXED, 1.1),
+      ] as const;
+      const what = `CPU per request, 10 HTTP pods / 1, ${gatewayPods} gateway pods`;
+      return [
+        ...compare(`${what}, load on one after the other`, inTurn, pair, 1.05),
+        ...compare(`${what}, load on all at once, on one core`, atOnce, pair, 1.05),
+      ];
+    }),
+    ...compare('CPU per request, 1,000,000 guilds / 1,000', atOnce, [{ ...FIXED, guilds: 1_000_000 }, FIXED], 1.1),
   ];
 }
+
+const costCell = (costs: readonly number[]): string => {
+  const { median, min, max } = spread(costs);
+  return `${median.toFixed(1)} (${min.toFixed(1)}–${max.toFixed(1)})`;
+};
 
 export function loadMarkdown(measured: readonly Measured[], connectionsPerPod: number): string {
   const rows = measured.map((entry) => {
     const { scenario, rounds, connections } = entry;
-    const cost = spread(rounds.map(costOf));
     return [
       String(scenario.httpPods),
       String(scenario.gatewayPods),
       count(scenario.guilds),
-      `${cost.median.toFixed(1)} (${cost.min.toFixed(1)}–${cost.max.toFixed(1)})`,
+      costCell(inTurn(entry)),
+      costCell(atOnce(entry)),
       count(Math.round(median(entry, ({ requests, elapsedMs }) => (requests / elapsedMs) * 1000))),
       median(entry, ({ latency }) => latency.p50).toFixed(2),
       median(entry, ({ latency }) => latency.p99).toFixed(2),
@@ -71,7 +95,8 @@ export function loadMarkdown(measured: readonly Measured[], connectionsPerPod: n
     'HTTP pods',
     'gateway pods',
     'guilds',
-    'µs CPU per request',
+    'µs CPU per request, in turn',
+    'at once',
     'per second',
     'p50 ms',
     'p99 ms',
@@ -82,7 +107,8 @@ export function loadMarkdown(measured: readonly Measured[], connectionsPerPod: n
   ];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
-    `${connectionsPerPod} client connections to each HTTP pod, a request under way on each. All HTTP pods share one core, so throughput is that of a core.`,
+    `${connectionsPerPod} client connections to each HTTP pod, a request under way on each. All HTTP pods share one core, so throughput is that of a core. ` +
+      '"In turn": all are up, one after the other has load, as it would have with a core for itself; "at once", and the columns after it: all have load, and fight for the core and its caches.',
     '',
     line(header),
     line(header.map(() => '--:')),
@@ -137,9 +163,14 @@ export function loadCharts(measured: readonly Measured[]): LineChart[] {
     x: guilds.map(({ scenario }) => count(scenario.guilds)),
     series: [{ name: '1 HTTP pod, 3 gateway pods', y: guilds.map(pick) }],
   });
-  const cost = (entry: Measured): number => median(entry, costOf);
+  const cost = (entry: Measured): number => spread(inTurn(entry)).median;
   return [
-    byPods('µs CPU per request', 'Cost of a request, by HTTP pods', cost),
+    byPods('µs CPU per request', 'Cost of a request, by HTTP pods, load on each in turn', cost),
+    byPods(
+      'µs CPU per request',
+      'Cost of a request, by HTTP pods, all at once on one core',
+      (entry) => spread(atOnce(entry)).median,
+    ),
     byPods('ms', 'p99 latency, by HTTP pods (they share one core)', (entry) =>
       median(entry, ({ latency }) => latency.p99),
     ),

@@ -180,7 +180,7 @@ export async function runWorkload(workload: Workload, options: RoundOptions): Pr
         ports: [port],
         connections: workload.connections,
         // Compilers and pools need longer the first time.
-        warmupMs: round === 0 ? 3 * warmupMs : warmupMs,
+        warmupMs: round === 0 ? 10 * warmupMs : warmupMs,
         measureMs,
         minAnswers,
         pids,

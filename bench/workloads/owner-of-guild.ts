@@ -4,9 +4,8 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
-import { ratio, spread } from '../harness/statistics.ts';
-import type { Row, Table } from '../harness/summary.ts';
-import { TARGETS } from '../harness/targets.ts';
+import { type Contender, runCalls } from '../harness/calls.ts';
+import type { Table } from '../harness/summary.ts';
 
 const PODS = 3;
 
@@ -37,60 +36,44 @@ function nanoseconds(work: (guildId: string) => number, ids: readonly string[]):
 }
 
 /** @param idsPerRound how many calls of each function in a round */
-export function runOwnerOfGuild(rounds: number, idsPerRound: number, progress: (line: string) => void): Table {
+export function runOwnerOfGuild(rounds: number, idsPerRound: number, progress: (line: string) => void): Promise<Table> {
   const known = freshIds(1_000);
   const repeated = Array.from({ length: idsPerRound }, (_, i) => known[i % known.length] as string);
   for (const id of known) {
     if (ours(id) !== published(id)) throw new Error(`ours and the published function disagree about ${id}`);
   }
-  nanoseconds(ours, freshIds(idsPerRound));
-  nanoseconds(published, freshIds(idsPerRound));
-  const cost = {
-    ours: [] as number[],
-    published: [] as number[],
-    oursKnown: [] as number[],
-    publishedKnown: [] as number[],
-  };
-  for (let round = 0; round < rounds; round++) {
-    cost.ours.push(nanoseconds(ours, freshIds(idsPerRound)));
-    cost.published.push(nanoseconds(published, freshIds(idsPerRound)));
-    cost.oursKnown.push(nanoseconds(ours, repeated));
-    cost.publishedKnown.push(nanoseconds(published, repeated));
-    progress(
-      `  round ${round + 1}/${rounds}  ours ${cost.ours.at(-1)?.toFixed(0)} ns, published ${cost.published.at(-1)?.toFixed(0)} ns (ids not seen before)`,
-    );
-  }
-  const row = (id: string, title: string, role: Row['role'], values: number[], against: number[] | null): Row => ({
-    id,
-    title,
-    role,
-    unit: 'ns per call',
-    cost: spread(values),
-    ours: against === null ? null : ratio(against, values),
-    target: TARGETS.find((target) => target.workload === 'e' && target.peer === id)?.atMost ?? null,
-    perSecond: spread(values.map((value) => 1e9 / value)),
-    latency: null,
-    peakMemoryMB: null,
-    awayP50: null,
-    busy: null,
-    failed: 0,
-  });
-  return {
-    id: 'e',
-    title: 'owner of a guild: getGatewayPodForGuild',
-    note: `${idsPerRound.toLocaleString('en-US')} calls of each in a round, in one process; ours validates the id, the published one does not`,
-    rows: [
-      row('ours', 'Guildway, ids not seen before', 'ours', cost.ours, null),
-      row('published', 'published function, ids not seen before', 'peer', cost.published, cost.ours),
-      row('ours-known', 'Guildway, 1,000 ids again and again', 'ours', cost.oursKnown, null),
-      row(
+  const fresh = (work: (guildId: string) => number) => () => nanoseconds(work, freshIds(idsPerRound));
+  const again = (work: (guildId: string) => number) => () => nanoseconds(work, repeated);
+  return runCalls(
+    {
+      id: 'e',
+      title: 'owner of a guild: getGatewayPodForGuild',
+      note: `${idsPerRound.toLocaleString('en-US')} calls of each in a round, in one process; ours validates the id, the published one does not`,
+      unit: 'ns per call',
+      unitsPerSecond: 1e9,
+      skipped: [],
+    },
+    [
+      contender('ours', 'Guildway, ids not seen before', 'ours', null, fresh(ours)),
+      contender('published', 'published function, ids not seen before', 'peer', 'ours', fresh(published)),
+      contender('ours-known', 'Guildway, 1,000 ids again and again', 'ours', null, again(ours)),
+      contender(
         'published-known',
         'published function, 1,000 ids again and again',
         'peer',
-        cost.publishedKnown,
-        cost.oursKnown,
+        'ours-known',
+        again(published),
       ),
     ],
-    skipped: [],
-  };
+    rounds,
+    progress,
+  );
 }
+
+const contender = (
+  id: string,
+  title: string,
+  role: Contender['role'],
+  against: string | null,
+  measure: Contender['measure'],
+): Contender => ({ id, title, role, against, measure });

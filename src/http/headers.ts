@@ -80,8 +80,9 @@ export function responseHeaders(headers: HeaderList): string[] {
   let dropped = NONE;
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
+    const special = FIRST_LETTERS[name.charCodeAt(0)] === 1;
     if (name === 'connection') dropped = namedByConnection(headers[i + 1]);
-    else if (name !== 'content-length' && !HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX))
+    else if (name !== 'content-length' && !(special && (HOP_BY_HOP.has(name) || name.startsWith(INTERNAL_PREFIX))))
       list.push(name, headers[i + 1] as string);
   }
   if (dropped === NONE) return list;

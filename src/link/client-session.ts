@@ -45,9 +45,7 @@ export class ClientSession {
 
   constructor(options: ClientSessionOptions) {
     this.#options = options;
-    this.#inFlight = new InFlight(options.maxInFlight, options.ids, (id) =>
-      this.#connection.writer.signal(FRAME.cancel, id),
-    );
+    this.#inFlight = new InFlight(options.ids, (id) => this.#connection.writer.signal(FRAME.cancel, id));
     const helloTimer = setTimeout(() => {
       this.#connection.destroy(this.#error('LINK_UNAVAILABLE', `no HELLO within ${options.helloTimeoutMs} ms`, false));
     }, options.helloTimeoutMs);

@@ -15,6 +15,8 @@ const id = '197038439483310086';
 const owner = getGatewayPodForGuild(id, 3);
 let http: HttpUnderTest;
 const pods: (Server & AsyncDisposable)[] = [];
+/** Ends the stream that has said nothing yet. */
+let silent = (): void => {};
 const seen: { pod: number; request: IncomingMessage; body: string }[] = [];
 
 async function serve(pod: number, request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -32,6 +34,11 @@ async function serve(pod: number, request: IncomingMessage, response: ServerResp
         for (let i = 0; i < 64; i++) yield chunk;
       })(),
     ).pipe(response);
+    return;
+  }
+  if (path.endsWith('/silent')) {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+    silent = () => response.end('data: at last\n\n');
     return;
   }
   if (path.endsWith('/events')) {
@@ -159,6 +166,14 @@ test('server-sent events arrive as they are sent, and end when the reader leaves
   assert.equal(Buffer.from(value as Uint8Array).toString(), 'data: first\n\n');
   controller.abort();
   await assert.rejects(reader.read());
+});
+
+test('a stream that has nothing to say yet begins all the same', async () => {
+  const response = await fetch(`${http.url}/app/${id}/silent`, { headers: { accept: 'text/event-stream' } });
+  assert.equal(response.headers.get('content-type'), 'text/event-stream');
+  // Only now: had its beginning waited for it, there would be no response.
+  silent();
+  assert.equal(await response.text(), 'data: at last\n\n');
 });
 
 test('a websocket is joined with the owner', async () => {

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { GuildwayError } from '../../src/errors.ts';
 import { signPlainRequest, verifyPlainRequest } from '../../src/link/auth.ts';
 import { fullJitter } from '../../src/link/backoff.ts';
 import { FrameReader } from '../../src/link/frame-reader.ts';
 import { FRAME, FRAME_HEADER, type Frame, parseRequest, parseResponse } from '../../src/link/frames.ts';
 import { parseClientHello, parseServerHello, sameProof } from '../../src/link/handshake.ts';
-import { InFlight } from '../../src/link/in-flight.ts';
 
 function frameBytes(type: number, id: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(FRAME_HEADER + payload.length);
@@ -83,52 +81,6 @@ test('any payload of a request, response or HELLO is read or is a protocol error
     { numRuns: 2_000 },
   );
   fc.assert(fc.property(fc.json(), (json) => tolerated(() => parseClientHello(Buffer.from(json)))));
-});
-
-test('deadlines are noticed, once, in any order, and an answer beats them', async () => {
-  let now = 0;
-  const late: number[] = [];
-  const inFlight = new InFlight(
-    3,
-    { last: 0xffff_fffe },
-    (id) => late.push(id),
-    () => now,
-  );
-  const outcomes: (string | null)[] = [];
-  const first = inFlight.add(100, (error) => outcomes.push(error?.code ?? null));
-  const second = inFlight.add(50, (error) => outcomes.push(error?.code ?? null));
-  const third = inFlight.add(1_000_000, (error) => outcomes.push(error?.code ?? null));
-  // Ids wrap around without ever being 0, which stands for "nothing was sent".
-  assert.deepEqual([first, second, third], [0xffff_ffff, 1, 2]);
-  inFlight.take(first)?.(null, null);
-  now = 60;
-  // The look-out is a timer that does not keep a process alive; something must while it is waited for.
-  const keepAlive = setInterval(() => {}, 1_000);
-  while (outcomes.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
-  clearInterval(keepAlive);
-  assert.deepEqual(outcomes, [null, 'DEADLINE_EXCEEDED']);
-  assert.deepEqual(late, [second]);
-  assert.equal(inFlight.take(first), null);
-  assert.equal(inFlight.size, 1);
-});
-
-test('a request in flight keeps its id however many come and go', () => {
-  const inFlight = new InFlight(4, { last: 0 }, () => {});
-  const old = inFlight.add(60_000, () => {});
-  const seen = new Set<number>();
-  for (let i = 0; i < 100; i++) {
-    const id = inFlight.add(60_000, () => {});
-    assert.ok(id !== old && !seen.has(id));
-    seen.add(id);
-    assert.notEqual(inFlight.take(id), null);
-    assert.equal(inFlight.take(id), null);
-  }
-  assert.equal(inFlight.size, 1);
-  let failed = 0;
-  inFlight.add(60_000, () => failed++);
-  inFlight.failAll(new GuildwayError('LINK_LOST', ''));
-  assert.equal(failed, 1);
-  assert.equal(inFlight.size, 0);
 });
 
 test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {

@@ -1,18 +1,18 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Dispatcher } from 'undici';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { bodyTooLarge } from '../body.ts';
 import { responseHeaders } from '../headers.ts';
 import type { Outcome } from './call.ts';
-import type { PlainAttempt, Upstream } from './upstream.ts';
+import type { Upstream } from './upstream.ts';
 
 const ASCII = /^[\0-\x7f]*$/;
 
 /** A body as it comes in, up to a limit. Nothing of it is read before its receiver asks for it. */
 async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
   let length = 0;
+  // Not the request itself: who sends it on would destroy it with the first error, and the caller would get no answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) throw bodyTooLarge(limit);
@@ -20,95 +20,160 @@ async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<
   }
 }
 
+interface ForwardOptions {
+  readonly upstream: Upstream;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The body, where it has been read already. */
+  readonly body: Buffer | null;
+  /** It has a body that streams, and is sent once at most. */
+  readonly streams: boolean;
+  readonly headers: HeaderList;
+  readonly maxBodyBytes: number;
+  readonly timeoutMs: number;
+  readonly httpPod: string;
+  readonly requestId: string;
+}
+
 /**
  * Forwards a request over plain HTTP, bodies streaming both ways with backpressure: for what is large, is an event stream, or
  * goes to a pod that does not know the link. The response begins within `timeoutMs` and may then last.
  * @throws GuildwayError with `facts.sent`, as long as nothing has gone out to the caller
  */
-export async function forwardStream(options: {
-  upstream: Upstream;
-  request: IncomingMessage;
-  response: ServerResponse;
-  /** The body, where it has been read already. */
-  body: Buffer | null;
-  /** It has a body that streams, and is sent once at most. */
-  streams: boolean;
-  headers: HeaderList;
-  maxBodyBytes: number;
-  timeoutMs: number;
-  httpPod: string;
-  requestId: string;
-}): Promise<Outcome> {
-  const { upstream, request, response, streams, timeoutMs } = options;
-  const method = request.method as 'GET';
-  const target = request.url as string;
-  const attempt: PlainAttempt = { begun: false };
-  const controller = new AbortController();
-  let timer: NodeJS.Timeout | undefined;
-  const startTimer = (): void => {
-    const late = () => controller.abort(new DOMException('no response in time', 'TimeoutError'));
-    timer = setTimeout(late, Math.max(1, timeoutMs));
+export function forwardStream(options: ForwardOptions): Promise<Outcome> {
+  return new Promise((resolve, reject) => {
+    const { upstream, request, streams, headers, timeoutMs } = options;
+    const method = request.method as 'GET';
+    const target = request.url as string;
+    const forward = new ForwardedStream(options, resolve, reject);
+    upstream.plain.dispatch(
+      {
+        method,
+        path: target,
+        headers: [...headers, ...upstream.plainHeaders(method, target, timeoutMs)],
+        body: streams ? upload(request, options.maxBodyBytes) : options.body,
+      } as Dispatcher.DispatchOptions,
+      forward,
+    );
+  });
+}
+
+/** One request on its way over plain HTTP: passes the response on as it comes. Settles once. */
+class ForwardedStream implements Dispatcher.DispatchHandler {
+  readonly #options: ForwardOptions;
+  readonly #resolve: (outcome: Outcome) => void;
+  readonly #reject: (error: GuildwayError) => void;
+  #controller: Dispatcher.DispatchController | null = null;
+  /** Why it is given up, until it can be. */
+  #reason: Error | null = null;
+  /** What becomes of it when the pod refuses it or names another owner: nothing of that response goes to the caller. */
+  #instead: (() => void) | null = null;
+  /** Something of the body has been passed on, or there is none. */
+  #flows = false;
+  #timer: NodeJS.Timeout | undefined;
+  readonly #startTimer = (): void => {
+    const late = (): void => this.#abort(new DOMException('no response in time', 'TimeoutError'));
+    this.#timer = setTimeout(late, Math.max(1, this.#options.timeoutMs));
   };
-  // An upload may take as long as the server lets a client take for its body: the pod's time starts at its end.
-  if (streams) request.once('end', startTimer);
-  else startTimer();
-  const gone = (): void =>
-    controller.abort(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: true } }));
-  response.once('close', gone);
-  try {
-    const upstreamResponse = await upstream.plain.request({
-      method,
-      path: target,
-      headers: [...options.headers, ...upstream.plainHeaders(method, target, timeoutMs)],
-      body: streams ? Readable.from(upload(request, options.maxBodyBytes)) : options.body,
-      opaque: attempt,
-      responseHeaders: 'raw',
-      signal: controller.signal,
-    });
-    clearTimeout(timer);
-    request.off('end', startTimer);
-    const raw = (upstreamResponse.headers as unknown as (string | Buffer)[]).map((part, i) =>
+  readonly #gone = (): void => {
+    this.#abort(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: true } }));
+  };
+  readonly #resume = (): void => this.#controller?.resume();
+
+  constructor(options: ForwardOptions, resolve: (outcome: Outcome) => void, reject: (error: GuildwayError) => void) {
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    // An upload may take as long as the server lets a client take for its body: the pod's time starts at its end.
+    if (options.streams) options.request.once('end', this.#startTimer);
+    else this.#startTimer();
+    options.response.once('close', this.#gone);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#reason !== null) controller.abort(this.#reason);
+  }
+
+  onResponseStart(controller: Dispatcher.DispatchController, status: number): void {
+    if (status < 200) return;
+    this.#stopTimer();
+    const { upstream, response, streams } = this.#options;
+    const raw = (controller.rawHeaders as readonly (string | Buffer)[]).map((part, i) =>
       i % 2 === 0 ? part.toString('latin1').toLowerCase() : part.toString('latin1'),
     );
-    if (upstreamResponse.statusCode === 421 && headerValue(raw, HEADER.owner) !== undefined && !streams) {
-      await upstreamResponse.body.dump();
-      return { redirect: raw };
-    }
-    // What has begun to stream is gone: its sender gets the refusal, and knows that nothing was done.
-    if (!streams && headerValue(raw, HEADER.refusal) !== undefined) {
-      await upstreamResponse.body.dump();
-      upstream.throwRefusal(upstreamResponse.statusCode, raw);
+    // What has begun to stream is gone: its sender gets the refusal or the redirect, and knows that nothing was done.
+    if (!streams) {
+      if (status === 421 && headerValue(raw, HEADER.owner) !== undefined) {
+        this.#instead = () => this.#resolve({ redirect: raw });
+        return;
+      }
+      try {
+        upstream.throwRefusal(status, raw);
+      } catch (error) {
+        this.#instead = () => this.#reject(error as GuildwayError);
+        return;
+      }
     }
     // Now, and not when a stream ends that may last for hours.
     upstream.breaker.succeeded();
-    const list = responseHeaders(raw);
-    const length = headerValue(raw, 'content-length');
-    if (length !== undefined && upstreamResponse.statusCode !== 204) list.push('content-length', length);
-    list.push(
-      HEADER.pod,
-      String(upstream.ordinal),
-      HEADER.httpPod,
-      options.httpPod,
-      HEADER.requestId,
-      options.requestId,
-    );
-    response.writeHead(upstreamResponse.statusCode, list);
-    // Now, and not with the first event of a stream that may be long in coming. Node flushes headers as UTF-8, which would
-    // change what is beyond ASCII; those wait for the body.
-    if (ASCII.test(raw.join(''))) response.flushHeaders();
-    await pipeline(upstreamResponse.body, response);
-    return { done: null };
-  } catch (cause) {
+    response.writeHead(status, this.#headers(status, raw));
+    response.on('drain', this.#resume);
+    // Now, and not with the first event of a stream that may be long in coming; but with what is here already. Node flushes headers
+    // as UTF-8, which would change what is beyond ASCII; those wait for the body.
+    if (ASCII.test(raw.join(''))) process.nextTick(() => this.#flows || response.flushHeaders());
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#instead !== null) return;
+    this.#flows = true;
+    if (!this.#options.response.write(chunk)) controller.pause();
+  }
+
+  onResponseEnd(): void {
+    this.#settle();
+    if (this.#instead !== null) {
+      this.#instead();
+      return;
+    }
+    this.#flows = true;
+    this.#options.response.end();
+    this.#resolve({ done: null });
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, cause: Error): void {
+    this.#settle();
+    const { upstream, response } = this.#options;
     if (response.headersSent) {
       // Half a response cannot be taken back: the caller must see that it is one.
       response.destroy();
-      return { done: null };
-    }
-    if (cause instanceof GuildwayError) throw cause;
-    throw upstream.plainError(cause, attempt);
-  } finally {
-    clearTimeout(timer);
-    request.off('end', startTimer);
-    response.off('close', gone);
+      this.#resolve({ done: null });
+    } else if (cause instanceof GuildwayError) this.#reject(cause);
+    // A connection was there and the request was being written to it once it had started: it may have arrived.
+    else this.#reject(upstream.plainError(cause, { begun: this.#controller !== null }));
+  }
+
+  #headers(status: number, raw: HeaderList): string[] {
+    const { upstream, httpPod, requestId } = this.#options;
+    const list = responseHeaders(raw);
+    const length = headerValue(raw, 'content-length');
+    if (length !== undefined && status !== 204) list.push('content-length', length);
+    list.push(HEADER.pod, String(upstream.ordinal), HEADER.httpPod, httpPod, HEADER.requestId, requestId);
+    return list;
+  }
+
+  #abort(reason: Error): void {
+    this.#reason ??= reason;
+    this.#controller?.abort(reason);
+  }
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#options.request.off('end', this.#startTimer);
+  }
+
+  #settle(): void {
+    this.#stopTimer();
+    this.#options.response.off('close', this.#gone).off('drain', this.#resume);
   }
 }

@@ -57,7 +57,7 @@ export class InteractionEndpoint {
       refuseBody(request, error as GuildwayError);
       return null;
     }
-    if (!verifier.verify(claim, body)) {
+    if (!(await verifier.verify(claim, body))) {
       sendError(request, 401, 'invalid request signature');
       return null;
     }

@@ -55,7 +55,7 @@ export class WebhookEndpoints {
     }
     const body = await this.#read(request);
     if (body === null) return null;
-    if (!verifier.verify(claim, body)) {
+    if (!(await verifier.verify(claim, body))) {
       sendError(request, 401, 'invalid request signature');
       return null;
     }
