@@ -24,6 +24,8 @@ describe('the console', { skip }, () => {
     cluster = await startCluster({ guilds: 12 });
     simulator = cluster.simulator as DiscordSimulator;
     browser = await TestBrowser.launch();
+    page = await browser.page();
+    actor = new ConsoleActor(page);
   });
   after(async () => {
     await browser?.[Symbol.asyncDispose]();
@@ -31,13 +33,12 @@ describe('the console', { skip }, () => {
   });
   beforeEach(async () => {
     guild = simulator.guilds.at(guildNumber++);
-    page = await browser.page({ colorScheme: guildNumber % 2 === 0 ? 'dark' : 'light' });
-    actor = new ConsoleActor(page);
+    await page.emulateMedia({ colorScheme: guildNumber % 2 === 0 ? 'dark' : 'light' });
     await actor.open(simulator.url);
     await actor.openGuild(guild.name);
   });
   afterEach(async () => {
-    await page.context().close();
+    await browser.renew(page);
     browser.assertNoProblems();
   });
 

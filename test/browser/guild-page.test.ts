@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
+import type { Page } from 'playwright-core';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
 import { type Cluster, startCluster } from '../../testkit/cluster/index.ts';
 import type { DiscordSimulator } from '../../testkit/discord/index.ts';
@@ -10,20 +11,24 @@ describe('the guild page', { skip }, () => {
   let cluster: Cluster;
   let simulator: DiscordSimulator;
   let browser: TestBrowser;
+  let page: Page;
 
   before(async () => {
     cluster = await startCluster({ guilds: 6 });
     simulator = cluster.simulator as DiscordSimulator;
     browser = await TestBrowser.launch();
+    page = await browser.page();
   });
   after(async () => {
     await browser?.[Symbol.asyncDispose]();
     await cluster?.stop();
   });
-  afterEach(() => browser.assertNoProblems());
+  afterEach(async () => {
+    await browser.renew(page);
+    browser.assertNoProblems();
+  });
 
   test('shows what was just done in the console, from the owner of the guild', async () => {
-    const page = await browser.page();
     const actor = new ConsoleActor(page);
     const guild = simulator.guilds.at(0);
     const member = simulator.world.user(guild.memberIds[0] as string);
@@ -63,25 +68,25 @@ describe('the guild page', { skip }, () => {
       assert.equal(response.status, 201);
       assert.equal(response.headers.get('guildway-pod'), String(getGatewayPodForGuild(guild.id, 3)));
     }
-    const page = await browser.page({
+    const plain = await browser.page({
       javaScriptEnabled: false,
       colorScheme: 'dark',
       viewport: { width: 360, height: 740 },
     });
-    await page.goto(`${cluster.url}/app/${guild.id}`);
-    await page.getByText('Page 1 of 2 · 25 cases').waitFor();
-    await page.getByRole('link', { name: 'Older' }).click();
-    await page.getByText('note 1.').waitFor();
-    await page.getByRole('textbox', { name: 'Member' }).fill(guild.memberIds[1] as string);
-    await page.getByRole('button', { name: 'Show' }).click();
-    await page.getByText('Page 1 of 1 · 13 cases').waitFor();
-    await page.getByRole('link', { name: 'Warnings' }).click();
-    await page.getByText('No match').waitFor();
+    await plain.goto(`${cluster.url}/app/${guild.id}`);
+    await plain.getByText('Page 1 of 2 · 25 cases').waitFor();
+    await plain.getByRole('link', { name: 'Older' }).click();
+    await plain.getByText('note 1.').waitFor();
+    await plain.getByRole('textbox', { name: 'Member' }).fill(guild.memberIds[1] as string);
+    await plain.getByRole('button', { name: 'Show' }).click();
+    await plain.getByText('Page 1 of 1 · 13 cases').waitFor();
+    await plain.getByRole('link', { name: 'Warnings' }).click();
+    await plain.getByText('No match').waitFor();
   });
 
   test('nothing is wider than a phone', async () => {
     const guild = simulator.guilds.at(1);
-    const page = await browser.page({ viewport: { width: 360, height: 740 } });
+    await page.setViewportSize({ width: 360, height: 740 });
     for (const path of [`/app/${guild.id}`, '/app', `/app/${simulator.guilds.at(2).id}`]) {
       await page.goto(cluster.url + path);
       await page.getByRole('heading', { level: 1 }).waitFor();
@@ -90,7 +95,6 @@ describe('the guild page', { skip }, () => {
   });
 
   test('the list of servers names each server’s pod, and the pods that did not answer', async () => {
-    const page = await browser.page();
     await page.goto(cluster.url);
     const guild = simulator.guilds.at(0);
     const row = page.getByRole('row').filter({ hasText: guild.name });
@@ -111,7 +115,6 @@ describe('the guild page', { skip }, () => {
     assert.ok(owner);
     owner.env.MODBOT_PAGES = 'key';
     await owner.restart();
-    const page = await browser.page();
     const refused = await page.goto(`${cluster.url}/app/${guild.id}`);
     assert.equal(refused?.status(), 401);
     browser.expectProblem(/status of 401/);

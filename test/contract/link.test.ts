@@ -230,16 +230,19 @@ test('the answer to an upgrade may come byte by byte, the first frames with its 
 
 test('a request that is not answered in time fails with its outcome unknown, and the pod learns that nobody waits', async () => {
   const aborted = Promise.withResolvers<void>();
-  await using pod = await startPod(
-    (_, context) =>
-      new Promise((resolve) => {
-        context.signal.addEventListener('abort', () => {
-          aborted.resolve();
-          resolve({ status: 200, headers: [], body: empty });
-        });
-      }),
-  );
+  const response = { status: 200, headers: [], body: empty };
+  await using pod = await startPod(async ({ target }, context) => {
+    if (target === '/answered') return response;
+    return new Promise((resolve) => {
+      context.signal.addEventListener('abort', () => {
+        aborted.resolve();
+        resolve(response);
+      });
+    });
+  });
   using client = startClient(pod.url);
+  // Connected, so that the time of the next request is not over before it could be sent.
+  await client.request(get('/answered'), 10_000);
   await assert.rejects(client.request(get('/'), 50), (error: GuildwayError) => {
     assert.equal(error.code, 'DEADLINE_EXCEEDED');
     assert.equal(error.facts.sent, true);

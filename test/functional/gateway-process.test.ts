@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { signPlainRequest } from '../../src/link/auth.ts';
+import { BARE } from '../support/environment.ts';
 import { temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';
 
@@ -16,7 +17,7 @@ function startPod(database: string, env: Record<string, string> = {}) {
   const child = spawn(process.execPath, [path('../../src/main.ts')], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env.PATH,
+      ...BARE,
       ...{ SERVICE_MODE: 'gateway', POD_ORDINAL: '0', PORT: '0', ADMIN_PORT: '0', HOST: '127.0.0.1' },
       ...{ LINK_SECRET: SECRET, DATABASE_PATH: database, BOT: path('../support/stray-bot.ts'), ...env },
     },

@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { Pod, startCluster } from '../../testkit/cluster/index.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type DiscordSimulator, startDiscordSimulator } from '../../testkit/discord/index.ts';
+import { BARE } from '../support/environment.ts';
 
 const user = '81384788765712384';
 
@@ -59,6 +60,7 @@ test('one process with SERVICE_MODE=monolith gives the same answers as many', as
     adminPort: port + 1,
     logFile: join(directory, 'monolith.log'),
     env: {
+      ...BARE,
       DATABASE_PATH: join(directory, 'guildway.sqlite3'),
       DISCORD_TOKEN: discord.token,
       DISCORD_PUBLIC_KEY: discord.publicKey,
@@ -71,7 +73,7 @@ test('one process with SERVICE_MODE=monolith gives the same answers as many', as
     await pod.start();
     const alone = await converse(discord);
 
-    await using cluster = await startCluster({ guilds: 30 });
+    await using cluster = await startCluster({ guilds: 30, httpPods: 1 });
     assert.deepEqual(comparable(alone), comparable(await converse(cluster.simulator as DiscordSimulator)));
 
     assert.deepEqual(await pod.stop(), { code: 0, signal: null });

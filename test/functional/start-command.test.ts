@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { BARE } from '../support/environment.ts';
 
 const cli = fileURLToPath(new URL('../../testkit/cluster/cli.ts', import.meta.url));
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -13,7 +14,7 @@ async function run(
   args: string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number; out: string; err: string }> {
-  const child = spawn(process.execPath, [file, ...args], { env: { PATH: process.env.PATH, ...env } });
+  const child = spawn(process.execPath, [file, ...args], { env: { ...BARE, ...env } });
   let out = '';
   let err = '';
   child.stdout.on('data', (chunk) => {

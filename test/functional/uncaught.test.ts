@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { BARE } from '../support/environment.ts';
 import { temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';
 
@@ -23,7 +24,7 @@ async function startService(mode: 'http' | 'gateway' | 'monolith') {
   const child = spawn(process.execPath, [path('../../src/main.ts')], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env.PATH,
+      ...BARE,
       ...{ SERVICE_MODE: mode, PORT: '0', ADMIN_PORT: '0', HOST: '127.0.0.1', DATABASE_PATH: folder.file('pod') },
       ...{ LINK_SECRET: 'a secret of the test cluster', NUM_GATEWAY_PODS: '1', GATEWAY_URL_TEMPLATE: nowhere },
       ...(mode === 'gateway' ? { POD_ORDINAL: '0' } : {}),

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 /** In the published package these modules are compiled. */
@@ -20,6 +21,19 @@ export interface PodOptions {
   readonly launcher?: readonly string[];
 }
 
+/** Whether somebody listens on a port: asked again and again until a pod has started, which costs a fraction of a `fetch`. */
+async function listens(port: number): Promise<boolean> {
+  const socket = connect(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    socket.destroy();
+  }
+}
+
 /** How a pod's process ended. */
 export interface Exit {
   readonly code: number | null;
@@ -36,6 +50,7 @@ export class Pod {
   readonly logFile: string;
   /** Merged over the environment at the next start: for tests that change a pod's configuration. */
   env: Record<string, string>;
+  readonly #adminPort: number;
   readonly #launcher: readonly string[];
   #child: ChildProcess | null = null;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
@@ -45,6 +60,7 @@ export class Pod {
     this.ordinal = options.ordinal;
     this.port = options.port;
     this.url = `http://127.0.0.1:${options.port}`;
+    this.#adminPort = options.adminPort;
     this.adminUrl = `http://127.0.0.1:${options.adminPort}`;
     this.logFile = options.logFile;
     this.#launcher = options.launcher ?? [];
@@ -90,16 +106,18 @@ export class Pod {
     while (performance.now() < end) {
       if (!this.running) throw new Error(`${this.name} ended while starting:\n${await this.logTail()}`);
       try {
-        const response = await fetch(`${this.adminUrl}/readyz`, { signal: AbortSignal.timeout(1_000) });
-        if (response.ok) {
-          await response.body?.cancel();
-          return;
+        if (await listens(this.#adminPort)) {
+          const response = await fetch(`${this.adminUrl}/readyz`, { signal: AbortSignal.timeout(1_000) });
+          if (response.ok) {
+            await response.body?.cancel();
+            return;
+          }
+          why = ((await response.json()) as { reasons: string[] }).reasons.join('; ');
         }
-        why = ((await response.json()) as { reasons: string[] }).reasons.join('; ');
       } catch {
-        // Not listening yet.
+        // It ended meanwhile.
       }
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new Error(`${this.name} was not ready within ${timeoutMs} ms: ${why}\n${await this.logTail()}`);
   }

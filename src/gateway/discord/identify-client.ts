@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { request } from 'undici';
 import { signPlainRequest } from '../../link/auth.ts';
 import { fullJitter } from '../../link/backoff.ts';
 import { HEADER, INTERNAL_PATHS } from '../../link/message.ts';
@@ -22,7 +21,7 @@ export async function askForIdentify(
   for (let attempt = 0; ; attempt++) {
     signal.throwIfAborted();
     try {
-      const { statusCode, body } = await request(`${url}${IDENTIFY_PATH}`, {
+      const response = await fetch(`${url}${IDENTIFY_PATH}`, {
         method: 'POST',
         headers: {
           'content-type': 'application/json',
@@ -30,12 +29,12 @@ export async function askForIdentify(
           [HEADER.deadlineMs]: String(ASK_MS),
         },
         body: JSON.stringify({ shard }),
-        headersTimeout: ASK_MS + 1_000,
-        signal,
+        signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MS + 1_000)]),
       });
-      const text = await body.text();
-      if (statusCode === 204) return;
-      log.warn({ shard, status: statusCode, answer: text.slice(0, 200) }, 'pod 0 gave no identify slot; asking again');
+      const text = await response.text();
+      if (response.status === 204) return;
+      const { status } = response;
+      log.warn({ shard, status, answer: text.slice(0, 200) }, 'pod 0 gave no identify slot; asking again');
     } catch (error) {
       signal.throwIfAborted();
       log.warn({ shard, err: error }, 'cannot ask pod 0 for an identify slot; asking again');
