@@ -1,6 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { z } from 'zod';
 import type { BotManifest } from '../bot/types.ts';
 import { GuildwayError } from '../errors.ts';
 import type { TopologyRecord } from '../routing/topology.ts';
@@ -52,22 +51,6 @@ export function isNonce(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
 }
 
-const topologyRecord = z.object({
-  strategy: z.enum(['md5', 'discord-shard']),
-  pods: z.int().min(1),
-  shards: z.int().min(1).nullable(),
-  epoch: z.int().min(1),
-});
-
-const clientHello = z.object({ proof: z.string(), name: z.string().max(253), topology: topologyRecord });
-const serverHello = z.object({
-  ordinal: z.int().min(0),
-  topology: topologyRecord,
-  /** Its shape is the business of who uses it; pods of another version may have more in it. */
-  manifest: z.looseObject({ name: z.string() }),
-  heartbeatMs: z.int().min(1),
-});
-
 /** What a link client says of itself. */
 export interface ClientHello {
   readonly proof: string;
@@ -84,25 +67,65 @@ export interface ServerHello {
   readonly heartbeatMs: number;
 }
 
-function parseHello<T>(schema: z.ZodType<T>, bytes: Buffer): T {
+/** For each field, whether a value is one. Fields of a newer version are left out. */
+type Shape<T> = { readonly [Field in keyof T]: (value: unknown) => boolean };
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isInteger =
+  (min: number) =>
+  (value: unknown): boolean =>
+    Number.isSafeInteger(value) && (value as number) >= min;
+
+const TOPOLOGY: Shape<TopologyRecord> = {
+  strategy: (value) => value === 'md5' || value === 'discord-shard',
+  pods: isInteger(1),
+  shards: (value) => value === null || isInteger(1)(value),
+  epoch: isInteger(1),
+};
+const CLIENT_HELLO: Shape<ClientHello> = {
+  proof: isText,
+  name: (value) => isText(value) && value.length <= 253,
+  topology: isRecord,
+};
+const SERVER_HELLO: Shape<ServerHello> = {
+  ordinal: isInteger(0),
+  topology: isRecord,
+  /** The rest of its shape is the business of who uses it; pods of another version may have more in it. */
+  manifest: (value) => isRecord(value) && isText(value.name),
+  heartbeatMs: isInteger(1),
+};
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** What has the shape, and nothing else. @throws GuildwayError LINK_PROTOCOL naming the field, never its value */
+function pick<T>(shape: Shape<T>, value: unknown, what: string): T {
+  const picked: Partial<T> = {};
+  for (const [field, fits] of Object.entries(shape) as [keyof T & string, (value: unknown) => boolean][]) {
+    const found = isRecord(value) ? value[field] : undefined;
+    if (!fits(found)) throw new GuildwayError('LINK_PROTOCOL', `${what} of another shape: see its ${field}`);
+    picked[field] = found as T[typeof field];
+  }
+  return picked as T;
+}
+
+function parseHello<T extends { readonly topology: TopologyRecord }>(shape: Shape<T>, bytes: Buffer): T {
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch (cause) {
     throw new GuildwayError('LINK_PROTOCOL', 'a HELLO that is not JSON', { cause });
   }
-  const result = schema.safeParse(value);
-  if (!result.success)
-    throw new GuildwayError('LINK_PROTOCOL', `a HELLO of another shape: ${z.prettifyError(result.error)}`);
-  return result.data;
+  const hello = pick(shape, value, 'a HELLO');
+  return { ...hello, topology: pick(TOPOLOGY, hello.topology, 'the topology in a HELLO') };
 }
 
 /** @throws GuildwayError LINK_PROTOCOL */
-export const parseClientHello = (payload: Buffer): ClientHello => parseHello(clientHello, payload);
+export const parseClientHello = (payload: Buffer): ClientHello => parseHello(CLIENT_HELLO, payload);
 
 /** @throws GuildwayError LINK_PROTOCOL */
-export const parseServerHello = (payload: Buffer): ServerHello =>
-  parseHello(serverHello, payload) as unknown as ServerHello;
+export const parseServerHello = (payload: Buffer): ServerHello => parseHello(SERVER_HELLO, payload);
 
 /** A header that stands there once, else undefined. */
 export function single(headers: IncomingHttpHeaders, name: string): string | undefined {

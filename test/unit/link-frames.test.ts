@@ -83,6 +83,43 @@ test('any payload of a request, response or HELLO is read or is a protocol error
   fc.assert(fc.property(fc.json(), (json) => tolerated(() => parseClientHello(Buffer.from(json)))));
 });
 
+test('a HELLO has the fields of its shape: one that lacks any or has another in its place is refused by its name', () => {
+  const topology = { strategy: 'md5', pods: 3, shards: null, epoch: 1 };
+  const client = { proof: 'a proof', name: 'http-0', topology };
+  const server = { ordinal: 0, topology, manifest: { name: 'bot', routes: [], later: 1 }, heartbeatMs: 1 };
+  const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
+  assert.deepEqual(parseClientHello(bytes({ ...client, later: 1, topology: { ...topology, later: 1 } })), client);
+  assert.deepEqual(parseServerHello(bytes({ ...server, later: 1 })), server);
+  const shards = { ...topology, strategy: 'discord-shard', shards: 16 };
+  assert.deepEqual(parseServerHello(bytes({ ...server, topology: shards })).topology, shards);
+
+  const wrongTopologies = [
+    ...[{ strategy: 'sha1' }, { pods: 0 }, { pods: 1.5 }, { pods: '3' }, { pods: 2 ** 53 }, { shards: 0 }],
+    ...[{ shards: undefined }, { epoch: 0 }, { epoch: null }],
+  ];
+  const wrong = (parse: (bytes: Buffer) => unknown, hello: object, field: string) =>
+    assert.throws(() => parse(bytes(hello)), {
+      code: 'LINK_PROTOCOL',
+      message: new RegExp(`of another shape: see its ${field}$`),
+    });
+  for (const [parse, hello] of [
+    [parseClientHello, client],
+    [parseServerHello, server],
+  ] as const) {
+    for (const field of Object.keys(hello)) {
+      for (const value of [undefined, null, [], true]) wrong(parse, { ...hello, [field]: value }, field);
+    }
+    for (const part of wrongTopologies) {
+      wrong(parse, { ...hello, topology: { ...topology, ...part } }, Object.keys(part)[0] as string);
+    }
+    for (const value of [null, [], 'text', 5]) wrong(parse, value as unknown as object, '\\w+');
+  }
+  wrong(parseClientHello, { ...client, name: 'x'.repeat(254) }, 'name');
+  wrong(parseServerHello, { ...server, ordinal: -1 }, 'ordinal');
+  wrong(parseServerHello, { ...server, heartbeatMs: 0 }, 'heartbeatMs');
+  wrong(parseServerHello, { ...server, manifest: { name: 5 } }, 'manifest');
+});
+
 test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {
   const secret = 'the secret of the cluster';
   const now = 1_700_000_000_000;
