@@ -68,6 +68,7 @@ const manifest = {
 const interaction = (type: number, data: Interaction['data']): Interaction => ({
   id: '1',
   type,
+  guild_id: null,
   ...(data ? { data } : {}),
 });
 

@@ -5,7 +5,8 @@ import type { BotManifest, DeferralRule } from '../../bot/types.ts';
 export interface Interaction {
   readonly id: string;
   readonly type: number;
-  readonly guild_id?: string;
+  /** Null: none. */
+  readonly guild_id: string | null;
   /** Not checked: signed, but not of our making. */
   readonly data?: { readonly name?: unknown; readonly custom_id?: unknown } | null;
 }

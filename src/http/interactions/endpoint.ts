@@ -82,7 +82,7 @@ export class InteractionEndpoint {
     deadlineAt: number,
   ): Promise<number | null> {
     const { config, exchange, metrics } = this.#options;
-    const guildId = interaction.guild_id ?? null;
+    const guildId = interaction.guild_id;
     // With the signature: a server that is not one of our pods verifies it again.
     const headers = requestHeaders(incoming.fields, incoming.address);
     headers.push(HEADER.requestId, incoming.id);
@@ -161,7 +161,7 @@ export class InteractionEndpoint {
   }
 }
 
-/** The interaction in a signed body, or null for anything else. Its guild id is valid or absent. */
+/** The interaction in a signed body, or null for anything else. Its guild id is valid or null. */
 function parse(body: Buffer): Interaction | null {
   let value: unknown;
   try {
@@ -174,6 +174,10 @@ function parse(body: Buffer): Interaction | null {
   if (typeof type !== 'number') return null;
   if (type !== INTERACTION.ping && !isSnowflake(id)) return null;
   if (guildId !== undefined && guildId !== null && !isSnowflake(guildId)) return null;
-  const interaction = { id: String(id), type, data: (data ?? {}) as NonNullable<Interaction['data']> };
-  return typeof guildId === 'string' ? { ...interaction, guild_id: guildId } : interaction;
+  return {
+    id: String(id),
+    type,
+    guild_id: typeof guildId === 'string' ? guildId : null,
+    data: (data ?? {}) as NonNullable<Interaction['data']>,
+  };
 }
