@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
-import { costOf, loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
+import { costOf, isCompared, loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
 import { positiveNumber, QUICK } from './harness/options.ts';
 import { ANYWHERE, PINNED, processTree } from './harness/processes.ts';
 import { SEED, Stage, type Target } from './harness/rounds.ts';
 import { GUILDWAY } from './peers/node-peers.ts';
-import { SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
+import { FIXED, SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
 
 const HELP = `npm run load -- [options]
   --rounds N          rounds, each with every scenario in turn (default: 9)
@@ -90,48 +90,80 @@ async function main(): Promise<void> {
 
   await using stage = new Stage(values.quick ? ANYWHERE : PINNED);
   const fleet = new Fleet(stage);
-  const measured: Measured[] = scenarios.map((scenario) => ({ scenario, rounds: [], inTurn: [], connections: 0 }));
+  const measured: Measured[] = scenarios.map((scenario) => ({
+    ...{ scenario, rounds: [], inTurn: [], connections: 0 },
+    ...{ beside: [], besideInTurn: [] },
+  }));
+  const warmupMs = Math.min(500, measureMs / 3);
+  /** Puts load on some of the HTTP pods of a scenario. The CPU is that of all of `counted`. */
+  const measure = (
+    under: readonly Target[],
+    counted: readonly Target[],
+    scenario: Scenario,
+    ms: number,
+    warmup: number,
+  ) =>
+    stage.run({
+      ports: under.map(({ port }) => port),
+      connections: perPod * under.length,
+      warmupMs: warmup,
+      measureMs: ms,
+      minAnswers: values.quick ? QUICK.minAnswers : 1,
+      pids: counted.flatMap(({ running }) => processTree(running.pid)),
+      shots: {
+        kind: 'scattered-get',
+        guilds: scenario.guilds,
+        pods: scenario.gatewayPods,
+        checkOwner: true,
+        seed: SEED,
+        away: null,
+      },
+    });
+  /** Pods that have compiled their code, as each has after its first minute: alone, so that each gets as many requests. */
+  const warm = new Set<Target>();
   for (let round = 0; round < rounds; round++) {
     for (const entry of measured) {
       const { scenario } = entry;
       const targets = await fleet.httpPods(scenario);
-      const measure = (under: readonly Target[], warmupMs: number, ms: number): Promise<RunResult> =>
-        stage.run({
-          ports: under.map(({ port }) => port),
-          connections: perPod * under.length,
-          warmupMs,
-          measureMs: ms,
-          minAnswers: values.quick ? QUICK.minAnswers : 1,
-          // Of all HTTP pods of the scenario, also those that have no load at the moment.
-          pids: targets.flatMap(({ running }) => processTree(running.pid)),
-          shots: {
-            kind: 'scattered-get',
-            guilds: scenario.guilds,
-            pods: scenario.gatewayPods,
-            checkOwner: true,
-            seed: SEED,
-            away: null,
-          },
-        });
-      // At first each pod compiles its own code, so it takes as many requests for each: they share a core.
-      const warmupMs = Math.min(1_000, measureMs / 3);
-      const result = await measure(targets, warmupMs * (round === 0 ? 3 * targets.length : 1), measureMs);
-      entry.rounds.push(result);
-      const inTurn: RunResult[] = [];
-      if (targets.length === 1) inTurn.push(result);
-      else {
-        for (const target of targets) {
-          inTurn.push(await measure([target], warmupMs / 4, measureMs / targets.length));
-        }
+      const small = { ...FIXED, gatewayPods: scenario.gatewayPods };
+      const reference = (await fleet.httpPods(small)).slice(0, 1);
+      for (const target of new Set([...targets, ...reference])) {
+        if (!warm.has(target)) await measure([target], [target], scenario, 50, 4 * warmupMs);
+        warm.add(target);
       }
-      entry.inTurn.push(inTurn);
-      for (const { failed, reasons } of [result, ...inTurn]) {
+      /** Measures with the small scenario right before and right after: what slows the machine for seconds slows both. */
+      const between = async (
+        work: () => Promise<RunResult[]>,
+      ): Promise<{ results: RunResult[]; beside: RunResult[] }> => {
+        const half = () => measure(reference, reference, small, measureMs / 2, warmupMs);
+        const before = isCompared(scenario) ? [await half()] : [];
+        const results = await work();
+        return { results, beside: isCompared(scenario) ? [...before, await half()] : [] };
+      };
+      const atOnce = await between(async () => [await measure(targets, targets, scenario, measureMs, warmupMs)]);
+      const [result] = atOnce.results as [RunResult];
+      entry.rounds.push(result);
+      entry.beside.push(atOnce.beside);
+      const inTurn =
+        targets.length === 1
+          ? atOnce
+          : await between(async () => {
+              const results: RunResult[] = [];
+              // The CPU of all, also of those that have no load at the moment.
+              for (const target of targets) {
+                results.push(await measure([target], targets, scenario, Math.max(100, measureMs / 5), warmupMs / 3));
+              }
+              return results;
+            });
+      entry.inTurn.push(inTurn.results);
+      entry.besideInTurn.push(inTurn.beside);
+      for (const { failed, reasons } of [result, ...inTurn.results]) {
         if (failed > 0) say(`  ${failed} failed: ${JSON.stringify(reasons)}`);
       }
       // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
       entry.connections = connectionsTo(await fleet.gateways(scenario.gatewayPods));
       const cost = costOf([result]).toFixed(1);
-      const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn).toFixed(1)} in turn:`;
+      const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn.results).toFixed(1)} in turn:`;
       const { httpPods, gatewayPods, guilds } = scenario;
       const what = `${httpPods} HTTP pods, ${gatewayPods} gateway pods, ${guilds.toLocaleString('en-US')} guilds`;
       const perSecond = Math.round((result.requests / result.elapsedMs) * 1000);
@@ -142,12 +174,7 @@ async function main(): Promise<void> {
   const report = loadMarkdown(measured, perPod);
   say(`\n${report}`);
   mkdirSync(values.output, { recursive: true });
-  const plain = measured.map(({ scenario, rounds: results, inTurn, connections }) => ({
-    ...scenario,
-    connections,
-    rounds: results,
-    inTurn,
-  }));
+  const plain = measured.map(({ scenario, ...results }) => ({ ...scenario, ...results }));
   const file = {
     date: new Date().toISOString().slice(0, 10),
     machine,

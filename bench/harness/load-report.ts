@@ -9,6 +9,9 @@ export interface Measured {
   readonly rounds: RunResult[];
   /** With load on one after the other while all are up: a result for each pod, in each round. */
   readonly inTurn: (readonly RunResult[])[];
+  /** Where it is compared: one HTTP pod and 1,000 guilds right before and right after each of those. */
+  readonly beside: (readonly RunResult[])[];
+  readonly besideInTurn: (readonly RunResult[])[];
   /** Connections from HTTP pods to gateway pods, all of those that run. */
   connections: number;
 }
@@ -34,38 +37,28 @@ export interface LoadRatio {
   readonly atMost: number;
 }
 
+/** Whether a scenario's cost is compared with that of one HTTP pod and 1,000 guilds. */
+export const isCompared = ({ httpPods, guilds }: Scenario): boolean => httpPods === 10 || guilds === 1_000_000;
+
 export function ratiosOf(measured: readonly Measured[]): LoadRatio[] {
-  const find = (wanted: Scenario): Measured | undefined =>
-    measured.find(
-      ({ scenario }) =>
-        scenario.httpPods === wanted.httpPods &&
-        scenario.gatewayPods === wanted.gatewayPods &&
-        scenario.guilds === wanted.guilds,
-    );
-  const compare = (
-    what: string,
-    costs: (entry: Measured) => number[],
-    [large, small]: readonly [Scenario, Scenario],
-    atMost: number,
-  ): LoadRatio[] => {
-    const [above, below] = [find(large), find(small)];
-    if (above === undefined || below === undefined) return [];
-    return [{ what, value: ratio(costs(above), costs(below)), atMost }];
-  };
-  return [
-    ...[3, 10].flatMap((gatewayPods) => {
-      const pair = [
-        { ...FIXED, gatewayPods, httpPods: 10 },
-        { ...FIXED, gatewayPods },
-      ] as const;
+  return measured
+    .filter(({ scenario }) => isCompared(scenario))
+    .flatMap((entry) => {
+      const { httpPods, gatewayPods } = entry.scenario;
+      const atOnceRatio = ratio(atOnce(entry), entry.beside.map(costOf));
+      if (httpPods === 1) {
+        return [{ what: 'CPU per request, 1,000,000 guilds / 1,000', value: atOnceRatio, atMost: 1.1 }];
+      }
       const what = `CPU per request, 10 HTTP pods / 1, ${gatewayPods} gateway pods`;
       return [
-        ...compare(`${what}, load on one after the other`, inTurn, pair, 1.05),
-        ...compare(`${what}, load on all at once, on one core`, atOnce, pair, 1.05),
+        {
+          what: `${what}, load on one after the other`,
+          value: ratio(inTurn(entry), entry.besideInTurn.map(costOf)),
+          atMost: 1.05,
+        },
+        { what: `${what}, load on all at once, on one core`, value: atOnceRatio, atMost: 1.05 },
       ];
-    }),
-    ...compare('CPU per request, 1,000,000 guilds / 1,000', atOnce, [{ ...FIXED, guilds: 1_000_000 }, FIXED], 1.1),
-  ];
+    });
 }
 
 const costCell = (costs: readonly number[]): string => {
