@@ -1,5 +1,6 @@
 /** `npm run load`: what a request costs as HTTP pods, gateway pods and guilds grow in number. See README.md. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RunResult } from './generator/main.ts';
@@ -7,7 +8,7 @@ import { lineCharts } from './harness/chart.ts';
 import { costOf, isCompared, loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
 import { positiveNumber, QUICK } from './harness/options.ts';
-import { ANYWHERE, PINNED, processTree } from './harness/processes.ts';
+import { ANYWHERE, cpuMicroseconds, PINNED, processTree } from './harness/processes.ts';
 import { SEED, Stage, type Target } from './harness/rounds.ts';
 import { GUILDWAY } from './peers/node-peers.ts';
 import { FIXED, SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
@@ -60,7 +61,21 @@ class Fleet {
     }
     return targets.slice(0, httpPods);
   }
+
+  /** Says what the HTTP pods use of a core while nobody asks them anything. */
+  async idle(ms: number): Promise<string> {
+    const pods = [...this.#targets.values()].flat();
+    const pids = pods.flatMap(({ running }) => processTree(running.pid));
+    await sleep(ms);
+    const before = cpuMicroseconds(pids);
+    await sleep(ms);
+    const share = (cpuMicroseconds(pids) - before) / 1_000 / ms / pods.length;
+    return `an idle HTTP pod uses ${(100 * share).toFixed(2)} % of a core (${pods.length} of them, ${ms / 1_000} s)`;
+  }
 }
+
+/** How long idle HTTP pods are left alone, and then watched. */
+const IDLE_MS = 10_000;
 
 /** Established connections to these local ports. */
 function connectionsTo(ports: readonly number[]): number {
@@ -149,9 +164,8 @@ async function main(): Promise<void> {
           ? atOnce
           : await between(async () => {
               const results: RunResult[] = [];
-              // The CPU of all, also of those that have no load at the moment.
               for (const target of targets) {
-                results.push(await measure([target], targets, scenario, Math.max(100, measureMs / 5), warmupMs / 3));
+                results.push(await measure([target], [target], scenario, Math.max(100, measureMs / 5), warmupMs / 2));
               }
               return results;
             });
@@ -171,7 +185,9 @@ async function main(): Promise<void> {
     }
   }
 
-  const report = loadMarkdown(measured, perPod);
+  // Only now: a process that has just lost its load tidies up its memory for some seconds.
+  const idle = await fleet.idle(values.quick ? 100 : IDLE_MS);
+  const report = `${loadMarkdown(measured, perPod)}- ${idle}\n`;
   say(`\n${report}`);
   mkdirSync(values.output, { recursive: true });
   const plain = measured.map(({ scenario, ...results }) => ({ ...scenario, ...results }));
