@@ -110,21 +110,15 @@ async function main(): Promise<void> {
     ...{ beside: [], besideInTurn: [] },
   }));
   const warmupMs = Math.min(500, measureMs / 3);
-  /** Puts load on some of the HTTP pods of a scenario. The CPU is that of all of `counted`. */
-  const measure = (
-    under: readonly Target[],
-    counted: readonly Target[],
-    scenario: Scenario,
-    ms: number,
-    warmup: number,
-  ) =>
+  /** Puts load on HTTP pods, whose CPU it is that counts. */
+  const measure = (under: readonly Target[], scenario: Scenario, ms: number, warmup: number): Promise<RunResult> =>
     stage.run({
       ports: under.map(({ port }) => port),
       connections: perPod * under.length,
       warmupMs: warmup,
       measureMs: ms,
       minAnswers: values.quick ? QUICK.minAnswers : 1,
-      pids: counted.flatMap(({ running }) => processTree(running.pid)),
+      pids: under.flatMap(({ running }) => processTree(running.pid)),
       shots: {
         kind: 'scattered-get',
         guilds: scenario.guilds,
@@ -143,19 +137,19 @@ async function main(): Promise<void> {
       const small = { ...FIXED, gatewayPods: scenario.gatewayPods };
       const reference = (await fleet.httpPods(small)).slice(0, 1);
       for (const target of new Set([...targets, ...reference])) {
-        if (!warm.has(target)) await measure([target], [target], scenario, 50, 4 * warmupMs);
+        if (!warm.has(target)) await measure([target], scenario, 50, 4 * warmupMs);
         warm.add(target);
       }
       /** Measures with the small scenario right before and right after: what slows the machine for seconds slows both. */
       const between = async (
         work: () => Promise<RunResult[]>,
       ): Promise<{ results: RunResult[]; beside: RunResult[] }> => {
-        const half = () => measure(reference, reference, small, measureMs / 2, warmupMs);
+        const half = () => measure(reference, small, measureMs / 2, warmupMs);
         const before = isCompared(scenario) ? [await half()] : [];
         const results = await work();
         return { results, beside: isCompared(scenario) ? [...before, await half()] : [] };
       };
-      const atOnce = await between(async () => [await measure(targets, targets, scenario, measureMs, warmupMs)]);
+      const atOnce = await between(async () => [await measure(targets, scenario, measureMs, warmupMs)]);
       const [result] = atOnce.results as [RunResult];
       entry.rounds.push(result);
       entry.beside.push(atOnce.beside);
@@ -165,7 +159,7 @@ async function main(): Promise<void> {
           : await between(async () => {
               const results: RunResult[] = [];
               for (const target of targets) {
-                results.push(await measure([target], [target], scenario, Math.max(100, measureMs / 5), warmupMs / 2));
+                results.push(await measure([target], scenario, Math.max(100, measureMs / 5), warmupMs / 2));
               }
               return results;
             });

@@ -8,7 +8,7 @@ interface Sodium {
 const sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
 
 /** The 64 bytes of a signature of 128 hexadecimal digits; null for anything else. */
-function signatureBytes(hex: string): Buffer | null {
+export function signatureBytes(hex: string): Buffer | null {
   if (hex.length !== 128) return null;
   const bytes = Buffer.from(hex, 'hex');
   // Decoding ends at the first character that is no digit, so 64 bytes of 128 characters were all digits.
@@ -17,12 +17,11 @@ function signatureBytes(hex: string): Buffer | null {
 
 /**
  * Plain Ed25519 (RFC 8032), as strict as libsodium: non-canonical encodings and points of small order are refused.
- * @param signature 128 hexadecimal digits; anything else is wrong
+ * @param signature 64 bytes, see {@link signatureBytes}
  * @param publicKey 32 bytes
  */
-export function verifyEd25519(signature: string, message: Buffer, publicKey: Buffer): boolean {
-  const bytes = signatureBytes(signature);
-  return bytes !== null && sodium.crypto_sign_verify_detached(bytes, message, publicKey);
+export function verifyEd25519(signature: Buffer, message: Buffer, publicKey: Buffer): boolean {
+  return sodium.crypto_sign_verify_detached(signature, message, publicKey);
 }
 
 /** A signature in its two headers, both of the right form. */
@@ -84,6 +83,6 @@ export class SignatureVerifier {
     const message = Buffer.allocUnsafe(timestamp.length + body.length);
     message.write(timestamp, 0, 'latin1');
     body.copy(message, timestamp.length);
-    return sodium.crypto_sign_verify_detached(signature, message, this.#publicKey);
+    return verifyEd25519(signature, message, this.#publicKey);
   }
 }
