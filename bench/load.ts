@@ -5,13 +5,22 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
-import { costOf, isCompared, loadCharts, loadMarkdown, type Measured, ratiosOf } from './harness/load-report.ts';
+import {
+  type Control,
+  costOf,
+  isCompared,
+  loadCharts,
+  loadMarkdown,
+  type Measured,
+  ratiosOf,
+} from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
 import { positiveNumber, QUICK } from './harness/options.ts';
 import { ANYWHERE, cpuMicroseconds, PINNED, processTree } from './harness/processes.ts';
 import { SEED, Stage, type Target } from './harness/rounds.ts';
-import { GUILDWAY } from './peers/node-peers.ts';
-import { FIXED, SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
+import { HAPROXY } from './peers/haproxy.ts';
+import { GUILDWAY, HELLO } from './peers/node-peers.ts';
+import { CONTROLLED, FIXED, SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
 
 const HELP = `npm run load -- [options]
   --rounds N          rounds, each with every scenario in turn (default: 9)
@@ -109,6 +118,10 @@ async function main(): Promise<void> {
     ...{ scenario, rounds: [], inTurn: [], connections: 0 },
     ...{ beside: [], besideInTurn: [] },
   }));
+  // Ten processes of a peer on the one core show what of the difference is the machine's.
+  const controls: (Control & { targets: Target[] })[] = (values.quick ? [] : [HAPROXY, HELLO])
+    .filter((peer) => peer.missing() === null)
+    .map((peer) => ({ peer, targets: [], atOnce: [], beside: [] }));
   const warmupMs = Math.min(500, measureMs / 3);
   /** Puts load on HTTP pods, whose CPU it is that counts. */
   const measure = (under: readonly Target[], scenario: Scenario, ms: number, warmup: number): Promise<RunResult> =>
@@ -123,7 +136,7 @@ async function main(): Promise<void> {
         kind: 'scattered-get',
         guilds: scenario.guilds,
         pods: scenario.gatewayPods,
-        checkOwner: true,
+        checkOwner: under[0]?.peer.routesByMd5 === true,
         seed: SEED,
         away: null,
       },
@@ -140,48 +153,57 @@ async function main(): Promise<void> {
         if (!warm.has(target)) await measure([target], scenario, 50, 4 * warmupMs);
         warm.add(target);
       }
-      /** Measures with the small scenario right before and right after: what slows the machine for seconds slows both. */
-      const between = async (
-        work: () => Promise<RunResult[]>,
-      ): Promise<{ results: RunResult[]; beside: RunResult[] }> => {
-        const half = () => measure(reference, small, measureMs / 2, warmupMs);
-        const before = isCompared(scenario) ? [await half()] : [];
-        const results = await work();
-        return { results, beside: isCompared(scenario) ? [...before, await half()] : [] };
-      };
-      const atOnce = await between(async () => [await measure(targets, scenario, measureMs, warmupMs)]);
-      const [result] = atOnce.results as [RunResult];
+      const aBitOfReference = (ms: number): Promise<RunResult> => measure(reference, small, ms, warmupMs);
+      // Right before and right after: what slows the machine for seconds slows both.
+      const beside = isCompared(scenario) ? [await aBitOfReference(measureMs / 2)] : [];
+      const result = await measure(targets, scenario, measureMs, warmupMs);
+      if (isCompared(scenario)) beside.push(await aBitOfReference(measureMs / 2));
       entry.rounds.push(result);
-      entry.beside.push(atOnce.beside);
-      const inTurn =
-        targets.length === 1
-          ? atOnce
-          : await between(async () => {
-              const results: RunResult[] = [];
-              for (const target of targets) {
-                results.push(await measure([target], scenario, Math.max(100, measureMs / 5), warmupMs / 2));
-              }
-              return results;
-            });
-      entry.inTurn.push(inTurn.results);
-      entry.besideInTurn.push(inTurn.beside);
-      for (const { failed, reasons } of [result, ...inTurn.results]) {
+      entry.beside.push(beside);
+      const inTurn: RunResult[] = [];
+      const besideInTurn: RunResult[] = [];
+      if (targets.length > 1) {
+        for (const target of targets) {
+          if (isCompared(scenario)) besideInTurn.push(await aBitOfReference(measureMs / 3));
+          inTurn.push(await measure([target], scenario, measureMs / 3, warmupMs));
+        }
+      }
+      entry.inTurn.push(inTurn.length === 0 ? [result] : inTurn);
+      entry.besideInTurn.push(besideInTurn);
+      for (const { failed, reasons } of [result, ...inTurn]) {
         if (failed > 0) say(`  ${failed} failed: ${JSON.stringify(reasons)}`);
       }
       // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
       entry.connections = connectionsTo(await fleet.gateways(scenario.gatewayPods));
       const cost = costOf([result]).toFixed(1);
-      const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn.results).toFixed(1)} in turn:`;
+      const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn).toFixed(1)} in turn:`;
       const { httpPods, gatewayPods, guilds } = scenario;
       const what = `${httpPods} HTTP pods, ${gatewayPods} gateway pods, ${guilds.toLocaleString('en-US')} guilds`;
       const perSecond = Math.round((result.requests / result.elapsedMs) * 1000);
       say(`  round ${round + 1}/${rounds}  ${what.padEnd(48)} ${costs} µs CPU a request  ${perSecond}/s`);
     }
+    for (const { peer, targets, atOnce, beside } of controls) {
+      while (targets.length < CONTROLLED.httpPods) {
+        const target = await stage.startPeer(peer, await fleet.gateways(CONTROLLED.gatewayPods));
+        targets.push(target);
+        await measure([target], CONTROLLED, 50, 4 * warmupMs);
+      }
+      const [one] = targets as [Target];
+      const before = await measure([one], CONTROLLED, measureMs / 2, warmupMs);
+      const result = await measure(targets, CONTROLLED, measureMs, warmupMs);
+      const after = await measure([one], CONTROLLED, measureMs / 2, warmupMs);
+      atOnce.push(result);
+      beside.push([before, after]);
+      const costs = `${costOf([result]).toFixed(1)} at once, ${costOf([before, after]).toFixed(1)} one alone:`;
+      say(
+        `  round ${round + 1}/${rounds}  ${`${targets.length} times ${peer.title}`.padEnd(48)} ${costs} µs CPU a request`,
+      );
+    }
   }
 
   // Only now: a process that has just lost its load tidies up its memory for some seconds.
   const idle = await fleet.idle(values.quick ? 100 : IDLE_MS);
-  const report = `${loadMarkdown(measured, perPod)}- ${idle}\n`;
+  const report = `${loadMarkdown(measured, controls, perPod)}- ${idle}\n`;
   say(`\n${report}`);
   mkdirSync(values.output, { recursive: true });
   const plain = measured.map(({ scenario, ...results }) => ({ ...scenario, ...results }));
@@ -190,7 +212,8 @@ async function main(): Promise<void> {
     machine,
     connectionsPerPod: perPod,
     scenarios: plain,
-    ratios: ratiosOf(measured),
+    controls: controls.map(({ peer, atOnce, beside }) => ({ peer: peer.title, atOnce, beside })),
+    ratios: ratiosOf(measured, controls),
   };
   writeFileSync(`${values.output}/load.json`, `${JSON.stringify(file, null, 2)}\n`);
   writeFileSync(`${values.output}/load.md`, `${machineSentence(machine)}\n\n${report}`);

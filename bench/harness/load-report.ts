@@ -1,5 +1,6 @@
 import type { RunResult } from '../generator/main.ts';
-import { FIXED, type Scenario } from '../workloads/load-scenarios.ts';
+import type { Peer } from '../peers/peer.ts';
+import { CONTROLLED, FIXED, type Scenario } from '../workloads/load-scenarios.ts';
 import type { LineChart } from './chart.ts';
 import { ratio, type Spread, spread } from './statistics.ts';
 
@@ -9,11 +10,21 @@ export interface Measured {
   readonly rounds: RunResult[];
   /** With load on one after the other while all are up: a result for each pod, in each round. */
   readonly inTurn: (readonly RunResult[])[];
-  /** Where it is compared: one HTTP pod and 1,000 guilds right before and right after each of those. */
+  /** Where it is compared: one HTTP pod and 1,000 guilds, right before and right after each of those at once. */
   readonly beside: (readonly RunResult[])[];
+  /** The same, right before each pod's turn and as long. */
   readonly besideInTurn: (readonly RunResult[])[];
   /** Connections from HTTP pods to gateway pods, all of those that run. */
   connections: number;
+}
+
+/** A peer in as many processes as there are HTTP pods in {@link CONTROLLED}. */
+export interface Control {
+  readonly peer: Peer;
+  /** With load on all of them, a result for each round. */
+  readonly atOnce: RunResult[];
+  /** One of them alone, right before and right after. */
+  readonly beside: (readonly RunResult[])[];
 }
 
 /** Microseconds of CPU for one request, over some results together. */
@@ -30,17 +41,45 @@ const median = (entry: Measured, pick: (round: RunResult) => number): number => 
 const memoryMB = (entry: Measured): number =>
   Math.max(...entry.rounds.map(({ peakMemory }) => peakMemory)) / entry.scenario.httpPods / 1e6;
 
-/** The ratios that must not grow. */
+/** The ratios that must not grow; those without a target are there to compare with. */
 export interface LoadRatio {
   readonly what: string;
   readonly value: Spread;
-  readonly atMost: number;
+  readonly atMost: number | null;
 }
 
 /** Whether a scenario's cost is compared with that of one HTTP pod and 1,000 guilds. */
 export const isCompared = ({ httpPods, guilds }: Scenario): boolean => httpPods === 10 || guilds === 1_000_000;
 
-export function ratiosOf(measured: readonly Measured[]): LoadRatio[] {
+export function ratiosOf(measured: readonly Measured[], controls: readonly Control[]): LoadRatio[] {
+  return [...ratiosOfScenarios(measured), ...controls.flatMap((control) => ratiosOfControl(measured, control))];
+}
+
+function ratiosOfControl(measured: readonly Measured[], { peer, atOnce: rounds, beside }: Control): LoadRatio[] {
+  const costs = rounds.map((round) => costOf([round]));
+  const ours = measured.find(
+    ({ scenario }) => scenario.httpPods === CONTROLLED.httpPods && scenario.gatewayPods === CONTROLLED.gatewayPods,
+  );
+  const { httpPods } = CONTROLLED;
+  return [
+    {
+      what: `to compare: ${peer.title}, ${httpPods} processes / 1, all at once, on one core`,
+      value: ratio(costs, beside.map(costOf)),
+      atMost: null,
+    },
+    ...(ours === undefined
+      ? []
+      : [
+          {
+            what: `to compare: ${httpPods} HTTP pods / ${httpPods} times ${peer.title}, all at once, on one core`,
+            value: ratio(atOnce(ours), costs),
+            atMost: null,
+          },
+        ]),
+  ];
+}
+
+function ratiosOfScenarios(measured: readonly Measured[]): LoadRatio[] {
   return measured
     .filter(({ scenario }) => isCompared(scenario))
     .flatMap((entry) => {
@@ -66,7 +105,11 @@ const costCell = (costs: readonly number[]): string => {
   return `${median.toFixed(1)} (${min.toFixed(1)}–${max.toFixed(1)})`;
 };
 
-export function loadMarkdown(measured: readonly Measured[], connectionsPerPod: number): string {
+export function loadMarkdown(
+  measured: readonly Measured[],
+  controls: readonly Control[],
+  connectionsPerPod: number,
+): string {
   const rows = measured.map((entry) => {
     const { scenario, rounds, connections } = entry;
     return [
@@ -107,10 +150,10 @@ export function loadMarkdown(measured: readonly Measured[], connectionsPerPod: n
     line(header.map(() => '--:')),
     ...rows.map(line),
     '',
-    ...ratiosOf(measured).map(
-      ({ what, value, atMost }) =>
-        `- ${what}: ${value.median.toFixed(2)} (${value.min.toFixed(2)}–${value.max.toFixed(2)}); at most ${atMost}: ${value.median <= atMost ? 'reached' : 'missed'}`,
-    ),
+    ...ratiosOf(measured, controls).map(({ what, value, atMost }) => {
+      const verdict = atMost === null ? '' : `; at most ${atMost}: ${value.median <= atMost ? 'reached' : 'missed'}`;
+      return `- ${what}: ${value.median.toFixed(2)} (${value.min.toFixed(2)}–${value.max.toFixed(2)})${verdict}`;
+    }),
     ...memoryLine(measured),
     '',
   ].join('\n');

@@ -17,3 +17,6 @@ export const SCENARIOS: readonly Scenario[] = [
   ),
   ...GUILDS.filter((guilds) => guilds !== FIXED.guilds).map((guilds) => ({ ...FIXED, guilds })),
 ];
+
+/** Where peers are measured too, as many processes of each. */
+export const CONTROLLED: Scenario = Object.freeze({ ...FIXED, httpPods: 10 });

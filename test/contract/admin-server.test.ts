@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { type Readiness, startAdminServer } from '../../src/observability/admin-server.ts';
 import { REDACTED } from '../../src/observability/log.ts';
@@ -44,6 +45,24 @@ test('health says that the process runs, readiness says why it cannot serve, met
   } finally {
     await admin.close();
   }
+});
+
+test('a blocked event loop is seen, by one timer of the process and not by two', async () => {
+  const registry = createRegistry({});
+  const worst = async (): Promise<number> => {
+    const line = /^guildway_event_loop_delay_seconds\{quantile="1"\} (.*)$/m.exec(await registry.metrics());
+    return Number(line?.[1]);
+  };
+  let seen = 0;
+  // The first time that the timer fires there is nothing yet to measure from.
+  while (seen < 0.1) {
+    await sleep(120);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);
+    await sleep(1);
+    seen = await worst();
+  }
+  assert.ok(seen < 60, `${seen} s`);
+  assert.doesNotMatch(await registry.metrics(), /^nodejs_eventloop_lag_(?!seconds)/m);
 });
 
 test('the net under the rule that no secret is logged holds for the usual names', () => {
