@@ -23,7 +23,7 @@ import { GUILDWAY, HELLO } from './peers/node-peers.ts';
 import { CONTROLLED, FIXED, SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
 
 const HELP = `npm run load -- [options]
-  --rounds N          rounds, each with every scenario in turn (default: 9)
+  --rounds N          rounds, each with every scenario in turn (default: 7)
   --seconds N         how long each scenario is measured in a round (default: 1.5)
   --connections N     client connections to each HTTP pod (default: 64)
   --quick             1 round of moments with the smallest scenarios, on any core: shows that it runs, its numbers mean nothing
@@ -31,7 +31,7 @@ const HELP = `npm run load -- [options]
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '9' },
+    rounds: { type: 'string', default: '7' },
     seconds: { type: 'string', default: '1.5' },
     connections: { type: 'string', default: '64' },
     quick: { type: 'boolean', default: false },
@@ -98,6 +98,127 @@ function connectionsTo(ports: readonly number[]): number {
     .filter(([, local, , state]) => state === ESTABLISHED && wanted.has(local?.split(':')[1] ?? '')).length;
 }
 
+/** How long things are measured, in milliseconds. */
+interface Times {
+  readonly measureMs: number;
+  readonly warmupMs: number;
+  /** Until Node has compiled what it will. Had the pods less than 100,000 requests or so, it would be seen in those of them that have
+   * load one after the other: they have fewer requests than the pod that they are compared with. */
+  readonly firstWarmupMs: number;
+  /** For a pod's turn. It had nothing to do for a while, and needs some thousand requests until the caches are full of its own. */
+  readonly turnMs: number;
+  readonly turnWarmupMs: number;
+}
+
+function timesOf(measureMs: number): Times {
+  const warmupMs = Math.min(500, measureMs / 3);
+  return { measureMs, warmupMs, firstWarmupMs: 16 * warmupMs, turnMs: measureMs / 1.5, turnWarmupMs: 2 * warmupMs };
+}
+
+/** One run: measures scenarios and peers, round after round. */
+class LoadRun {
+  readonly fleet: Fleet;
+  readonly #stage: Stage;
+  readonly #times: Times;
+  readonly #perPod: number;
+  readonly #minAnswers: number;
+  readonly #warm = new Set<Target>();
+  #controlPods: readonly number[] = [];
+
+  constructor(stage: Stage, times: Times, perPod: number, minAnswers: number) {
+    this.fleet = new Fleet(stage);
+    this.#stage = stage;
+    this.#times = times;
+    this.#perPod = perPod;
+    this.#minAnswers = minAnswers;
+  }
+
+  /** Adds a round to what was measured of a scenario, and says what it cost. */
+  async scenario(entry: Measured): Promise<string> {
+    const { scenario } = entry;
+    const { measureMs, warmupMs, turnMs, turnWarmupMs } = this.#times;
+    const targets = await this.fleet.httpPods(scenario);
+    const small = { ...FIXED, gatewayPods: scenario.gatewayPods };
+    const [reference] = (await this.fleet.httpPods(small)) as [Target];
+    for (const target of targets) await this.#warmUp(target, scenario);
+    await this.#warmUp(reference, small);
+    const compared = isCompared(scenario);
+    const halfReference = (): Promise<RunResult> => this.#load([reference], small, measureMs / 2, warmupMs);
+    // Right before and right after: what slows the machine for seconds slows both.
+    const beside = compared ? [await halfReference()] : [];
+    const result = await this.#load(targets, scenario, measureMs, warmupMs);
+    if (compared) beside.push(await halfReference());
+    const inTurn: RunResult[] = [];
+    const besideInTurn: RunResult[] = [];
+    if (targets.length > 1) {
+      for (const target of targets) {
+        if (compared) besideInTurn.push(await this.#load([reference], small, turnMs, turnWarmupMs));
+        inTurn.push(await this.#load([target], scenario, turnMs, turnWarmupMs));
+      }
+    }
+    entry.rounds.push(result);
+    entry.beside.push(beside);
+    entry.inTurn.push(inTurn.length === 0 ? [result] : inTurn);
+    entry.besideInTurn.push(besideInTurn);
+    for (const { failed, reasons } of [result, ...inTurn]) {
+      if (failed > 0) say(`  ${failed} failed: ${JSON.stringify(reasons)}`);
+    }
+    // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
+    entry.connections = connectionsTo(await this.fleet.gateways(scenario.gatewayPods));
+    const cost = costOf([result]).toFixed(1);
+    const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn).toFixed(1)} in turn:`;
+    const { httpPods, gatewayPods, guilds } = scenario;
+    const what = `${httpPods} HTTP pod${httpPods === 1 ? '' : 's'}, ${gatewayPods} gateway pods, ${guilds.toLocaleString('en-US')} guilds`;
+    const perSecond = Math.round((result.requests / result.elapsedMs) * 1000);
+    return `${what.padEnd(48)} ${costs} µs CPU a request  ${perSecond}/s`;
+  }
+
+  /** The same for a peer in as many processes: they show what of the difference is the machine's. */
+  async control({ peer, targets, atOnce, beside }: StartedControl): Promise<string> {
+    const { measureMs, warmupMs } = this.#times;
+    // Gateway pods of their own: their connections are not those of HTTP pods.
+    if (this.#controlPods.length === 0) {
+      this.#controlPods = await this.#stage.startPods('node', CONTROLLED.gatewayPods, null);
+    }
+    while (targets.length < CONTROLLED.httpPods) targets.push(await this.#stage.startPeer(peer, this.#controlPods));
+    for (const target of targets) await this.#warmUp(target, CONTROLLED);
+    const [one] = targets as [Target];
+    const before = await this.#load([one], CONTROLLED, measureMs / 2, warmupMs);
+    const result = await this.#load(targets, CONTROLLED, measureMs, warmupMs);
+    const after = await this.#load([one], CONTROLLED, measureMs / 2, warmupMs);
+    atOnce.push(result);
+    beside.push([before, after]);
+    const what = `${targets.length} times ${peer.title}`;
+    return `${what.padEnd(48)} ${costOf([result]).toFixed(1)} at once, ${costOf([before, after]).toFixed(1)} one alone: µs CPU a request`;
+  }
+
+  async #warmUp(target: Target, scenario: Scenario): Promise<void> {
+    if (this.#warm.has(target)) return;
+    this.#warm.add(target);
+    await this.#load([target], scenario, 50, this.#times.firstWarmupMs);
+  }
+
+  /** Puts load on processes, whose CPU it is that counts. */
+  #load(under: readonly Target[], scenario: Scenario, measureMs: number, warmupMs: number): Promise<RunResult> {
+    return this.#stage.run({
+      ports: under.map(({ port }) => port),
+      connections: this.#perPod * under.length,
+      ...{ warmupMs, measureMs, minAnswers: this.#minAnswers },
+      pids: under.flatMap(({ running }) => processTree(running.pid)),
+      shots: {
+        kind: 'scattered-get',
+        guilds: scenario.guilds,
+        pods: scenario.gatewayPods,
+        checkOwner: under[0]?.peer.routesByMd5 === true,
+        seed: SEED,
+        away: null,
+      },
+    });
+  }
+}
+
+type StartedControl = Control & { readonly targets: Target[] };
+
 async function main(): Promise<void> {
   if (values.help) {
     say(HELP);
@@ -113,96 +234,22 @@ async function main(): Promise<void> {
   say(`${machineSentence(machine)}\n`);
 
   await using stage = new Stage(values.quick ? ANYWHERE : PINNED);
-  const fleet = new Fleet(stage);
+  const run = new LoadRun(stage, timesOf(measureMs), perPod, values.quick ? QUICK.minAnswers : 1);
   const measured: Measured[] = scenarios.map((scenario) => ({
     ...{ scenario, rounds: [], inTurn: [], connections: 0 },
     ...{ beside: [], besideInTurn: [] },
   }));
-  // Ten processes of a peer on the one core show what of the difference is the machine's.
-  const controls: (Control & { targets: Target[] })[] = (values.quick ? [] : [HAPROXY, HELLO])
+  const controls: StartedControl[] = (values.quick ? [] : [HAPROXY, HELLO])
     .filter((peer) => peer.missing() === null)
     .map((peer) => ({ peer, targets: [], atOnce: [], beside: [] }));
-  const warmupMs = Math.min(500, measureMs / 3);
-  /** Puts load on HTTP pods, whose CPU it is that counts. */
-  const measure = (under: readonly Target[], scenario: Scenario, ms: number, warmup: number): Promise<RunResult> =>
-    stage.run({
-      ports: under.map(({ port }) => port),
-      connections: perPod * under.length,
-      warmupMs: warmup,
-      measureMs: ms,
-      minAnswers: values.quick ? QUICK.minAnswers : 1,
-      pids: under.flatMap(({ running }) => processTree(running.pid)),
-      shots: {
-        kind: 'scattered-get',
-        guilds: scenario.guilds,
-        pods: scenario.gatewayPods,
-        checkOwner: under[0]?.peer.routesByMd5 === true,
-        seed: SEED,
-        away: null,
-      },
-    });
-  /** Pods that have compiled their code, as each has after its first minute: alone, so that each gets as many requests. */
-  const warm = new Set<Target>();
-  for (let round = 0; round < rounds; round++) {
-    for (const entry of measured) {
-      const { scenario } = entry;
-      const targets = await fleet.httpPods(scenario);
-      const small = { ...FIXED, gatewayPods: scenario.gatewayPods };
-      const reference = (await fleet.httpPods(small)).slice(0, 1);
-      for (const target of new Set([...targets, ...reference])) {
-        if (!warm.has(target)) await measure([target], scenario, 50, 4 * warmupMs);
-        warm.add(target);
-      }
-      const aBitOfReference = (ms: number): Promise<RunResult> => measure(reference, small, ms, warmupMs);
-      // Right before and right after: what slows the machine for seconds slows both.
-      const beside = isCompared(scenario) ? [await aBitOfReference(measureMs / 2)] : [];
-      const result = await measure(targets, scenario, measureMs, warmupMs);
-      if (isCompared(scenario)) beside.push(await aBitOfReference(measureMs / 2));
-      entry.rounds.push(result);
-      entry.beside.push(beside);
-      const inTurn: RunResult[] = [];
-      const besideInTurn: RunResult[] = [];
-      if (targets.length > 1) {
-        for (const target of targets) {
-          if (isCompared(scenario)) besideInTurn.push(await aBitOfReference(measureMs / 3));
-          inTurn.push(await measure([target], scenario, measureMs / 3, warmupMs));
-        }
-      }
-      entry.inTurn.push(inTurn.length === 0 ? [result] : inTurn);
-      entry.besideInTurn.push(besideInTurn);
-      for (const { failed, reasons } of [result, ...inTurn]) {
-        if (failed > 0) say(`  ${failed} failed: ${JSON.stringify(reasons)}`);
-      }
-      // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
-      entry.connections = connectionsTo(await fleet.gateways(scenario.gatewayPods));
-      const cost = costOf([result]).toFixed(1);
-      const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn).toFixed(1)} in turn:`;
-      const { httpPods, gatewayPods, guilds } = scenario;
-      const what = `${httpPods} HTTP pods, ${gatewayPods} gateway pods, ${guilds.toLocaleString('en-US')} guilds`;
-      const perSecond = Math.round((result.requests / result.elapsedMs) * 1000);
-      say(`  round ${round + 1}/${rounds}  ${what.padEnd(48)} ${costs} µs CPU a request  ${perSecond}/s`);
-    }
-    for (const { peer, targets, atOnce, beside } of controls) {
-      while (targets.length < CONTROLLED.httpPods) {
-        const target = await stage.startPeer(peer, await fleet.gateways(CONTROLLED.gatewayPods));
-        targets.push(target);
-        await measure([target], CONTROLLED, 50, 4 * warmupMs);
-      }
-      const [one] = targets as [Target];
-      const before = await measure([one], CONTROLLED, measureMs / 2, warmupMs);
-      const result = await measure(targets, CONTROLLED, measureMs, warmupMs);
-      const after = await measure([one], CONTROLLED, measureMs / 2, warmupMs);
-      atOnce.push(result);
-      beside.push([before, after]);
-      const costs = `${costOf([result]).toFixed(1)} at once, ${costOf([before, after]).toFixed(1)} one alone:`;
-      say(
-        `  round ${round + 1}/${rounds}  ${`${targets.length} times ${peer.title}`.padEnd(48)} ${costs} µs CPU a request`,
-      );
-    }
+  for (let round = 1; round <= rounds; round++) {
+    const progress = (line: string): void => say(`  round ${round}/${rounds}  ${line}`);
+    for (const entry of measured) progress(await run.scenario(entry));
+    for (const control of controls) progress(await run.control(control));
   }
 
   // Only now: a process that has just lost its load tidies up its memory for some seconds.
-  const idle = await fleet.idle(values.quick ? 100 : IDLE_MS);
+  const idle = await run.fleet.idle(values.quick ? 100 : IDLE_MS);
   const report = `${loadMarkdown(measured, controls, perPod)}- ${idle}\n`;
   say(`\n${report}`);
   mkdirSync(values.output, { recursive: true });

@@ -34,6 +34,30 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
+/** Processes of pods that run. An interrupted test run would leave them behind, where they compete with the next one. */
+const living = new Set<ChildProcess>();
+const killLiving = (): void => {
+  for (const child of living) child.kill('SIGKILL');
+};
+let watched = false;
+/** Has pods end with this process, however it ends, unless that is by SIGKILL. */
+function endWithThisProcess(child: ChildProcess): void {
+  living.add(child);
+  if (watched) return;
+  watched = true;
+  process.on('exit', killLiving);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const end = (): void => {
+      // Somebody else ends this process in an orderly way, and its pods with it.
+      if (process.listenerCount(signal) > 1) return;
+      killLiving();
+      process.off(signal, end);
+      process.kill(process.pid, signal);
+    };
+    process.on(signal, end);
+  }
+}
+
 /** How a pod's process ended. */
 export interface Exit {
   readonly code: number | null;
@@ -92,7 +116,9 @@ export class Pod {
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });
     this.#child = child;
+    endWithThisProcess(child);
     this.#exit = once(child, 'close').then(([code, signal]) => {
+      living.delete(child);
       log.end();
       if (this.#child === child) this.#child = null;
       return { code, signal } as Exit;
