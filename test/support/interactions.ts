@@ -3,17 +3,23 @@ import type { APIInteraction } from 'discord-api-types/v10';
 export const GUILD = '102860784329052160';
 export const APPLICATION = '290926798999357250';
 
-/** The id of something that is made now, as Discord gives them out. */
-let last = BigInt(Date.now() - 1_420_070_400_000) << 22n;
+let last = 0n;
+
+/** The id of something that is made now, as Discord gives them out: no two are alike, and each is larger than the last. */
+function newId(): bigint {
+  const now = BigInt(Date.now() - 1_420_070_400_000) << 22n;
+  last = now > last ? now : last + 1n;
+  return last;
+}
 
 /** An interaction as far as a gateway pod looks at it. Each has an id of its own. */
 function interaction(type: number, data: object, more: object = {}): APIInteraction {
-  last += 1n;
+  const id = newId();
   return {
-    id: String(last),
+    id: String(id),
     application_id: APPLICATION,
     type,
-    token: `token-${last}`,
+    token: `token-${id}`,
     version: 1,
     guild_id: GUILD,
     data,

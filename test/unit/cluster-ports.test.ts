@@ -15,6 +15,8 @@ test('ports that were given to one are given to nobody else, in this process or 
     import { findFreePorts } from ${JSON.stringify(PORTS)};
     const rows = await Promise.all(Array.from({ length: ${ROWS} }, () => findFreePorts(${LENGTH})));
     process.send(rows);
+    // Its ports are its own as long as it lives.
+    setInterval(() => {}, 1_000);
   `;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
