@@ -1,6 +1,8 @@
 /**
  * Draws a CPU profile of Node as a flame graph: `node bench/flame.ts FILE.cpuprofile OUT.svg [FROM_MS] [TO_MS]`.
  * Make the profile with `node --cpu-prof` and put load on the process with the bench's generator.
+ * What shares a core with others is sampled by the kernel instead, with `node --perf-basic-prof` and `perf record -g -e cpu-clock`:
+ * `perf script -F comm,pid,ip,sym > FILE.txt`, then `node bench/flame.ts FILE.txt OUT.svg`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
@@ -56,6 +58,35 @@ function merge({ nodes, samples, timeDeltas }: Profile, fromMs: number, toMs: nu
   return root;
 }
 
+/** How JavaScript is entered from C++ and what lies below: the same for every stack. */
+const ENTRY =
+  /^(Builtins_JSEntry|v8::internal::\(anon|v8::internal::Execution|v8::Function::Call|node::|uv_run|__libc|_start|main)/;
+
+/** Merges the stacks that `perf script` writes, innermost first, an empty line after each. */
+function mergePerf(text: string): Frame {
+  const root: Frame = { name: 'all', url: '', time: 0, children: new Map() };
+  for (const block of text.split('\n\n')) {
+    const lines = block.trim().split('\n').slice(1);
+    if (lines.length === 0) continue;
+    let frame = root;
+    root.time++;
+    for (const line of lines.toReversed()) {
+      const symbol = line.trim().replace(/^[0-9a-f]+ /, '');
+      const [, script = '', where = ''] = /^JS:[*'^~+]*(\S*) (\S+):\d+:\d+/.exec(symbol) ?? [];
+      if (where === '' && ENTRY.test(symbol)) continue;
+      const key = where === '' ? symbol.slice(0, 60) : `${script || '(anonymous)'} ${where.split('/').at(-1)}`;
+      let child = frame.children.get(key);
+      if (child === undefined) {
+        child = { name: key, url: where, time: 0, children: new Map() };
+        frame.children.set(key, child);
+      }
+      child.time++;
+      frame = child;
+    }
+  }
+  return root;
+}
+
 const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
@@ -89,7 +120,7 @@ function draw(root: Frame): string {
   const height = (depths + 1) * ROW + 40;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace, monospace" font-size="11">
 <rect width="100%" height="100%" fill="#fff"/>
-<text x="4" y="18" font-size="13">CPU of an HTTP pod under routed GETs, callers above what they call. Blue: Guildway. Grey: Node. Yellow: native code and system calls.</text>
+<text x="4" y="18" font-size="13">CPU under routed GETs, callers above what they call. Blue: Guildway. Grey: Node. Yellow: native code and system calls.</text>
 ${parts.join('\n')}
 </svg>
 `;
@@ -97,4 +128,8 @@ ${parts.join('\n')}
 
 const [input, output, fromMs = '0', toMs = 'Infinity'] = process.argv.slice(2);
 if (input === undefined || output === undefined) throw new Error('which profile, and where to?');
-writeFileSync(output, draw(merge(JSON.parse(readFileSync(input, 'utf8')) as Profile, Number(fromMs), Number(toMs))));
+const text = readFileSync(input, 'utf8');
+const tree = input.endsWith('.cpuprofile')
+  ? merge(JSON.parse(text) as Profile, Number(fromMs), Number(toMs))
+  : mergePerf(text);
+writeFileSync(output, draw(tree));
