@@ -27,11 +27,21 @@ const WIDTH = 1200;
 const ROW = 17;
 const NARROWEST = 0.6;
 
+const newFrame = (name: string, url: string): Frame => ({ name, url, time: 0, children: new Map() });
+
+/** What a frame calls, with more time in it. */
+function called(frame: Frame, key: string, url: string, time: number): Frame {
+  const child = frame.children.get(key) ?? newFrame(key.trim(), url);
+  frame.children.set(key, child);
+  child.time += time;
+  return child;
+}
+
 /** Merges the sampled stacks of a stretch of time into one tree; time that was idle is left out. */
 function merge({ nodes, samples, timeDeltas }: Profile, fromMs: number, toMs: number): Frame {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const parent = new Map(nodes.flatMap(({ id, children }) => (children ?? []).map((child) => [child, id] as const)));
-  const root: Frame = { name: 'all', url: '', time: 0, children: new Map() };
+  const root = newFrame('all', '');
   let at = 0;
   samples.forEach((sample, i) => {
     const delta = timeDeltas[i] as number;
@@ -46,13 +56,7 @@ function merge({ nodes, samples, timeDeltas }: Profile, fromMs: number, toMs: nu
       const name = functionName === '' ? '(anonymous)' : functionName;
       const file = url.split('/').at(-1) ?? '';
       const key = `${name} ${file}`;
-      let child = frame.children.get(key);
-      if (child === undefined) {
-        child = { name: key.trim(), url, time: 0, children: new Map() };
-        frame.children.set(key, child);
-      }
-      child.time += delta;
-      frame = child;
+      frame = called(frame, key, url, delta);
     }
   });
   return root;
@@ -64,7 +68,7 @@ const ENTRY =
 
 /** Merges the stacks that `perf script` writes, innermost first, an empty line after each. */
 function mergePerf(text: string): Frame {
-  const root: Frame = { name: 'all', url: '', time: 0, children: new Map() };
+  const root = newFrame('all', '');
   for (const block of text.split('\n\n')) {
     const lines = block.trim().split('\n').slice(1);
     if (lines.length === 0) continue;
@@ -75,13 +79,7 @@ function mergePerf(text: string): Frame {
       const [, script = '', where = ''] = /^JS:[*'^~+]*(\S*) (\S+):\d+:\d+/.exec(symbol) ?? [];
       if (where === '' && ENTRY.test(symbol)) continue;
       const key = where === '' ? symbol.slice(0, 60) : `${script || '(anonymous)'} ${where.split('/').at(-1)}`;
-      let child = frame.children.get(key);
-      if (child === undefined) {
-        child = { name: key, url: where, time: 0, children: new Map() };
-        frame.children.set(key, child);
-      }
-      child.time++;
-      frame = child;
+      frame = called(frame, key, where, 1);
     }
   }
   return root;

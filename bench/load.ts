@@ -143,11 +143,9 @@ class LoadRun {
     for (const target of targets) await this.#warmUp(target, scenario);
     await this.#warmUp(reference, small);
     const compared = isCompared(scenario);
-    const halfReference = (): Promise<RunResult> => this.#load([reference], small, measureMs / 2, warmupMs);
-    // Right before and right after: what slows the machine for seconds slows both.
-    const beside = compared ? [await halfReference()] : [];
-    const result = await this.#load(targets, scenario, measureMs, warmupMs);
-    if (compared) beside.push(await halfReference());
+    const { result, beside } = compared
+      ? await this.#compare(targets, scenario, reference, small)
+      : { result: await this.#load(targets, scenario, measureMs, warmupMs), beside: [] };
     const inTurn: RunResult[] = [];
     const besideInTurn: RunResult[] = [];
     if (targets.length > 1) {
@@ -174,8 +172,7 @@ class LoadRun {
   }
 
   /** The same for a peer in as many processes: they show what of the difference is the machine's. */
-  async control({ peer, targets, atOnce, beside }: StartedControl): Promise<string> {
-    const { measureMs, warmupMs } = this.#times;
+  async control({ peer, targets, rounds, beside: besides }: StartedControl): Promise<string> {
     // Gateway pods of their own: their connections are not those of HTTP pods.
     if (this.#controlPods.length === 0) {
       this.#controlPods = await this.#stage.startPods('node', CONTROLLED.gatewayPods, null);
@@ -183,13 +180,20 @@ class LoadRun {
     while (targets.length < CONTROLLED.httpPods) targets.push(await this.#stage.startPeer(peer, this.#controlPods));
     for (const target of targets) await this.#warmUp(target, CONTROLLED);
     const [one] = targets as [Target];
-    const before = await this.#load([one], CONTROLLED, measureMs / 2, warmupMs);
-    const result = await this.#load(targets, CONTROLLED, measureMs, warmupMs);
-    const after = await this.#load([one], CONTROLLED, measureMs / 2, warmupMs);
-    atOnce.push(result);
-    beside.push([before, after]);
+    const { result, beside } = await this.#compare(targets, CONTROLLED, one, CONTROLLED);
+    rounds.push(result);
+    besides.push(beside);
     const what = `${targets.length} times ${peer.title}`;
-    return `${what.padEnd(48)} ${costOf([result]).toFixed(1)} at once, ${costOf([before, after]).toFixed(1)} one alone: µs CPU a request`;
+    return `${what.padEnd(48)} ${costOf([result]).toFixed(1)} at once, ${costOf(beside).toFixed(1)} one alone: µs CPU a request`;
+  }
+
+  /** Measures what is compared with one alone right before and right after: what slows the machine for seconds slows both. */
+  async #compare(targets: readonly Target[], scenario: Scenario, one: Target, ofOne: Scenario) {
+    const { measureMs, warmupMs } = this.#times;
+    const before = await this.#load([one], ofOne, measureMs / 2, warmupMs);
+    const result = await this.#load(targets, scenario, measureMs, warmupMs);
+    const after = await this.#load([one], ofOne, measureMs / 2, warmupMs);
+    return { result, beside: [before, after] };
   }
 
   async #warmUp(target: Target, scenario: Scenario): Promise<void> {
@@ -241,7 +245,7 @@ async function main(): Promise<void> {
   }));
   const controls: StartedControl[] = (values.quick ? [] : [HAPROXY, HELLO])
     .filter((peer) => peer.missing() === null)
-    .map((peer) => ({ peer, targets: [], atOnce: [], beside: [] }));
+    .map((peer) => ({ peer, targets: [], rounds: [], beside: [] }));
   for (let round = 1; round <= rounds; round++) {
     const progress = (line: string): void => say(`  round ${round}/${rounds}  ${line}`);
     for (const entry of measured) progress(await run.scenario(entry));
@@ -259,7 +263,7 @@ async function main(): Promise<void> {
     machine,
     connectionsPerPod: perPod,
     scenarios: plain,
-    controls: controls.map(({ peer, atOnce, beside }) => ({ peer: peer.title, atOnce, beside })),
+    controls: controls.map(({ peer, rounds, beside }) => ({ peer: peer.title, atOnce: rounds, beside })),
     ratios: ratiosOf(measured, controls),
   };
   writeFileSync(`${values.output}/load.json`, `${JSON.stringify(file, null, 2)}\n`);

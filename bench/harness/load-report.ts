@@ -22,7 +22,7 @@ export interface Measured {
 export interface Control {
   readonly peer: Peer;
   /** With load on all of them, a result for each round. */
-  readonly atOnce: RunResult[];
+  readonly rounds: RunResult[];
   /** One of them alone, right before and right after. */
   readonly beside: (readonly RunResult[])[];
 }
@@ -34,7 +34,7 @@ export function costOf(results: readonly RunResult[]): number {
   return sum(({ cpuMicroseconds }) => cpuMicroseconds) / sum(({ requests }) => requests);
 }
 
-const atOnce = ({ rounds }: Measured): number[] => rounds.map((round) => costOf([round]));
+const atOnce = ({ rounds }: Pick<Measured, 'rounds'>): number[] => rounds.map((round) => costOf([round]));
 const inTurn = (entry: Measured): number[] => entry.inTurn.map(costOf);
 const count = (value: number): string => value.toLocaleString('en-US');
 const median = (entry: Measured, pick: (round: RunResult) => number): number => spread(entry.rounds.map(pick)).median;
@@ -55,8 +55,9 @@ export function ratiosOf(measured: readonly Measured[], controls: readonly Contr
   return [...ratiosOfScenarios(measured), ...controls.flatMap((control) => ratiosOfControl(measured, control))];
 }
 
-function ratiosOfControl(measured: readonly Measured[], { peer, atOnce: rounds, beside }: Control): LoadRatio[] {
-  const costs = rounds.map((round) => costOf([round]));
+function ratiosOfControl(measured: readonly Measured[], control: Control): LoadRatio[] {
+  const { peer, beside } = control;
+  const costs = atOnce(control);
   const ours = measured.find(
     ({ scenario }) => scenario.httpPods === CONTROLLED.httpPods && scenario.gatewayPods === CONTROLLED.gatewayPods,
   );

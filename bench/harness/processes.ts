@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { availableParallelism } from 'node:os';
+import { listens } from '../../testkit/cluster/ports.ts';
 
 /** Which core a process is pinned to; null: any. */
 export interface Cores {
@@ -126,14 +126,7 @@ export async function listening(port: number, running: RunningProcess, timeoutMs
   const until = performance.now() + timeoutMs;
   while (performance.now() < until) {
     if (running.child.exitCode !== null) break;
-    const open = await new Promise<boolean>((resolve) => {
-      const socket = connect(port, '127.0.0.1');
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-      socket.once('close', () => socket.destroy());
-      socket.once('connect', () => socket.destroy());
-    });
-    if (open) return;
+    if (await listens(port)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`nothing listens on port ${port}: ${running.output().trim() || 'no output'}`);

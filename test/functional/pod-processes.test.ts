@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findFreePorts } from '../../testkit/cluster/ports.ts';
+import { findFreePorts, listens } from '../../testkit/cluster/ports.ts';
 
 const POD = new URL('../../testkit/cluster/pod.ts', import.meta.url).href;
 /** In place of a pod: listens on its port until it is killed. */
@@ -21,18 +20,6 @@ function parent(port: number, ownListener: boolean): string {
     if (${ownListener}) process.on('SIGTERM', () => pod.kill().then(() => process.exit(7)));
     process.stdout.write('started');
   `;
-}
-
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }
 
 for (const [ownListener, expected] of [

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
+import { listens } from './ports.ts';
 
 /** In the published package these modules are compiled. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
@@ -19,19 +19,6 @@ export interface PodOptions {
   readonly env: Readonly<Record<string, string>>;
   /** A command that gets the pod's command line and becomes it, so that signals reach it. */
   readonly launcher?: readonly string[];
-}
-
-/** Whether somebody listens on a port: asked again and again until a pod has started, which costs a fraction of a `fetch`. */
-async function listens(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  try {
-    await once(socket, 'connect');
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }
 
 /** Processes of pods that run. An interrupted test run would leave them behind, where they compete with the next one. */
