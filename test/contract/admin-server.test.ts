@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { syncBuiltinESMExports } from 'node:module';
+import perfHooks from 'node:perf_hooks';
 import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -47,8 +49,13 @@ test('health says that the process runs, readiness says why it cannot serve, met
   }
 });
 
-test('a blocked event loop is seen, by one timer of the process and not by two', async () => {
+test('a blocked event loop is seen, by one timer of the process and not by two', async (t) => {
+  const monitor = t.mock.method(perfHooks, 'monitorEventLoopDelay');
+  syncBuiltinESMExports();
   const registry = createRegistry({});
+  const wakeUps = monitor.mock.calls.map(({ arguments: [options] }) => 1_000 / (options?.resolution ?? 10));
+  assert.equal(wakeUps.length, 2, 'of this project and of prom-client');
+  assert.ok(wakeUps.reduce((sum, perSecond) => sum + perSecond) < 11, `${wakeUps} times a second`);
   const worst = async (): Promise<number> => {
     const line = /^guildway_event_loop_delay_seconds\{quantile="1"\} (.*)$/m.exec(await registry.metrics());
     return Number(line?.[1]);
