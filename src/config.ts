@@ -100,6 +100,22 @@ export const VARIABLES = define({
     about: 'The port of /healthz, /readyz and /metrics. Keep it inside the cluster. 0 takes any free one.',
     ...integer(0, 65535),
   },
+  adminHosts: {
+    name: 'ADMIN_HOSTS',
+    fallback: null,
+    modes: ALL,
+    about:
+      'Host names, separated by commas, under which the admin port may be asked for, beside localhost and IP addresses, which probes and Prometheus use. A page of another site can point any other name at it (DNS rebinding).',
+    allowed: 'host names, separated by commas',
+    parse: (raw: string): readonly string[] => {
+      const names = raw
+        .toLowerCase()
+        .split(',')
+        .map((name) => name.trim());
+      if (!names.every((name) => /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/.test(name))) throw new NotAllowed();
+      return names;
+    },
+  },
   host: {
     name: 'HOST',
     fallback: null,

@@ -82,6 +82,7 @@ async function main(): Promise<void> {
   const admin = await startAdminServer({
     port: config.adminPort,
     host: config.host,
+    hostNames: config.adminHosts ?? [],
     registry,
     readiness: () => {
       if (stopping) return { ready: false, reasons: ['shutting down'] };

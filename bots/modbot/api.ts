@@ -1,5 +1,5 @@
-import type { BotContext } from 'guildway';
-import { mayRead } from './pages/access.ts';
+import { type BotContext, isCrossSite } from 'guildway';
+import { mayUse } from './pages/access.ts';
 import { readActivity } from './store/activity.ts';
 import { addCase, CASE_KINDS, countCases, listCases } from './store/cases.ts';
 import { readGuildName, readSettings } from './store/guilds.ts';
@@ -11,7 +11,7 @@ import { readGuildName, readSettings } from './store/guilds.ts';
  * - `GET /modlog`    `?kind=warn&user=<id>&page=1&per_page=20`
  * - `GET /activity`  `?hours=24`
  * - `GET /settings`
- * - `POST /notes`    `{ "userId": "…", "text": "…" }`; with an `Idempotency-Key` it may be repeated safely
+ * - `POST /notes`    `{ "userId": "…", "text": "…" }` as `application/json`; with an `Idempotency-Key` it may be repeated safely
  *
  * Every answer names the pod. Errors are `{ "error": { "code", "message" } }`.
  */
@@ -21,7 +21,7 @@ export function serveGuildApi(
   guildId: string,
   context: BotContext,
 ): Response | Promise<Response> {
-  if (!mayRead(request, guildId, context)) {
+  if (!mayUse(request, guildId, context)) {
     return failure(401, 'unauthorized', 'send the key of the page’s link: Authorization: Bearer <key>');
   }
   const path = url.pathname.slice(`/api/guilds/${guildId}`.length);
@@ -70,6 +70,11 @@ function getActivity(query: URLSearchParams, guildId: string, context: BotContex
 }
 
 async function postNote(request: Request, guildId: string, context: BotContext): Promise<Response> {
+  // Where pages are open, a browser needs no key: it must not write for a page of another site.
+  if (isCrossSite(request)) return failure(403, 'cross_site', 'a page of another site cannot write notes');
+  if (!/^application\/json\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')) {
+    return failure(415, 'not_json', 'send content-type: application/json');
+  }
   const body = (await request.json().catch(() => null)) as { userId?: unknown; text?: unknown } | null;
   const userId = body?.userId;
   const text = body?.text;

@@ -1,6 +1,7 @@
 /** `guildway`: what the author of a bot imports. */
 
 export type { GuildLocation, RouteRule } from '../routing/route-table.ts';
+export { isCrossSite } from './cross-site.ts';
 export { type Bot, defineBot } from './define-bot.ts';
 export { type CommandOptions, optionsOf } from './options.ts';
 export { modal, reply, update, whisper } from './replies.ts';

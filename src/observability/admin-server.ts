@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
+import { refusalForOperators } from '../cross-site.ts';
 import type { Logger } from './log.ts';
 
 /** Whether a service can do its work now and, if not, why: each reason is one short sentence. */
@@ -25,6 +26,8 @@ export async function startAdminServer(options: {
   port: number;
   /** Null: every address. */
   host: string | null;
+  /** Names under which it is reached, beside localhost and IP addresses. */
+  hostNames: readonly string[];
   registry: Registry;
   readiness: () => Readiness;
   /** Finds the route of a path. */
@@ -53,7 +56,18 @@ export async function startAdminServer(options: {
   }
 
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') {
+    const { method = 'GET', headers } = request;
+    const header = (name: string): string | undefined => {
+      const value = headers[name];
+      return Array.isArray(value) ? value.join(', ') : value;
+    };
+    const refusal = refusalForOperators({ method, header }, options.hostNames);
+    if (refusal !== null) {
+      response.writeHead(refusal.status, { 'content-type': 'application/json' });
+      response.end(`${JSON.stringify({ error: refusal.error })}\n`);
+      return;
+    }
+    if (method !== 'GET' && method !== 'HEAD') {
       response.writeHead(405, { allow: 'GET, HEAD' }).end();
       return;
     }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { request } from 'node:http';
 import { syncBuiltinESMExports } from 'node:module';
 import perfHooks from 'node:perf_hooks';
 import { Writable } from 'node:stream';
@@ -11,11 +12,25 @@ import { createRegistry } from '../../src/observability/metrics.ts';
 
 const log = pino({ level: 'silent' });
 
+/** `fetch` sets Host and Origin by itself. */
+function ask(port: number, method: string, headers: Record<string, string>): Promise<{ status: number; body: string }> {
+  return new Promise((resolve, reject) => {
+    request({ port, host: '127.0.0.1', method, path: '/healthz', headers }, async (response) => {
+      let body = '';
+      for await (const chunk of response) body += chunk;
+      resolve({ status: response.statusCode ?? 0, body });
+    })
+      .on('error', reject)
+      .end();
+  });
+}
+
 test('health says that the process runs, readiness says why it cannot serve, metrics are Prometheus text', async () => {
   let state: Readiness = { ready: false, reasons: ['pod 1 is away'] };
   const admin = await startAdminServer({
     port: 0,
     host: '127.0.0.1',
+    hostNames: ['ops.internal'],
     registry: createRegistry({}),
     readiness: () => state,
     routes: (path) => {
@@ -43,7 +58,20 @@ test('health says that the process runs, readiness says why it cannot serve, met
     assert.equal((await get('/broken'))[0], 500);
     assert.equal((await get('/nothing'))[0], 404);
     assert.equal((await get('/constructor'))[0], 404);
-    assert.equal((await get('/healthz', { method: 'POST' }))[0], 405);
+    const json = { 'content-type': 'application/json' };
+    assert.equal((await get('/healthz', { method: 'POST', headers: json }))[0], 405);
+    assert.equal((await get('/healthz', { method: 'POST', body: 'x' }))[0], 415);
+    const { status: crossSite } = await ask(admin.port, 'POST', { ...json, origin: 'https://evil.example' });
+    assert.equal(crossSite, 403, 'a page of another site changes nothing');
+    assert.equal(
+      (await ask(admin.port, 'GET', { host: '10.42.0.7:9090' })).status,
+      200,
+      'as probes and Prometheus ask',
+    );
+    assert.equal((await ask(admin.port, 'GET', { host: 'ops.internal:9090' })).status, 200);
+    const rebound = await ask(admin.port, 'GET', { host: `evil.example:${admin.port}` });
+    assert.equal(rebound.status, 403, 'a name that somebody else pointed at this machine');
+    assert.match(rebound.body, /evil\.example/);
   } finally {
     await admin.close();
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -138,6 +139,28 @@ describe("the console's API", () => {
     assert.equal(text.includes(token), false, 'no token reaches the page');
   });
 
+  test('is there for its own page and for tools, not for pages of other sites', async () => {
+    const ask = (headers: Record<string, string>): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const all = { 'content-type': 'application/json', ...headers };
+        const { port } = simulator;
+        request(
+          { port, host: '127.0.0.1', method: 'POST', path: '/console/api/misbehave', headers: all },
+          (response) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          },
+        )
+          .on('error', reject)
+          .end('{"slowMs":0}');
+      });
+    assert.equal(await ask({ host: `localhost:${simulator.port}`, origin: `http://localhost:${simulator.port}` }), 200);
+    assert.equal(await ask({ origin: 'https://evil.example' }), 403);
+    assert.equal(await ask({ 'sec-fetch-site': 'cross-site' }), 403);
+    const rebound = `evil.example:${simulator.port}`;
+    assert.equal(await ask({ host: rebound, origin: `http://${rebound}` }), 403, 'DNS rebinding');
+  });
+
   test('makes trouble', async () => {
     const client = new RawGatewayClient(simulator);
     await client.identify(simulator);
@@ -155,7 +178,7 @@ describe("the console's API", () => {
     assert.equal((await post('/probe', {})).status, 401);
     assert.ok((await get('/stats')).interactionsSent > 0);
     const other = await fetch(`${simulator.url}/console/api/misbehave`, { method: 'POST', body: '{"slowMs":9}' });
-    assert.equal(other.status, 400, 'a form of another site changes nothing');
+    assert.equal(other.status, 415, 'a form of another site changes nothing');
   });
 
   test('serves nothing outside its folder', async () => {

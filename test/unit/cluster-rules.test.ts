@@ -69,7 +69,14 @@ for (const overlay of OVERLAYS) {
     test('the probes ask for what the admin port answers', async (t) => {
       const log = createLogger({ logLevel: 'silent', name: 'test', serviceMode: 'http' });
       const readiness = () => ({ ready: true, reasons: [] });
-      const admin = await startAdminServer({ port: 0, host: '127.0.0.1', registry: new Registry(), readiness, log });
+      const admin = await startAdminServer({
+        port: 0,
+        host: '127.0.0.1',
+        hostNames: [],
+        registry: new Registry(),
+        readiness,
+        log,
+      });
       t.after(() => admin.close());
       for (const [workload, name] of [
         [one('Deployment', 'http-service'), 'http'],

@@ -106,6 +106,22 @@ test('a note by API is written once per Idempotency-Key, and bad input is refuse
   assert.equal(harness.db.all('SELECT * FROM cases').length, 1);
 });
 
+test('where pages are open, a page of another site writes no notes', async () => {
+  await using harness = await createHarness();
+  const post = async (headers: Record<string, string>) => {
+    const init = { method: 'POST', headers, body: JSON.stringify({ userId: MEMBER, text: 'x' }) };
+    return (await fetchPage(harness.context(), `/api/guilds/${GUILD}/notes`, init)).status;
+  };
+  const type = { 'content-type': 'application/json' };
+  assert.equal(await post({ 'content-type': 'text/plain' }), 415, 'what a form can send without being asked first');
+  assert.equal(await post({ ...type, origin: 'https://evil.example' }), 403);
+  assert.equal(await post({ ...type, origin: 'null' }), 403, 'a sandboxed page');
+  assert.equal(await post({ ...type, 'sec-fetch-site': 'same-site' }), 403);
+  assert.equal(harness.db.all('SELECT * FROM cases').length, 0);
+  assert.equal(await post({ ...type, 'sec-fetch-site': 'same-origin' }), 201);
+  assert.equal(await post(type), 201, 'a client that is no browser');
+});
+
 test('unknown paths and methods are refused', async () => {
   await using harness = await createHarness();
   const status = async (path: string, init?: RequestInit) => (await fetchPage(harness.context(), path, init)).status;

@@ -12,6 +12,7 @@ Each flag can also be given as a variable: --interactions-url as SIMULATOR_INTER
 
   --port <n>                 default 8090; 0 takes any free port
   --host <address>           default 127.0.0.1; 0.0.0.0 in a container
+  --console-hosts <names>    under which the console is opened, with commas; localhost and IP addresses always work
   --guilds <n>               default 30
   --seed <n>                 the same seed makes the same guilds and users; default 1
   --interactions-url <url>   where interactions are posted; without it they go over the gateway
@@ -34,6 +35,7 @@ class UsageError extends Error {}
 const FLAGS = {
   port: { type: 'string' },
   host: { type: 'string' },
+  'console-hosts': { type: 'string' },
   guilds: { type: 'string' },
   seed: { type: 'string' },
   'interactions-url': { type: 'string' },
@@ -76,6 +78,7 @@ function readOptions(values: Partial<Record<TextFlag, string>>): SimulatorOption
   return {
     port: integer('port', 8090),
     host: text('host') ?? '127.0.0.1',
+    consoleHosts: text('console-hosts')?.toLowerCase().split(',') ?? [],
     interactionsUrl: url('interactions-url'),
     eventWebhookUrl: url('event-webhook-url'),
     maxConcurrency: integer('max-concurrency', 16),

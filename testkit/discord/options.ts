@@ -11,6 +11,8 @@ export interface SimulatorOptions {
   readonly port?: number;
   /** Address to listen on. Default 127.0.0.1. */
   readonly host?: string;
+  /** Host names under which the console page is opened, beside localhost and IP addresses. Default none. */
+  readonly consoleHosts?: readonly string[];
   /** How many guilds the bot is in. Default 30. */
   readonly guilds?: number;
   /** The same seed makes the same guilds, channels, users, application id and keys. Default 1. */
@@ -72,6 +74,7 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
   const resolved: ResolvedOptions = {
     port: 0,
     host: '127.0.0.1',
+    consoleHosts: [],
     guilds: 30,
     interactionsUrl: null,
     eventWebhookUrl: null,

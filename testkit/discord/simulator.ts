@@ -258,7 +258,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
       await simulator.stop();
     },
   };
-  const consoleApi = new ConsoleApi(simulator, files);
+  const consoleApi = new ConsoleApi(simulator, files, resolved.consoleHosts);
 
   server.on('request', (request, response) => {
     const path = request.url ?? '/';

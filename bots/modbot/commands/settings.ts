@@ -108,7 +108,7 @@ export const settings: Command = {
           return created;
         });
         return whisper(
-          `This server's page: ${pageLink(guildId, key)}\n-# Whoever has this link can read the moderation log.`,
+          `This server's page: ${pageLink(guildId, key)}\n-# Everybody with this link can read the moderation log and, through the API, write notes.`,
         );
       }
       default:

@@ -3,16 +3,17 @@ import type { BotContext } from 'guildway';
 import { readPageKey } from '../store/guilds.ts';
 
 /**
- * Who may read a guild's page and API: whoever has its secret link, which `/settings page` gives to those who manage the
- * server. With MODBOT_PAGES=open it is everybody: for the local cluster, and for a deployment with a proxy in front that
- * signs people in. To sign people in here instead (Discord's OAuth, say), {@link mayRead} is the one function to change.
+ * Who may use a guild's page and API, which means to read its moderation log and to write notes into it: everybody with its
+ * secret link, which `/settings page` gives to those who manage the server. With MODBOT_PAGES=open it is everybody: for the
+ * local cluster, and for a deployment with a proxy in front that signs people in. To sign people in here instead (Discord's
+ * OAuth, say), {@link mayUse} is the one function to change.
  */
 export function pagesAreOpen(): boolean {
   return process.env.MODBOT_PAGES === 'open';
 }
 
-/** Whether the request may see what the guild's page shows. */
-export function mayRead(request: Request, guildId: string, context: BotContext): boolean {
+/** Whether the request may see what the guild's page shows, and write notes. */
+export function mayUse(request: Request, guildId: string, context: BotContext): boolean {
   if (pagesAreOpen()) return true;
   const given = bearerOf(request) ?? cookieOf(request);
   return given !== null && isPageKey(given, guildId, context);

@@ -1,6 +1,6 @@
 import type { BotContext } from 'guildway';
 import { serveGuildApi } from '../api.ts';
-import { isPageKey, keyCookie, mayRead } from './access.ts';
+import { isPageKey, keyCookie, mayUse } from './access.ts';
 import { guildPage } from './guild-page.ts';
 import { html } from './html.ts';
 import { indexPage, overview } from './index-page.ts';
@@ -26,7 +26,7 @@ function serveGuildPage(request: Request, url: URL, guildId: string, context: Bo
     const secure = url.protocol === 'https:' ? 'https' : 'http';
     return redirect(`/app/${guildId}`, { 'set-cookie': keyCookie(guildId, key, secure) });
   }
-  return mayRead(request, guildId, context)
+  return mayUse(request, guildId, context)
     ? guildPage(guildId, url.searchParams, context)
     : signInPage(guildId, context);
 }

@@ -1,6 +1,7 @@
 /**
  * What the console page works with. JSON over HTTP, all below `/console/api`; bodies need `content-type: application/json`.
- * An error is `{ "error": "…" }` with status 400, 403 or 404. Snowflakes are strings.
+ * An error is `{ "error": "…" }` with status 400, 403, 404 or 415. Snowflakes are strings. Pages of other sites are refused with
+ * 403, and so is a `Host` that is neither an IP address nor localhost nor one of `consoleHosts`.
  *
  * GET  /info                          { applicationId, publicKey, apiUrl, interactionsUrl, eventWebhookUrl, bot, guilds }
  * GET  /guilds?query=&limit=&offset=  { total, guilds: [{ id, name, memberCount }] }
@@ -46,6 +47,7 @@
  *     violation                       { rule, detail }
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type HeaderReader, refusalForOperators } from '../../../src/cross-site.ts';
 import { readBody } from '../rest/body.ts';
 import { DiscordError } from '../rest/errors.ts';
 import type { DiscordSimulator } from '../simulator.ts';
@@ -61,11 +63,14 @@ const PREFIX = '/console/api';
 export class ConsoleApi {
   readonly #routes: ConsoleRoutes;
   readonly #files: FileStore;
+  readonly #hosts: readonly string[];
   readonly #stream: EventStream;
   readonly #recent: RecentInteractions;
 
-  constructor(simulator: DiscordSimulator, files: FileStore) {
+  /** @param hosts names under which the console is opened, beside localhost and IP addresses */
+  constructor(simulator: DiscordSimulator, files: FileStore, hosts: readonly string[]) {
     this.#files = files;
+    this.#hosts = hosts;
     this.#stream = new EventStream(simulator);
     this.#recent = new RecentInteractions(simulator);
     this.#routes = consoleRoutes(simulator, this.#recent);
@@ -75,7 +80,13 @@ export class ConsoleApi {
     const url = URL.parse(request.url ?? '/', 'http://console');
     if (url === null) return sendJson(response, 400, { error: 'not a URL' });
     const { pathname } = url;
+    // A bot downloads these, by whichever name it reaches the simulator.
     if (pathname.startsWith('/attachments/')) return this.#serveFile(response, pathname);
+    const refusal = refusalForOperators({ method: request.method ?? 'GET', header: headerOf(request) }, this.#hosts);
+    if (refusal !== null) {
+      request.resume();
+      return sendJson(response, refusal.status, { error: refusal.error });
+    }
     if (!pathname.startsWith(`${PREFIX}/`)) return serveStatic(request, response, pathname);
     this.#recent.start();
     if (pathname === `${PREFIX}/events`) return this.#stream.serve(request, response);
@@ -90,12 +101,6 @@ export class ConsoleApi {
 
   async #answer(request: IncomingMessage, url: URL): Promise<{ status: number; body: unknown }> {
     const method = request.method ?? 'GET';
-    // A page of another origin cannot send this content type without asking first, and it would be refused.
-    const isJson = /^application\/json\b/.test(request.headers['content-type'] ?? '');
-    if (method === 'POST' && !isJson) {
-      request.resume();
-      return { status: 400, body: { error: 'send content-type: application/json' } };
-    }
     try {
       const { json } = await readBody(request);
       return { status: 200, body: await this.#route(method, url, (json ?? {}) as Record<string, unknown>) };
@@ -121,10 +126,23 @@ export class ConsoleApi {
       sendJson(response, 404, { error: 'no such file' });
       return;
     }
-    response.writeHead(200, { 'content-type': file.contentType, 'x-content-type-options': 'nosniff' });
+    response.writeHead(200, {
+      'content-type': file.contentType,
+      'x-content-type-options': 'nosniff',
+      // An HTML file that a bot sent must not act as the console.
+      'content-security-policy':
+        "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'",
+    });
     response.end(file.content);
   }
 }
+
+const headerOf = (request: IncomingMessage): HeaderReader => {
+  return (name) => {
+    const value = request.headers[name];
+    return Array.isArray(value) ? value.join(', ') : value;
+  };
+};
 
 function sendJson(response: ServerResponse, status: number, body: unknown): void {
   response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
