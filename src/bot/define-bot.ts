@@ -30,6 +30,14 @@ export function defineBot(definition: BotDefinition): Bot {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(table)) fail(`${JSON.stringify(table)} is not the name of a table`);
     if (table.startsWith('guildway_')) fail(`${JSON.stringify(table)}: names that start with guildway_ are taken`);
   }
+  const { websocket } = definition;
+  if (websocket !== undefined && typeof websocket.upgrade !== 'function') {
+    fail('websocket has no upgrade(): it decides who may connect');
+  }
+  const maxPayload = websocket?.maxPayloadBytes ?? 1;
+  if (!(Number.isInteger(maxPayload) && maxPayload > 0)) {
+    fail(`websocket.maxPayloadBytes is ${maxPayload}; it must be a positive integer`);
+  }
   createRouteTable(definition.routes ?? []);
   return Object.freeze({ ...definition, [BRAND]: true as const });
 }

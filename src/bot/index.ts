@@ -1,5 +1,6 @@
 /** `guildway`: what the author of a bot imports. */
 
+export type { Message as WebSocketMessage, Peer as WebSocketPeer } from 'crossws';
 export type { GuildLocation, RouteRule } from '../routing/route-table.ts';
 export { isCrossSite } from './cross-site.ts';
 export { type Bot, defineBot } from './define-bot.ts';
@@ -18,3 +19,4 @@ export type {
   ModalHandler,
   SqlValue,
 } from './types.ts';
+export type { WebSocketAccept, WebSocketHandler } from './websocket.ts';

@@ -17,6 +17,7 @@ import type {
 } from 'discord-api-types/v10';
 import type { Logger } from 'pino';
 import type { RouteRule } from '../routing/route-table.ts';
+import type { WebSocketHandler } from './websocket.ts';
 
 /** A value that SQLite can store. */
 export type SqlValue = string | number | bigint | null | Uint8Array;
@@ -136,6 +137,8 @@ export interface BotDefinition {
   readonly routes?: readonly RouteRule[];
   /** Serves every routed request that is not Discord's: pages, APIs, other webhooks. A web-standard handler. */
   fetch?(request: Request, context: BotContext): Answer<Response>;
+  /** Websockets on the same routes as `fetch`; without it an upgrade is answered with 404. */
+  readonly websocket?: WebSocketHandler;
   /** Tables that hold rows of guilds. Each has a TEXT column `guild_id`; their rows live where their guild's owner is. */
   readonly tables?: readonly string[];
   /** SQL scripts, applied in order, each once per database. Append to this list; never change what has run. */

@@ -17,6 +17,7 @@ export type Outcome = 'ok' | 'failed' | 'replayed' | 'misdirected' | 'refused' |
 /** Values that are read when they are scraped. */
 export interface MetricSources {
   readonly replays: () => number;
+  readonly websockets: () => number;
   readonly hints: () => HintsSummary;
   readonly sizes: () => { readonly database: number; readonly wal: number };
 }
@@ -69,7 +70,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   };
 }
 
-function watch(registry: Registry, { replays, hints, sizes }: MetricSources): void {
+function watch(registry: Registry, { replays, websockets, hints, sizes }: MetricSources): void {
   const registers = [registry];
   new Counter({
     name: 'guildway_ledger_replays_total',
@@ -103,6 +104,7 @@ function watch(registry: Registry, { replays, hints, sizes }: MetricSources): vo
   gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them.', () =>
     Math.max(0, ...hints().owners.map(({ oldestSeconds }) => oldestSeconds)),
   );
+  gauge('guildway_websockets', "Open websockets of the bot's clients.", websockets);
   gauge('guildway_sqlite_bytes', 'Size of the database file.', () => sizes().database);
   gauge('guildway_sqlite_wal_bytes', 'Size of its write-ahead log.', () => sizes().wal);
 }

@@ -8,6 +8,8 @@ import { json, problem } from './responses.ts';
 import { startGatewayServer } from './server.ts';
 import type { GatewayServiceOptions } from './service.ts';
 import type { MisplacedStore } from './store/store.ts';
+import { refuseUpgrade } from './websocket/refuse.ts';
+import type { Upgrades } from './websocket/upgrades.ts';
 
 /**
  * A pod whose rows were placed under another topology: it says what is wrong to everybody who asks, and does nothing else. It
@@ -27,7 +29,20 @@ export async function startMisplaced(
     if (target !== `${INTERNAL_PATHS}state`) return problem(503, message, headers);
     return json(200, { pod: ordinal, name: config.name, ...readiness, topology: topology.toRecord() }, headers);
   };
-  const server = await startGatewayServer({ config, ordinal, topology, manifest: manifestOf(bot), route, log });
+  const upgrades: Upgrades = {
+    take: (_request, socket) => refuseUpgrade(socket, problem(503, message, headers)),
+    drain() {},
+    close() {},
+  };
+  const server = await startGatewayServer({
+    config,
+    ordinal,
+    topology,
+    manifest: manifestOf(bot),
+    route,
+    upgrades,
+    log,
+  });
   return {
     port: server.port,
     readiness: () => readiness,

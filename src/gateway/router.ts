@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { APIInteraction, APIWebhookEvent } from 'discord-api-types/v10';
 import { errorCode } from '../errors.ts';
-import { type GatewayResponse, HEADER, headerValue, INTERNAL_PATHS } from '../link/message.ts';
+import { type GatewayResponse, HEADER, type HeaderList, headerValue, INTERNAL_PATHS } from '../link/message.ts';
 import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 import { EVENT_WEBHOOKS_ROUTE, INTERACTIONS_ROUTE, type RouteRule } from '../routing/route-table.ts';
@@ -66,10 +66,8 @@ export class Router {
 
   /** Answers a request; never rejects. */
   async route(incoming: Incoming): Promise<Reply> {
-    const at = incoming.target.indexOf('?');
-    const path = at === -1 ? incoming.target : incoming.target.slice(0, at);
-    const query = at === -1 ? '' : incoming.target.slice(at + 1);
-    const requestId = headerValue(incoming.headers, HEADER.requestId) ?? `${this.#prefix}-${++this.#counter}`;
+    const { path, query } = partsOf(incoming.target);
+    const requestId = this.requestIdOf(incoming.headers);
     const kind = kindOf(incoming, path);
     const startedAt = performance.now();
     let reply: Reply;
@@ -87,14 +85,40 @@ export class Router {
     return { ...reply, headers: [...reply.headers, HEADER.pod, String(ordinal)] };
   }
 
+  /** The HTTP pod's name for a request, or a new one. */
+  requestIdOf(headers: HeaderList): string {
+    return headerValue(headers, HEADER.requestId) ?? `${this.#prefix}-${++this.#counter}`;
+  }
+
+  /** Whether a websocket of this target is this pod's: its guild, or what to answer instead. */
+  admitUpgrade(target: string, headers: HeaderList): { readonly guildId: string | null } | GatewayResponse {
+    const { path, query } = partsOf(target);
+    if (path.startsWith(INTERNAL_PATHS)) return problem(404, 'there is no websocket here');
+    const refusal = this.#refusalOf(path);
+    if (refusal !== null) return refusal;
+    const match = this.#options.guard.match(path);
+    // An upgrade has no body to read a guild from, and no single pod answers a question to all.
+    if (isDiscords(match?.rule) || match?.rule.guild.from === 'json' || match?.rule.guild.from === 'all') {
+      return problem(404, 'there is no websocket here');
+    }
+    const verdict = this.#options.guard.check(match, { path, query, headers, json: () => null });
+    return verdict.kind === 'mine' ? { guildId: verdict.guildId } : verdict.response;
+  }
+
+  /** Why nothing is served now, or not this path; null when it is. */
+  #refusalOf(path: string): GatewayResponse | null {
+    const why = this.#options.unavailable();
+    if (why !== null) return problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
+    if (AMBIGUOUS_PATH.test(path)) return problem(400, 'a path without . and .. segments and backslashes, please');
+    return null;
+  }
+
   async #serve(routed: Routed): Promise<Reply> {
     const { incoming, path, query } = routed;
-    const { internal, unavailable, guard, maxBodyBytes } = this.#options;
+    const { internal, guard, maxBodyBytes } = this.#options;
     if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
-    const why = unavailable();
-    if (why !== null) return problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
-
-    if (AMBIGUOUS_PATH.test(path)) return problem(400, 'a path without . and .. segments and backslashes, please');
+    const refusal = this.#refusalOf(path);
+    if (refusal !== null) return refusal;
     const match = guard.match(path);
     const webhook = isDiscords(match?.rule);
     const whole =
@@ -188,6 +212,11 @@ function withinDeadline(work: Promise<Reply>, deadlineAt: number): Promise<Reply
       }, reject)
       .finally(() => clearTimeout(timer));
   });
+}
+
+function partsOf(target: string): { readonly path: string; readonly query: string } {
+  const at = target.indexOf('?');
+  return at === -1 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
 }
 
 const isDiscords = (rule: RouteRule | undefined): boolean =>

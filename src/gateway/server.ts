@@ -23,6 +23,8 @@ import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
 import { collect, discard, isStreamed, type Reply } from './reply.ts';
 import { problem } from './responses.ts';
+import { refuseUpgrade } from './websocket/refuse.ts';
+import type { Upgrades } from './websocket/upgrades.ts';
 
 export interface GatewayServerOptions {
   readonly config: Config;
@@ -31,6 +33,8 @@ export interface GatewayServerOptions {
   readonly manifest: BotManifest;
   /** Serves a request; must not reject. */
   readonly route: (incoming: Incoming) => Promise<Reply>;
+  /** Takes upgrades that are not the link's. */
+  readonly upgrades: Upgrades;
   readonly log: Logger;
 }
 
@@ -50,7 +54,7 @@ const ANSWER_MS = 100;
  * @throws the listening error, such as EADDRINUSE
  */
 export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
-  const { config, ordinal, route, log } = options;
+  const { config, ordinal, route, upgrades, log } = options;
   const streams = new Set<ServerResponse>();
   let draining = false;
 
@@ -64,7 +68,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       noDelay: true,
     },
     (request, response) => {
-      const refusal = draining ? refuse(503, 'this pod is shutting down', ['connection', 'close']) : authorize(request);
+      const refusal = admit(request);
       if (refusal !== null) {
         send(response, refusal, request.method);
         return;
@@ -84,6 +88,10 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     },
   );
   server.maxConnections = config.maxConnections;
+
+  function admit(request: IncomingMessage): GatewayResponse | null {
+    return draining ? refuse(503, 'this pod is shutting down', ['connection', 'close']) : authorize(request);
+  }
 
   /** Null when the caller is a pod and meant this one. */
   function authorize(request: IncomingMessage): GatewayResponse | null {
@@ -138,6 +146,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     helloTimeoutMs: config.connectTimeoutMs,
     maxInFlight: config.linkMaxInFlight,
     log,
+    onOtherUpgrade(request, socket, head) {
+      const refusal = admit(request);
+      if (refusal === null) upgrades.take(request, socket, head);
+      else refuseUpgrade(socket, refusal);
+    },
   });
 
   await new Promise<void>((resolve, reject) => {
@@ -153,9 +166,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     port: (server.address() as AddressInfo).port,
     async drain() {
       draining = true;
+      upgrades.drain();
       // Server-sent events do not end by themselves.
       const cut = setTimeout(() => {
         for (const response of streams) response.destroy();
+        upgrades.close();
       }, config.streamDrainMs).unref();
       await Promise.all([stopListening(), link.drain()]);
       clearTimeout(cut);
@@ -163,6 +178,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     async close() {
       draining = true;
       link.close();
+      upgrades.close();
       const stopped = stopListening();
       server.closeAllConnections();
       await stopped;

@@ -30,6 +30,8 @@ import { serveWhole, startGatewayServer } from './server.ts';
 import { startPruning } from './store/pruning.ts';
 import { isMisplaced, openStore, type Store } from './store/store.ts';
 import { catchStrayRejections } from './stray-rejections.ts';
+import { createUpgrades } from './websocket/upgrades.ts';
+import type { WebSockets } from './websocket/websockets.ts';
 
 export interface GatewayServiceOptions {
   readonly config: Config;
@@ -118,9 +120,24 @@ async function startServing(
     log,
   });
   const route = (incoming: Incoming): Promise<Reply> => router.route(incoming);
-  metrics.watch({ replays: () => once.replays, sizes: () => store.sizes(), hints: () => hints.summary() });
+  const websockets = await openWebSockets(bot, host);
+  const upgrades = createUpgrades({ ordinal, router, websockets, timeoutMs: config.requestTimeoutMs, log });
+  metrics.watch({
+    websockets: () => websockets?.open ?? 0,
+    replays: () => once.replays,
+    sizes: () => store.sizes(),
+    hints: () => hints.summary(),
+  });
 
-  const server = await startGatewayServer({ config, ordinal, topology, manifest: manifestOf(bot), log, route });
+  const server = await startGatewayServer({
+    config,
+    ordinal,
+    topology,
+    manifest: manifestOf(bot),
+    log,
+    route,
+    upgrades,
+  });
   const stopPruning = startPruning(store.ledger, log);
   const stopCatching = catchStrayRejections(log);
   hints.start();
@@ -163,4 +180,11 @@ async function startServing(
     },
     close,
   };
+}
+
+/** Loaded only where the bot has websockets: their libraries take memory and time to load. */
+async function openWebSockets({ websocket }: Bot, host: Host): Promise<WebSockets | null> {
+  if (websocket === undefined) return null;
+  const { WebSockets } = await import('./websocket/websockets.ts');
+  return new WebSockets({ handler: websocket, host });
 }

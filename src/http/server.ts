@@ -17,6 +17,7 @@ import type { BodyReader } from './body.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
+import type { Tunnel } from './forward/tunnel.ts';
 import { forwardUpgrade, headBlock } from './forward/upgrade.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { fieldsOf, requestHeaders } from './headers.ts';
@@ -57,6 +58,7 @@ export class Edge {
   #lastId = 0;
   /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
   readonly #sockets = new Set<Socket>();
+  readonly #tunnels = new Set<Tunnel>();
   /** Asked once: asking for each request costs, and the level does not change. */
   readonly #logsRequests: boolean;
   #draining = false;
@@ -105,10 +107,11 @@ export class Edge {
     this.server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
   }
 
-  /** From now on every response closes its connection, so that clients move to other pods. */
+  /** From now on every response closes its connection, so that clients move to other pods; websockets are told to connect again. */
   drain(): void {
     this.#draining = true;
     this.#lane?.drain();
+    for (const tunnel of this.#tunnels) tunnel.drain();
   }
 
   /** Ends connections on which no request is, also those that never brought one: browsers and balancers open some ahead. */
@@ -286,6 +289,7 @@ export class Edge {
       ...{ exchange, guildId: guild.kind === 'guild' ? guild.guildId : null, httpPod: config.name },
       headers: this.#headers(fields, request.socket.remoteAddress ?? '', requestId),
       ...{ request, socket, head, requestId },
+      onTunnel: (tunnel) => this.#addTunnel(tunnel, socket),
       deadlineAt: startedAt + config.requestTimeoutMs,
     }).then(
       ({ pod, status }) => end(pod, status),
@@ -294,6 +298,12 @@ export class Edge {
         refuse(errorCode(error) === 'TOPOLOGY_MISMATCH' ? '502 Bad Gateway' : '503 Service Unavailable');
       },
     );
+  }
+
+  #addTunnel(tunnel: Tunnel, socket: Duplex): void {
+    if (this.#draining) tunnel.drain();
+    this.#tunnels.add(tunnel);
+    socket.once('close', () => this.#tunnels.delete(tunnel));
   }
 
   #headers(fields: HeaderList, address: string, requestId: string): string[] {

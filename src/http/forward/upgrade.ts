@@ -5,6 +5,7 @@ import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { fieldsOf, responseHeaders } from '../headers.ts';
 import type { Exchange } from './exchange.ts';
+import { endInTime, openTunnel, type Tunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpgradeOptions {
@@ -20,6 +21,8 @@ export interface UpgradeOptions {
   readonly deadlineAt: number;
   readonly httpPod: string;
   readonly requestId: string;
+  /** The websocket is open; it ends with {@link socket}. */
+  readonly onTunnel: (tunnel: Tunnel) => void;
 }
 
 /** What a pod answered: a switch of protocols, or a response like any other. */
@@ -51,8 +54,10 @@ export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: nu
     ]),
     'latin1',
   );
-  if (opened.socket === null) response.pipe(socket);
-  else join(socket, options.head, opened.socket, opened.head);
+  if (opened.socket === null) {
+    response.once('close', () => endInTime(socket));
+    response.pipe(socket);
+  } else options.onTunnel(openTunnel(socket, options.head, opened.socket, opened.head));
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
   response.destroy();
   return { pod: pod.ordinal, status };
@@ -79,7 +84,7 @@ function openAtOwner({ exchange, guildId, ...options }: UpgradeOptions): Promise
   });
 }
 
-type OpenOptions = Omit<UpgradeOptions, 'exchange' | 'guildId'>;
+type OpenOptions = Omit<UpgradeOptions, 'exchange' | 'guildId' | 'onTunnel'>;
 
 /** Makes one attempt. @throws GuildwayError with `facts.sent` */
 function open(
@@ -139,17 +144,6 @@ function open(
     });
     outgoing.end();
   });
-}
-
-/** Passes bytes both ways; when one side ends, so does the other. */
-function join(caller: Duplex, callerHead: Buffer, pod: Duplex, podHead: Buffer): void {
-  if (podHead.length > 0) caller.write(podHead);
-  if (callerHead.length > 0) pod.write(callerHead);
-  pod.on('error', () => caller.destroy());
-  pod.once('close', () => caller.destroy());
-  caller.once('close', () => pod.destroy());
-  caller.pipe(pod);
-  pod.pipe(caller);
 }
 
 /** The start of an HTTP response, as it is written to a socket. */

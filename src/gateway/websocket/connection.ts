@@ -1,0 +1,63 @@
+import type { WebSocket } from 'ws';
+import type { WebSocketAccept } from '../../bot/websocket.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
+import type { HandlerContext } from '../dispatch/context.ts';
+
+/** Messages of one connection that wait for the bot before the client is not read any more. */
+const MAX_WAITING = 16;
+/** RFC 6455, 7.4.1: an unexpected condition prevented the server from going on. */
+const INTERNAL_ERROR = 1011;
+
+type Hook = () => unknown;
+
+/** One websocket: runs the bot's hooks one after another, and ends the connection when one fails. */
+export class Connection {
+  readonly context: HandlerContext;
+  /** The request as the bot saw it in `upgrade`. */
+  readonly request: Request;
+  readonly accept: WebSocketAccept;
+  /** Set when the handshake is done, before the first hook runs. */
+  websocket: WebSocket | null = null;
+  readonly #ended = new AbortController();
+  #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+  #failed = false;
+
+  /** @param contextOf makes the context of the hooks, whose signal aborts when the connection has ended */
+  constructor(request: Request, accept: WebSocketAccept, contextOf: (ended: AbortSignal) => HandlerContext) {
+    this.request = request;
+    this.accept = accept;
+    this.context = contextOf(this.#ended.signal);
+  }
+
+  /** Runs a hook after those before it; after one that failed none runs but `close`. */
+  run(hook: Hook): void {
+    if (++this.#waiting === MAX_WAITING) this.websocket?.pause();
+    this.#last = this.#last.then(async () => {
+      try {
+        if (!this.#failed) await hook();
+      } catch (error) {
+        this.#fail(error);
+      }
+      if (this.#waiting-- === MAX_WAITING) this.websocket?.resume();
+    });
+  }
+
+  /** Runs the bot's last hook: the connection has ended. */
+  end(hook: Hook): void {
+    this.#ended.abort();
+    this.#last = this.#last.then(async () => {
+      try {
+        await hook();
+      } catch (error) {
+        this.context.log.error({ err: errorFacts(error) }, 'the websocket handler failed on close');
+      }
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.#failed = true;
+    this.context.log.error({ err: errorFacts(error) }, 'the websocket handler failed');
+    this.websocket?.close(INTERNAL_ERROR, 'internal error');
+  }
+}

@@ -1,0 +1,63 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
+import type { Logger } from '../../observability/log.ts';
+import { problem } from '../responses.ts';
+import type { Router } from '../router.ts';
+import { refuseUpgrade } from './refuse.ts';
+import type { WebSockets } from './websockets.ts';
+
+/** What a gateway pod's server does with an upgrade of a pod that has proved itself. */
+export interface Upgrades {
+  take(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** Takes no more, and tells every client to connect again. */
+  drain(): void;
+  /** Ends every connection at once. */
+  close(): void;
+}
+
+interface UpgradesOptions {
+  readonly ordinal: number;
+  readonly router: Router;
+  /** Null: the bot has none. */
+  readonly websockets: WebSockets | null;
+  /** For a caller that does not say how long it waits. */
+  readonly timeoutMs: number;
+  readonly log: Logger;
+}
+
+/** An upgrade's way through a gateway pod: whose is it, and what does the bot say. */
+export function createUpgrades({ ordinal, router, websockets, timeoutMs, log }: UpgradesOptions): Upgrades {
+  const pod = [HEADER.pod, String(ordinal)];
+  return {
+    take(request, socket, head) {
+      const headers = fieldsOf(request.rawHeaders);
+      const target = request.url ?? '/';
+      const admitted =
+        websockets === null || request.headers.upgrade?.toLowerCase() !== 'websocket'
+          ? problem(404, 'this bot has no websockets')
+          : router.admitUpgrade(target, headers);
+      if (websockets === null || 'status' in admitted) {
+        const { status, headers: own, body } = admitted as ReturnType<typeof problem>;
+        refuseUpgrade(socket, { status, headers: [...own, ...pod], body });
+        return;
+      }
+      const given = headerValue(headers, HEADER.deadlineMs);
+      const waitMs = given !== undefined && /^\d{1,9}$/.test(given) ? Number(given) : timeoutMs;
+      const deadlineAt = performance.now() + waitMs;
+      const requestId = router.requestIdOf(headers);
+      websockets
+        .upgrade(request, socket, head, { ...admitted, target, headers, requestId, deadlineAt })
+        .catch((error: unknown) => {
+          log.error({ request: requestId, err: errorFacts(error) }, 'an upgrade failed');
+          socket.destroy();
+        });
+    },
+    drain: () => websockets?.drain(),
+    close: () => websockets?.close(),
+  };
+}
+
+const fieldsOf = (raw: readonly string[]): HeaderList =>
+  raw.map((part, i) => (i % 2 === 0 ? part.toLowerCase() : part));

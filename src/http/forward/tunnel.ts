@@ -1,0 +1,63 @@
+import { type Duplex, Transform } from 'node:stream';
+import { closeFrame, FrameBoundaries } from './websocket-frames.ts';
+
+/** A client that keeps its side of an ended connection open is let go after this. */
+const END_MS = 1_000;
+
+/** A websocket between a client and its owner: bytes pass both ways until either side ends. */
+export interface Tunnel {
+  /** Tells the client to connect again, to another pod. What it answers passes to the owner, which then ends the connection. */
+  drain(): void;
+}
+
+/**
+ * Joins a client and its owner; when one side ends, so does the other.
+ * @param clientHead what the client has sent after its request
+ * @param ownerHead what the owner has sent after its response
+ */
+export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ownerHead: Buffer): Tunnel {
+  const frames = new FrameBoundaries();
+  let state: 'open' | 'draining' | 'told' = 'open';
+  const tell = (): void => {
+    state = 'told';
+    toClient.push(closeFrame());
+  };
+  const toClient = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      // Nothing follows a close frame; the owner's answer to that of the client is for nobody.
+      if (state === 'told') done();
+      else if (state === 'open') {
+        frames.take(chunk, 'end');
+        done(null, chunk);
+      } else {
+        this.push(chunk.subarray(0, frames.take(chunk, 'first')));
+        if (frames.between) tell();
+        done();
+      }
+    },
+  });
+  if (clientHead.length > 0) owner.write(clientHead);
+  if (ownerHead.length > 0) toClient.write(ownerHead);
+  owner.on('error', () => client.destroy());
+  // What the owner said last, its close code, is still on its way to the client.
+  owner.once('close', () => {
+    toClient.end();
+    endInTime(client);
+  });
+  client.once('close', () => owner.destroy());
+  client.pipe(owner);
+  owner.pipe(toClient).pipe(client);
+  return {
+    drain() {
+      if (state !== 'open') return;
+      state = 'draining';
+      if (frames.between && toClient.writableLength === 0) tell();
+    },
+  };
+}
+
+/** Destroys a connection whose last bytes are being written, if it has not ended by itself in a moment. */
+export function endInTime(socket: Duplex): void {
+  const late = setTimeout(() => socket.destroy(), END_MS).unref();
+  socket.once('close', () => clearTimeout(late));
+}
