@@ -20,6 +20,8 @@ import { refuseUpgrade } from './refuse.ts';
 const MAX_PAYLOAD = 64 * 1024;
 /** The service restarts; the client may connect again at once (IANA's registry of close codes). */
 const SERVICE_RESTART = 1012;
+/** The end of a caller's time that is kept for telling it that the bot does not answer. */
+const ANSWER_MS = 100;
 /** crossws shares topics among the connections of a namespace; without a guild it needs a name, too. */
 const NO_GUILD = 'no guild';
 
@@ -144,7 +146,7 @@ export class WebSockets {
       if (isCrossSite((name) => request.headers.get(name), host, this.#handler.origins)) {
         return problem(403, 'a page of another site cannot open a websocket here');
       }
-      const given = await inTime(this.#handler.upgrade(request, context), deadlineAt);
+      const given = await inTime(this.#handler.upgrade(request, context), deadlineAt - ANSWER_MS);
       if (given === LATE) return problem(504, 'the handler did not answer in time');
       return given instanceof Response ? await wholeResponse(given, deadlineAt) : { request, accept: given ?? {} };
     } catch (error) {
