@@ -1,5 +1,5 @@
 /**
- * Checks that the folders import only what the architecture allows: routing <- link <- http, gateway <- main.
+ * Checks that the folders import only what the architecture allows: protocol <- routing <- link <- http, gateway <- main.
  * Run by `npm run check`.
  */
 import { globSync, readFileSync } from 'node:fs';
@@ -14,15 +14,17 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'src/cross-site.ts': [],
   'src/config.ts': ['src/errors.ts', 'src/routing'],
   'src/service.ts': ['src/observability'],
-  'src/routing': ['src/errors.ts', 'src/config.ts'],
+  'src/protocol': [],
+  'src/routing': ['src/errors.ts', 'src/config.ts', 'src/protocol'],
   'src/observability': ['src/config.ts', 'src/cross-site.ts', 'src/errors.ts'],
   // The moderation bot is the default, loaded when BOT names no other.
   'src/bot': ['src/cross-site.ts', 'src/errors.ts', 'src/routing', 'bots/modbot/index.ts'],
-  'src/link': ['src/errors.ts', 'src/routing', 'src/bot'],
+  'src/link': ['src/errors.ts', 'src/protocol', 'src/routing', 'src/bot'],
   'src/http': [
     'src/errors.ts',
     'src/config.ts',
     'src/service.ts',
+    'src/protocol',
     'src/routing',
     'src/observability',
     'src/bot',
@@ -33,6 +35,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'src/errors.ts',
     'src/config.ts',
     'src/service.ts',
+    'src/protocol',
     'src/routing',
     'src/observability',
     'src/bot',
@@ -44,7 +47,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Built-in modules that only pure code may import. */
-const PURE: Readonly<Record<string, readonly string[]>> = { 'src/routing': ['node:crypto'] };
+const PURE: Readonly<Record<string, readonly string[]>> = { 'src/protocol': [], 'src/routing': ['node:crypto'] };
 
 const partOf = (file: string): string | undefined =>
   Object.keys(ALLOWED).find((part) => file === part || file.startsWith(`${part}/`));

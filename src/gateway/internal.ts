@@ -1,11 +1,6 @@
 import { errorCode } from '../errors.ts';
-import {
-  type GatewayRequest,
-  type GatewayResponse,
-  INTERNAL_PATHS,
-  MAX_LINK_BODY,
-  type RequestContext,
-} from '../link/message.ts';
+import { type GatewayRequest, type GatewayResponse, MAX_LINK_BODY, type RequestContext } from '../link/message.ts';
+import { PATH } from '../protocol/paths.ts';
 import { parseHint } from './hints/intake.ts';
 import type { Incoming } from './incoming.ts';
 import { empty, json, problem } from './responses.ts';
@@ -21,8 +16,6 @@ export interface InternalOptions {
   readonly identify: (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
 }
 
-const HINTS = `${INTERNAL_PATHS}hints/`;
-
 /** `/_guildway/*`: what pods ask each other. HTTP pods let no request from outside through to it. */
 export class InternalEndpoints {
   readonly #options: InternalOptions;
@@ -33,19 +26,19 @@ export class InternalEndpoints {
 
   async serve(incoming: Incoming, path: string): Promise<GatewayResponse> {
     const { method } = incoming;
-    if (path === `${INTERNAL_PATHS}state`) return method === 'GET' ? json(200, this.#options.state()) : allow('GET');
-    if (path === `${INTERNAL_PATHS}guilds`) {
+    if (path === PATH.state) return method === 'GET' ? json(200, this.#options.state()) : allow('GET');
+    if (path === PATH.guilds) {
       return method === 'GET' ? json(200, { guilds: this.#options.guilds() }) : allow('GET');
     }
-    if (path === `${INTERNAL_PATHS}identify`) return method === 'POST' ? this.#identify(incoming) : allow('POST');
-    if (path.startsWith(HINTS)) return method === 'PUT' ? this.#putHint(incoming, path) : allow('PUT');
+    if (path === PATH.identify) return method === 'POST' ? this.#identify(incoming) : allow('POST');
+    if (path.startsWith(PATH.hints)) return method === 'PUT' ? this.#putHint(incoming, path) : allow('PUT');
     return problem(404, `no ${path.slice(0, 100)}`);
   }
 
   async #putHint(incoming: Incoming, path: string): Promise<GatewayResponse> {
     const body = await incoming.readBody(MAX_LINK_BODY);
     try {
-      const identity = decodeURIComponent(path.slice(HINTS.length));
+      const identity = decodeURIComponent(path.slice(PATH.hints.length));
       return await this.#options.putHint(parseHint(identity, incoming.headers, body));
     } catch (error) {
       if (error instanceof URIError || errorCode(error) === 'REQUEST_INVALID')

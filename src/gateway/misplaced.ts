@@ -1,6 +1,7 @@
 import { manifestOf } from '../bot/define-bot.ts';
-import { HEADER, INTERNAL_PATHS } from '../link/message.ts';
+import { HEADER } from '../link/message.ts';
 import type { Readiness } from '../observability/admin-server.ts';
+import { PATH } from '../protocol/paths.ts';
 import type { Service } from '../service.ts';
 import type { Incoming } from './incoming.ts';
 import type { Reply } from './reply.ts';
@@ -26,7 +27,7 @@ export async function startMisplaced(
   const readiness: Readiness = { ready: false, reasons: [message] };
   const headers = [HEADER.pod, String(ordinal)];
   const route = async ({ target }: Incoming): Promise<Reply> => {
-    if (target !== `${INTERNAL_PATHS}state`) return problem(503, message, headers);
+    if (target !== PATH.state) return problem(503, message, headers);
     return json(200, { pod: ordinal, name: config.name, ...readiness, topology: topology.toRecord() }, headers);
   };
   const upgrades: Upgrades = {

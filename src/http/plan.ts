@@ -1,4 +1,5 @@
-import { type HeaderList, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
+import { type HeaderList, MAX_LINK_BODY } from '../link/message.ts';
+import { INTERNAL_PATHS, PATH } from '../protocol/paths.ts';
 import {
   type GuildOfRequest,
   type GuildSource,
@@ -9,9 +10,7 @@ import {
 } from '../routing/route-table.ts';
 import type { RequestHead } from './edge-request.ts';
 import { fieldValue } from './headers.ts';
-import { INTERACTIONS_PATH } from './interactions/endpoint.ts';
 import type { RouteKind } from './metrics.ts';
-import { EVENTS_PATH, isStripe } from './webhooks/endpoint.ts';
 
 /** What is to be done with a request, as its head tells. */
 export type Plan =
@@ -46,14 +45,14 @@ export function planOf(head: RequestHead, routes: RouteTable, maxBodyBytes: numb
   const { method, url, fields, bodyLength } = head;
   const query = url.indexOf('?');
   const path = query === -1 ? url : url.slice(0, query);
-  if (path === INTERACTIONS_PATH || path === EVENTS_PATH) {
+  if (path === PATH.interactions || path === PATH.discordEvents) {
     if (method !== 'POST') return refuse('other', 405, 'use POST', ['allow', 'POST']);
-    return path === INTERACTIONS_PATH ? INTERACTION : EVENT_WEBHOOK;
+    return path === PATH.interactions ? INTERACTION : EVENT_WEBHOOK;
   }
   if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS)) return refuse('other', 404, 'not found');
   if (isAmbiguousPath(path)) return refuse('other', 400, 'the path has dot segments or backslashes');
   const match = routes.match(path);
-  if (match !== null && isStripe(path) && method === 'POST') return { kind: 'stripe', match };
+  if (match !== null && path === PATH.stripe && method === 'POST') return { kind: 'stripe', match };
   if (match !== null && match.rule.guild.from === 'json') return { kind: 'guild-in-body', match };
 
   const guild = guildIn(match, url, query, fields);

@@ -1,6 +1,8 @@
 import type { GuildwayError } from '../errors.ts';
-import { type GatewayRequest, HEADER, INTERNAL_PATHS } from '../link/message.ts';
+import { type GatewayRequest, HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
+import { HINT_HEADER } from '../protocol/headers.ts';
+import { PATH } from '../protocol/paths.ts';
 import type { Upstream } from './forward/upstream.ts';
 import type { HttpMetrics } from './metrics.ts';
 
@@ -81,19 +83,11 @@ export class StandIns {
 function toRequest({ identity, owner, guildId, request, deferred, sent, expiresAt }: Hint): GatewayRequest {
   return {
     method: 'PUT',
-    target: `${INTERNAL_PATHS}hints/${encodeURIComponent(identity)}`,
+    target: `${PATH.hints}${encodeURIComponent(identity)}`,
     headers: [
       ...request.headers,
-      ...[
-        'guildway-hint-target',
-        request.target,
-        'guildway-hint-guild',
-        guildId ?? '',
-        'guildway-hint-owner',
-        String(owner),
-        'guildway-hint-sent',
-        sent ? '1' : '0',
-      ],
+      ...[HINT_HEADER.target, request.target, HINT_HEADER.guild, guildId ?? ''],
+      ...[HINT_HEADER.owner, String(owner), HINT_HEADER.sent, sent ? '1' : '0'],
       ...[HEADER.deferred, String(deferred), HEADER.hintExpires, String(expiresAt)],
     ],
     body: request.body,

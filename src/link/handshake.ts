@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BotManifest } from '../bot/types.ts';
 import { GuildwayError } from '../errors.ts';
+import { PATH } from '../protocol/paths.ts';
 import type { TopologyRecord } from '../routing/topology.ts';
 import { HEADER } from './message.ts';
 
@@ -17,7 +18,7 @@ import { HEADER } from './message.ts';
  * recorded handshake is worth nothing, and a proof cannot be reflected. A server that is not the pod that was dialled answers
  * 421: an address that has gone to another pod must never be written to.
  */
-export const LINK_PATH = '/_guildway/link';
+export const LINK_PATH = PATH.link;
 export const LINK_PROTOCOL = 'guildway-link';
 export const LINK_VERSION = 1;
 

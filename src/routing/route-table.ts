@@ -1,4 +1,5 @@
 import { GuildwayError } from '../errors.ts';
+import { PATH } from '../protocol/paths.ts';
 import { isSnowflake } from './snowflake.ts';
 
 /**
@@ -30,20 +31,20 @@ export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
   { path: '/app/:guildId/*', guild: { from: 'path' } },
   { path: '/api/guilds/:guildId/*', guild: { from: 'path' } },
   {
-    path: '/webhooks/stripe',
+    path: PATH.stripe,
     guild: { from: 'json', pointers: ['/data/object/metadata/guild_id', '/data/object/client_reference_id'] },
   },
 ] satisfies RouteRule[]);
 
 /** Discord's interactions: built into both services, before any other route. Not `/data/guild_id`: that is where the command is registered. */
 export const INTERACTIONS_ROUTE: RouteRule = Object.freeze({
-  path: '/webhooks/discord',
+  path: PATH.interactions,
   guild: { from: 'json', pointers: ['/guild_id'] },
 } satisfies RouteRule);
 
 /** Discord's event webhooks, likewise. An event names its guild by id or has it inside; one without belongs to pod 0. */
 export const EVENT_WEBHOOKS_ROUTE: RouteRule = Object.freeze({
-  path: '/webhooks/discord-events',
+  path: PATH.discordEvents,
   guild: { from: 'json', pointers: ['/event/data/guild_id', '/event/data/guild/id'] },
 } satisfies RouteRule);
 

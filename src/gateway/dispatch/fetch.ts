@@ -2,6 +2,8 @@ import type { Bot } from '../../bot/define-bot.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
+import { PATH } from '../../protocol/paths.ts';
+import { pathOf } from '../../protocol/target.ts';
 import { collect, type Reply } from '../reply.ts';
 import { problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
@@ -17,7 +19,6 @@ const HANDLER_LIMIT_MS = 15 * 60_000;
 /** The largest response to a request with an identity: it is held whole, so that it can be given again. */
 const MAX_ONCE_RESPONSE = 8 * 1024 * 1024;
 
-const STRIPE_PATH = '/webhooks/stripe';
 const UNSAFE = /^(?!GET$|HEAD$|OPTIONS$)/;
 const KEY = /^[\x20-\x7e]{1,255}$/;
 
@@ -41,7 +42,7 @@ export interface FetchDelivery {
 /** Whether a request is of a kind that is done once, so that its body must be known before it is handled. */
 export function needsWholeBody(method: string, path: string, headers: HeaderList): boolean {
   if (!UNSAFE.test(method)) return false;
-  return path === STRIPE_PATH || headerValue(headers, 'idempotency-key') !== undefined;
+  return path === PATH.stripe || headerValue(headers, 'idempotency-key') !== undefined;
 }
 
 /** The bot's `fetch`: pages, APIs and the webhooks that are not Discord's. */
@@ -124,16 +125,11 @@ export class FetchDispatch {
   }
 }
 
-function pathOf(target: string): string {
-  const query = target.indexOf('?');
-  return query === -1 ? target : target.slice(0, query);
-}
-
 /** Null: it may be executed each time it comes. */
 function identityOf({ method, target, headers, body, guildId }: FetchDelivery): Identity | null {
   if (!UNSAFE.test(method)) return null;
   const whole = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  if (pathOf(target) === STRIPE_PATH) {
+  if (pathOf(target) === PATH.stripe) {
     const id = stripeEventId(whole);
     return id === null ? null : stripeIdentity(id, whole);
   }

@@ -1,7 +1,7 @@
 import type { APIInteraction, APIInteractionResponse } from 'discord-api-types/v10';
+import { EPHEMERAL, INTERACTION } from '../../protocol/discord.ts';
 
-/** Interaction types of Discord's API. */
-export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, autocomplete: 4, modal: 5 });
+export { EPHEMERAL, INTERACTION };
 
 /** Response types of Discord's API. */
 export const RESPONSE = Object.freeze({
@@ -14,8 +14,6 @@ export const RESPONSE = Object.freeze({
   modal: 9,
   launchActivity: 12,
 });
-
-export const EPHEMERAL = 1 << 6;
 
 /** At most this many choices may be offered while an option is being typed. */
 const MAX_CHOICES = 25;

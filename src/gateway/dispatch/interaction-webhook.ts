@@ -1,4 +1,5 @@
 import { DiscordAPIError, REST, RequestMethod } from '@discordjs/rest';
+import { createdAt } from '../../protocol/discord.ts';
 import type { WebhookCall } from './late-response.ts';
 
 /** A first response arrives within 3 s or never; the rest is for clocks that differ. */
@@ -6,8 +7,6 @@ const FIRST_RESPONSE_MS = 10_000;
 /** How long, and how often, a call is repeated that came before it. */
 const EARLY_MS = 3_000;
 const EARLY_PAUSE_MS = 250;
-/** 2015-01-01, from which on Discord's snowflakes count milliseconds. */
-const DISCORD_EPOCH_MS = 1_420_070_400_000;
 
 /**
  * - `done`: Discord has taken it
@@ -49,8 +48,7 @@ export class InteractionWebhook {
    * @throws what the client throws when Discord cannot be reached or fails; the calls may be made again then
    */
   async send(interactionId: string, calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
-    const createdAt = Number(BigInt(interactionId) >> 22n) + DISCORD_EPOCH_MS;
-    const early = Date.now() < createdAt + FIRST_RESPONSE_MS;
+    const early = Date.now() < createdAt(interactionId) + FIRST_RESPONSE_MS;
     for (const call of calls) {
       const outcome = await this.#sendOne(call, early ? EARLY_MS : 0);
       if (outcome.kind !== 'done') return outcome;

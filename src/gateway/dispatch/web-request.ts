@@ -1,20 +1,6 @@
-import { type HeaderList, headerValue, INTERNAL_PREFIX } from '../../link/message.ts';
+import { type HeaderList, headerValue, isHopByHop, isInternal } from '../../protocol/headers.ts';
 
-/** They belong to one connection, and this is not the one that the bot's peer has. */
-const HOP_BY_HOP: ReadonlySet<string> = new Set([
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-const isForwarded = (name: string): boolean => !HOP_BY_HOP.has(name) && !name.startsWith(INTERNAL_PREFIX);
+const isForwarded = (name: string): boolean => !isHopByHop(name) && !isInternal(name);
 
 export interface WebRequestOptions {
   readonly method: string;

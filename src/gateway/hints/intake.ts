@@ -5,11 +5,11 @@ import { errorCode, GuildwayError } from '../../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue, INTERNAL_PREFIX } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
+import { HINT_HEADER, isHopByHop } from '../../protocol/headers.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { Faults } from '../faults.ts';
 import { empty, problem } from '../responses.ts';
 import type { Deferred, HintEntry, HintStore, NewHint, PutResult } from '../store/hints.ts';
-import { HINT_HEADER } from './headers.ts';
 
 export interface HintLimits {
   readonly maxCount: number;
@@ -23,8 +23,6 @@ export interface HintLimits {
 const FAULT_DELAY_MS = 500;
 
 const IDENTITY = /^(interaction|stripe|discord-event|key):[\x21-\x7e]{1,512}$/;
-/** They describe one connection or one hop, not the request. */
-const NOT_KEPT: ReadonlySet<string> = new Set(['connection', 'content-length', 'keep-alive', 'transfer-encoding']);
 
 /**
  * Reads a hint out of a `PUT /_guildway/hints/<identity>`.
@@ -44,7 +42,13 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (NOT_KEPT.has(name) || (name.startsWith(INTERNAL_PREFIX) && name !== HEADER.requestId)) continue;
+    // The body is kept, and whoever sends it says how long it is.
+    if (
+      isHopByHop(name) ||
+      name === 'content-length' ||
+      (name.startsWith(INTERNAL_PREFIX) && name !== HEADER.requestId)
+    )
+      continue;
     kept.push(name, headers[i + 1] as string);
   }
   return {

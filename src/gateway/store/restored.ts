@@ -1,3 +1,4 @@
+import { createdAt } from '../../protocol/discord.ts';
 import type { Connection } from './connection.ts';
 import { readHolder } from './lock.ts';
 
@@ -8,9 +9,6 @@ export interface Restoration {
   /** When the newest interaction in it was made, in Unix milliseconds; null when it has none. */
   readonly newestInteractionAt: number | null;
 }
-
-/** 2015-01-01, where Discord's snowflakes begin to count. */
-const DISCORD_EPOCH_MS = 1_420_070_400_000;
 
 /**
  * Finds out whether this database was used before, but not on this volume, or is older than what was used here last: then it is
@@ -31,7 +29,6 @@ export function findRestoration(databasePath: string, connection: Connection): R
     .get() as { newest: string | null };
   return {
     incarnation: row.incarnation,
-    newestInteractionAt:
-      newest === null ? null : Number(BigInt(newest.slice('interaction:'.length)) >> 22n) + DISCORD_EPOCH_MS,
+    newestInteractionAt: newest === null ? null : createdAt(newest.slice('interaction:'.length)),
   };
 }

@@ -1,5 +1,6 @@
 import { customIdKey } from '../../bot/define-bot.ts';
 import type { BotManifest, DeferralRule } from '../../bot/types.ts';
+import { EPHEMERAL, INTERACTION } from '../../protocol/discord.ts';
 
 /** The parts of an interaction that the HTTP pod looks at. Everything else is the owner's business. */
 export interface Interaction {
@@ -10,10 +11,6 @@ export interface Interaction {
   /** Not checked: signed, but not of our making. */
   readonly data?: { readonly name?: unknown; readonly custom_id?: unknown } | null;
 }
-
-export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, autocomplete: 4, modal: 5 });
-
-const EPHEMERAL = 64;
 
 /** How this interaction may be answered for while its owner is away; null: it cannot be deferred at all. */
 export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {

@@ -3,6 +3,8 @@ import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
+import { INTERACTION } from '../../protocol/discord.ts';
+import { PATH } from '../../protocol/paths.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
@@ -11,7 +13,7 @@ import { requestHeaders } from '../headers.ts';
 import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
 import type { StandIns } from '../stand-ins.ts';
-import { deferralOf, deferred, INTERACTION, type Interaction, NO_CHOICES, refused, unknown } from './deferral.ts';
+import { deferralOf, deferred, type Interaction, NO_CHOICES, refused, unknown } from './deferral.ts';
 import type { SignatureVerifier } from './verify.ts';
 
 export interface InteractionEndpointOptions {
@@ -30,8 +32,6 @@ const MAX_BODY = MAX_LINK_BODY;
 
 /** A hint's interaction can be completed as long as its token lives; the stand-in needs the last half minute to say so. */
 const HINT_LIFE_MS = 14.5 * 60_000;
-
-export const INTERACTIONS_PATH = '/webhooks/discord';
 
 /** `POST /webhooks/discord`: verifies, routes, and answers in Discord's time whatever happens to the owner. */
 export class InteractionEndpoint {
@@ -86,7 +86,7 @@ export class InteractionEndpoint {
     // With the signature: a server that is not one of our pods verifies it again.
     const headers = requestHeaders(incoming.fields, incoming.address);
     headers.push(HEADER.requestId, incoming.id);
-    const request: GatewayRequest = { method: 'POST', target: INTERACTIONS_PATH, headers, body };
+    const request: GatewayRequest = { method: 'POST', target: PATH.interactions, headers, body };
     let failure: GuildwayError | undefined;
     // An owner that failed may have done part of it first.
     let sent = true;

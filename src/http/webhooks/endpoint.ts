@@ -3,6 +3,7 @@ import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
+import { PATH } from '../../protocol/paths.ts';
 import {
   EVENT_WEBHOOKS_ROUTE,
   type GuildOfRequest,
@@ -17,7 +18,7 @@ import type { SignatureVerifier } from '../interactions/verify.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
 import type { StandIns } from '../stand-ins.ts';
-import { STRIPE_PATH, verifyStripe } from './stripe.ts';
+import { verifyStripe } from './stripe.ts';
 
 export interface WebhookEndpointsOptions {
   readonly config: Config;
@@ -29,8 +30,6 @@ export interface WebhookEndpointsOptions {
 }
 
 const EMPTY = Buffer.alloc(0);
-
-export const EVENTS_PATH = '/webhooks/discord-events';
 
 /** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
 const MAX_BODY = MAX_LINK_BODY;
@@ -80,7 +79,7 @@ export class WebhookEndpoints {
       identity: `discord-event:${createHash('sha256').update(body).digest('hex')}`,
       request: {
         method: 'POST',
-        target: EVENTS_PATH,
+        target: PATH.discordEvents,
         headers: ['content-type', 'application/json', HEADER.requestId, request.id],
         body,
       },
@@ -191,8 +190,6 @@ export class WebhookEndpoints {
     }
   }
 }
-
-export const isStripe = (path: string): boolean => path === STRIPE_PATH;
 
 function parseObject(body: Buffer): Record<string, unknown> | null {
   try {

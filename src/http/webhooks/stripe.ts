@@ -3,8 +3,6 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 /** Stripe's own tolerance. */
 const TOLERANCE_S = 300;
 
-export const STRIPE_PATH = '/webhooks/stripe';
-
 /**
  * Checks a `Stripe-Signature` header: `t=<seconds>,v1=<hmac-sha256 of "t.body">`, of which v1 may stand there several times while
  * a secret is being changed. Source: Stripe's documentation, "Verify webhook signatures manually".
