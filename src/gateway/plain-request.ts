@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GuildwayError } from '../errors.ts';
 import { HEADER } from '../link/message.ts';
+import { type Duration, inMs } from '../time.ts';
 import { type Incoming, tooLarge } from './incoming.ts';
 
 /**
@@ -12,7 +13,7 @@ export function plainRequest(
   request: IncomingMessage,
   response: ServerResponse,
   maxBodyBytes: number,
-  timeoutMs: number,
+  timeoutMs: Duration,
 ): Incoming {
   const given = request.headers[HEADER.deadlineMs];
   const waitMs = typeof given === 'string' && /^\d{1,9}$/.test(given) ? Number(given) : timeoutMs;
@@ -24,7 +25,7 @@ export function plainRequest(
     method: request.method ?? 'GET',
     target: request.url ?? '/',
     headers: request.rawHeaders.map((part, i) => (i % 2 === 0 ? part.toLowerCase() : part)),
-    deadlineAt: performance.now() + waitMs,
+    deadlineAt: inMs(waitMs),
     get signal() {
       signal ??= abortedBy(response);
       return signal;

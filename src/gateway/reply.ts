@@ -1,4 +1,5 @@
 import type { GatewayResponse, HeaderList } from '../link/message.ts';
+import { type MonotonicTime, remaining } from '../time.ts';
 
 /** A response whose body is still being made. */
 export interface StreamedReply {
@@ -23,19 +24,19 @@ export type Collected = { readonly kind: 'whole'; readonly body: Buffer } | { re
 
 /**
  * Reads a stream to its end.
- * @param deadlineAt on the clock of `performance.now()`; a stream of events has no end
+ * @param deadlineAt a stream of events has no end
  * @throws what the stream fails with
  */
 export async function collect(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
-  deadlineAt: number,
+  deadlineAt: MonotonicTime,
 ): Promise<Collected> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
   let size = 0;
   const { promise: late, resolve: onLate } = Promise.withResolvers<'late'>();
-  const timer = setTimeout(onLate, Math.max(0, deadlineAt - performance.now()), 'late').unref();
+  const timer = setTimeout(onLate, Math.max(0, remaining(deadlineAt)), 'late').unref();
   const giveUp = (kind: 'too-large' | 'too-slow'): Collected => {
     reader.cancel().catch(() => {});
     return { kind };

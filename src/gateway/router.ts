@@ -6,6 +6,7 @@ import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 import { EVENT_WEBHOOKS_ROUTE, INTERACTIONS_ROUTE, type RouteRule } from '../routing/route-table.ts';
 import { isSnowflake } from '../routing/snowflake.ts';
+import { asWallTime, elapsed, type MonotonicTime, monotonicNow, remaining, type WallTime } from '../time.ts';
 import type { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
 import { type FetchDispatch, needsWholeBody } from './dispatch/fetch.ts';
 import type { InteractionDispatch } from './dispatch/interactions.ts';
@@ -69,7 +70,7 @@ export class Router {
     const { path, query } = partsOf(incoming.target);
     const requestId = this.requestIdOf(incoming.headers);
     const kind = kindOf(incoming, path);
-    const startedAt = performance.now();
+    const startedAt = monotonicNow();
     let reply: Reply;
     try {
       reply = await withinDeadline(this.#serve({ incoming, path, query, requestId }), incoming.deadlineAt);
@@ -77,7 +78,7 @@ export class Router {
       reply = this.#errorReply(error, requestId);
     }
     const { metrics, log, ordinal } = this.#options;
-    const seconds = (performance.now() - startedAt) / 1_000;
+    const seconds = elapsed(startedAt) / 1_000;
     metrics.requests.inc({ kind, outcome: outcomeOf(reply) });
     if (kind !== 'internal') metrics.handlerSeconds.observe({ kind }, seconds);
     if (log.isLevelEnabled('debug'))
@@ -194,7 +195,7 @@ export class Router {
 }
 
 /** Resolves or rejects as `work` does, or with 504 when it has done neither in time. What it still brings after that is let go. */
-function withinDeadline(work: Promise<Reply>, deadlineAt: number): Promise<Reply> {
+function withinDeadline(work: Promise<Reply>, deadlineAt: MonotonicTime): Promise<Reply> {
   return new Promise((resolve, reject) => {
     let late = false;
     const timer = setTimeout(
@@ -202,7 +203,7 @@ function withinDeadline(work: Promise<Reply>, deadlineAt: number): Promise<Reply
         late = true;
         resolve(problem(504, 'the handler did not answer in time'));
       },
-      Math.max(0, deadlineAt - performance.now()) + DEADLINE_GRACE_MS,
+      Math.max(0, remaining(deadlineAt)) + DEADLINE_GRACE_MS,
     ).unref();
     work
       .then((reply) => {
@@ -251,6 +252,6 @@ function deferredOf(value: string | undefined): Deferred {
   return value === '5' ? 5 : value === '6' ? 6 : 0;
 }
 
-function expiryOf(value: string | undefined): number | null {
-  return value !== undefined && /^\d{1,16}$/.test(value) ? Number(value) : null;
+function expiryOf(value: string | undefined): WallTime | null {
+  return value !== undefined && /^\d{1,16}$/.test(value) ? asWallTime(Number(value)) : null;
 }

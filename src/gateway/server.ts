@@ -19,6 +19,7 @@ import { attachLinkServer } from '../link/server.ts';
 import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Topology } from '../routing/topology.ts';
+import { before } from '../time.ts';
 import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
 import { collect, discard, isStreamed, type Reply } from './reply.ts';
@@ -204,7 +205,7 @@ export async function serveWhole(
   const reply = await route(incomingMessage(request, context));
   if (!isStreamed(reply)) return reply;
   const { status, headers, stream } = reply;
-  const collected = await collect(stream, MAX_RESPONSE_BODY, context.deadlineAt - ANSWER_MS);
+  const collected = await collect(stream, MAX_RESPONSE_BODY, before(context.deadlineAt, ANSWER_MS));
   if (collected.kind === 'whole') return { status, headers, body: collected.body };
   const path = request.target.split('?', 1)[0];
   const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';

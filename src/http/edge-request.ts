@@ -1,4 +1,5 @@
 import type { HeaderList } from '../link/message.ts';
+import type { Duration, MonotonicTime } from '../time.ts';
 import type { Outcome } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
 
@@ -17,8 +18,7 @@ export interface RequestHead {
 export interface EdgeRequest extends RequestHead {
   /** Names it in the logs of every pod that it passes. */
   readonly id: string;
-  /** On the clock of `performance.now()`. */
-  readonly startedAt: number;
+  readonly startedAt: MonotonicTime;
   /** The client's address. */
   readonly address: string;
   /** The status of the response: 0 before there is one, {@link CLIENT_GONE} when there was nobody to have it. */
@@ -43,7 +43,7 @@ export interface EdgeRequest extends RequestHead {
    * @param body null: it streams from the client
    * @throws GuildwayError with `facts.sent`
    */
-  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: number): Promise<Outcome>;
+  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome>;
 }
 
 /** What logs and metrics say of a client that went away. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HEADER, type HeaderList } from '../link/message.ts';
+import type { Duration, MonotonicTime } from '../time.ts';
 import type { BodyReader } from './body.ts';
 import { CLIENT_GONE, type EdgeRequest } from './edge-request.ts';
 import type { Outcome } from './forward/call.ts';
@@ -22,7 +23,7 @@ export interface NodeRequestOptions {
 /** A request that came through Node's HTTP server: of any kind, with bodies that may stream. */
 export class NodeRequest implements EdgeRequest {
   readonly id: string;
-  readonly startedAt: number;
+  readonly startedAt: MonotonicTime;
   readonly fields: HeaderList;
   readonly bodyLength: number | null;
   readonly request: IncomingMessage;
@@ -34,7 +35,7 @@ export class NodeRequest implements EdgeRequest {
     request: IncomingMessage,
     response: ServerResponse,
     id: string,
-    startedAt: number,
+    startedAt: MonotonicTime,
     options: NodeRequestOptions,
   ) {
     this.request = request;
@@ -96,7 +97,7 @@ export class NodeRequest implements EdgeRequest {
     });
   }
 
-  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: number): Promise<Outcome> {
+  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome> {
     const { request, response, id } = this;
     const { maxBodyBytes, httpPod } = this.#options;
     const streams = body === null && this.bodyLength !== 0;

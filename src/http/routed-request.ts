@@ -2,6 +2,7 @@ import { errorCode, type GuildwayError } from '../errors.ts';
 import type { GatewayResponse, HeaderList } from '../link/message.ts';
 import { HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
+import { after, type Duration, type MonotonicTime } from '../time.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Outcome, RouteInit } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
@@ -15,7 +16,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /** What all routed requests of a pod share. */
 export interface RoutedRequestOptions {
-  readonly requestTimeoutMs: number;
+  readonly requestTimeoutMs: Duration;
   /** This pod's name. */
   readonly httpPod: string;
   readonly log: SeldomLog;
@@ -28,7 +29,7 @@ export class RoutedRequest implements RouteInit {
   readonly method: string;
   readonly headers: HeaderList;
   readonly body: Buffer;
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
   readonly repeatable: Repeatable;
   readonly streams: boolean;
   readonly #request: EdgeRequest;
@@ -55,14 +56,14 @@ export class RoutedRequest implements RouteInit {
     headers.push(HEADER.requestId, request.id);
     this.headers = headers;
     this.body = body ?? EMPTY;
-    this.deadlineAt = request.startedAt + options.requestTimeoutMs;
+    this.deadlineAt = after(request.startedAt, options.requestTimeoutMs);
     this.streams = streams;
     // A body that has begun to stream is gone. What else may arrive twice: by its method, or because the owner recognises it.
     const safe = SAFE_METHODS.has(method) || fieldValue(fields, 'idempotency-key') !== undefined;
     this.repeatable = safe && body !== null ? 'always' : 'never';
   }
 
-  overPlain(upstream: Upstream, _path: string, timeoutMs: number): Promise<Outcome> {
+  overPlain(upstream: Upstream, _path: string, timeoutMs: Duration): Promise<Outcome> {
     return this.#request.overPlain(upstream, this.headers, this.#body, timeoutMs);
   }
 

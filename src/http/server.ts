@@ -13,6 +13,7 @@ import {
   type RouteMatch,
   type RouteTable,
 } from '../routing/route-table.ts';
+import { after, elapsed, monotonicNow, wallNow } from '../time.ts';
 import type { BodyReader } from './body.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Exchange } from './forward/exchange.ts';
@@ -54,7 +55,7 @@ export class Edge {
   readonly #nodeRequests: NodeRequestOptions;
   readonly #routedRequests: RoutedRequestOptions;
   readonly #lane: Lane | null;
-  readonly #idPrefix = `${Date.now().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}-`;
+  readonly #idPrefix = `${wallNow().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}-`;
   #lastId = 0;
   /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
   readonly #sockets = new Set<Socket>();
@@ -132,7 +133,7 @@ export class Edge {
 
   #onRequest(message: IncomingMessage, response: ServerResponse): void {
     if (this.#draining) response.shouldKeepAlive = false;
-    const request = new NodeRequest(message, response, this.#newRequestId(), performance.now(), this.#nodeRequests);
+    const request = new NodeRequest(message, response, this.#newRequestId(), monotonicNow(), this.#nodeRequests);
     this.#serve(request, planOf(request, this.#options.routes, this.#options.config.maxBodyBytes));
   }
 
@@ -254,12 +255,12 @@ export class Edge {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const startedAt = performance.now();
+    const startedAt = monotonicNow();
     const requestId = this.#newRequestId();
     // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
     socket.on('error', () => socket.destroy());
     const end = (pod: number | null, status: number): void => {
-      const seconds = (performance.now() - startedAt) / 1_000;
+      const seconds = elapsed(startedAt) / 1_000;
       this.#options.metrics.request('upgrade', pod, outcomeOf(status), seconds);
     };
     const refuse = (status: string): void => {
@@ -290,7 +291,7 @@ export class Edge {
       headers: this.#headers(fields, request.socket.remoteAddress ?? '', requestId),
       ...{ request, socket, head, requestId },
       onTunnel: (tunnel) => this.#addTunnel(tunnel, socket),
-      deadlineAt: startedAt + config.requestTimeoutMs,
+      deadlineAt: after(startedAt, config.requestTimeoutMs),
     }).then(
       ({ pod, status }) => end(pod, status),
       (error: unknown) => {
@@ -313,7 +314,7 @@ export class Edge {
   }
 
   #done(request: EdgeRequest, route: RouteKind, pod: number | null): void {
-    const elapsedMs = performance.now() - request.startedAt;
+    const elapsedMs = elapsed(request.startedAt);
     const { metrics, log } = this.#options;
     const { status } = request;
     metrics.request(route, pod, outcomeOf(status), elapsedMs / 1_000);

@@ -9,6 +9,7 @@ import { gatewayUrl } from '../routing/gateway-url.ts';
 import { createRouteTable, DEFAULT_ROUTES } from '../routing/route-table.ts';
 import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
+import type { Duration } from '../time.ts';
 import { BodyReader } from './body.ts';
 import { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
@@ -129,7 +130,7 @@ export async function startHttpService({
  * @param idleMs until then an idle connection may bring one more request
  * @param limitMs after it, what still lasts (an event stream, a websocket) is ended
  */
-function drain(edge: Edge, idleMs: number, limitMs: number): Promise<void> {
+function drain(edge: Edge, idleMs: Duration, limitMs: Duration): Promise<void> {
   const { server } = edge;
   edge.drain();
   return new Promise((resolve) => {

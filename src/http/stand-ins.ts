@@ -3,6 +3,7 @@ import { type GatewayRequest, HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
 import { HINT_HEADER } from '../protocol/headers.ts';
 import { PATH } from '../protocol/paths.ts';
+import { type MonotonicTime, remaining, type WallTime } from '../time.ts';
 import type { Upstream } from './forward/upstream.ts';
 import type { HttpMetrics } from './metrics.ts';
 
@@ -17,8 +18,7 @@ export interface Hint {
   readonly deferred: 0 | 5 | 6;
   /** The owner may have carried it out already: when it expires nobody can say that it did not happen. */
   readonly sent: boolean;
-  /** Unix milliseconds. */
-  readonly expiresAt: number;
+  readonly expiresAt: WallTime;
 }
 
 /**
@@ -46,18 +46,15 @@ export class StandIns {
     this.#log = options.log;
   }
 
-  /**
-   * Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive.
-   * @param deadlineAt on the clock of `performance.now()`
-   */
-  async store(hint: Hint, deadlineAt: number): Promise<Keeping> {
+  /** Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive. */
+  async store(hint: Hint, deadlineAt: MonotonicTime): Promise<Keeping> {
     const count = this.#upstreams.length;
     let maybe = false;
     for (let distance = 1; distance <= count; distance++) {
       const standIn = this.#upstreams[(hint.owner + distance) % count] as Upstream;
       // Only a link shows that the peer is one of us: any web server answers a PUT with something.
       if (standIn.link?.state !== 'ready') continue;
-      const timeoutMs = (deadlineAt - performance.now()) * ATTEMPT_SHARE;
+      const timeoutMs = remaining(deadlineAt) * ATTEMPT_SHARE;
       if (timeoutMs < 1) break;
       try {
         const { status } = await standIn.request(toRequest(hint), timeoutMs);

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
+import { type WallTime, wallNow } from '../time.ts';
 
 // Requests that do not fit the link (large, streaming, upgrades) reach a gateway pod as plain HTTP. Each carries a proof that
 // its sender holds LINK_SECRET, and the ordinal that it meant to reach: an address that now belongs to another pod must
@@ -16,7 +17,7 @@ export function signPlainRequest(
   ordinal: number,
   method: string,
   target: string,
-  now = Date.now(),
+  now: WallTime = wallNow(),
 ): string {
   return `v1;${ordinal};${now};${mac(secret, ordinal, now, method, target).toString('hex')}`;
 }
@@ -30,7 +31,7 @@ export function verifyPlainRequest(
   header: string | undefined,
   method: string,
   target: string,
-  now = Date.now(),
+  now: WallTime = wallNow(),
 ): { dialled: number } | null {
   const match = /^v1;(\d{1,5});(\d{1,16});([0-9a-f]{64})$/.exec(header ?? '');
   if (match === null) return null;

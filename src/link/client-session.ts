@@ -1,4 +1,5 @@
 import { type ErrorCode, GuildwayError } from '../errors.ts';
+import { type Duration, type MonotonicTime, remaining } from '../time.ts';
 import { Connection, startHeartbeat } from './connection.ts';
 import type { Dialled } from './dial.ts';
 import {
@@ -23,8 +24,8 @@ export interface ClientSessionOptions {
   readonly dialled: Dialled;
   readonly hello: ClientHello;
   readonly ordinal: number;
-  readonly heartbeatMs: number;
-  readonly helloTimeoutMs: number;
+  readonly heartbeatMs: Duration;
+  readonly helloTimeoutMs: Duration;
   readonly maxInFlight: number;
   /** Where the ids of requests come from: shared by the sessions of one link. */
   readonly ids: { last: number };
@@ -79,7 +80,7 @@ export class ClientSession {
   }
 
   /** See {@link LinkClient.send}. */
-  send(request: GatewayRequest, deadlineAt: number, done: Done): number {
+  send(request: GatewayRequest, deadlineAt: MonotonicTime, done: Done): number {
     const writer = this.#connection.writer;
     if (this.#inFlight.size >= this.#options.maxInFlight || writer.backlog > MAX_BACKLOG) {
       done(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, false), null);
@@ -91,7 +92,7 @@ export class ClientSession {
       return 0;
     }
     const id = this.#inFlight.add(deadlineAt, done);
-    const timeoutMs = Math.max(0, Math.floor(deadlineAt - performance.now()));
+    const timeoutMs = Math.max(0, Math.floor(remaining(deadlineAt)));
     writer.request(id, timeoutMs, head, request.headers.length + 2, request.body);
     return id;
   }

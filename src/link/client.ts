@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { type ErrorCode, GuildwayError } from '../errors.ts';
 import type { Topology } from '../routing/topology.ts';
+import { type Duration, inMs, type MonotonicTime } from '../time.ts';
 import { fullJitter } from './backoff.ts';
 import { ClientSession } from './client-session.ts';
 import { type Dialled, dial } from './dial.ts';
@@ -29,8 +30,8 @@ export interface LinkClientOptions {
   readonly topology: Topology;
   /** This pod's name, for the other side's log. */
   readonly name: string;
-  readonly heartbeatMs: number;
-  readonly connectTimeoutMs: number;
+  readonly heartbeatMs: Duration;
+  readonly connectTimeoutMs: Duration;
   /** Requests in flight at once. */
   readonly maxInFlight: number;
   readonly log: Logger;
@@ -96,11 +97,11 @@ export class LinkClient {
 
   /**
    * Sends a request, if the link is `ready`.
-   * @param deadlineAt until when the caller waits, on the clock of `performance.now()`
+   * @param deadlineAt until when the caller waits
    * @param done called exactly once; before this returns only when nothing was sent
    * @returns the request's id, for {@link cancel}
    */
-  send(request: GatewayRequest, deadlineAt: number, done: Done): number {
+  send(request: GatewayRequest, deadlineAt: MonotonicTime, done: Done): number {
     if (this.#session !== null) return this.#session.send(request, deadlineAt, done);
     done(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, false), null);
     return 0;
@@ -113,8 +114,8 @@ export class LinkClient {
   }
 
   /** {@link connect} and {@link send} as one promise, for where a few microseconds do not matter. */
-  async request(request: GatewayRequest, timeoutMs: number, signal?: AbortSignal): Promise<GatewayResponse> {
-    const deadlineAt = performance.now() + timeoutMs;
+  async request(request: GatewayRequest, timeoutMs: Duration, signal?: AbortSignal): Promise<GatewayResponse> {
+    const deadlineAt = inMs(timeoutMs);
     if ((await this.#within(this.connect(), timeoutMs)) === 'plain') {
       throw this.#error('LINK_UNAVAILABLE', 'the pod does not know the link', false);
     }
@@ -226,7 +227,7 @@ export class LinkClient {
     else log.warn({ pod: this.ordinal, ours, theirs }, 'link: the pod has another topology; it decides what it owns');
   }
 
-  #redialAfter(delayMs: number): void {
+  #redialAfter(delayMs: Duration): void {
     const { promise, resolve } = Promise.withResolvers<'ready' | 'plain'>();
     // Whoever waits for it gets the error; nobody has to.
     promise.catch(() => {});
@@ -240,7 +241,7 @@ export class LinkClient {
   }
 
   /** A caller waits for the connection no longer than for its answer. */
-  #within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
+  #within<T>(promise: Promise<T>, timeoutMs: Duration): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(this.#error('LINK_UNAVAILABLE', `no connection within ${Math.round(timeoutMs)} ms`, false));

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { GuildwayError } from '../errors.ts';
+import { type Duration, monotonicNow } from '../time.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { FRAME, type Frame } from './frames.ts';
@@ -23,8 +24,8 @@ export class Connection {
   readonly socket: Socket;
   readonly reader: FrameReader;
   readonly writer: FrameWriter;
-  /** When the peer last sent anything, on the clock of `performance.now()`. */
-  lastReadAt = performance.now();
+  /** When the peer last sent anything. */
+  lastReadAt = monotonicNow();
   #error: Error | null = null;
 
   constructor({ socket, read, head, frameLimit, onFrame, onClose }: ConnectionOptions) {
@@ -32,7 +33,7 @@ export class Connection {
     this.reader = new FrameReader(frameLimit);
     this.writer = new FrameWriter(socket);
     const onRead = (chunk: Buffer): void => {
-      this.lastReadAt = performance.now();
+      this.lastReadAt = monotonicNow();
       try {
         this.reader.push(chunk, onFrame);
       } catch (error) {
@@ -70,10 +71,10 @@ export class Connection {
  * A round that comes late says that this process was stopped or busy, not that the peer is gone: it only pings.
  * @returns a function that stops it
  */
-export function startHeartbeat(connection: Connection, heartbeatMs: number): () => void {
-  let last = performance.now();
+export function startHeartbeat(connection: Connection, heartbeatMs: Duration): () => void {
+  let last = monotonicNow();
   const timer = setInterval(() => {
-    const now = performance.now();
+    const now = monotonicNow();
     const late = now - last > 2 * heartbeatMs;
     last = now;
     const silentMs = now - connection.lastReadAt;

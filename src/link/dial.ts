@@ -1,6 +1,7 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { GuildwayError } from '../errors.ts';
+import type { Duration } from '../time.ts';
 import {
   isNonce,
   LINK_HEADER,
@@ -17,7 +18,7 @@ export interface DialOptions {
   readonly url: string;
   readonly ordinal: number;
   readonly secret: string;
-  readonly connectTimeoutMs: number;
+  readonly connectTimeoutMs: Duration;
 }
 
 /** A connection on which the server has proved who it is, and what proves the client. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duration } from '../time.ts';
 import { FRAME, FRAME_HEADER, REQUEST_FIXED, RESPONSE_FIXED } from './frames.ts';
 
 const CHUNK = 64 * 1024;
@@ -27,7 +28,7 @@ export class FrameWriter {
   }
 
   /** Adds a REQUEST frame. `head` is latin-1 and has `parts` parts; `timeoutMs` is an integer. */
-  request(id: number, timeoutMs: number, head: string, parts: number, body: Buffer): void {
+  request(id: number, timeoutMs: Duration, head: string, parts: number, body: Buffer): void {
     const at = this.#frame(FRAME.request, id, REQUEST_FIXED + head.length, body);
     const chunk = this.#chunk;
     chunk.writeUInt32BE(timeoutMs, at + FRAME_HEADER);

@@ -1,4 +1,5 @@
 import { GuildwayError } from '../errors.ts';
+import type { Duration } from '../time.ts';
 import type { GatewayRequest, GatewayResponse, HeaderList } from './message.ts';
 
 /**
@@ -85,7 +86,7 @@ function headParts(bytes: Buffer, at: number, length: number, count: number): st
 }
 
 /** Reads a REQUEST frame. @throws GuildwayError LINK_PROTOCOL */
-export function parseRequest(frame: Frame): { request: GatewayRequest; timeoutMs: number } {
+export function parseRequest(frame: Frame): { request: GatewayRequest; timeoutMs: Duration } {
   const { bytes } = frame;
   if (bytes.length < REQUEST_FIXED) throw malformed('a short request');
   const headLength = bytes.readUInt32BE(FRAME_HEADER + 4);

@@ -4,6 +4,7 @@ import type { BotManifest } from '../bot/types.ts';
 import { GuildwayError } from '../errors.ts';
 import { PATH } from '../protocol/paths.ts';
 import type { TopologyRecord } from '../routing/topology.ts';
+import type { Duration } from '../time.ts';
 import { HEADER } from './message.ts';
 
 /**
@@ -65,7 +66,7 @@ export interface ServerHello {
   readonly topology: TopologyRecord;
   readonly manifest: BotManifest;
   /** It sends a sign of life at least this often when asked. */
-  readonly heartbeatMs: number;
+  readonly heartbeatMs: Duration;
 }
 
 /** For each field, whether a value is one. Fields of a newer version are left out. */

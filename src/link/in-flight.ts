@@ -1,4 +1,5 @@
 import { GuildwayError } from '../errors.ts';
+import { type MonotonicClock, type MonotonicTime, monotonicNow } from '../time.ts';
 import type { GatewayResponse } from './message.ts';
 
 /** Called once per request: with an error or with the response. It must not throw. */
@@ -23,7 +24,7 @@ const SLOTS = 256;
 export class InFlight {
   readonly #ids: { last: number };
   readonly #onDeadline: (id: number) => void;
-  readonly #now: () => number;
+  readonly #now: MonotonicClock;
   #mask = SLOTS - 1;
   /** By slot, which is the id's low bits: the id, who waits (null: nobody, the slot is free), and until when. */
   #idOf = new Uint32Array(SLOTS);
@@ -36,7 +37,7 @@ export class InFlight {
    * @param ids the last id that was given out; several connections may share it
    * @param onDeadline is told the id of a request that nobody waits for any more
    */
-  constructor(ids: { last: number }, onDeadline: (id: number) => void, now: () => number = () => performance.now()) {
+  constructor(ids: { last: number }, onDeadline: (id: number) => void, now: MonotonicClock = monotonicNow) {
     this.#ids = ids;
     this.#onDeadline = onDeadline;
     this.#now = now;
@@ -47,7 +48,7 @@ export class InFlight {
   }
 
   /** Adds a request with its deadline and returns its id: not 0, and no other request in flight has it. How many is up to the caller. */
-  add(deadlineAt: number, done: Done): number {
+  add(deadlineAt: MonotonicTime, done: Done): number {
     // Half of the slots are free, so that a few old requests do not make the search for one long.
     if (2 * this.#size > this.#mask) this.#grow();
     let id = this.#ids.last;

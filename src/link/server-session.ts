@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { GuildwayError } from '../errors.ts';
 import type { Topology } from '../routing/topology.ts';
+import { type Duration, inMs, type MonotonicTime } from '../time.ts';
 import { Connection, startHeartbeat } from './connection.ts';
 import {
   FRAME,
@@ -27,8 +28,8 @@ export interface ServerSessionOptions {
   readonly hello: ServerHello;
   readonly topology: Topology;
   readonly handler: GatewayHandler;
-  readonly heartbeatMs: number;
-  readonly helloTimeoutMs: number;
+  readonly heartbeatMs: Duration;
+  readonly helloTimeoutMs: Duration;
   readonly maxInFlight: number;
   readonly log: Logger;
   readonly onClose: () => void;
@@ -37,13 +38,13 @@ export interface ServerSessionOptions {
 /** A request's deadline, and a signal that is made only for a handler that asks for it. */
 class Context implements RequestContext {
   readonly id: number;
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
   /** Where it is in the list of running requests. */
   at: number;
   #controller: AbortController | null = null;
   #aborted = false;
 
-  constructor(id: number, deadlineAt: number, at: number) {
+  constructor(id: number, deadlineAt: MonotonicTime, at: number) {
     this.id = id;
     this.deadlineAt = deadlineAt;
     this.at = at;
@@ -165,7 +166,7 @@ export class ServerSession {
       return;
     }
     const { request, timeoutMs } = parseRequest(frame);
-    const context = new Context(id, performance.now() + timeoutMs, this.#running.length);
+    const context = new Context(id, inMs(timeoutMs), this.#running.length);
     this.#running.push(context);
     this.#options.handler(request, context).then(
       (response) => this.#respond(context, response),

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { BotManifest } from '../bot/types.ts';
 import type { Topology } from '../routing/topology.ts';
+import type { Duration } from '../time.ts';
 import { isNonce, LINK_HEADER, LINK_PATH, LINK_PROTOCOL, LINK_VERSION, newNonce, proof, single } from './handshake.ts';
 import type { GatewayHandler } from './message.ts';
 import { ServerSession } from './server-session.ts';
@@ -13,9 +14,9 @@ export interface LinkServerOptions {
   readonly topology: Topology;
   readonly manifest: BotManifest;
   readonly handler: GatewayHandler;
-  readonly heartbeatMs: number;
+  readonly heartbeatMs: Duration;
   /** How long a client may take to prove itself. */
-  readonly helloTimeoutMs: number;
+  readonly helloTimeoutMs: Duration;
   /** Requests in flight on one connection; further ones are refused, which says that they were not looked at. */
   readonly maxInFlight: number;
   readonly log: Logger;

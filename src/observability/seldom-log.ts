@@ -1,3 +1,4 @@
+import { type MonotonicClock, type MonotonicTime, monotonicNow } from '../time.ts';
 import type { Logger } from './log.ts';
 
 const PAUSE_MS = 1_000;
@@ -8,11 +9,11 @@ const PAUSE_MS = 1_000;
  */
 export class SeldomLog {
   readonly #log: Logger;
-  readonly #now: () => number;
+  readonly #now: MonotonicClock;
   /** By message, of which there are a handful. */
-  readonly #said = new Map<string, { at: number; leftOut: number }>();
+  readonly #said = new Map<string, { at: MonotonicTime; leftOut: number }>();
 
-  constructor(log: Logger, now: () => number = () => performance.now()) {
+  constructor(log: Logger, now: MonotonicClock = monotonicNow) {
     this.#log = log;
     this.#now = now;
   }

@@ -1,4 +1,5 @@
 /** What travels between an HTTP pod and a gateway pod, over the link or over plain HTTP. Nothing here depends on how. */
+import type { MonotonicTime } from '../time.ts';
 import type { HeaderList } from './headers.ts';
 
 export interface GatewayRequest {
@@ -18,8 +19,8 @@ export interface GatewayResponse {
 
 /** What a gateway pod knows of a request beside its content. */
 export interface RequestContext {
-  /** When the caller stops waiting, on the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  /** When the caller stops waiting. */
+  readonly deadlineAt: MonotonicTime;
   /** Aborts when the caller has gone away or the connection ended. The outcome may still be recorded. */
   readonly signal: AbortSignal;
 }

@@ -4,12 +4,14 @@ import { type AddressInfo, connect, createServer as createTcpServer, type Socket
 import { test } from 'node:test';
 import { pino } from 'pino';
 import { errorCode, GuildwayError } from '../../src/errors.ts';
+import { linkChannel } from '../../src/gateway/hints/channel.ts';
 import { LinkClient, type LinkClientOptions } from '../../src/link/client.ts';
 import { FRAME, FRAME_HEADER } from '../../src/link/frames.ts';
 import { LINK_HEADER, LINK_PATH, newNonce, proof } from '../../src/link/handshake.ts';
 import type { GatewayHandler, GatewayRequest } from '../../src/link/message.ts';
 import { attachLinkServer, type LinkServer, type LinkServerOptions } from '../../src/link/server.ts';
 import { createTopology } from '../../src/routing/topology.ts';
+import { elapsed, inMs, monotonicNow, remaining } from '../../src/time.ts';
 
 const log = pino({ level: 'silent' });
 const secret = 'a secret of the test cluster';
@@ -89,6 +91,21 @@ async function until(what: string, condition: () => boolean): Promise<void> {
   }
   assert.fail(`timed out waiting until ${what}`);
 }
+
+test('an attempt to deliver a hint has all of its time, however long this process has run', async () => {
+  let lost = Number.POSITIVE_INFINITY;
+  const sentAt = monotonicNow();
+  await using pod = await startPod(async (_, { deadlineAt }) => {
+    lost = 60_000 - remaining(deadlineAt) - elapsed(sentAt);
+    return { status: 200, headers: [], body: empty };
+  });
+  using client = startClient(pod.url);
+  const channel = linkChannel(client);
+  await channel.connect();
+  await channel.send(get('/'), 60_000);
+  // The time left travels in whole milliseconds.
+  assert.ok(lost <= 1, `${lost} ms of its time are lost`);
+});
 
 test('carries method, target, headers and body both ways, byte for byte', async () => {
   await using pod = await startPod(echo);
@@ -335,7 +352,7 @@ test('more requests than a connection may carry are refused as never sent, by ei
   const outcomes = await new Promise<GuildwayError[]>((resolve) => {
     const failed: GuildwayError[] = [];
     for (let i = 0; i < 4; i++) {
-      client.send(get(`/${i}`), 5_000, (error) => {
+      client.send(get(`/${i}`), inMs(5_000), (error) => {
         if (error !== null && failed.push(error) === 2) resolve(failed);
       });
     }

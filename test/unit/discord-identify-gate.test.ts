@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { IdentifyGate, type SessionStartLimit } from '../../src/gateway/discord/identify-gate.ts';
 import { IdentifyTurns } from '../../src/gateway/discord/identify-turns.ts';
+import { asMonotonicTime } from '../../src/time.ts';
 import { recordingLog } from '../support/discord-pod.ts';
 import { silent } from '../support/store.ts';
 
@@ -11,7 +12,7 @@ class Clock {
   time = 0;
   readonly #sleepers: { at: number; wake: () => void }[] = [];
 
-  now = (): number => this.time;
+  now = () => asMonotonicTime(this.time);
 
   sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve, reject) => {

@@ -1,4 +1,5 @@
 // Hints: taken, delivered in order and at a bounded rate, expired visibly, never lost.
+
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,6 +17,7 @@ import { empty, problem } from '../../src/gateway/responses.ts';
 import type { NewHint } from '../../src/gateway/store/hints.ts';
 import { type GatewayRequest, type GatewayResponse, headerValue } from '../../src/link/message.ts';
 import { createTopology } from '../../src/routing/topology.ts';
+import { after, asWallTime, type WallClock, wallNow } from '../../src/time.ts';
 import { command } from '../support/interactions.ts';
 import { noFaults, openTestStore, silent, temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';
@@ -51,11 +53,11 @@ class Owner implements HintChannel {
 }
 
 async function setUp(
-  options: { path?: string; now?: () => number; limits?: HintLimits; rate?: number; fault?: string } = {},
+  options: { path?: string; now?: WallClock; limits?: HintLimits; rate?: number; fault?: string } = {},
 ) {
   const folder = temporaryFolder();
   const path = options.path ?? folder.file('pod');
-  const store = openTestStore(path, { now: options.now ?? Date.now });
+  const store = openTestStore(path, { now: options.now ?? wallNow });
   const discord = await startWebhookReceiver();
   const webhook = new InteractionWebhook(discord.url);
   const faults =
@@ -66,12 +68,12 @@ async function setUp(
     store: store.hints,
     topology: createTopology({ strategy: 'md5', pods: 3 }),
     channelTo: (owner) => owners[owner] as Owner,
-    notice: new ExpiryNotice({ webhook, log: silent, now: options.now ?? Date.now }),
+    notice: new ExpiryNotice({ webhook, log: silent, now: options.now ?? wallNow }),
     ratePerSecond: options.rate ?? 10_000,
     metrics: createGatewayMetrics(registry),
     faults: noFaults,
     log: silent,
-    now: options.now ?? Date.now,
+    now: options.now ?? wallNow,
   });
   const intake = new HintIntake({
     store: store.hints,
@@ -113,7 +115,7 @@ function hint(overrides: Partial<NewHint> = {}): NewHint {
     bodyHash: String(counter),
     deferred: 0,
     uncertain: false,
-    expiresAt: Date.now() + 60_000,
+    expiresAt: after(wallNow(), 60_000),
     ...overrides,
     body,
   };
@@ -357,11 +359,11 @@ test('a refusal for good ends it; an interaction’s user is told', async () => 
 
 test('time runs out: the user is told what is known, it is counted, and it is never sent', async () => {
   let now = Date.now();
-  await using pod = await setUp({ now: () => now });
+  await using pod = await setUp({ now: () => asWallTime(now) });
   const body = Buffer.from(JSON.stringify(command('note')));
-  await pod.intake.put(hint({ deferred: 5, body, expiresAt: now + 870_000 }));
-  await pod.intake.put(hint({ deferred: 6, body, expiresAt: now + 870_000, uncertain: true }));
-  await pod.intake.put(hint({ identity: 'stripe:evt_1', expiresAt: now + 870_000 }));
+  await pod.intake.put(hint({ deferred: 5, body, expiresAt: asWallTime(now + 870_000) }));
+  await pod.intake.put(hint({ deferred: 6, body, expiresAt: asWallTime(now + 870_000), uncertain: true }));
+  await pod.intake.put(hint({ identity: 'stripe:evt_1', expiresAt: asWallTime(now + 870_000) }));
   await pod.deliverer.expireDue();
   assert.equal(pod.store.hints.count, 3);
   now += 871_000;
@@ -379,8 +381,8 @@ test('time runs out: the user is told what is known, it is counted, and it is ne
 
 test('an owner that is back after the time gets nothing, even before anybody has looked', async () => {
   let now = Date.now();
-  await using pod = await setUp({ now: () => now });
-  await pod.intake.put(hint({ expiresAt: now + 1_000 }));
+  await using pod = await setUp({ now: () => asWallTime(now) });
+  await pod.intake.put(hint({ expiresAt: asWallTime(now + 1_000) }));
   now += 2_000;
   pod.owners[1].away = false;
   await until('the lane is empty', () => pod.deliverer.summary().length === 0);
@@ -391,9 +393,9 @@ test('an owner that is back after the time gets nothing, even before anybody has
 
 test('time runs out while Discord is away: told later, or given up on when the token is dead', async () => {
   let now = Date.now();
-  await using pod = await setUp({ now: () => now });
+  await using pod = await setUp({ now: () => asWallTime(now) });
   const body = Buffer.from(JSON.stringify(command('note')));
-  await pod.intake.put(hint({ deferred: 5, body, expiresAt: now + 1_000 }));
+  await pod.intake.put(hint({ deferred: 5, body, expiresAt: asWallTime(now + 1_000) }));
   now += 2_000;
   pod.discord.answers.push(...Array(3).fill({ status: 500 }));
   await pod.deliverer.expireDue();
@@ -402,7 +404,7 @@ test('time runs out while Discord is away: told later, or given up on when the t
   assert.equal(pod.store.hints.count, 0);
   assert.deepEqual(pod.discord.requests.at(-1)?.body, { content: MESSAGE.expired });
 
-  await pod.intake.put(hint({ deferred: 5, body, expiresAt: now + 1_000 }));
+  await pod.intake.put(hint({ deferred: 5, body, expiresAt: asWallTime(now + 1_000) }));
   now += 120_000;
   pod.discord.answers.push(...Array(3).fill({ status: 500 }));
   await pod.deliverer.expireDue();

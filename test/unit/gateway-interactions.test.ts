@@ -12,6 +12,7 @@ import { InteractionDispatch } from '../../src/gateway/dispatch/interactions.ts'
 import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
 import { Once } from '../../src/gateway/dispatch/once.ts';
 import type { Deferred } from '../../src/gateway/store/hints.ts';
+import { asWallTime, inMs } from '../../src/time.ts';
 import { autocomplete, command, component, GUILD, modalSubmit } from '../support/interactions.ts';
 import { noFaults, notesOf, openTestStore, temporaryFolder } from '../support/store.ts';
 import { startWebhookReceiver } from '../support/webhook-receiver.ts';
@@ -59,9 +60,9 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
         body: options.body ?? Buffer.from(JSON.stringify(interaction)),
         guildId: GUILD,
         requestId: 'request-1',
-        deadlineAt: performance.now() + 1_000,
+        deadlineAt: inMs(1_000),
         deferred: options.deferred ?? 0,
-        expiresAt: options.expiresAt ?? null,
+        expiresAt: options.expiresAt === undefined ? null : asWallTime(options.expiresAt),
       });
       const text = response.body.toString();
       return { ...response, value: text === '' ? null : JSON.parse(text) };

@@ -9,6 +9,7 @@ import { type Execution, Once } from '../../src/gateway/dispatch/once.ts';
 import { readFaults } from '../../src/gateway/faults.ts';
 import { json } from '../../src/gateway/responses.ts';
 import type { Identity, StepMemo } from '../../src/gateway/store/ledger.ts';
+import { monotonicNow } from '../../src/time.ts';
 import { noFaults, notesOf, openTestStore, silent, temporaryFolder } from '../support/store.ts';
 
 type Store = ReturnType<typeof openTestStore>;
@@ -26,7 +27,7 @@ function newProcess(store: Store, faults = noFaults): { once: Once; context: (me
         requestId: 'r',
         durability: 'full',
         memo,
-        deadline: new HandlerDeadline(0),
+        deadline: new HandlerDeadline(monotonicNow()),
         signal: () => new AbortController().signal,
       }),
   };

@@ -2,24 +2,23 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromWebHeaders, toWebRequest } from '../../src/gateway/dispatch/web-request.ts';
 import { collect } from '../../src/gateway/reply.ts';
-
-const soon = (ms: number): number => performance.now() + ms;
+import { inMs } from '../../src/time.ts';
 
 function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunks.map((chunk) => Buffer.from(chunk)));
 }
 
 test('a stream is read to its end, up to a size and a time', async () => {
-  assert.deepEqual(await collect(streamOf(), 10, soon(1_000)), { kind: 'whole', body: Buffer.alloc(0) });
-  assert.deepEqual(await collect(streamOf('abc'), 3, soon(1_000)), { kind: 'whole', body: Buffer.from('abc') });
-  assert.deepEqual(await collect(streamOf('ab', 'c'), 3, soon(1_000)), { kind: 'whole', body: Buffer.from('abc') });
-  assert.deepEqual(await collect(streamOf('ab', 'cd'), 3, soon(1_000)), { kind: 'too-large' });
+  assert.deepEqual(await collect(streamOf(), 10, inMs(1_000)), { kind: 'whole', body: Buffer.alloc(0) });
+  assert.deepEqual(await collect(streamOf('abc'), 3, inMs(1_000)), { kind: 'whole', body: Buffer.from('abc') });
+  assert.deepEqual(await collect(streamOf('ab', 'c'), 3, inMs(1_000)), { kind: 'whole', body: Buffer.from('abc') });
+  assert.deepEqual(await collect(streamOf('ab', 'cd'), 3, inMs(1_000)), { kind: 'too-large' });
   let cancelled = 0;
   const endless = new ReadableStream<Uint8Array>({ cancel: () => void cancelled++ });
-  assert.deepEqual(await collect(endless, 3, soon(20)), { kind: 'too-slow' });
+  assert.deepEqual(await collect(endless, 3, inMs(20)), { kind: 'too-slow' });
   assert.equal(cancelled, 1);
   const broken = new ReadableStream<Uint8Array>({ pull: () => Promise.reject(new Error('broken')) });
-  await assert.rejects(collect(broken, 3, soon(1_000)), /broken/);
+  await assert.rejects(collect(broken, 3, inMs(1_000)), /broken/);
 });
 
 test('a web request has what the caller sent, and nothing of this hop', async () => {

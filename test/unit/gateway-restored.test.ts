@@ -8,6 +8,7 @@ import { pino } from 'pino';
 import { readFaults } from '../../src/gateway/faults.ts';
 import { isMisplaced, openStore, type Store } from '../../src/gateway/store/store.ts';
 import { createTopology } from '../../src/routing/index.ts';
+import { asWallTime } from '../../src/time.ts';
 
 /** 2026-01-31T12:00:00Z as a snowflake. */
 const NOON = Date.UTC(2026, 0, 31, 12);
@@ -26,7 +27,7 @@ function open(folder: string, name = 'a.sqlite3'): { store: Store; said: string[
     bot: {},
     log,
     faults: readFaults({}),
-    now: () => NOON + 90_000,
+    now: () => asWallTime(NOON + 90_000),
   });
   assert.ok(!isMisplaced(store));
   return { store, said };

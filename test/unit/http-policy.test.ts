@@ -5,10 +5,11 @@ import type { BotManifest } from '../../src/bot/types.ts';
 import { deferralOf, deferred, type Interaction } from '../../src/http/interactions/deferral.ts';
 import { Breaker } from '../../src/http/policy/breaker.ts';
 import { RetryBudget } from '../../src/http/policy/retry-budget.ts';
+import { asMonotonicTime } from '../../src/time.ts';
 
 test('a breaker opens after so many failures in a row, probes after a pause, and closes when the probe succeeds', () => {
   let now = 0;
-  const breaker = new Breaker({ failures: 3, openMs: 1_000, now: () => now });
+  const breaker = new Breaker({ failures: 3, openMs: 1_000, now: () => asMonotonicTime(now) });
   const fail = () => {
     assert.ok(breaker.tryPass());
     breaker.failed();

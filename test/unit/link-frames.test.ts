@@ -6,6 +6,7 @@ import { fullJitter } from '../../src/link/backoff.ts';
 import { FrameReader } from '../../src/link/frame-reader.ts';
 import { FRAME, FRAME_HEADER, type Frame, parseRequest, parseResponse } from '../../src/link/frames.ts';
 import { parseClientHello, parseServerHello, sameProof } from '../../src/link/handshake.ts';
+import { after, asWallTime } from '../../src/time.ts';
 
 function frameBytes(type: number, id: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(FRAME_HEADER + payload.length);
@@ -122,13 +123,13 @@ test('a HELLO has the fields of its shape: one that lacks any or has another in 
 
 test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {
   const secret = 'the secret of the cluster';
-  const now = 1_700_000_000_000;
+  const now = asWallTime(1_700_000_000_000);
   const header = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', now);
-  assert.deepEqual(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', now + 60_000), { dialled: 2 });
+  assert.deepEqual(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, 60_000)), { dialled: 2 });
   assert.equal(verifyPlainRequest('another secret of 16', header, 'POST', '/app/1?x=1', now), null);
   assert.equal(verifyPlainRequest(secret, header, 'GET', '/app/1?x=1', now), null);
   assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=2', now), null);
-  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', now + 6 * 60_000), null);
+  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, 6 * 60_000)), null);
   assert.equal(verifyPlainRequest(secret, header.replace('v1;2', 'v1;1'), 'POST', '/app/1?x=1', now), null);
   for (const wrong of [undefined, '', 'v1', 'v1;2;3;4', header.slice(0, -1), `${header}0`]) {
     assert.equal(verifyPlainRequest(secret, wrong, 'POST', '/app/1?x=1', now), null);

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { GuildwayError } from '../../src/errors.ts';
 import { InFlight } from '../../src/link/in-flight.ts';
+import { asMonotonicTime } from '../../src/time.ts';
 
 const LOST = new GuildwayError('LINK_LOST', 'gone');
 
@@ -17,7 +18,7 @@ test('each request is taken once, by its id, however many there are and in whate
       for (const what of steps) {
         if (what === true) {
           const done = (): void => {};
-          const id = inFlight.add(Number.POSITIVE_INFINITY, done);
+          const id = inFlight.add(asMonotonicTime(Number.POSITIVE_INFINITY), done);
           assert.notEqual(id, 0);
           assert.ok(!waiting.some((other) => other.id === id), 'an id names one request');
           waiting.push({ id, done });
@@ -42,12 +43,12 @@ test('deadlines are noticed, once, in any order, and an answer beats them', asyn
   const inFlight = new InFlight(
     { last: 0xffff_fffe },
     (id) => late.push(id),
-    () => now,
+    () => asMonotonicTime(now),
   );
   const outcomes: (string | null)[] = [];
-  const first = inFlight.add(100, (error) => outcomes.push(error?.code ?? null));
-  const second = inFlight.add(50, (error) => outcomes.push(error?.code ?? null));
-  const third = inFlight.add(1_000_000, (error) => outcomes.push(error?.code ?? null));
+  const first = inFlight.add(asMonotonicTime(100), (error) => outcomes.push(error?.code ?? null));
+  const second = inFlight.add(asMonotonicTime(50), (error) => outcomes.push(error?.code ?? null));
+  const third = inFlight.add(asMonotonicTime(1_000_000), (error) => outcomes.push(error?.code ?? null));
   // Ids wrap around without ever being 0, which stands for "nothing was sent".
   assert.deepEqual([first, second, third], [0xffff_ffff, 1, 2]);
   inFlight.take(first)?.(null, null);
@@ -64,10 +65,10 @@ test('deadlines are noticed, once, in any order, and an answer beats them', asyn
 
 test('a request in flight keeps its id however many come and go', () => {
   const inFlight = new InFlight({ last: 0 }, () => {});
-  const old = inFlight.add(60_000, () => {});
+  const old = inFlight.add(asMonotonicTime(60_000), () => {});
   const seen = new Set<number>();
   for (let i = 0; i < 1_000; i++) {
-    const id = inFlight.add(60_000, () => {});
+    const id = inFlight.add(asMonotonicTime(60_000), () => {});
     assert.ok(id !== old && !seen.has(id));
     seen.add(id);
     assert.notEqual(inFlight.take(id), null);
@@ -75,7 +76,7 @@ test('a request in flight keeps its id however many come and go', () => {
   }
   assert.equal(inFlight.size, 1);
   let failed = 0;
-  inFlight.add(60_000, () => failed++);
+  inFlight.add(asMonotonicTime(60_000), () => failed++);
   inFlight.failAll(new GuildwayError('LINK_LOST', ''));
   assert.equal(failed, 1);
   assert.equal(inFlight.size, 0);
@@ -85,7 +86,7 @@ test('when the connection ends, everybody who waits hears of it once, also of mo
   const inFlight = new InFlight({ last: 2 ** 20 - 50 }, () => {});
   const heard: number[] = [];
   for (let i = 0; i < 5_000; i++) {
-    inFlight.add(Number.POSITIVE_INFINITY, (error) => {
+    inFlight.add(asMonotonicTime(Number.POSITIVE_INFINITY), (error) => {
       assert.equal(error, LOST);
       heard.push(i);
     });
@@ -104,14 +105,14 @@ test('a deadline ends its request and no other, whose caller may ask again at on
   const inFlight = new InFlight(
     { last: 0 },
     (id) => cancelled.push(id),
-    () => now,
+    () => asMonotonicTime(now),
   );
   const codes: (string | null)[] = [];
-  const first = inFlight.add(100, (error) => {
+  const first = inFlight.add(asMonotonicTime(100), (error) => {
     codes.push(error?.code ?? null);
-    for (let i = 0; i < 1_000; i++) inFlight.add(1_000, () => codes.push('too early'));
+    for (let i = 0; i < 1_000; i++) inFlight.add(asMonotonicTime(1_000), () => codes.push('too early'));
   });
-  const second = inFlight.add(200, (error) => codes.push(error?.code ?? null));
+  const second = inFlight.add(asMonotonicTime(200), (error) => codes.push(error?.code ?? null));
   now = 99;
   t.mock.timers.tick(20);
   assert.deepEqual(codes, []);

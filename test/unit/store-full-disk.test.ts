@@ -1,10 +1,12 @@
 // A disk without room: an error, nothing in part, and it goes on when there is room again.
+
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { errorCode } from '../../src/errors.ts';
+import { asWallTime } from '../../src/time.ts';
 import { notesOf, openTestStore, temporaryFolder } from '../support/store.ts';
 
 /** A file system of its own with little room, or null where this process may not mount one. */
@@ -55,7 +57,7 @@ test('a full disk', (t) => {
           bodyHash: '',
           deferred: 5,
           uncertain: false,
-          expiresAt: 1,
+          expiresAt: asWallTime(1),
         },
       ]),
     failed,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NewHint } from '../../src/gateway/store/hints.ts';
+import { asWallTime } from '../../src/time.ts';
 import { openTestStore, temporaryFolder } from '../support/store.ts';
 
 const hint = (identity: string, overrides: Partial<NewHint> = {}): NewHint => ({
@@ -12,7 +13,7 @@ const hint = (identity: string, overrides: Partial<NewHint> = {}): NewHint => ({
   bodyHash: 'hash',
   deferred: 5,
   uncertain: false,
-  expiresAt: 2_000,
+  expiresAt: asWallTime(2_000),
   ...overrides,
 });
 
@@ -21,7 +22,7 @@ test('hints survive the process, in their order, with everything in them', () =>
   const path = folder.file('pod');
   const binary = hint('stripe:evt_1', { guildId: null, deferred: 0, body: Buffer.from([0, 255, 10]), uncertain: true });
   {
-    using store = openTestStore(path, { now: () => 1_000 });
+    using store = openTestStore(path, { now: () => asWallTime(1_000) });
     const kinds = store.hints.put([hint('interaction:1'), binary, hint('interaction:1')]).map(({ kind }) => kind);
     assert.deepEqual(kinds, ['stored', 'stored', 'known']);
     assert.deepEqual(store.hints.put([hint('interaction:1', { bodyHash: 'other' })]), [{ kind: 'conflict' }]);
@@ -44,8 +45,11 @@ test('hints survive the process, in their order, with everything in them', () =>
 test('an attempt is written down, and time runs out for the oldest first', () => {
   using folder = temporaryFolder();
   let now = 1_000;
-  using store = openTestStore(folder.file('pod'), { now: () => now });
-  store.hints.put([hint('interaction:1', { expiresAt: 3_000 }), hint('interaction:2', { expiresAt: 2_000 })]);
+  using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });
+  store.hints.put([
+    hint('interaction:1', { expiresAt: asWallTime(3_000) }),
+    hint('interaction:2', { expiresAt: asWallTime(2_000) }),
+  ]);
   const [first, second] = store.hints.list();
   store.hints.markUncertain(first?.id ?? 0);
   assert.equal(store.hints.read(first?.id ?? 0)?.uncertain, true);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { asWallTime } from '../../src/time.ts';
 import { openTestStore, temporaryFolder } from '../support/store.ts';
 
 const identity = (key: string, retentionMs = 1_000) => ({ key, bodyHash: 'hash', retentionMs });
@@ -47,7 +48,7 @@ test('a step that is rolled back with its transaction was never recorded', () =>
 test('what is too old is forgotten in steps; the rest stays', () => {
   using folder = temporaryFolder();
   let now = 0;
-  using store = openTestStore(folder.file('pod'), { now: () => now });
+  using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });
   const { ledger, connection } = store;
   for (let i = 0; i < 10; i++)
     connection.transaction('full', () => ledger.memo(identity(`interaction:${i}`)).write(0, '1'));

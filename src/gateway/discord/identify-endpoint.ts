@@ -1,4 +1,5 @@
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
+import { remaining } from '../../time.ts';
 import { empty, problem } from '../responses.ts';
 import type { IdentifyGate } from './identify-gate.ts';
 
@@ -11,7 +12,7 @@ export async function serveIdentify(
 ): Promise<GatewayResponse> {
   const shard = shardOf(request.body);
   if (shard === null) return problem(400, 'it takes {"shard": 0}');
-  const waitMs = Math.max(1, Math.floor(context.deadlineAt - performance.now()));
+  const waitMs = Math.max(1, Math.floor(remaining(context.deadlineAt)));
   try {
     await gate.acquire(shard, AbortSignal.any([AbortSignal.timeout(waitMs), context.signal, stopping]));
     return empty(204);

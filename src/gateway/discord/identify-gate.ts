@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../observability/log.ts';
+import { after, type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
 
 /** What `GET /gateway/bot` says of starting sessions. */
 export interface SessionStartLimit {
@@ -13,9 +14,9 @@ export interface IdentifyGateOptions {
   /** Asks Discord, which counts for all pods. */
   readonly fetchLimit: () => Promise<SessionStartLimit>;
   /** How often one bucket may identify; Discord's is 5 s. */
-  readonly intervalMs: number;
+  readonly intervalMs: Duration;
   readonly log: Logger;
-  readonly now?: () => number;
+  readonly now?: MonotonicClock;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
@@ -32,19 +33,19 @@ const sleepFor = async (ms: number, signal?: AbortSignal): Promise<void> => {
  */
 export class IdentifyGate {
   readonly #options: IdentifyGateOptions;
-  readonly #now: () => number;
-  readonly #sleep: (ms: number, signal?: AbortSignal) => Promise<void>;
+  readonly #now: MonotonicClock;
+  readonly #sleep: (ms: Duration, signal?: AbortSignal) => Promise<void>;
   /** Per bucket: the one who is last in line, and when the bucket is free again. */
   readonly #lines = new Map<number, Promise<void>>();
-  readonly #freeAt = new Map<number, number>();
+  readonly #freeAt = new Map<number, MonotonicTime>();
   #limit: SessionStartLimit | null = null;
   /** When slots were taken that `#limit` may not know of. */
-  #taken: number[] = [];
+  #taken: MonotonicTime[] = [];
   #asking: Promise<SessionStartLimit> | null = null;
 
   constructor(options: IdentifyGateOptions) {
     this.#options = options;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? monotonicNow;
     this.#sleep = options.sleep ?? sleepFor;
   }
 
@@ -66,10 +67,10 @@ export class IdentifyGate {
 
   async #take(bucket: number, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    const waitMs = (this.#freeAt.get(bucket) ?? 0) - this.#now();
+    const waitMs = (this.#freeAt.get(bucket) ?? Number.NEGATIVE_INFINITY) - this.#now();
     if (waitMs > 0) await this.#sleep(waitMs, signal);
     while (!this.#grant()) await this.#untilAllowed(signal);
-    this.#freeAt.set(bucket, this.#now() + this.#options.intervalMs);
+    this.#freeAt.set(bucket, after(this.#now(), this.#options.intervalMs));
   }
 
   /** Takes one of the day's identifies, if one is left. */

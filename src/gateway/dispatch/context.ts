@@ -1,6 +1,7 @@
 import type { REST } from '@discordjs/rest';
 import type { BotContext, Database, Deadline } from '../../bot/types.ts';
 import type { Logger } from '../../observability/log.ts';
+import { type MonotonicTime, remaining } from '../../time.ts';
 import type { Durability } from '../store/connection.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
@@ -14,15 +15,14 @@ export interface Host {
 }
 
 export class HandlerDeadline implements Deadline {
-  readonly #at: number;
+  readonly #at: MonotonicTime;
 
-  /** @param at on the clock of `performance.now()` */
-  constructor(at: number) {
+  constructor(at: MonotonicTime) {
     this.#at = at;
   }
 
   remainingMs(): number {
-    return Math.max(0, this.#at - performance.now());
+    return Math.max(0, remaining(this.#at));
   }
 }
 

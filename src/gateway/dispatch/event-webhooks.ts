@@ -2,6 +2,7 @@ import type { APIWebhookEvent } from 'discord-api-types/v10';
 import type { Bot } from '../../bot/define-bot.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
+import type { MonotonicTime } from '../../time.ts';
 import { empty, problem } from '../responses.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
@@ -16,8 +17,7 @@ export interface EventWebhookDelivery {
   readonly body: Buffer;
   readonly guildId: string | null;
   readonly requestId: string;
-  /** On the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
 }
 
 /** Discord's event webhooks, such as a new entitlement. They have no id, so an event's whole body is its identity. */

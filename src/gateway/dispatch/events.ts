@@ -3,6 +3,7 @@ import type { Bot } from '../../bot/define-bot.ts';
 import type { BotContext } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
+import { after, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
 import type { GuildEvent } from '../discord-seam.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
@@ -49,7 +50,7 @@ export class EventDispatch {
 
   /** Undefined when the handler has finished already. */
   #handle(handler: Handler, event: GuildEvent): Promise<void> | undefined {
-    const startedAt = performance.now();
+    const startedAt = monotonicNow();
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
     try {
       const pending = handler(event.data, this.#context(event, limit, startedAt));
@@ -67,9 +68,9 @@ export class EventDispatch {
   }
 
   /** Tries an event again for which there was no room on the disk; whatever else a handler throws is its answer. */
-  async #failed(handler: Handler, event: GuildEvent, error: unknown, startedAt: number): Promise<void> {
+  async #failed(handler: Handler, event: GuildEvent, error: unknown, startedAt: MonotonicTime): Promise<void> {
     let last = error;
-    while (errorCode(last) === 'STORE_FAILED' && performance.now() - startedAt < HANDLER_LIMIT_MS) {
+    while (errorCode(last) === 'STORE_FAILED' && elapsed(startedAt) < HANDLER_LIMIT_MS) {
       await delay(RETRY_MS, undefined, { ref: false });
       const limit = new TimeLimit(HANDLER_LIMIT_MS);
       try {
@@ -88,21 +89,21 @@ export class EventDispatch {
     this.#finished(event, 'failed', startedAt);
   }
 
-  #context(event: GuildEvent, limit: TimeLimit, startedAt: number): HandlerContext {
+  #context(event: GuildEvent, limit: TimeLimit, startedAt: MonotonicTime): HandlerContext {
     const { sessionId, sequence, guildId, name, shard } = event;
     return new HandlerContext(this.#host, {
       guildId,
       requestId: `event:${shard}:${sequence}`,
       durability: 'normal',
       memo: this.#faults.has('no-ledger') ? NO_MEMO : this.#host.store.sessions.memo(sessionId, sequence),
-      deadline: new HandlerDeadline(startedAt + HANDLER_LIMIT_MS),
+      deadline: new HandlerDeadline(after(startedAt, HANDLER_LIMIT_MS)),
       signal: limit.signal,
       facts: { event: name },
     });
   }
 
-  #finished({ name }: GuildEvent, outcome: 'ok' | 'failed', startedAt: number): void {
+  #finished({ name }: GuildEvent, outcome: 'ok' | 'failed', startedAt: MonotonicTime): void {
     this.#metrics.events.inc({ event: name, outcome });
-    this.#metrics.handlerSeconds.observe({ kind: 'event' }, (performance.now() - startedAt) / 1_000);
+    this.#metrics.handlerSeconds.observe({ kind: 'event' }, elapsed(startedAt) / 1_000);
   }
 }

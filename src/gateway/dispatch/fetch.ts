@@ -4,6 +4,7 @@ import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../.
 import { errorFacts } from '../../observability/error-facts.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { pathOf } from '../../protocol/target.ts';
+import { inMs, type MonotonicTime } from '../../time.ts';
 import { collect, type Reply } from '../reply.ts';
 import { problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
@@ -33,8 +34,7 @@ export interface FetchDelivery {
   readonly body: Buffer | ReadableStream<Uint8Array> | null;
   readonly guildId: string | null;
   readonly requestId: string;
-  /** On the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
   /** Aborts when the caller has gone away. */
   readonly signal: () => AbortSignal;
 }
@@ -114,7 +114,7 @@ export class FetchDispatch {
     const reply = await call;
     if (!('stream' in reply)) return reply;
     const { status, headers, stream } = reply;
-    const collected = await collect(stream, MAX_ONCE_RESPONSE, performance.now() + HANDLER_LIMIT_MS);
+    const collected = await collect(stream, MAX_ONCE_RESPONSE, inMs(HANDLER_LIMIT_MS));
     if (collected.kind === 'whole') return { status, headers, body: collected.body };
     const path = pathOf(target);
     this.#host.log.error(

@@ -1,5 +1,6 @@
 import { DiscordAPIError, REST, RequestMethod } from '@discordjs/rest';
 import { createdAt } from '../../protocol/discord.ts';
+import { after, type Duration, inMs, monotonicNow, wallNow } from '../../time.ts';
 import type { WebhookCall } from './late-response.ts';
 
 /** A first response arrives within 3 s or never; the rest is for clocks that differ. */
@@ -48,7 +49,7 @@ export class InteractionWebhook {
    * @throws what the client throws when Discord cannot be reached or fails; the calls may be made again then
    */
   async send(interactionId: string, calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
-    const early = Date.now() < createdAt(interactionId) + FIRST_RESPONSE_MS;
+    const early = wallNow() < after(createdAt(interactionId), FIRST_RESPONSE_MS);
     for (const call of calls) {
       const outcome = await this.#sendOne(call, early ? EARLY_MS : 0);
       if (outcome.kind !== 'done') return outcome;
@@ -62,8 +63,8 @@ export class InteractionWebhook {
     this.#rest.clearHandlerSweeper();
   }
 
-  async #sendOne({ method, route, body }: WebhookCall, patienceMs: number): Promise<WebhookOutcome> {
-    const giveUpAt = performance.now() + patienceMs;
+  async #sendOne({ method, route, body }: WebhookCall, patienceMs: Duration): Promise<WebhookOutcome> {
+    const giveUpAt = inMs(patienceMs);
     for (;;) {
       try {
         await this.#rest.request({ method: METHODS[method], fullRoute: route, auth: false, body });
@@ -73,7 +74,7 @@ export class InteractionWebhook {
         const gone = GONE.has(error.code) || error.status === 404;
         if (!gone) return { kind: 'refused', error };
         // An edit that overtakes the first response finds no webhook yet.
-        if (error.status !== 404 || performance.now() >= giveUpAt) return { kind: 'gone', error };
+        if (error.status !== 404 || monotonicNow() >= giveUpAt) return { kind: 'gone', error };
         await new Promise((resolve) => setTimeout(resolve, EARLY_PAUSE_MS));
       }
     }

@@ -4,6 +4,7 @@ import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
+import { inMs, type MonotonicTime, type WallTime, wallNow } from '../../time.ts';
 import { empty, json, problem } from '../responses.ts';
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
@@ -25,12 +26,11 @@ export interface InteractionDelivery {
   readonly body: Buffer;
   readonly guildId: string | null;
   readonly requestId: string;
-  /** On the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
   /** The deferred response that the user has got already; 0: none, the response goes back inline. */
   readonly deferred: Deferred;
   /** Unix milliseconds after which it must not be begun any more; null: it comes from its caller directly. */
-  readonly expiresAt: number | null;
+  readonly expiresAt: WallTime | null;
 }
 
 /** Discord's interactions: finds the bot's handler, runs it once, and gets its answer to the user, inline or late. */
@@ -60,7 +60,7 @@ export class InteractionDispatch {
   async serve(interaction: APIInteraction, delivery: InteractionDelivery): Promise<GatewayResponse> {
     if (interaction.type === INTERACTION.ping) return json(200, { type: RESPONSE.pong });
     const identity = interactionIdentity(interaction.id, delivery.body);
-    if (delivery.expiresAt !== null && Date.now() > delivery.expiresAt && !this.#once.knows(identity)) {
+    if (delivery.expiresAt !== null && wallNow() > delivery.expiresAt && !this.#once.knows(identity)) {
       return problem(410, 'this interaction has expired and was not executed');
     }
     let answer: Answer;
@@ -194,8 +194,8 @@ export class InteractionDispatch {
 }
 
 /** When the user stops waiting: one who has got a deferred response waits as long as it can be completed. */
-function waitingUntil({ deadlineAt, expiresAt }: InteractionDelivery): number {
-  return expiresAt === null ? deadlineAt : performance.now() + (expiresAt - Date.now());
+function waitingUntil({ deadlineAt, expiresAt }: InteractionDelivery): MonotonicTime {
+  return expiresAt === null ? deadlineAt : inMs(expiresAt - wallNow());
 }
 
 /** Under what name an interaction's handler is found: a command's name, or the start of a `custom_id`. */

@@ -1,15 +1,16 @@
 import { GuildwayError } from '../../errors.ts';
+import type { Duration } from '../../time.ts';
 
 /**
  * Bounds how long a handler is waited for. One that never returns would otherwise be kept, with everything it holds, until the
  * process ends. It cannot be stopped; its signal tells it that nobody waits any more.
  */
 export class TimeLimit {
-  readonly #limitMs: number;
+  readonly #limitMs: Duration;
   #controller: AbortController | null = null;
   #passed = false;
 
-  constructor(limitMs: number) {
+  constructor(limitMs: Duration) {
     this.#limitMs = limitMs;
   }
 

@@ -1,13 +1,14 @@
 import { GuildwayError } from '../../errors.ts';
 import type { LinkClient } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
+import { type Duration, inMs, type MonotonicTime } from '../../time.ts';
 
 /** The way to an owner, as a lane of hints needs it. */
 export interface HintChannel {
   /** Resolves when requests can be sent, rejects when the owner is away. */
   connect(): Promise<void>;
   /** @throws GuildwayError whose `sent` fact is false when the owner has certainly not seen the request */
-  send(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse>;
+  send(request: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse>;
   close(): void;
 }
 
@@ -23,7 +24,9 @@ export function linkChannel(link: LinkClient): HintChannel {
     // Not request(): that would wait for a connection, and send everything that waited at once.
     send: (request, timeoutMs) =>
       new Promise((resolve, reject) => {
-        link.send(request, timeoutMs, (error, response) => (response === null ? reject(error) : resolve(response)));
+        link.send(request, inMs(timeoutMs), (error, response) =>
+          response === null ? reject(error) : resolve(response),
+        );
       }),
     close: () => link.close(),
   };
@@ -31,11 +34,11 @@ export function linkChannel(link: LinkClient): HintChannel {
 
 /** To this pod itself: it keeps requests that it was too slow for. */
 export function localChannel(
-  serve: (request: GatewayRequest, deadlineAt: number) => Promise<GatewayResponse>,
+  serve: (request: GatewayRequest, deadlineAt: MonotonicTime) => Promise<GatewayResponse>,
 ): HintChannel {
   return {
     connect: () => Promise.resolve(),
-    send: (request, timeoutMs) => serve(request, performance.now() + timeoutMs),
+    send: (request, timeoutMs) => serve(request, inMs(timeoutMs)),
     close: () => {},
   };
 }

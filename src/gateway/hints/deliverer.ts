@@ -3,6 +3,7 @@ import type { GuildwayError } from '../../errors.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
+import { after, steadyNow, type WallClock } from '../../time.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { Hint, HintEntry, HintStore } from '../store/hints.ts';
@@ -22,8 +23,7 @@ export interface DelivererOptions {
   readonly metrics: GatewayMetrics;
   readonly faults: Faults;
   readonly log: Logger;
-  /** Unix milliseconds. */
-  readonly now?: () => number;
+  readonly now?: WallClock;
   readonly random?: () => number;
 }
 
@@ -49,7 +49,7 @@ const MISDIRECTED_PAUSE_MS = 1_000;
 /** Brings hints to their owners, and sees to it that none disappears without a word. */
 export class Deliverer {
   readonly #options: DelivererOptions;
-  readonly #now: () => number;
+  readonly #now: WallClock;
   readonly #random: () => number;
   readonly #lanes = new Map<number, Lane>();
   #expiryTimer: NodeJS.Timeout | null = null;
@@ -58,7 +58,7 @@ export class Deliverer {
 
   constructor(options: DelivererOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? steadyNow;
     this.#random = options.random ?? Math.random;
   }
 
@@ -71,7 +71,13 @@ export class Deliverer {
   /** Plans a hint that is on disk; its owner is that of the topology of the moment. */
   add(entry: HintEntry): void {
     if (this.#stopped) return;
-    const pending = { entry, notBefore: entry.storedAt + FIRST_RESPONSE_MS, attempts: 0, reached: false, hops: 0 };
+    const pending = {
+      entry,
+      notBefore: after(entry.storedAt, FIRST_RESPONSE_MS),
+      attempts: 0,
+      reached: false,
+      hops: 0,
+    };
     this.#laneOf(this.#options.topology.ownerOf(entry.guildId)).add(pending);
   }
 
@@ -79,7 +85,7 @@ export class Deliverer {
     const now = this.#now();
     return [...this.#lanes].map(([owner, lane]) => {
       let count = 0;
-      let oldest = now;
+      let oldest: number = now;
       for (const { entry } of lane.pending()) {
         count++;
         oldest = Math.min(oldest, entry.storedAt);
@@ -187,7 +193,7 @@ export class Deliverer {
     log.warn({ ...facts, ours: topology.fingerprint, ourEpoch: topology.epoch }, 'a hint was misdirected');
     const follow = to !== null && to !== from && epoch >= topology.epoch && pending.hops < MAX_HOPS;
     pending.hops = follow ? pending.hops + 1 : 0;
-    if (!follow) pending.notBefore = this.#now() + MISDIRECTED_PAUSE_MS;
+    if (!follow) pending.notBefore = after(this.#now(), MISDIRECTED_PAUSE_MS);
     this.#laneOf(follow ? to : topology.ownerOf(pending.entry.guildId)).add(pending);
     return 'done';
   }

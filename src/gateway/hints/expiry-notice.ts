@@ -1,6 +1,7 @@
 import type { APIInteraction } from 'discord-api-types/v10';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
+import { steadyNow, type WallClock } from '../../time.ts';
 import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
 import { lateNotice } from '../dispatch/late-response.ts';
 import { MESSAGE } from '../dispatch/messages.ts';
@@ -13,12 +14,12 @@ const GIVE_UP_MS = 60_000;
 export class ExpiryNotice {
   readonly #webhook: InteractionWebhook;
   readonly #log: Logger;
-  readonly #now: () => number;
+  readonly #now: WallClock;
 
-  constructor(options: { webhook: InteractionWebhook; log: Logger; now?: () => number }) {
+  constructor(options: { webhook: InteractionWebhook; log: Logger; now?: WallClock }) {
     this.#webhook = options.webhook;
     this.#log = options.log;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? steadyNow;
   }
 
   /** @returns whether this hint is done with; false: Discord could not be reached, ask again */

@@ -4,6 +4,7 @@ import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import { gatewayUrl } from '../../routing/gateway-url.ts';
 import type { Topology } from '../../routing/topology.ts';
+import type { MonotonicTime } from '../../time.ts';
 import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
@@ -20,7 +21,7 @@ export interface HintsOptions {
   readonly store: HintStore;
   readonly webhook: InteractionWebhook;
   /** Serves a request of this pod's own guilds: it may keep what it was too slow for itself. */
-  readonly serve: (request: GatewayRequest, deadlineAt: number) => Promise<GatewayResponse>;
+  readonly serve: (request: GatewayRequest, deadlineAt: MonotonicTime) => Promise<GatewayResponse>;
   readonly metrics: GatewayMetrics;
   readonly faults: Faults;
   readonly log: Logger;

@@ -7,6 +7,7 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { HINT_HEADER, isHopByHop } from '../../protocol/headers.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
+import { asWallTime } from '../../time.ts';
 import type { Faults } from '../faults.ts';
 import { empty, problem } from '../responses.ts';
 import type { Deferred, HintEntry, HintStore, NewHint, PutResult } from '../store/hints.ts';
@@ -60,7 +61,7 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
     bodyHash: hash('sha256', body, 'base64url'),
     deferred: Number(deferred) as Deferred,
     uncertain: headerValue(headers, HINT_HEADER.sent) !== '0',
-    expiresAt: Number(expires),
+    expiresAt: asWallTime(Number(expires)),
   };
 }
 

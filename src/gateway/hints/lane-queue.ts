@@ -1,10 +1,10 @@
+import type { WallTime } from '../../time.ts';
 import type { HintEntry } from '../store/hints.ts';
 
 /** A hint that waits in a lane. */
 export interface Pending {
   readonly entry: HintEntry;
-  /** Unix milliseconds. */
-  notBefore: number;
+  notBefore: WallTime;
   attempts: number;
   /** Its owner has seen it or may have: those behind it need not wait for it any more. */
   reached: boolean;
@@ -58,7 +58,7 @@ export class LaneQueue {
   }
 
   /** The next hint that may start, or null. Its guild then waits for {@link release}. */
-  take(now: number): Pending | null {
+  take(now: WallTime): Pending | null {
     for (;;) {
       const group = this.#ready.shift();
       if (group === undefined) return null;
@@ -78,7 +78,7 @@ export class LaneQueue {
   }
 
   /** Looks again at the guilds whose first hint was not due. */
-  wake(now: number): void {
+  wake(now: WallTime): void {
     const delayed = this.#delayed;
     this.#delayed = [];
     for (const group of delayed) {

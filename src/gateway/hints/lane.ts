@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fullJitter } from '../../link/backoff.ts';
+import { after, type WallClock, type WallTime } from '../../time.ts';
 import type { HintEntry } from '../store/hints.ts';
 import type { HintChannel } from './channel.ts';
 import { LaneQueue, type Pending } from './lane-queue.ts';
@@ -19,8 +20,7 @@ export interface LaneOptions {
   readonly attempt: (pending: Pending, channel: HintChannel) => Promise<Attempt>;
   /** Called when nothing is left; the lane is not used after it. */
   readonly onIdle: () => void;
-  /** Unix milliseconds. */
-  readonly now: () => number;
+  readonly now: WallClock;
   readonly random: () => number;
 }
 
@@ -48,7 +48,7 @@ export class Lane {
   #failuresInARow = 0;
   #pausedUntil = 0;
   #tokens = 0;
-  #refilledAt: number;
+  #refilledAt: WallTime;
 
   constructor(options: LaneOptions) {
     this.#options = options;
@@ -134,7 +134,7 @@ export class Lane {
     if (outcome === 'again') {
       pending.reached = true;
       const capMs = pending.entry.deferred === 0 ? PATIENT_RETRY_CAP_MS : RETRY_CAP_MS;
-      pending.notBefore = now() + MIN_PAUSE_MS + fullJitter(pending.attempts++, RETRY_BASE_MS, capMs, random);
+      pending.notBefore = after(now(), MIN_PAUSE_MS + fullJitter(pending.attempts++, RETRY_BASE_MS, capMs, random));
       this.add(pending);
     }
     this.#startDue();
@@ -142,12 +142,12 @@ export class Lane {
   }
 
   /** As long as the owner serves nothing it is asked less and less often. */
-  #pause(now: number): void {
+  #pause(now: WallTime): void {
     this.#pausedUntil =
       now + MIN_PAUSE_MS + fullJitter(this.#failuresInARow++, RETRY_BASE_MS, PAUSE_CAP_MS, this.#options.random);
   }
 
-  #refill(now: number): void {
+  #refill(now: WallTime): void {
     const { ratePerSecond } = this.#options;
     const burst = Math.max(1, ratePerSecond / 10);
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#refilledAt) * ratePerSecond) / 1_000);

@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import type { HeaderList } from '../../link/message.ts';
+import type { WallClock, WallTime } from '../../time.ts';
 import type { Connection } from './connection.ts';
 
 /** The deferred response that the caller has got: none, a new message (5), or none visible on a component's message (6). */
@@ -21,7 +22,7 @@ export interface NewHint {
   /** The owner may have executed it: an attempt was sent, and its outcome is not known. */
   readonly uncertain: boolean;
   /** Unix milliseconds. */
-  readonly expiresAt: number;
+  readonly expiresAt: WallTime;
 }
 
 /** A stored hint without its content: what its delivery is planned with. */
@@ -31,8 +32,8 @@ export interface HintEntry {
   readonly identity: string;
   readonly guildId: string | null;
   readonly deferred: Deferred;
-  readonly storedAt: number;
-  readonly expiresAt: number;
+  readonly storedAt: WallTime;
+  readonly expiresAt: WallTime;
 }
 
 /** A stored hint with everything that its delivery sends. */
@@ -48,7 +49,7 @@ const ENTRY = `id, identity, NULLIF(guild_id, '') AS guildId, deferred, stored_a
 /** `guildway_hints`. */
 export class HintStore {
   readonly #connection: Connection;
-  readonly #now: () => number;
+  readonly #now: WallClock;
   readonly #insert: StatementSync;
   readonly #hashOf: StatementSync;
   readonly #list: StatementSync;
@@ -59,7 +60,7 @@ export class HintStore {
   #count: number;
   #bytes: number;
 
-  constructor(connection: Connection, now: () => number) {
+  constructor(connection: Connection, now: WallClock) {
     const { sqlite } = connection;
     this.#connection = connection;
     this.#now = now;
@@ -141,7 +142,7 @@ export class HintStore {
     return this.#expired.all(this.#now(), limit).map((row) => row.id as number);
   }
 
-  #putOne(hint: NewHint, storedAt: number): PutResult {
+  #putOne(hint: NewHint, storedAt: WallTime): PutResult {
     const known = this.#hashOf.get(hint.identity);
     if (known !== undefined) return { kind: known.bodyHash === hint.bodyHash ? 'known' : 'conflict' };
     const entry = this.#insert.get(

@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
+import type { Duration, WallClock } from '../../time.ts';
 import type { Connection } from './connection.ts';
 
 /** What makes two requests the same one. */
@@ -9,7 +10,7 @@ export interface Identity {
   /** Of its content: the same key with another one is a mistake of the sender, or worse. */
   readonly bodyHash: string;
   /** How long it is remembered; longer than its sender, or a stand-in, may repeat it. */
-  readonly retentionMs: number;
+  readonly retentionMs: Duration;
 }
 
 /** The recorded results of one handler's transactions, as JSON; used inside these transactions. */
@@ -40,14 +41,14 @@ const MAX_VALUE_LENGTH = 256 * 1024;
 /** What has been done, by identity: `guildway_ledger`. */
 export class Ledger {
   readonly #connection: Connection;
-  readonly #now: () => number;
+  readonly #now: WallClock;
   readonly #find: StatementSync;
   readonly #read: StatementSync;
   readonly #write: StatementSync;
   readonly #prune: StatementSync;
   readonly #count: StatementSync;
 
-  constructor(connection: Connection, now: () => number) {
+  constructor(connection: Connection, now: WallClock) {
     const { sqlite } = connection;
     this.#connection = connection;
     this.#now = now;

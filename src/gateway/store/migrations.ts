@@ -1,6 +1,7 @@
 import { hash } from 'node:crypto';
 import { GuildwayError } from '../../errors.ts';
 import type { Logger } from '../../observability/log.ts';
+import { wallNow } from '../../time.ts';
 import { asBot } from './bot-limits.ts';
 import type { Connection } from './connection.ts';
 
@@ -58,7 +59,7 @@ export function migrate(connection: Connection, owner: MigrationOwner, scripts: 
       connection.transaction('full', () => {
         if (owner === 'bot') asBot(connection, () => sqlite.exec(script));
         else sqlite.exec(script);
-        record.run(owner, number, hashOf(script), Date.now());
+        record.run(owner, number, hashOf(script), wallNow());
       });
     } catch (cause) {
       if (cause instanceof GuildwayError) throw cause;

@@ -1,4 +1,5 @@
 import { createdAt } from '../../protocol/discord.ts';
+import type { WallTime } from '../../time.ts';
 import type { Connection } from './connection.ts';
 import { readHolder } from './lock.ts';
 
@@ -7,7 +8,7 @@ export interface Restoration {
   /** The last start that the backup knows of. */
   readonly incarnation: number;
   /** When the newest interaction in it was made, in Unix milliseconds; null when it has none. */
-  readonly newestInteractionAt: number | null;
+  readonly newestInteractionAt: WallTime | null;
 }
 
 /**

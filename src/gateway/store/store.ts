@@ -3,6 +3,7 @@ import type { BotDefinition, Database } from '../../bot/types.ts';
 import type { GuildwayError } from '../../errors.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
+import { steadyNow, type WallClock, wallNow } from '../../time.ts';
 import type { Faults } from '../faults.ts';
 import { BotDatabase, BotStatements } from './bot-database.ts';
 import { Connection, type Durability } from './connection.ts';
@@ -24,8 +25,7 @@ export interface StoreOptions {
   readonly bot: Pick<BotDefinition, 'migrations' | 'tables'>;
   readonly log: Logger;
   readonly faults: Faults;
-  /** Unix milliseconds; default the clock. */
-  readonly now?: () => number;
+  readonly now?: WallClock;
 }
 
 /** Everything this pod keeps on disk. It owns the database and its lock. */
@@ -81,7 +81,7 @@ export function openStore(options: StoreOptions): Store | MisplacedStore {
 }
 
 /** Says what may be missing: nobody else can know. */
-function reportRestoration({ path, log, now = Date.now }: StoreOptions, connection: Connection): void {
+function reportRestoration({ path, log, now = wallNow }: StoreOptions, connection: Connection): void {
   const restored = findRestoration(path, connection);
   if (restored === null) return;
   const { incarnation, newestInteractionAt } = restored;
@@ -96,7 +96,7 @@ function reportRestoration({ path, log, now = Date.now }: StoreOptions, connecti
 }
 
 function assemble(options: StoreOptions, connection: Connection, lock: DatabaseLock, incarnation: number): Store {
-  const { path, bot, now = Date.now } = options;
+  const { path, bot, now = steadyNow } = options;
   const tables = bot.tables ?? [];
   checkGuildTables(connection, tables, options.log);
   const statements = new BotStatements(connection);

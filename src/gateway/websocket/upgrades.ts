@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
+import { inMs } from '../../time.ts';
 import { problem } from '../responses.ts';
 import type { Router } from '../router.ts';
 import { refuseUpgrade } from './refuse.ts';
@@ -45,7 +46,7 @@ export function createUpgrades({ ordinal, router, websockets, timeoutMs, log }: 
       }
       const given = headerValue(headers, HEADER.deadlineMs);
       const waitMs = given !== undefined && /^\d{1,9}$/.test(given) ? Number(given) : timeoutMs;
-      const deadlineAt = performance.now() + waitMs;
+      const deadlineAt = inMs(waitMs);
       const requestId = router.requestIdOf(headers);
       websockets
         .upgrade(request, socket, head, { ...admitted, target, headers, requestId, deadlineAt })

@@ -7,6 +7,7 @@ import { isCrossSite } from '../../cross-site.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
+import { before, type MonotonicTime, NEVER, remaining } from '../../time.ts';
 import { HandlerContext, HandlerDeadline, type Host } from '../dispatch/context.ts';
 import { fromWebHeaders, toWebRequest } from '../dispatch/web-request.ts';
 import { collect } from '../reply.ts';
@@ -32,8 +33,7 @@ export interface AdmittedUpgrade {
   readonly headers: HeaderList;
   readonly guildId: string | null;
   readonly requestId: string;
-  /** On the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
 }
 
 /** The bot's websockets: opens them, runs its hooks, and closes them when the pod ends. */
@@ -107,9 +107,7 @@ export class WebSockets {
       return refusal.status;
     }
     const { request, accept } = refusal;
-    const connection = new Connection(request, accept, (ended) =>
-      this.#contextOf(upgrade, Number.POSITIVE_INFINITY, ended),
-    );
+    const connection = new Connection(request, accept, (ended) => this.#contextOf(upgrade, NEVER, ended));
     const carried = {};
     this.#connections.set(carried, connection);
     this.#opening.set(message, connection);
@@ -146,7 +144,7 @@ export class WebSockets {
       if (isCrossSite((name) => request.headers.get(name), host, this.#handler.origins)) {
         return problem(403, 'a page of another site cannot open a websocket here');
       }
-      const given = await inTime(this.#handler.upgrade(request, context), deadlineAt - ANSWER_MS);
+      const given = await inTime(this.#handler.upgrade(request, context), before(deadlineAt, ANSWER_MS));
       if (given === LATE) return problem(504, 'the handler did not answer in time');
       return given instanceof Response ? await wholeResponse(given, deadlineAt) : { request, accept: given ?? {} };
     } catch (error) {
@@ -157,7 +155,7 @@ export class WebSockets {
     }
   }
 
-  #contextOf({ guildId, requestId }: AdmittedUpgrade, deadlineAt: number, signal: AbortSignal): HandlerContext {
+  #contextOf({ guildId, requestId }: AdmittedUpgrade, deadlineAt: MonotonicTime, signal: AbortSignal): HandlerContext {
     return new HandlerContext(this.#host, {
       ...{ guildId, requestId, durability: 'full', memo: NO_MEMO, signal: () => signal },
       deadline: new HandlerDeadline(deadlineAt),
@@ -170,9 +168,9 @@ const contextOf = (of: object): object => (of as { context: object }).context;
 
 const LATE = Symbol('late');
 
-async function inTime<T>(work: T | Promise<T>, deadlineAt: number): Promise<T | typeof LATE> {
+async function inTime<T>(work: T | Promise<T>, deadlineAt: MonotonicTime): Promise<T | typeof LATE> {
   const { promise: late, resolve } = Promise.withResolvers<typeof LATE>();
-  const timer = setTimeout(resolve, Math.max(0, deadlineAt - performance.now()), LATE).unref();
+  const timer = setTimeout(resolve, Math.max(0, remaining(deadlineAt)), LATE).unref();
   try {
     return await Promise.race([work, late]);
   } finally {
@@ -181,7 +179,7 @@ async function inTime<T>(work: T | Promise<T>, deadlineAt: number): Promise<T | 
 }
 
 /** @throws RangeError for a status that refuses nothing; what the body fails with */
-async function wholeResponse({ status, headers, body }: Response, deadlineAt: number): Promise<GatewayResponse> {
+async function wholeResponse({ status, headers, body }: Response, deadlineAt: MonotonicTime): Promise<GatewayResponse> {
   if (!(status >= 300 && status <= 599))
     throw new RangeError(`status ${status} refuses no websocket; return nothing to accept it`);
   const list = fromWebHeaders(headers);

@@ -1,6 +1,7 @@
 import type { GuildwayError } from '../../errors.ts';
 import type { LinkClient } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse, HeaderList } from '../../link/message.ts';
+import type { Duration, MonotonicTime } from '../../time.ts';
 import type { Repeatable } from '../policy/retry.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -17,8 +18,8 @@ export interface RouteInit {
   readonly headers: HeaderList;
   /** At most MAX_LINK_BODY bytes, or sent by {@link overPlain} only. */
   readonly body: Buffer;
-  /** When the response must have begun, on the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  /** When the response must have begun. */
+  readonly deadlineAt: MonotonicTime;
   readonly repeatable: Repeatable;
   /** Request or response stream: over plain HTTP even where there is a link. */
   readonly streams: boolean;
@@ -26,7 +27,7 @@ export interface RouteInit {
    * Makes one attempt over plain HTTP.
    * @throws GuildwayError with `facts.sent`
    */
-  overPlain(pod: Upstream, path: string, timeoutMs: number): Promise<Outcome>;
+  overPlain(pod: Upstream, path: string, timeoutMs: Duration): Promise<Outcome>;
   /** The owner has answered. A null response has been passed on already. */
   onAnswer(pod: number, response: GatewayResponse | null): void;
   /** No answer. `facts.sent` is false if the request has certainly not been carried out. */

@@ -4,6 +4,7 @@ import type { LinkClient } from '../../link/client.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
 import type { Topology } from '../../routing/topology.ts';
+import { type Duration, remaining } from '../../time.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { blamesPod, mayTryAgain } from '../policy/retry.ts';
 import type { RetryBudget } from '../policy/retry-budget.ts';
@@ -14,7 +15,7 @@ export interface ExchangeOptions {
   readonly upstreams: readonly Upstream[];
   readonly topology: Topology;
   readonly retries: RetryBudget;
-  readonly retryBaseMs: number;
+  readonly retryBaseMs: Duration;
   readonly metrics: HttpMetrics;
   readonly log: SeldomLog;
 }
@@ -112,7 +113,7 @@ export class Exchange {
       const repeatable = init.repeatable === 'always' || (init.repeatable === 'at-our-pods' && owner.linked);
       const again = call.cancelled ? 'no' : mayTryAgain({ code: failure.code, sentNow, sentEver, repeatable });
       const waitMs = owner.breaker.pauseMs + fullJitter(attempt, retryBaseMs, RETRY_CAP_MS);
-      const inTime = init.deadlineAt - performance.now() > waitMs + 5;
+      const inTime = remaining(init.deadlineAt) > waitMs + 5;
       if (again === 'no' || !inTime || (again === 'costs' && !retries.spend())) {
         if (sentEver === sentNow) throw failure;
         const facts = { ...failure.facts, sent: sentEver };
@@ -127,11 +128,11 @@ export class Exchange {
   async #attempt(pod: Upstream, call: Call): Promise<Outcome> {
     const { init } = call;
     // Together with everybody who waits for this pod: one dial for all of them.
-    const linked = !init.streams && pod.linked && (await pod.connect(init.deadlineAt - performance.now())) === 'ready';
+    const linked = !init.streams && pod.linked && (await pod.connect(remaining(init.deadlineAt))) === 'ready';
     if (call.cancelled) throw pod.error('CANCELLED', 'the caller has gone away', false);
     if (!pod.breaker.tryPass())
       throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
-    const timeoutMs = init.deadlineAt - performance.now();
+    const timeoutMs = remaining(init.deadlineAt);
     try {
       const outcome = linked ? await overLink(pod, call) : await init.overPlain(pod, call.target, timeoutMs);
       pod.breaker.succeeded();

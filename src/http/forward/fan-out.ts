@@ -1,5 +1,6 @@
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, headerValue } from '../../link/message.ts';
+import type { Duration } from '../../time.ts';
 import type { Upstream } from './upstream.ts';
 
 /** What all pods said, by ordinal, and who did not answer and why. */
@@ -15,7 +16,7 @@ export interface FanOut {
 export async function fanOut(
   upstreams: readonly Upstream[],
   request: GatewayRequest,
-  limits: { readonly timeoutMs: number; readonly awayMs: number },
+  limits: { readonly timeoutMs: Duration; readonly awayMs: Duration },
 ): Promise<FanOut> {
   const answers: Record<string, unknown> = {};
   const missing: { pod: number; reason: string }[] = [];

@@ -1,4 +1,5 @@
 import { connect, type LookupFunction } from 'node:net';
+import type { Duration } from '../../time.ts';
 
 /** How often an address that refuses connections is looked at again. */
 const PROBE_MS = 1_000;
@@ -9,13 +10,13 @@ const PROBE_MS = 1_000;
  */
 export class Reachability {
   readonly #url: URL;
-  readonly #timeoutMs: number;
+  readonly #timeoutMs: Duration;
   readonly #lookup: LookupFunction;
   #reachable: boolean | null = null;
   #timer: NodeJS.Timeout | null = null;
   #closed = false;
 
-  constructor(options: { url: string; timeoutMs: number; lookup: LookupFunction }) {
+  constructor(options: { url: string; timeoutMs: Duration; lookup: LookupFunction }) {
     this.#url = new URL(options.url);
     this.#timeoutMs = options.timeoutMs;
     this.#lookup = options.lookup;

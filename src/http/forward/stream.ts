@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import type { Duration } from '../../time.ts';
 import { bodyTooLarge } from '../body.ts';
 import { responseHeaders } from '../headers.ts';
 import type { Outcome } from './call.ts';
@@ -30,7 +31,7 @@ interface ForwardOptions {
   readonly streams: boolean;
   readonly headers: HeaderList;
   readonly maxBodyBytes: number;
-  readonly timeoutMs: number;
+  readonly timeoutMs: Duration;
   readonly httpPod: string;
   readonly requestId: string;
 }

@@ -3,6 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import type { Duration, MonotonicTime } from '../../time.ts';
 import { fieldsOf, responseHeaders } from '../headers.ts';
 import type { Exchange } from './exchange.ts';
 import { endInTime, openTunnel, type Tunnel } from './tunnel.ts';
@@ -17,8 +18,7 @@ export interface UpgradeOptions {
   /** What the caller has sent after its request. */
   readonly head: Buffer;
   readonly headers: HeaderList;
-  /** On the clock of `performance.now()`. */
-  readonly deadlineAt: number;
+  readonly deadlineAt: MonotonicTime;
   readonly httpPod: string;
   readonly requestId: string;
   /** The websocket is open; it ends with {@link socket}. */
@@ -90,7 +90,7 @@ type OpenOptions = Omit<UpgradeOptions, 'exchange' | 'guildId' | 'onTunnel'>;
 function open(
   pod: Upstream,
   options: OpenOptions,
-  timeoutMs: number,
+  timeoutMs: Duration,
 ): Promise<Opened | { readonly redirect: HeaderList }> {
   const { request, socket: caller } = options;
   const target = request.url as string;

@@ -5,6 +5,7 @@ import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { type Duration, inMs, remaining } from '../../time.ts';
 import type { Breaker } from '../policy/breaker.ts';
 import { Reachability } from './reachability.ts';
 
@@ -96,7 +97,7 @@ export class Upstream {
   }
 
   /** Headers that a plain request to this pod needs beside its own. */
-  plainHeaders(method: string, target: string, timeoutMs: number): string[] {
+  plainHeaders(method: string, target: string, timeoutMs: Duration): string[] {
     const list = [HEADER.deadlineMs, String(Math.max(1, Math.floor(timeoutMs)))];
     if (this.#secret !== null) list.push(HEADER.auth, signPlainRequest(this.#secret, this.ordinal, method, target));
     return list;
@@ -111,7 +112,7 @@ export class Upstream {
    * Waits until the link is ready, or the pod turns out to speak plain HTTP only. For those who wait there is one dial.
    * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
    */
-  connect(timeoutMs: number): Promise<'ready' | 'plain'> {
+  connect(timeoutMs: Duration): Promise<'ready' | 'plain'> {
     const { link } = this;
     if (link === null) return Promise.resolve('plain');
     if (link.state === 'ready' || link.state === 'plain') return Promise.resolve(link.state);
@@ -129,10 +130,10 @@ export class Upstream {
    * Asks this pod once, whoever's guild it is about.
    * @throws GuildwayError with `facts.sent`
    */
-  async request(request: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
-    const deadlineAt = performance.now() + timeoutMs;
+  async request(request: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse> {
+    const deadlineAt = inMs(timeoutMs);
     const kind = await this.connect(timeoutMs);
-    if (kind === 'plain') return this.plainRequest(request, deadlineAt - performance.now());
+    if (kind === 'plain') return this.plainRequest(request, remaining(deadlineAt));
     return new Promise((resolve, reject) => {
       this.link?.send(request, deadlineAt, (error, response) =>
         response === null ? reject(error) : resolve(response),
@@ -141,7 +142,7 @@ export class Upstream {
   }
 
   /** {@link request} over plain HTTP. */
-  async plainRequest({ method, target, headers, body }: GatewayRequest, timeoutMs: number): Promise<GatewayResponse> {
+  async plainRequest({ method, target, headers, body }: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse> {
     const attempt: PlainAttempt = { begun: false };
     try {
       const response = await this.plain.request({

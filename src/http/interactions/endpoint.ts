@@ -6,6 +6,7 @@ import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { INTERACTION } from '../../protocol/discord.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
+import { after, before, inMs, type MonotonicTime, wallNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
@@ -44,7 +45,7 @@ export class InteractionEndpoint {
   /** @returns the ordinal of the pod that answered, or null */
   async handle(request: EdgeRequest): Promise<number | null> {
     const { config, verifier, metrics, log } = this.#options;
-    const deadlineAt = performance.now() + config.interactionBudgetMs;
+    const deadlineAt = inMs(config.interactionBudgetMs);
     const claim = verifier.claimOf(request.fields);
     if (claim === null) {
       sendError(request, 401, 'invalid request signature');
@@ -79,7 +80,7 @@ export class InteractionEndpoint {
     interaction: Interaction,
     body: Buffer,
     incoming: EdgeRequest,
-    deadlineAt: number,
+    deadlineAt: MonotonicTime,
   ): Promise<number | null> {
     const { config, exchange, metrics } = this.#options;
     const guildId = interaction.guild_id;
@@ -92,7 +93,7 @@ export class InteractionEndpoint {
     let sent = true;
     try {
       const { response: answer, pod } = await ask(exchange, guildId, request, {
-        deadlineAt: deadlineAt - config.standInReserveMs,
+        deadlineAt: before(deadlineAt, config.standInReserveMs),
         // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
         repeatable: 'at-our-pods',
       });
@@ -115,7 +116,7 @@ export class InteractionEndpoint {
     request: GatewayRequest,
     guildId: string | null,
     incoming: EdgeRequest,
-    deadlineAt: number,
+    deadlineAt: MonotonicTime,
     sent: boolean,
     error?: unknown,
   ): Promise<null> {
@@ -140,7 +141,7 @@ export class InteractionEndpoint {
           request,
           deferred: rule.type,
           sent,
-          expiresAt: Date.now() + HINT_LIFE_MS,
+          expiresAt: after(wallNow(), HINT_LIFE_MS),
         },
         deadlineAt,
       );

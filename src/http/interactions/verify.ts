@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { HeaderList } from '../../link/message.ts';
+import { type Duration, type WallClock, wallNow } from '../../time.ts';
 import { fieldValue } from '../headers.ts';
 
 interface Sodium {
@@ -34,8 +35,8 @@ export interface SignatureClaim {
 /** Verifies what Discord signed: Ed25519 over the timestamp header and the raw body. */
 export class SignatureVerifier {
   readonly #publicKey: Buffer | null;
-  readonly #maxAgeMs: number;
-  readonly #now: () => number;
+  readonly #maxAgeMs: Duration;
+  readonly #now: WallClock;
   #waiting: { readonly claim: SignatureClaim; readonly body: Buffer; readonly resolve: (genuine: boolean) => void }[] =
     [];
   readonly #verifyAll = (): void => {
@@ -48,7 +49,7 @@ export class SignatureVerifier {
    * @param publicKey 64 hexadecimal digits; null refuses everything
    * @param maxAgeMs how far the timestamp may be from this clock; 0 for any
    */
-  constructor(publicKey: string | null, maxAgeMs: number, now: () => number = Date.now) {
+  constructor(publicKey: string | null, maxAgeMs: Duration, now: WallClock = wallNow) {
     this.#publicKey = publicKey === null ? null : Buffer.from(publicKey, 'hex');
     this.#maxAgeMs = maxAgeMs;
     this.#now = now;

@@ -1,4 +1,5 @@
 import type { HeaderList } from '../../link/message.ts';
+import { type Duration, monotonicNow } from '../../time.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
 import type { Outcome } from '../forward/call.ts';
@@ -21,7 +22,7 @@ export class LaneRequest implements EdgeRequest {
   readonly fields: HeaderList;
   readonly bodyLength: number;
   readonly id: string;
-  readonly startedAt = performance.now();
+  readonly startedAt = monotonicNow();
   status = 0;
   readonly #body: Buffer;
   readonly #connection: LaneConnection;
@@ -76,7 +77,12 @@ export class LaneRequest implements EdgeRequest {
   }
 
   /** Only where a pod has changed from one that knows the link to one that does not, in the middle of this request. */
-  async overPlain(upstream: Upstream, headers: HeaderList, _body: Buffer | null, timeoutMs: number): Promise<Outcome> {
+  async overPlain(
+    upstream: Upstream,
+    headers: HeaderList,
+    _body: Buffer | null,
+    timeoutMs: Duration,
+  ): Promise<Outcome> {
     const { method, url: target } = this;
     const response = await upstream.plainRequest({ method, target, headers, body: this.#body }, timeoutMs);
     return response.status === 421 ? { redirect: response.headers } : { done: response };

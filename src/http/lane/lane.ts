@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Duration } from '../../time.ts';
 import type { BodyReader } from '../body.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { type LaneConnection, LaneRequest } from './lane-request.ts';
@@ -9,8 +10,8 @@ export interface LaneOptions {
   readonly bodies: BodyReader;
   readonly maxHeaderBytes: number;
   /** How long a connection may be idle between requests, and how long before its first one. */
-  readonly keepAliveMs: number;
-  readonly firstRequestMs: number;
+  readonly keepAliveMs: Duration;
+  readonly firstRequestMs: Duration;
   readonly newRequestId: () => string;
   /** Serves a request, or leaves it to Node's server by returning false. */
   readonly serve: (request: EdgeRequest) => boolean;
@@ -102,7 +103,7 @@ export class Lane {
     this.#connections.add(connection);
   }
 
-  #closeIdle(stepMs: number): void {
+  #closeIdle(stepMs: Duration): void {
     const { keepAliveMs, firstRequestMs } = this.#options;
     this.#look++;
     for (const connection of this.#connections) {

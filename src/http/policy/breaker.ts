@@ -1,3 +1,5 @@
+import { type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
+
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
@@ -6,16 +8,16 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
  */
 export class Breaker {
   readonly #failures: number;
-  readonly #openMs: number;
-  readonly #now: () => number;
+  readonly #openMs: Duration;
+  readonly #now: MonotonicClock;
   #inARow = 0;
-  #openedAt: number | null = null;
+  #openedAt: MonotonicTime | null = null;
   #probing = false;
 
-  constructor(options: { failures: number; openMs: number; now?: () => number }) {
+  constructor(options: { failures: number; openMs: Duration; now?: MonotonicClock }) {
     this.#failures = options.failures;
     this.#openMs = options.openMs;
-    this.#now = options.now ?? (() => performance.now());
+    this.#now = options.now ?? monotonicNow;
   }
 
   get state(): BreakerState {

@@ -10,6 +10,7 @@ import {
   guildOfRequest,
   type RouteMatch,
 } from '../../routing/route-table.ts';
+import { after, before, type Duration, inMs, wallNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
@@ -138,14 +139,14 @@ export class WebhookEndpoints {
     identity: string;
     request: GatewayRequest;
     incoming: EdgeRequest;
-    budgetMs: number;
+    budgetMs: Duration;
     keep: boolean;
     acknowledge: () => void;
   }): Promise<number | null> {
     const { config, exchange, standIns, log } = this.#options;
     const { guildId, identity, request, incoming } = delivery;
-    const deadlineAt = performance.now() + delivery.budgetMs;
-    const ownerUntil = deadlineAt - Math.min(config.standInReserveMs, delivery.budgetMs / 2);
+    const deadlineAt = inMs(delivery.budgetMs);
+    const ownerUntil = before(deadlineAt, Math.min(config.standInReserveMs, delivery.budgetMs / 2));
     const owner = exchange.ownerOf(guildId);
     let sent = true;
     try {
@@ -167,7 +168,7 @@ export class WebhookEndpoints {
       );
     }
     if (delivery.keep) {
-      const expiresAt = Date.now() + HINT_LIFE_MS;
+      const expiresAt = after(wallNow(), HINT_LIFE_MS);
       const keeping = await standIns.store(
         { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent, expiresAt },
         deadlineAt,

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { globSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { after, before, elapsed, inMs, monotonicNow, remaining, steadyNow, wallNow } from '../../src/time.ts';
+import { temporaryFolder } from '../support/store.ts';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+const time = JSON.stringify(join(root, 'src/time.ts'));
+
+/** What compiles. */
+const RIGHT = [
+  'wait(10)',
+  'wait(setting * 2)',
+  'wait(remaining(monotonicNow()))',
+  'until(inMs(10))',
+  'until(after(monotonicNow(), 10))',
+  'read(after(wallNow(), 10))',
+];
+
+/** What must not. */
+const WRONG = [
+  'until(10_000)',
+  'until(setting)',
+  'until(timeoutMs)',
+  'until(monotonicNow() + 10)',
+  'until(wallNow())',
+  'until(after(wallNow(), 10))',
+  'wait(monotonicNow())',
+  'wait(wallNow())',
+  'read(monotonicNow())',
+  'read(10_000)',
+  'remaining(timeoutMs)',
+  'remaining(wallNow())',
+  'elapsed(timeoutMs)',
+  'after(timeoutMs, 10)',
+  'after(monotonicNow(), monotonicNow())',
+  'inMs(monotonicNow())',
+];
+
+test('a duration, a moment and a moment of the other clock cannot stand for each other', async () => {
+  using folder = temporaryFolder();
+  const file = folder.file('snippet.ts');
+  const head = [
+    `import { after, type Duration, elapsed, inMs, type MonotonicTime, monotonicNow, remaining, type WallTime, wallNow } from ${time};`,
+    'declare function wait(ms: Duration): void; declare function until(at: MonotonicTime): void; declare function read(at: WallTime): void;',
+    'declare const setting: number; declare const timeoutMs: Duration; elapsed(monotonicNow());',
+  ];
+  writeFileSync(file, [...head, ...RIGHT, ...WRONG].join('\n'));
+  const options = ['--ignoreConfig', '--noEmit', '--strict', '--skipLibCheck', '--allowImportingTsExtensions'];
+  const modules = [
+    '--target',
+    'esnext',
+    '--module',
+    'nodenext',
+    '--types',
+    'node',
+    '--typeRoots',
+    join(root, 'node_modules/@types'),
+  ];
+  const { stdout } = await promisify(execFile)(join(root, 'node_modules/.bin/tsc'), [
+    ...options,
+    ...modules,
+    '--pretty',
+    'false',
+    file,
+  ]).catch((error: { stdout: string }) => error);
+  const refused = new Set(
+    [...stdout.matchAll(/snippet\.ts\((\d+),\d+\): error TS2345/g)].map((match) => Number(match[1])),
+  );
+  const first = head.length + RIGHT.length + 1;
+  assert.deepEqual(
+    [...refused],
+    WRONG.map((_, i) => first + i),
+    stdout,
+  );
+});
+
+test('only src/time.ts reads a clock, so that every moment has its type', () => {
+  const readers = globSync('src/**/*.ts', { cwd: root }).filter((file) =>
+    /\bperformance\.(?:now|timeOrigin)|\bDate\.now\b|\bhrtime\b/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  assert.deepEqual(readers, ['src/time.ts']);
+});
+
+test('moments are moved and measured on their own clock', () => {
+  const now = monotonicNow();
+  assert.equal(after(now, 5) - now, 5);
+  assert.equal(now - before(now, 5), 5);
+  assert.ok(elapsed(before(now, 1_000)) >= 1_000);
+  assert.ok(remaining(after(now, -1)) < 0, 'what has passed is negative');
+  assert.ok(remaining(inMs(60_000)) > 59_000);
+  assert.ok(Number.isInteger(wallNow()) && Number.isInteger(steadyNow()));
+});
+
+test('a step of the system clock does not reach the steady one', (t) => {
+  const earlier = steadyNow();
+  t.mock.timers.enable({ apis: ['Date'], now: earlier - 600_000 });
+  assert.ok(wallNow() < earlier - 500_000);
+  const later = steadyNow();
+  assert.ok(later >= earlier && later < earlier + 60_000);
+});
