@@ -5,9 +5,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { manifestOf } from './bot/define-bot.ts';
-import { loadBot } from './bot/load-bot.ts';
 import { type Config, loadConfig } from './config.ts';
 import { GuildwayError } from './errors.ts';
+import { loadBot } from './load-bot.ts';
 import { type AdminServer, startAdminServer } from './observability/admin-server.ts';
 import { endOnUncaughtErrors } from './observability/crash.ts';
 import { createLogger, type Logger } from './observability/log.ts';

@@ -26,7 +26,7 @@ async function send(count: number): Promise<void> {
 }
 
 process.on('message', ({ send: count }: { send: number }) => {
-  send(count).then(() => process.send?.({ sent: count }));
+  void send(count).then(() => process.send?.({ sent: count }));
 });
 process.on('disconnect', () => process.exit(0));
 

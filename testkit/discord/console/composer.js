@@ -32,11 +32,11 @@ export class Composer {
     });
     this.#talk.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#say();
+      void this.#say();
     });
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      this.#submit();
+      void this.#submit();
     });
     this.#form.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.#close();

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { GuildwayError } from '../errors.ts';
-import { type Bot, isBot } from './define-bot.ts';
+import { type Bot, isBot } from './bot/define-bot.ts';
+import { GuildwayError } from './errors.ts';
 
 /**
  * Loads the module that BOT names: a path (absolute, or relative to the working directory) or a package name.
@@ -12,7 +12,7 @@ import { type Bot, isBot } from './define-bot.ts';
 export async function loadBot(name: string | null): Promise<Bot> {
   let module: { default?: unknown };
   try {
-    module = name === null ? await import('../../bots/modbot/index.ts') : await import(locate(name));
+    module = name === null ? await import('../bots/modbot/index.ts') : await import(locate(name));
   } catch (cause) {
     throw new GuildwayError(
       'BOT_INVALID',

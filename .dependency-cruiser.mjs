@@ -1,0 +1,95 @@
+// Which folder may import which. `npm run check` refuses every other import, type imports included, and every import cycle.
+// docs/architecture.md draws its picture of the folders from the same imports.
+
+/**
+ * What each part may import besides itself. A file that belongs to no part fails the check: decide where it belongs.
+ * A part is a folder or a file; the longest match wins.
+ */
+export const PARTS = {
+  'src/errors.ts': [],
+  'src/service.ts': ['src/observability'],
+  'src/config.ts': ['src/errors.ts', 'src/routing'],
+  'src/routing': ['src/errors.ts'],
+  'src/observability': ['src/config.ts', 'src/errors.ts'],
+  'src/bot': ['src/errors.ts', 'src/routing'],
+  // The moderation bot is the default, loaded when BOT names no other.
+  'src/load-bot.ts': ['src/errors.ts', 'src/bot', 'bots/modbot/index.ts'],
+  'src/link': ['src/errors.ts', 'src/routing', 'src/bot'],
+  'src/http': [
+    'src/errors.ts',
+    'src/config.ts',
+    'src/service.ts',
+    'src/routing',
+    'src/observability',
+    'src/bot',
+    'src/link',
+  ],
+  'src/gateway': [
+    'src/errors.ts',
+    'src/config.ts',
+    'src/service.ts',
+    'src/routing',
+    'src/observability',
+    'src/bot',
+    'src/link',
+  ],
+  'src/main.ts': ['src'],
+  // A bot uses the package's public names, as its author would.
+  bots: ['src/bot/index.ts', 'src/routing/index.ts', 'testkit/index.ts'],
+};
+
+/** Built-in modules that pure code may import. */
+const PURE = { 'src/routing': ['crypto'] };
+
+/** A regular expression that matches these paths and everything below them. */
+const under = (paths) => `^(?:${paths.map((path) => path.replaceAll('.', '\\.')).join('|')})(?:/|$)`;
+const names = Object.keys(PARTS);
+/** Parts inside another one, which its own rule does not cover. */
+const inside = (part) => names.filter((name) => name.startsWith(`${part}/`));
+const from = (part) => ({ path: under([part]), ...(inside(part).length > 0 ? { pathNot: under(inside(part)) } : {}) });
+
+export default {
+  forbidden: [
+    { name: 'no-cycle', severity: 'error', from: { path: '^(?:src|bots)/' }, to: { circular: true } },
+    {
+      name: 'no-orphan',
+      comment: 'A module that nothing imports is dead code.',
+      severity: 'error',
+      from: { path: '^src/', orphan: true },
+      to: {},
+    },
+    {
+      name: 'no-unlisted-part',
+      comment: 'Add the folder to PARTS in .dependency-cruiser.mjs.',
+      severity: 'error',
+      from: { path: '^(?:src|bots)/', pathNot: under(names) },
+      to: {},
+    },
+    ...Object.entries(PARTS).map(([part, allowed]) => ({
+      name: `imports-of-${part
+        .replace(/^src\//, '')
+        .replace(/\.ts$/, '')
+        .replaceAll('/', '-')}`,
+      severity: 'error',
+      from: from(part),
+      to: { path: '^(?:src|bots|testkit|test|scripts|bench)/', pathNot: under([part, ...allowed]) },
+    })),
+    ...Object.entries(PURE).map(([part, builtins]) => ({
+      name: `${part.replace('src/', '')}-is-pure`,
+      comment: 'Pure code has no input or output, so that it can be tested and read alone.',
+      severity: 'error',
+      from: { path: under([part]) },
+      to: { dependencyTypes: ['core'], pathNot: `^(?:node:)?(?:${builtins.join('|')})$` },
+    })),
+  ],
+  options: {
+    parser: 'swc',
+    tsConfig: { fileName: 'tsconfig.json' },
+    doNotFollow: { path: '^node_modules' },
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.mjs'],
+      conditionNames: ['node', 'import'],
+      exportsFields: ['exports'],
+    },
+  },
+};
