@@ -9,14 +9,15 @@ import { ANYWHERE, PINNED } from './harness/processes.ts';
 import { markdown, verdict } from './harness/report.ts';
 import { type RoundOptions, runWorkload } from './harness/rounds.ts';
 import { summarize, type Table } from './harness/summary.ts';
-import { installPeers } from './setup.ts';
+import { hasPackages, installPeers } from './setup.ts';
+import { runCommands } from './workloads/commands.ts';
 import { runGatewayEvents } from './workloads/gateway-events.ts';
 import { runOwnerOfGuild } from './workloads/owner-of-guild.ts';
 import { REQUEST_WORKLOADS } from './workloads/requests.ts';
 import { runVerification } from './workloads/verification.ts';
 
 const HELP = `npm run bench -- [options]
-  --workloads a,b,…   which of a to f, and v (default: all)
+  --workloads a,b,…   which of a to g, and v (default: all)
   --peers id,…        only these peers; ids as in bench/peers (default: all)
   --rounds N          rounds, each with every peer in turn (default: 15)
   --seconds N         how long each peer is measured in a round (default: 1)
@@ -27,7 +28,7 @@ const HELP = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    workloads: { type: 'string', default: 'a,b,c,d,e,f,v' },
+    workloads: { type: 'string', default: 'a,b,c,d,e,f,g,v' },
     peers: { type: 'string' },
     rounds: { type: 'string', default: '15' },
     seconds: { type: 'string', default: '1' },
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
     progress: say,
   };
   if (values.install) installPeers(say);
+  const withBots = hasPackages('better-sqlite3', 'express', 'discord-interactions');
   const machine = describeMachine();
   say(`${machineSentence(machine)}\n`);
 
@@ -95,9 +97,12 @@ async function main(): Promise<void> {
   }
   if (chosen.includes('f')) {
     say('(f) gateway events');
-    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, cores, progress: say }));
+    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, cores, peers: withBots, progress: say }));
   }
-
+  if (chosen.includes('g')) {
+    say('(g) slash commands');
+    for (const table of await runCommands({ rounds, measureMs, cores, peers: withBots, progress: say })) add(table);
+  }
   if (chosen.includes('v')) {
     say('(v) verification alone');
     add(await runVerification(rounds, values.quick ? 100 : 2_000, say));

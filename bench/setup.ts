@@ -3,11 +3,14 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
+/** Whether packages of the peers are installed in this folder. */
+export const hasPackages = (...names: readonly string[]): boolean =>
+  names.every((name) => existsSync(`${HERE}node_modules/${name}`));
 const DEBIAN = ['haproxy', 'nginx', 'libnginx-mod-http-js'];
 
 /** Installs the peers: those from npm into this folder, those from Debian where we may. What is then missing is skipped by name. */
 export function installPeers(progress: (line: string) => void): void {
-  if (!existsSync(`${HERE}node_modules/fastify`)) {
+  if (!hasPackages('fastify', 'better-sqlite3')) {
     progress('installing the peers from npm …');
     run('npm', ['ci', '--no-audit', '--no-fund'], progress);
   }

@@ -1,6 +1,6 @@
 import { ratio, spread } from './statistics.ts';
 import type { Row, Table } from './summary.ts';
-import { TARGETS } from './targets.ts';
+import { targetOf } from './targets.ts';
 
 /** A function that is measured in this process, beside others that do the same. */
 export interface Contender {
@@ -38,7 +38,7 @@ export async function runCalls(
       ...{ id: contender.id, title: contender.title, role: contender.role, unit, failed: 0 },
       cost: spread(values),
       ours: ours === undefined ? null : ratio(ours, values),
-      target: TARGETS.find((target) => target.workload === id && target.peer === contender.id)?.atMost ?? null,
+      target: targetOf(id, contender.id),
       perSecond: spread(values.map((value) => unitsPerSecond / value)),
       ...{ latency: null, peakMemoryMB: null, awayP50: null, busy: null },
     };

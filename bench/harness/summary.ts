@@ -1,7 +1,7 @@
 import type { RunResult } from '../generator/main.ts';
 import type { PeerResult, WorkloadResult } from './rounds.ts';
 import { ratio, type Spread, spread } from './statistics.ts';
-import { TARGETS } from './targets.ts';
+import { targetOf } from './targets.ts';
 
 /** One line of a table: what a peer showed in all rounds. Plain data, as it is written to the JSON file. */
 export interface Row {
@@ -59,7 +59,7 @@ function rowOf(workload: string, { peer, rounds }: PeerResult, ours: PeerResult 
     unit: 'µs CPU per request',
     cost: each(costOf),
     ours: ours === undefined || peer.role === 'ours' ? null : ratio(ours.rounds.map(costOf), rounds.map(costOf)),
-    target: TARGETS.find((target) => target.workload === workload && target.peer === peer.id)?.atMost ?? null,
+    target: targetOf(workload, peer.id),
     perSecond: each(({ requests, elapsedMs }) => (requests / elapsedMs) * 1000),
     latency: {
       p50: each(({ latency }) => latency.p50),

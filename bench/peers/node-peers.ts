@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { hasPackages } from '../setup.ts';
 import type { Peer, PeerContext } from './peer.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
@@ -18,7 +18,7 @@ function nodePeer(
     routesByMd5: options.routesByMd5 ?? role === 'peer',
     upstream: 'node',
     missing() {
-      const absent = (options.packages ?? []).filter((name) => !existsSync(path(`../node_modules/${name}`)));
+      const absent = (options.packages ?? []).filter((name) => !hasPackages(name));
       return absent.length === 0 ? null : `${absent.join(', ')}: not installed`;
     },
     prepare: ({ port, pods, publicKey }) => ({

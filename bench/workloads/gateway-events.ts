@@ -7,23 +7,16 @@ import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
 import { getGatewayPodForGuild } from '../../src/routing/index.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
-import {
-  type Cores,
-  cpuMicroseconds,
-  listening,
-  peakMemory,
-  processTree,
-  type RunningProcess,
-} from '../harness/processes.ts';
+import { type Cores, cpuMicroseconds, peakMemory, processTree, type RunningProcess } from '../harness/processes.ts';
 import { Stage } from '../harness/rounds.ts';
-import { spread } from '../harness/statistics.ts';
+import { ratio, spread } from '../harness/statistics.ts';
 import type { Row, Table } from '../harness/summary.ts';
+import { targetOf } from '../harness/targets.ts';
+import { childMessage, podReady } from './children.ts';
 
 const GUILDS = 200;
 /** Events a second that a burst is sized for; only its length depends on it. */
 const ASSUMED_RATE = 4_000;
-
-const READY_WITHIN_MS = 30_000;
 
 interface Source {
   readonly apiUrl: string;
@@ -41,67 +34,111 @@ interface Burst {
   readonly peakMemory: number;
 }
 
-const CASES = [
-  { id: 'owns-all', title: 'one pod, owns every guild', pods: 1 },
-  { id: 'owns-a-third', title: 'one of three pods under md5: keeps a third, drops the rest', pods: 3 },
-] as const;
+/** A bot that counts messages, with a simulator of its own. */
+interface Case {
+  readonly id: string;
+  readonly title: string;
+  readonly role: Row['role'];
+  /** Which part of the guilds the bot counts: those of gateway-0 of so many pods. */
+  readonly pods: number;
+  start(stage: Stage, discord: Source, database: string): Promise<RunningProcess>;
+}
+
+const CASES: readonly Case[] = [
+  {
+    ...{ id: 'owns-all', title: 'one pod, owns every guild', role: 'ours', pods: 1 },
+    start: (stage, discord, database) => startGatewayPod(stage, discord, database, 1),
+  },
+  {
+    ...{
+      id: 'owns-a-third',
+      title: 'one of three pods under md5: keeps a third, drops the rest',
+      role: 'ours',
+      pods: 3,
+    },
+    start: (stage, discord, database) => startGatewayPod(stage, discord, database, 3),
+  },
+  {
+    ...{ id: 'discordjs', title: 'one process of discord.js, better-sqlite3', role: 'peer', pods: 1 },
+    start: startDiscordJs,
+  },
+];
 
 export async function runGatewayEvents(options: {
   rounds: number;
   seconds: number;
   cores: Cores;
+  /** Whether the packages of the peers are there. */
+  peers: boolean;
   progress: (line: string) => void;
 }): Promise<Table> {
   const { rounds, seconds, progress } = options;
-  const rows: Row[] = [];
-  for (const { id, title, pods } of CASES) {
-    await using stage = new Stage(options.cores);
+  await using stage = new Stage(options.cores);
+  const cases = CASES.filter(({ role }) => role === 'ours' || options.peers);
+  const running = [];
+  for (const one of cases) {
     const source = stage.start({
       command: process.execPath,
       args: [path('./event-source.ts'), String(GUILDS)],
       core: stage.cores.rest,
       channel: true,
     });
-    const discord = await message<Source>(source);
-    const owned = discord.guilds.filter((guild) => getGatewayPodForGuild(guild, pods) === 0).length;
-    const database = join(stage.subfolder(), 'gateway-0.sqlite3');
-    const pod = await startGatewayPod(stage, discord, database, pods);
-    const bursts: Burst[] = [];
-    for (let round = 0; round < rounds; round++) {
+    const discord = await childMessage<Source>(source);
+    const owned = discord.guilds.filter((guild) => getGatewayPodForGuild(guild, one.pods) === 0).length;
+    const database = join(stage.subfolder(), 'bot.sqlite3');
+    const bot = await one.start(stage, discord, database);
+    running.push({ ...one, source, owned, database, bot, bursts: [] as Burst[] });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const { title, source, bot, database, owned, bursts } of running) {
       // Every guild gets equally many, so that the number of a third of them is exact.
       const events = GUILDS * Math.ceil((seconds * ASSUMED_RATE) / GUILDS);
-      const burst = await runBurst(source, pod, database, events, (events / GUILDS) * owned);
+      const burst = await runBurst(source, bot, database, events, (events / GUILDS) * owned);
       bursts.push(burst);
       progress(
-        `  round ${round + 1}/${rounds}  ${title.padEnd(60)} ${(burst.cpuMicroseconds / events).toFixed(1).padStart(7)} µs CPU an event` +
+        `  round ${round + 1}/${rounds}  ${title.padEnd(60)} ${perEvent(burst).toFixed(1).padStart(7)} µs CPU an event` +
           `  ${Math.round((events / burst.elapsedMs) * 1000)
             .toString()
             .padStart(6)}/s`,
       );
     }
-    rows.push({
-      id,
-      title,
-      role: 'ours',
-      unit: 'µs CPU per event',
-      cost: spread(bursts.map(({ cpuMicroseconds: cpu, events }) => cpu / events)),
-      ours: null,
-      target: null,
-      perSecond: spread(bursts.map(({ events, elapsedMs }) => (events / elapsedMs) * 1000)),
-      latency: null,
-      awayP50: null,
-      peakMemoryMB: Math.max(...bursts.map(({ peakMemory: peak }) => peak)) / 1e6,
-      busy: spread(bursts.map(({ cpuMicroseconds: cpu, elapsedMs }) => cpu / 1000 / elapsedMs)),
-      failed: 0,
-    });
   }
+  const ours = (running[0]?.bursts ?? []).map(perEvent);
   return {
     id: 'f',
     title: 'gateway events, from Discord’s websocket to SQLite',
-    note: `MESSAGE_CREATE of ${GUILDS} guilds, counted by the shipped bot in a transaction each; per second and core is a million divided by the cost`,
-    rows,
-    skipped: [],
+    note: `MESSAGE_CREATE of ${GUILDS} guilds, each counted in a transaction; per second and core is a million divided by the cost`,
+    rows: running.map(({ id, title, role, bursts }): Row => {
+      const costs = bursts.map(perEvent);
+      return {
+        ...{ id, title, role, unit: 'µs CPU per event', failed: 0, latency: null, awayP50: null },
+        cost: spread(costs),
+        ours: role === 'ours' ? null : ratio(ours, costs),
+        target: targetOf('f', id),
+        perSecond: spread(bursts.map(({ events, elapsedMs }) => (events / elapsedMs) * 1000)),
+        peakMemoryMB: Math.max(...bursts.map(({ peakMemory: peak }) => peak)) / 1e6,
+        busy: spread(bursts.map(({ cpuMicroseconds: cpu, elapsedMs }) => cpu / 1000 / elapsedMs)),
+      };
+    }),
+    skipped: options.peers ? [] : ['one process of discord.js (its packages are not installed)'],
   };
+}
+
+const perEvent = ({ cpuMicroseconds: cpu, events }: Burst): number => cpu / events;
+
+async function startDiscordJs(stage: Stage, discord: Source, database: string): Promise<RunningProcess> {
+  const bot = stage.start({
+    command: process.execPath,
+    args: [path('../peers/servers/discordjs-notes.mjs')],
+    core: stage.cores.tested,
+    channel: true,
+    env: {
+      ...{ NODE_ENV: 'production', DATABASE_PATH: database },
+      ...{ DISCORD_API_URL: discord.apiUrl, DISCORD_TOKEN: discord.token },
+    },
+  });
+  await childMessage(bot);
+  return bot;
 }
 
 async function startGatewayPod(stage: Stage, discord: Source, database: string, pods: number): Promise<RunningProcess> {
@@ -127,22 +164,8 @@ async function startGatewayPod(stage: Stage, discord: Source, database: string, 
       DISCORD_APP_ID: discord.applicationId,
     },
   });
-  await ready(port + 1, running);
+  await podReady(port + 1, running);
   return running;
-}
-
-/** Resolves when the pod is ready, and so its Discord session is. */
-async function ready(adminPort: number, running: RunningProcess): Promise<void> {
-  await listening(adminPort, running);
-  const until = performance.now() + READY_WITHIN_MS;
-  let answer = '';
-  while (performance.now() < until) {
-    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
-    answer = await response.text();
-    if (response.ok) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`the gateway pod is not ready: ${answer} ${running.output()}`);
 }
 
 async function runBurst(
@@ -172,11 +195,4 @@ async function runBurst(
     cpuMicroseconds: cpuMicroseconds(pids) - cpuBefore,
     peakMemory: peakMemory(pids),
   };
-}
-
-function message<T>({ child, output }: RunningProcess): Promise<T> {
-  return new Promise((resolve, reject) => {
-    child.once('message', (value) => resolve(value as T));
-    child.once('exit', () => reject(new Error(`ended: ${output()}`)));
-  });
 }
