@@ -1,49 +1,49 @@
 // Which folder may import which. `npm run check` refuses every other import, type imports included, and every import cycle.
 // docs/architecture.md draws its picture of the folders from the same imports.
 
+/** What both services stand on. */
+const BELOW_SERVICES = [
+  ...['src/errors.ts', 'src/time.ts', 'src/config.ts', 'src/service.ts'],
+  ...['src/protocol', 'src/routing', 'src/observability', 'src/bot', 'src/link'],
+];
+
 /**
  * What each part may import besides itself. A file that belongs to no part fails the check: decide where it belongs.
  * A part is a folder or a file; the longest match wins.
  */
 export const PARTS = {
   'src/errors.ts': [],
-  'src/service.ts': ['src/observability'],
+  'src/time.ts': [],
+  'src/cross-site.ts': [],
+  'src/protocol': ['src/time.ts'],
+  'src/routing': ['src/errors.ts', 'src/protocol'],
   'src/config.ts': ['src/errors.ts', 'src/routing'],
-  'src/routing': ['src/errors.ts'],
-  'src/observability': ['src/config.ts', 'src/errors.ts'],
-  'src/bot': ['src/errors.ts', 'src/routing'],
+  // What `guildway/routing` exports: the arithmetic, with the environment as its default.
+  'src/public-routing.ts': ['src/errors.ts', 'src/routing', 'src/config.ts'],
+  'src/observability': ['src/errors.ts', 'src/time.ts', 'src/cross-site.ts', 'src/config.ts'],
+  'src/service.ts': ['src/observability'],
+  'src/bot': ['src/errors.ts', 'src/cross-site.ts', 'src/protocol', 'src/routing'],
   // The moderation bot is the default, loaded when BOT names no other.
   'src/load-bot.ts': ['src/errors.ts', 'src/bot', 'bots/modbot/index.ts'],
-  'src/link': ['src/errors.ts', 'src/routing', 'src/bot'],
-  'src/http': [
-    'src/errors.ts',
-    'src/config.ts',
-    'src/service.ts',
-    'src/routing',
-    'src/observability',
-    'src/bot',
-    'src/link',
-  ],
-  'src/gateway': [
-    'src/errors.ts',
-    'src/config.ts',
-    'src/service.ts',
-    'src/routing',
-    'src/observability',
-    'src/bot',
-    'src/link',
-  ],
+  'src/link': ['src/errors.ts', 'src/time.ts', 'src/protocol', 'src/routing', 'src/bot'],
+  'src/http': [...BELOW_SERVICES],
+  'src/gateway': [...BELOW_SERVICES, 'src/cross-site.ts'],
   'src/main.ts': ['src'],
   // A bot uses the package's public names, as its author would.
-  bots: ['src/bot/index.ts', 'src/routing/index.ts', 'testkit/index.ts'],
+  bots: ['src/bot/index.ts', 'src/public-routing.ts', 'testkit/index.ts'],
 };
 
 /** Built-in modules that pure code may import. */
-const PURE = { 'src/routing': ['crypto'] };
+const PURE = { 'src/protocol': [], 'src/routing': ['crypto'], 'src/time.ts': [] };
 
 /** A regular expression that matches these paths and everything below them. */
 const under = (paths) => `^(?:${paths.map((path) => path.replaceAll('.', '\\.')).join('|')})(?:/|$)`;
 const names = Object.keys(PARTS);
+const nameOf = (part) =>
+  part
+    .replace(/^src\//, '')
+    .replace(/\.ts$/, '')
+    .replaceAll('/', '-');
 /** Parts inside another one, which its own rule does not cover. */
 const inside = (part) => names.filter((name) => name.startsWith(`${part}/`));
 const from = (part) => ({ path: under([part]), ...(inside(part).length > 0 ? { pathNot: under(inside(part)) } : {}) });
@@ -66,16 +66,13 @@ export default {
       to: {},
     },
     ...Object.entries(PARTS).map(([part, allowed]) => ({
-      name: `imports-of-${part
-        .replace(/^src\//, '')
-        .replace(/\.ts$/, '')
-        .replaceAll('/', '-')}`,
+      name: `imports-of-${nameOf(part)}`,
       severity: 'error',
       from: from(part),
       to: { path: '^(?:src|bots|testkit|test|scripts|bench)/', pathNot: under([part, ...allowed]) },
     })),
     ...Object.entries(PURE).map(([part, builtins]) => ({
-      name: `${part.replace('src/', '')}-is-pure`,
+      name: `${nameOf(part)}-is-pure`,
       comment: 'Pure code has no input or output, so that it can be tested and read alone.',
       severity: 'error',
       from: { path: under([part]) },

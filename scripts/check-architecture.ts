@@ -1,12 +1,13 @@
 /**
- * Keeps docs/architecture.md true. `npm run check` runs it; with `--write` it writes the picture.
+ * Checks who imports whom, and keeps docs/architecture.md true. `npm run check` runs it; with `--write` it writes the picture.
  *
+ * - Imports obey the rules in .dependency-cruiser.mjs.
  * - The picture of the parts is made from the imports that dependency-cruiser finds.
  * - Each step of the sequence of one interaction names a function and its file; the function must be defined there.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { cruise } from 'dependency-cruiser';
+import { cruise, type ICruiseResult } from 'dependency-cruiser';
 import rules, { PARTS } from '../.dependency-cruiser.mjs';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -31,16 +32,33 @@ function arrows(imports: ReadonlyMap<string, ReadonlySet<string>>): [string, str
   );
 }
 
-async function importsOfParts(): Promise<Map<string, Set<string>>> {
-  const { output } = await cruise(['src'], { ...rules.options, baseDir: root, ruleSet: {} } as never);
+async function readImports(): Promise<ICruiseResult> {
+  const { forbidden, options } = rules;
+  const { output } = await cruise(['src', 'bots'], {
+    ...options,
+    baseDir: root,
+    validate: true,
+    ruleSet: { forbidden },
+  });
   if (typeof output === 'string') throw new Error('dependency-cruiser gave no list of modules');
+  return output;
+}
+
+function checkImports({ summary }: ICruiseResult): void {
+  for (const { rule, from, to, cycle } of summary.violations) {
+    const path = cycle === undefined ? to : cycle.map(({ name }) => name).join(' -> ');
+    problems.push(`${from} may not import ${path} (${rule.name} in .dependency-cruiser.mjs)`);
+  }
+}
+
+function importsOfParts(output: ICruiseResult): Map<string, Set<string>> {
   const parts = Object.keys(PARTS).toSorted((a, b) => b.length - a.length);
   const partOf = (path: string): string | undefined =>
     parts.find((part) => path === part || path.startsWith(`${part}/`));
   const imports = new Map<string, Set<string>>();
   for (const { source, dependencies } of output.modules) {
     const from = partOf(source);
-    if (from === undefined) continue;
+    if (from === undefined || from === 'bots') continue;
     for (const { resolved } of dependencies) {
       const to = partOf(resolved);
       if (to === undefined || to === from) continue;
@@ -50,26 +68,29 @@ async function importsOfParts(): Promise<Map<string, Set<string>>> {
   return imports;
 }
 
-async function picture(): Promise<string> {
+function picture(output: ICruiseResult): string {
   const name = (part: string): string => part.replace(/^src\//, '');
   const id = (part: string): string => name(part).replaceAll(/\W/g, '_');
-  const lines = arrows(await importsOfParts())
+  const lines = arrows(importsOfParts(output))
     .map(([from, to]) => `  ${id(from)}["${name(from)}"] --> ${id(to)}["${name(to)}"]`)
     .toSorted();
   return ['```mermaid', 'flowchart TD', ...lines, '```'].join('\n');
 }
 
-async function checkPicture(text: string): Promise<void> {
+function checkPicture(text: string, output: ICruiseResult): void {
   const [before, rest] = text.split(BEGIN);
   const after = rest?.split(END)[1];
   if (before === undefined || after === undefined) {
     problems.push(`docs/architecture.md lacks the lines ${BEGIN} and ${END}`);
     return;
   }
-  const expected = `${before}${BEGIN}\n\n${await picture()}\n\n${END}${after}`;
+  const expected = `${before}${BEGIN}\n\n${picture(output)}\n\n${END}${after}`;
   if (text === expected) return;
   if (process.argv.includes('--write')) writeFileSync(file, expected);
-  else problems.push('docs/architecture.md: the picture differs from the imports; run: npm run docs');
+  else
+    problems.push(
+      'docs/architecture.md: the picture differs from the imports; run: node scripts/check-architecture.ts --write',
+    );
 }
 
 /** Whether a file defines a function, or a class with this method. */
@@ -83,20 +104,19 @@ function defines(source: string, name: string): boolean {
 }
 
 function checkSteps(text: string): void {
-  let steps = 0;
   for (const [, name, path] of text.matchAll(STEP) as Iterable<[string, string, string]>) {
-    steps++;
     const source = `${root}src/${path}`;
     if (!existsSync(source)) problems.push(`docs/architecture.md names src/${path}, which does not exist`);
     else if (!defines(readFileSync(source, 'utf8'), name)) {
       problems.push(`docs/architecture.md names ${name}, which src/${path} does not define`);
     }
   }
-  if (steps === 0) problems.push('docs/architecture.md has no sequence of one interaction');
 }
 
 const text = readFileSync(file, 'utf8');
-await checkPicture(text);
+const output = await readImports();
+checkImports(output);
+checkPicture(text, output);
 checkSteps(text);
 for (const problem of problems) process.stderr.write(`${problem}\n`);
 process.exitCode = problems.length === 0 ? 0 : 1;

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type Cores, cpuMicroseconds, peakMemory, processTree, type RunningProcess } from '../harness/processes.ts';
 import { Stage } from '../harness/rounds.ts';

@@ -3,7 +3,7 @@
  * never seen before are what a router meets; V8 caches nothing about their strings. Ids seen again are measured beside them.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { type Contender, runCalls } from '../harness/calls.ts';
 import type { Table } from '../harness/summary.ts';
 

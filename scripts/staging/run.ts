@@ -1,6 +1,6 @@
 /** The staging run itself: what is done to the system, and what must hold afterwards. The same for every platform. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createTopology } from '../../src/routing/index.ts';
+import { createTopology } from '../../src/public-routing.ts';
 import { checkHistory, type Operation, type Row, type Verdict } from '../../testkit/chaos/history.ts';
 import { Driver, type Sample } from './driver-client.ts';
 import { NOTE } from './load.ts';

@@ -1,4 +1,3 @@
-import type { REST } from '@discordjs/rest';
 import type {
   APIApplicationCommandAutocompleteInteraction,
   APIApplicationCommandOptionChoice,
@@ -15,55 +14,11 @@ import type {
   RESTPostAPIChatInputApplicationCommandsJSONBody,
   RESTPostAPIContextMenuApplicationCommandsJSONBody,
 } from 'discord-api-types/v10';
-import type { Logger } from 'pino';
 import type { RouteRule } from '../routing/route-table.ts';
+import type { BotContext } from './context.ts';
 import type { WebSocketHandler } from './websocket.ts';
 
-/** A value that SQLite can store. */
-export type SqlValue = string | number | bigint | null | Uint8Array;
-
-/** The pod's SQLite database. Statements are prepared once and cached by their text, so keep the text constant. */
-export interface Database {
-  /** The first row, or undefined. */
-  get<Row extends object>(sql: string, ...values: SqlValue[]): Row | undefined;
-  /** All rows. */
-  all<Row extends object>(sql: string, ...values: SqlValue[]): Row[];
-  /** Executes one statement. */
-  run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint };
-}
-
-/** The moment when the caller stops waiting for an answer. */
-export interface Deadline {
-  /** Milliseconds that are left; 0 when it has passed. */
-  remainingMs(): number;
-}
-
-/** What every handler gets beside the thing it handles. */
-export interface BotContext {
-  /** The guild this is about, or null (a DM, an entitlement). This pod owns it. */
-  readonly guildId: string | null;
-  /** The ordinal of this gateway pod. */
-  readonly pod: number;
-  /** Names this request in the logs of every pod it passed. */
-  readonly requestId: string;
-  readonly db: Database;
-  /**
-   * Runs `work` in one SQLite transaction and returns what it returns.
-   *
-   * Once: the result is recorded in the same transaction under the identity of what is handled (an interaction, an event, a
-   * webhook, an Idempotency-Key). If the same thing is delivered again, the n-th transaction of the handler is not run
-   * again; it returns its recorded result. Writes outside of it happen at least once.
-   *
-   * `work` is synchronous, and its result must survive `JSON.stringify`. If it throws, nothing is written.
-   */
-  transaction<Result>(work: (db: Database) => Result): Result;
-  /** Discord's REST API, with this pod's share of the bot's rate limit. */
-  readonly rest: REST;
-  readonly log: Logger;
-  readonly deadline: Deadline;
-  /** Aborts when the caller has gone away. */
-  readonly signal: AbortSignal;
-}
+export type { BotContext, Database, Deadline, SqlValue } from './context.ts';
 
 type Answer<T> = T | Promise<T>;
 

@@ -1,5 +1,5 @@
 import type { Message, Peer, WSError } from 'crossws';
-import type { BotContext } from './types.ts';
+import type { BotContext } from './context.ts';
 
 type Answer<T> = T | Promise<T>;
 

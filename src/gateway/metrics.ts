@@ -1,5 +1,4 @@
 import { Counter, Gauge, Histogram, type Registry } from '../observability/metrics.ts';
-import type { HintsSummary } from './hints/hints.ts';
 
 /** What kind of thing a request is about. */
 export type RequestKind = 'interaction' | 'event-webhook' | 'fetch' | 'hint' | 'internal';
@@ -14,11 +13,19 @@ export type RequestKind = 'interaction' | 'event-webhook' | 'fetch' | 'hint' | '
  */
 export type Outcome = 'ok' | 'failed' | 'replayed' | 'misdirected' | 'refused' | 'unavailable' | 'timeout';
 
+/** What is kept for one owner. */
+interface KeptFor {
+  readonly owner: number;
+  readonly count: number;
+  readonly oldestSeconds: number;
+}
+
 /** Values that are read when they are scraped. */
 export interface MetricSources {
   readonly replays: () => number;
   readonly websockets: () => number;
-  readonly hints: () => HintsSummary;
+  /** Requests that this pod keeps, by the pod they are for. */
+  readonly hints: () => { readonly owners: readonly KeptFor[] };
   readonly sizes: () => { readonly database: number; readonly wal: number };
 }
 

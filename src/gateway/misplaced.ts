@@ -7,7 +7,7 @@ import type { Incoming } from './incoming.ts';
 import type { Reply } from './reply.ts';
 import { json, problem } from './responses.ts';
 import { startGatewayServer } from './server.ts';
-import type { GatewayServiceOptions } from './service.ts';
+import type { GatewayServiceOptions } from './service-options.ts';
 import type { MisplacedStore } from './store/store.ts';
 import { refuseUpgrade } from './websocket/refuse.ts';
 import type { Upgrades } from './websocket/upgrades.ts';

@@ -1,10 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Bot, manifestOf } from '../bot/define-bot.ts';
-import type { Config } from '../config.ts';
 import type { Readiness } from '../observability/admin-server.ts';
-import type { Logger } from '../observability/log.ts';
-import type { Registry } from '../observability/metrics.ts';
-import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
 import { startDiscordSessions } from './discord/index.ts';
 import { createDiscordRest } from './discord/rest.ts';
@@ -27,19 +23,12 @@ import type { Reply } from './reply.ts';
 import { problem } from './responses.ts';
 import { Router } from './router.ts';
 import { serveWhole, startGatewayServer } from './server.ts';
+import type { GatewayServiceOptions } from './service-options.ts';
 import { startPruning } from './store/pruning.ts';
 import { isMisplaced, openStore, type Store } from './store/store.ts';
 import { catchStrayRejections } from './stray-rejections.ts';
 import { createUpgrades } from './websocket/upgrades.ts';
 import type { WebSockets } from './websocket/websockets.ts';
-
-export interface GatewayServiceOptions {
-  readonly config: Config;
-  readonly bot: Bot;
-  readonly topology: Topology;
-  readonly log: Logger;
-  readonly registry: Registry;
-}
 
 /** Ids that `/_guildway/guilds` answers with at most. */
 const MAX_GUILDS = 100_000;

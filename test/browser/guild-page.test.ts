@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { type Cluster, startCluster } from '../../testkit/cluster/index.ts';
 import type { DiscordSimulator } from '../../testkit/discord/index.ts';
 import { assertFits, skip, TestBrowser, until } from './browser.ts';

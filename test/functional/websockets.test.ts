@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type ClientOptions, WebSocket } from 'ws';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { type Cluster, type Pod, startCluster } from '../../testkit/cluster/index.ts';
 import { until } from '../support/simulator.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { Pod } from '../../testkit/cluster/index.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type Scenario, startScenario, until } from './support.ts';

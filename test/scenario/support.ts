@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { countHints, readPods } from '../../testkit/chaos/databases.ts';
 import type { Row } from '../../testkit/chaos/history.ts';
 import { type Cluster, type ClusterOptions, type Pod, startCluster } from '../../testkit/cluster/index.ts';

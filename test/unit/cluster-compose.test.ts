@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { readLitestream, readStagingManifests } from '../../scripts/staging/manifests.ts';
 import { loadConfig } from '../../src/config.ts';
-import { gatewayUrl } from '../../src/routing/index.ts';
+import { gatewayUrl } from '../../src/public-routing.ts';
 
 interface ComposeService {
   readonly environment: Readonly<Record<string, string | number>>;

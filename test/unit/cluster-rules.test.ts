@@ -7,7 +7,7 @@ import { guildwayEnvironment } from '../../bench/peers/node-peers.ts';
 import { loadConfig, VARIABLES } from '../../src/config.ts';
 import { startAdminServer } from '../../src/observability/admin-server.ts';
 import { createLogger } from '../../src/observability/log.ts';
-import { getGatewayUrl } from '../../src/routing/index.ts';
+import { getGatewayUrl } from '../../src/public-routing.ts';
 import { FILLED_IN, OVERLAYS, type Part, readOverlay, skip } from '../support/overlay.ts';
 
 for (const overlay of OVERLAYS) {

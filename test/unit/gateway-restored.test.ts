@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { pino } from 'pino';
 import { readFaults } from '../../src/gateway/faults.ts';
 import { isMisplaced, openStore, type Store } from '../../src/gateway/store/store.ts';
-import { createTopology } from '../../src/routing/index.ts';
+import { createTopology } from '../../src/public-routing.ts';
 import { asWallTime } from '../../src/time.ts';
 
 /** 2026-01-31T12:00:00Z as a snowflake. */

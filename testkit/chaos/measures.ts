@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getGatewayPodForGuild } from '../../src/routing/index.ts';
+import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { INTERACTIONS } from './clients.ts';
 import { restartInOrder } from './injector.ts';
 import { percentile } from './latency.ts';

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RoutingStrategy } from '../../src/routing/index.ts';
+import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
 import { Pod } from './pod.ts';

@@ -2,17 +2,17 @@
  * `guildway/routing`: which pod owns a guild. Pure arithmetic: no I/O beyond reading the environment when an argument is
  * left out, no configuration service, no lookup.
  */
-import { loadRoutingConfig } from '../config.ts';
-import { GuildwayError } from '../errors.ts';
-import { gatewayUrl } from './gateway-url.ts';
-import { md5FirstWord } from './md5.ts';
-import { parseGuildId } from './snowflake.ts';
-import { createTopology } from './topology.ts';
+import { loadRoutingConfig } from './config.ts';
+import { GuildwayError } from './errors.ts';
+import { gatewayUrl } from './routing/gateway-url.ts';
+import { md5FirstWord } from './routing/md5.ts';
+import { parseGuildId } from './routing/snowflake.ts';
+import { createTopology } from './routing/topology.ts';
 
-export { assignShards, discordShard } from './discord-shards.ts';
-export { gatewayUrl } from './gateway-url.ts';
-export { md5FirstWord } from './md5.ts';
-export { isSnowflake, parseGuildId } from './snowflake.ts';
+export { assignShards, discordShard } from './routing/discord-shards.ts';
+export { gatewayUrl } from './routing/gateway-url.ts';
+export { md5FirstWord } from './routing/md5.ts';
+export { isSnowflake, parseGuildId } from './routing/snowflake.ts';
 export {
   createTopology,
   GUILDLESS_POD,
@@ -20,7 +20,7 @@ export {
   type Topology,
   type TopologyOptions,
   type TopologyRecord,
-} from './topology.ts';
+} from './routing/topology.ts';
 
 /**
  * The ordinal of the gateway pod that owns a guild.
