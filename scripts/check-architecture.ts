@@ -33,7 +33,7 @@ function arrows(imports: ReadonlyMap<string, ReadonlySet<string>>): [string, str
 }
 
 async function readImports(): Promise<ICruiseResult> {
-  const { forbidden, options } = rules;
+  const { forbidden = [], options } = rules;
   const { output } = await cruise(['src', 'bots'], {
     ...options,
     baseDir: root,
