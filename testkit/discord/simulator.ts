@@ -136,7 +136,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
     applicationId,
     clock,
     signer,
-    builder: new PayloadBuilder({ world, commands, messages, modals, records }),
+    builder: new PayloadBuilder({ world, commands, messages, files, modals, records }),
     records,
     sender,
     newId: () => ids.next(),

@@ -7,7 +7,7 @@ import { markdown } from './markdown.js';
  * @param {any} data the modal as in Discord's response
  * @param {any} reply of the interaction that opened it
  * @param {import('./message.js').MessageView} view
- * @param {(fields: Record<string, string | string[]>) => void} submit
+ * @param {(fields: Record<string, string | boolean | string[]>) => void} submit
  */
 export function openModal(data, reply, view, submit) {
   const inputs = [];
@@ -39,16 +39,18 @@ export function openModal(data, reply, view, submit) {
 function modalRow(row, inputs, view) {
   if (row.type === 10) return h('div', { class: 'content' }, ...markdown(row.content, view.names));
   const inner = row.type === 18 ? row.component : row.components[0];
-  const control = inner.type === 4 ? textInput(inner) : menuInput(inner, view);
-  inputs.push({ id: inner.custom_id, value: () => answerOf(control) });
+  const { control, value } = inputFor(inner, view);
+  inputs.push({ id: inner.custom_id, value });
+  // A group of radio buttons or check boxes has a label for each.
+  const isGroup = inner.type === 21 || inner.type === 22;
   return h(
-    'label',
+    isGroup ? 'fieldset' : 'label',
     {},
     h(
-      'span',
+      isGroup ? 'legend' : 'span',
       { class: 'label' },
       row.label ?? inner.label,
-      inner.required === false ? null : h('span', { class: 'required', 'aria-hidden': 'true' }, ' *'),
+      inner.required === false || inner.type === 23 ? null : h('span', { class: 'required', 'aria-hidden': 'true' }, ' *'),
     ),
     row.description ? h('span', { class: 'hint' }, row.description) : null,
     control,
@@ -75,5 +77,52 @@ function menuInput(inner, view) {
   );
 }
 
-const answerOf = (control) =>
-  control instanceof HTMLSelectElement ? [...control.selectedOptions].map(({ value }) => value) : control.value;
+/** The control for a component of a modal, and what it answers, in the form of the component's type. */
+function inputFor(inner, view) {
+  switch (inner.type) {
+    case 4: {
+      const control = textInput(inner);
+      return { control, value: () => control.value };
+    }
+    case 19: {
+      const control = h('input', { type: 'file', name: inner.custom_id, multiple: (inner.max_values ?? 1) > 1 });
+      control.required = inner.required !== false;
+      // The bot gets the names; what is in the files stays here.
+      return { control, value: () => [...control.files].map(({ name }) => name) };
+    }
+    case 21:
+    case 22:
+      return choiceGroup(inner);
+    case 23: {
+      const control = h('input', { type: 'checkbox', name: inner.custom_id });
+      control.checked = inner.default === true;
+      return { control, value: () => control.checked };
+    }
+    default: {
+      const control = menuInput(inner, view);
+      return { control, value: () => [...control.selectedOptions].map(({ value }) => value) };
+    }
+  }
+}
+
+/** Radio buttons, of which one is chosen, or check boxes. */
+function choiceGroup(inner) {
+  const type = inner.type === 21 ? 'radio' : 'checkbox';
+  const boxes = inner.options.map((option) => {
+    const box = h('input', { type, name: inner.custom_id, value: option.value });
+    box.checked = option.default === true;
+    // Of radio buttons the browser demands one; check boxes know no such rule.
+    box.required = type === 'radio' && inner.required !== false;
+    return box;
+  });
+  const rows = inner.options.map((option, index) =>
+    h(
+      'label',
+      { class: 'choice' },
+      boxes[index],
+      h('span', {}, option.label, option.description ? h('span', { class: 'hint' }, option.description) : null),
+    ),
+  );
+  const chosen = () => boxes.filter(({ checked }) => checked).map(({ value }) => value);
+  return { control: h('div', { class: 'choices' }, ...rows), value: chosen };
+}

@@ -1,9 +1,8 @@
 import type { APIApplicationCommandOption } from 'discord-api-types/v10';
-import type { StoredMessage } from '../store/messages.ts';
-import type { SimulatedGuild } from '../world/guild.ts';
-import { memberPermissions } from '../world/permissions.ts';
-import type { World } from '../world/world.ts';
-import type { OptionValues } from './input.ts';
+import type { AttachmentInput, OptionValues } from './input.ts';
+import type { Resolved } from './resolved.ts';
+
+const ATTACHMENT = 11;
 
 interface OptionJson {
   name: string;
@@ -11,55 +10,6 @@ interface OptionJson {
   value?: unknown;
   options?: OptionJson[];
   focused?: true;
-}
-
-/** The objects that ids in options, targets and select menus stand for, collected as they are met. */
-export class Resolved {
-  readonly #world: World;
-  readonly #guild: SimulatedGuild | null;
-  readonly #found: Record<string, Record<string, unknown>> = {};
-
-  constructor(world: World, guild: SimulatedGuild | null) {
-    this.#world = world;
-    this.#guild = guild;
-  }
-
-  user(id: string): void {
-    this.#put('users', id, this.#world.user(id));
-    const member = this.#guild?.members.get(id);
-    if (this.#guild === null || member === undefined) return;
-    const { user: _user, deaf: _deaf, mute: _mute, ...partial } = member;
-    this.#put('members', id, { ...partial, permissions: memberPermissions(this.#guild, id).toString() });
-  }
-
-  channel(id: string): void {
-    const channel = this.#guild?.channels.find((one) => one.id === id);
-    if (channel !== undefined) this.#put('channels', id, { ...channel, permissions: '0' });
-  }
-
-  role(id: string): void {
-    const role = this.#guild?.roles.find((one) => one.id === id);
-    if (role !== undefined) this.#put('roles', id, role);
-  }
-
-  message(stored: StoredMessage): void {
-    this.#put('messages', stored.message.id, stored.message);
-  }
-
-  mentionable(id: string): void {
-    if (this.#guild?.roles.some((role) => role.id === id)) this.role(id);
-    else this.user(id);
-  }
-
-  /** `{ resolved }`, or nothing when there is nothing in it. */
-  toJSON(): { resolved?: object } {
-    return Object.keys(this.#found).length === 0 ? {} : { resolved: this.#found };
-  }
-
-  #put(kind: string, id: string, value: unknown): void {
-    this.#found[kind] ??= {};
-    this.#found[kind][id] = value;
-  }
 }
 
 /** Options as Discord writes them, with the types of the registered command, or else guessed from the values. */
@@ -78,6 +28,8 @@ export function buildOptions(
     if (type <= 2) {
       const inner = (definition as { options?: APIApplicationCommandOption[] } | undefined)?.options;
       options.push({ name, type, options: buildOptions(value as OptionValues, inner, resolved) });
+    } else if (type === ATTACHMENT) {
+      options.push({ name, type, value: resolved.attachment(value as string | AttachmentInput) });
     } else {
       options.push({ name, type, value: convert(type, value) });
       resolve(type, String(value), resolved);
@@ -100,6 +52,7 @@ function guessType(value: unknown): number {
   if (typeof value === 'number') return Number.isInteger(value) ? 4 : 10;
   if (typeof value === 'boolean') return 5;
   if (typeof value === 'object' && value !== null) {
+    if (typeof (value as { filename?: unknown }).filename === 'string') return ATTACHMENT;
     return Object.values(value).some((inner) => typeof inner === 'object' && inner !== null) ? 2 : 1;
   }
   return 3;

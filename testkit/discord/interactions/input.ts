@@ -6,10 +6,24 @@ interface Place {
   readonly channelId?: string | undefined;
   /** Default: the guild's owner. Anybody may be named. */
   readonly userId?: string | undefined;
+  /** The language of the user's client. Default en-US. */
+  readonly locale?: string | undefined;
+  /** What the user or the guild has bought of the application. Default nothing. */
+  readonly entitlements?: readonly object[] | undefined;
+}
+
+/** A file that somebody attaches. */
+export interface AttachmentInput {
+  readonly filename: string;
+  /** Default text/plain. */
+  readonly contentType?: string | undefined;
+  /** Default empty. */
+  readonly content?: string | Uint8Array | undefined;
 }
 
 /**
- * Option values by name, `{ user: '123', reason: 'spam' }`; a subcommand is an object: `{ add: { user: '123' } }`.
+ * Option values by name, `{ user: '123', reason: 'spam' }`; a subcommand is an object: `{ add: { user: '123' } }`, and a
+ * file an {@link AttachmentInput} or its name.
  * Or the options as Discord writes them.
  */
 export type OptionValues = Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[];
@@ -39,12 +53,17 @@ export interface ComponentInput extends Omit<Place, 'guildId'> {
   readonly values?: readonly string[] | undefined;
 }
 
+export type FieldInput = string | boolean | readonly (string | AttachmentInput)[];
+
 export interface ModalInput extends Omit<Place, 'guildId'> {
   /** Default: where it was opened. */
   readonly guildId?: string | null | undefined;
   readonly customId: string;
-  /** By the custom id of each input. */
-  readonly fields: Readonly<Record<string, string | readonly string[]>>;
+  /**
+   * By the custom id of each input: text, what was selected, whether a checkbox is checked, files. What is left out stays as the
+   * modal has it.
+   */
+  readonly fields: Readonly<Record<string, FieldInput>>;
 }
 
 export type InteractionInput =

@@ -1,20 +1,24 @@
 import type { APIGuildMember } from 'discord-api-types/v10';
 import type { CommandStore } from '../store/commands.ts';
+import type { FileStore } from '../store/files.ts';
 import { eachComponent } from '../store/message-builder.ts';
 import type { MessageStore, StoredMessage } from '../store/messages.ts';
 import type { SimulatedGuild } from '../world/guild.ts';
-import { MODERATOR_PERMISSIONS, memberPermissions } from '../world/permissions.ts';
+import { channelPermissions, DIRECT_PERMISSIONS } from '../world/permissions.ts';
 import { hashText } from '../world/random.ts';
 import type { World } from '../world/world.ts';
-import { buildOptions, focus, Resolved } from './command-options.ts';
+import { buildOptions, focus } from './command-options.ts';
 import type { AutocompleteInput, CommandInput, ComponentInput, InteractionInput, ModalInput } from './input.ts';
 import type { Modals } from './modals.ts';
 import type { InteractionRecord, InteractionRecords, NewRecord } from './records.ts';
+import { Resolved } from './resolved.ts';
+import { submittedComponents } from './submitted-modal.ts';
 
 interface PayloadParts {
   readonly world: World;
   readonly commands: CommandStore;
   readonly messages: MessageStore;
+  readonly files: FileStore;
   readonly modals: Modals;
   readonly records: InteractionRecords;
 }
@@ -29,9 +33,17 @@ interface Scene {
   readonly guild: SimulatedGuild | null;
   readonly channelId: string;
   readonly userId: string;
+  readonly locale: string;
+  readonly entitlements: readonly object[];
 }
 
-const APP_PERMISSIONS = MODERATOR_PERMISSIONS.toString();
+interface Place {
+  readonly guildId: string | null;
+  readonly channelId?: string | undefined;
+  readonly userId?: string | undefined;
+  readonly locale?: string | undefined;
+  readonly entitlements?: readonly object[] | undefined;
+}
 
 /** Builds interactions exactly as Discord does. */
 export class PayloadBuilder {
@@ -59,7 +71,7 @@ export class PayloadBuilder {
     const scene = this.#scene(input);
     const type = input.type ?? 1;
     const definition = this.#parts.commands.find(input.guildId, type, input.name);
-    const resolved = new Resolved(this.#parts.world, scene.guild);
+    const resolved = this.#resolved(scene);
     const definitions = definition !== undefined && 'options' in definition ? definition.options : undefined;
     const options = buildOptions(input.options, definitions, resolved);
     if (type === 2 && input.targetId !== undefined) resolved.user(input.targetId);
@@ -80,7 +92,7 @@ export class PayloadBuilder {
     const scene = this.#scene(input);
     const definition = this.#parts.commands.find(input.guildId, 1, input.name);
     const definitions = definition !== undefined && 'options' in definition ? definition.options : undefined;
-    const options = buildOptions(input.options, definitions, new Resolved(this.#parts.world, scene.guild));
+    const options = buildOptions(input.options, definitions, this.#resolved(scene));
     const data = {
       id: definition?.id ?? unregisteredId(input.name),
       name: input.name,
@@ -98,11 +110,12 @@ export class PayloadBuilder {
       guildId: input.guildId === undefined ? stored.guildId : input.guildId,
       channelId: input.channelId ?? stored.channelId,
       userId: viewer,
+      ...{ locale: input.locale, entitlements: input.entitlements },
     });
     this.#message(input.messageId, scene.userId);
     const component = findComponent(stored, input.customId);
-    const resolved = new Resolved(this.#parts.world, scene.guild);
-    resolveSelected(component.type as number, input.values ?? [], resolved);
+    const resolved = this.#resolved(scene);
+    resolved.selected(component.type, input.values ?? []);
     const data = {
       id: component.id,
       custom_id: input.customId,
@@ -121,10 +134,13 @@ export class PayloadBuilder {
       guildId: input.guildId === undefined ? (open?.guildId ?? null) : input.guildId,
       channelId: input.channelId ?? open?.channelId,
       userId: input.userId,
+      ...{ locale: input.locale, entitlements: input.entitlements },
     });
     if (open !== undefined) modals.close(scene.userId, input.customId);
     const source = messages.get(open?.sourceMessageId ?? '');
-    const data = { custom_id: input.customId, components: submittedRows(open?.data.components, input.fields) };
+    const resolved = this.#resolved(scene);
+    const components = submittedComponents(open?.data.components, input.fields, resolved);
+    const data = { custom_id: input.customId, components, ...resolved.toJSON() };
     const facts = {
       type: 5 as const,
       name: input.customId,
@@ -134,18 +150,31 @@ export class PayloadBuilder {
     return this.#envelope(scene, facts, data, source === undefined ? {} : { message: source.message });
   }
 
-  #scene(place: { guildId: string | null; channelId?: string | undefined; userId?: string | undefined }): Scene {
+  #resolved({ guild, channelId, userId }: Scene): Resolved {
+    const { world, files } = this.#parts;
+    return new Resolved({ world, files, guild, channelId, userId });
+  }
+
+  #scene(place: Place): Scene {
     const { world } = this.#parts;
+    const { locale = 'en-US', entitlements = [] } = place;
     if (place.guildId === null) {
       const userId = place.userId ?? (world.people[0] as string);
       world.user(userId);
-      return { guild: null, userId, channelId: place.channelId ?? world.directChannel(userId).id };
+      return {
+        guild: null,
+        userId,
+        channelId: place.channelId ?? world.directChannel(userId).id,
+        locale,
+        entitlements,
+      };
     }
     const guild = world.anyGuild(place.guildId);
     return {
       guild,
       userId: place.userId ?? guild.ownerId,
       channelId: place.channelId ?? (guild.channels[0]?.id as string),
+      ...{ locale, entitlements },
     };
   }
 
@@ -167,7 +196,7 @@ export class PayloadBuilder {
     const { guild, channelId, userId } = scene;
     const record = records.create({ ...facts, guildId: guild?.id ?? null, channelId, userId });
     const payload: Record<string, unknown> = {
-      app_permissions: APP_PERMISSIONS,
+      app_permissions: appPermissions(scene, world.bot.id).toString(),
       application_id: world.bot.id,
       attachment_size_limit: 10_485_760,
       authorizing_integration_owners:
@@ -177,7 +206,7 @@ export class PayloadBuilder {
       context: guild === null ? 1 : 0,
       data,
       entitlement_sku_ids: [],
-      entitlements: [],
+      entitlements: scene.entitlements,
       ...(guild === null
         ? {}
         : {
@@ -186,8 +215,8 @@ export class PayloadBuilder {
             guild_locale: guild.locale,
           }),
       id: record.id,
-      locale: 'en-US',
-      ...(guild === null ? { user: world.user(userId) } : { member: interactionMember(guild, userId, world) }),
+      locale: scene.locale,
+      ...(guild === null ? { user: world.user(userId) } : { member: interactionMember(scene, guild, world) }),
       ...extra,
       token: record.token,
       type: facts.type,
@@ -198,8 +227,8 @@ export class PayloadBuilder {
 
   #channel({ guild, channelId, userId }: Scene): object {
     if (guild === null) return { ...this.#parts.world.directChannel(userId), id: channelId };
-    const known = guild.channels.find((one) => one.id === channelId);
-    const permissions = memberPermissions(guild, userId).toString();
+    const known = channelOf(guild, channelId);
+    const permissions = channelPermissions(guild, userId, known).toString();
     return { ...(known ?? { id: channelId, type: 0, guild_id: guild.id, name: 'channel', flags: 0 }), permissions };
   }
 }
@@ -209,9 +238,17 @@ function unregisteredId(name: string): string {
   return String(1_000_000_000_000_000_000n + BigInt(hashText(name)));
 }
 
-function interactionMember(guild: SimulatedGuild, userId: string, world: World): object {
+/** What the application may do where the interaction comes from. Where it has not joined, it has no roles. */
+function appPermissions({ guild, channelId }: Scene, botId: string): bigint {
+  if (guild === null || !guild.joined) return DIRECT_PERMISSIONS;
+  return channelPermissions(guild, botId, channelOf(guild, channelId));
+}
+
+const channelOf = (guild: SimulatedGuild, channelId: string) => guild.channels.find(({ id }) => id === channelId);
+
+function interactionMember({ channelId, userId }: Scene, guild: SimulatedGuild, world: World): object {
   const member = guild.members.get(userId);
-  const permissions = memberPermissions(guild, userId).toString();
+  const permissions = channelPermissions(guild, userId, channelOf(guild, channelId)).toString();
   if (member !== undefined) return { ...member, permissions };
   const stranger: Partial<APIGuildMember> = {
     user: world.user(userId),
@@ -235,36 +272,4 @@ function findComponent(stored: StoredMessage, customId: string): Record<string, 
     return component;
   }
   throw new Error(`message ${stored.message.id} has no component ${customId}`);
-}
-
-function resolveSelected(componentType: number, values: readonly string[], resolved: Resolved): void {
-  for (const value of values) {
-    if (componentType === 5) resolved.user(value);
-    else if (componentType === 6) resolved.role(value);
-    else if (componentType === 7) resolved.mentionable(value);
-    else if (componentType === 8) resolved.channel(value);
-  }
-}
-
-/** The rows or labels of a modal with what was typed into them; without a modal, a row for each field. */
-function submittedRows(modal: unknown, fields: ModalInput['fields']): object[] {
-  const filled = (component: Record<string, unknown>): object => {
-    const customId = String(component.custom_id);
-    const given = fields[customId];
-    const entered = component.type === 4 ? { value: given ?? component.value ?? '' } : { values: given ?? [] };
-    return { id: component.id ?? 1, type: component.type, custom_id: customId, ...entered };
-  };
-  if (!Array.isArray(modal)) {
-    return Object.keys(fields).map((customId, index) => ({
-      id: index * 2 + 1,
-      type: 1,
-      components: [filled({ id: index * 2 + 2, type: 4, custom_id: customId })],
-    }));
-  }
-  return (modal as Record<string, unknown>[]).map((row, index) => ({
-    id: row.id ?? index + 1,
-    type: row.type,
-    ...(row.component === undefined ? {} : { component: filled(row.component as Record<string, unknown>) }),
-    ...(Array.isArray(row.components) ? { components: row.components.map(filled) } : {}),
-  }));
 }

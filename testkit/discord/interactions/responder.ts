@@ -95,7 +95,7 @@ export class Responder {
   followUp(record: InteractionRecord | undefined, body: unknown, files: readonly UploadedFile[]): APIMessage {
     const answered = this.usable(record);
     if (answered.loading && answered.responseType === 5) return this.editOriginal(answered, body, files);
-    const valid = validateMessage(body, { editing: false, files: files.length });
+    const valid = validateMessage(body, { edited: null, files: files.length });
     const stored = this.#create(answered, valid, files, 0);
     complete(answered);
     return stored.message;
@@ -152,11 +152,11 @@ export class Responder {
     const data: unknown = 'data' in response ? response.data : undefined;
     const source = this.#parts.messages.get(record.sourceMessageId ?? '') ?? null;
     if (type === 4)
-      return this.#create(record, validateMessage(data, { editing: false, files: files.length }), files, 0);
+      return this.#create(record, validateMessage(data, { edited: null, files: files.length, at: 'data.' }), files, 0);
     if (type === 5) return this.#create(record, { flags: deferredFlags(data) }, [], LOADING);
     if (type === 6) return source;
     if (type === 7) {
-      if (source !== null) this.#edit(source, data, files);
+      if (source !== null) this.#edit(source, data, files, 'data.');
       return source;
     }
     if (type === 8) validateChoices(data);
@@ -167,9 +167,10 @@ export class Responder {
     return null;
   }
 
-  #edit(stored: StoredMessage, body: unknown, files: readonly UploadedFile[]): void {
-    const valid = validateMessage(body, { editing: true, files: files.length });
+  #edit(stored: StoredMessage, body: unknown, files: readonly UploadedFile[], at?: 'data.'): void {
     const { message } = stored;
+    const rules = { edited: message, files: files.length };
+    const valid = validateMessage(body, at === undefined ? rules : { ...rules, at });
     const wasLoading = ((message.flags ?? 0) & LOADING) !== 0;
     const edited = this.#parts.builder.edit(message, valid, files);
     if (wasLoading) edited.flags = ((edited.flags ?? 0) & ~LOADING) | ((valid.flags ?? 0) & (4 | 32768));

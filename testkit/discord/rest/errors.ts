@@ -4,24 +4,38 @@ const MESSAGES = {
   10003: 'Unknown Channel',
   10004: 'Unknown Guild',
   10007: 'Unknown Member',
+  10006: 'Unknown Invite',
   10008: 'Unknown Message',
+  10009: 'Unknown Permission Overwrite',
   10011: 'Unknown Role',
   10013: 'Unknown User',
+  10014: 'Unknown Emoji',
   10015: 'Unknown Webhook',
   10026: 'Unknown Ban',
   10062: 'Unknown interaction',
   10063: 'Unknown application command',
   30032: 'Maximum number of application commands reached (100)',
+  30003: 'Maximum number of pins reached for the channel (250)',
+  30010: 'Maximum number of reactions reached (20)',
+  30013: 'Maximum number of guild channels reached (500)',
   40005: 'Request entity too large',
   40060: 'Interaction has already been acknowledged.',
+  40058: 'Cannot send a message in a forum channel',
   50001: 'Missing Access',
   50005: 'Cannot edit a message authored by another user',
   50006: 'Cannot send an empty message',
   50007: 'Cannot send messages to this user',
   50013: 'Missing Permissions',
   50027: 'Invalid Webhook Token',
+  50016: 'Provided too few or too many messages to delete. Must provide at least 2 and at most 100 messages to delete.',
+  50024: 'Cannot execute action on this channel type',
+  50028: 'Invalid Role',
+  50034: 'A message provided was too old to bulk delete.',
   50035: 'Invalid Form Body',
+  50083: 'Thread is archived',
   50109: 'The request body contains invalid JSON.',
+  50240:
+    "You cannot remove this app's Entry Point command in a bulk update operation. Please include the Entry Point command in your update request or delete it separately.",
 } as const;
 
 export type DiscordErrorCode = keyof typeof MESSAGES;
@@ -50,8 +64,15 @@ export class DiscordError extends Error {
 /** Collects what is wrong with a form, by path (`embeds.0.title`), and throws all of it at once as 50035. */
 export class FormErrors {
   readonly #errors = new Map<string, FieldError[]>();
+  readonly #prefix: string;
 
-  add(path: string, code: string, message: string): void {
+  /** @param prefix of every path */
+  constructor(prefix = '') {
+    this.#prefix = prefix;
+  }
+
+  add(at: string, code: string, message: string): void {
+    const path = this.#prefix + at;
     const list = this.#errors.get(path);
     if (list === undefined) this.#errors.set(path, [{ code, message }]);
     else list.push({ code, message });

@@ -3,6 +3,8 @@ import { DiscordError, FormErrors } from '../rest/errors.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
 
 const CHAT_INPUT_NAME = /^[-_'\p{L}\p{N}\p{sc=Deva}\p{sc=Thai}]{1,32}$/u;
+/** An application has one at most: what its Activity is launched by. */
+const ENTRY_POINT = 4;
 const LIMITS: Readonly<Record<number, number>> = { 1: 100, 2: 15, 3: 15, 4: 1 };
 
 /** Application commands as registered, global and by guild. */
@@ -54,12 +56,12 @@ export class CommandStore {
       checkCommand(errors, `${index}.`, body);
     });
     errors.throwIfAny();
+    checkUnique(bodies as Record<string, unknown>[]);
+    const names = (body: unknown): boolean => (body as { type?: unknown }).type === ENTRY_POINT;
+    if (this.list(guildId).some(names) && !bodies.some(names)) throw new DiscordError(400, 50240);
     const next = new Map<string, APIApplicationCommand>();
     for (const body of bodies) {
       const command = this.#build(guildId, body as Record<string, unknown>);
-      if (next.has(command.id)) {
-        throw new DiscordError(400, 50035, { message: 'Application command names must be unique' });
-      }
       next.set(command.id, command);
     }
     checkCounts(next.values());
@@ -126,6 +128,20 @@ export class CommandStore {
       ...(guildId === null ? {} : { guild_id: guildId }),
     } as unknown as APIApplicationCommand;
   }
+}
+
+/** Names are unique per type. @throws DiscordError 50035 */
+function checkUnique(bodies: readonly Record<string, unknown>[]): void {
+  const errors = new FormErrors();
+  const seen = new Set<string>();
+  bodies.forEach(({ type, name }, index) => {
+    const key = `${type ?? 1}:${name}`;
+    if (seen.has(key)) {
+      errors.add(String(index), 'APPLICATION_COMMANDS_DUPLICATE_NAME', 'Application command names must be unique');
+    }
+    seen.add(key);
+  });
+  errors.throwIfAny();
 }
 
 function checkCounts(commands: Iterable<APIApplicationCommand>): void {

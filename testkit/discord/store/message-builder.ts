@@ -63,7 +63,7 @@ export class MessageBuilder {
       mention_roles: [],
       attachments: this.#attachments(message.channelId, body, message.files, []),
       embeds: embeds(body),
-      components: components(body),
+      components: numberComponents(body.components),
       pinned: false,
       flags: (body.flags ?? 0) & SETTABLE_FLAGS,
       ...(reference === undefined
@@ -82,7 +82,7 @@ export class MessageBuilder {
       content,
       mentions: body.content === undefined ? message.mentions : this.#mentions(content),
       embeds: body.embeds === undefined ? message.embeds : embeds(body),
-      components: body.components === undefined ? message.components : components(body),
+      components: body.components === undefined ? message.components : numberComponents(body.components),
       attachments: keepsAttachments
         ? message.attachments
         : this.#attachments(message.channel_id, body, files, message.attachments),
@@ -126,8 +126,8 @@ function embeds(body: MessageBody): object[] {
   return (body.embeds ?? []).map((embed) => ({ type: 'rich', ...embed }));
 }
 
-/** Discord numbers the components of a message that carry no id of their own. */
-function components(body: MessageBody): object[] {
+/** Discord numbers the components of a message or modal that carry no id of their own. */
+export function numberComponents(components: readonly unknown[] | null | undefined): object[] {
   let next = 1;
   const number = (value: unknown): unknown => {
     if (Array.isArray(value)) return value.map(number);
@@ -140,7 +140,7 @@ function components(body: MessageBody): object[] {
     }
     return numbered;
   };
-  return (body.components ?? []).map(number) as object[];
+  return (components ?? []).map(number) as object[];
 }
 
 /** Every component of a message or modal, however deep. */

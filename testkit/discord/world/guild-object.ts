@@ -44,6 +44,11 @@ export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
   };
 }
 
+/** What `with_counts` adds. */
+export function approximateCounts({ members }: SimulatedGuild): object {
+  return { approximate_member_count: members.size, approximate_presence_count: Math.ceil(members.size / 2) };
+}
+
 /**
  * The data of a GUILD_CREATE, as JSON.
  * @param members whose members to include; without the presences intent Discord sends the bot alone

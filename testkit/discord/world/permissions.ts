@@ -3,6 +3,13 @@ import type { SimulatedGuild } from './guild.ts';
 
 const P = PermissionFlagsBits;
 
+/** Of a channel, for a role or a member. */
+export interface Overwrite {
+  readonly id: string;
+  readonly allow: string;
+  readonly deny: string;
+}
+
 export const ALL_PERMISSIONS = Object.values(P).reduce((all, bit) => all | bit, 0n);
 
 export const EVERYONE_PERMISSIONS =
@@ -29,6 +36,9 @@ export const MODERATOR_PERMISSIONS =
   P.ModerateMembers |
   P.ViewAuditLog;
 
+/** What an application may do in its direct messages; it has no roles there. */
+export const DIRECT_PERMISSIONS = P.AttachFiles | P.EmbedLinks | P.MentionEveryone | P.UseExternalEmojis;
+
 /** What a member may do in a guild, as Discord computes it without channel overwrites. Nothing for who is not a member. */
 export function memberPermissions(guild: SimulatedGuild, userId: string): bigint {
   const member = guild.members.get(userId);
@@ -39,6 +49,30 @@ export function memberPermissions(guild: SimulatedGuild, userId: string): bigint
     if (role.id === guild.id || member.roles.includes(role.id)) granted |= BigInt(role.permissions);
   }
   return (granted & P.Administrator) === P.Administrator ? ALL_PERMISSIONS : granted;
+}
+
+/** What somebody who is timed out may still do. */
+const TIMED_OUT = P.ViewChannel | P.ReadMessageHistory;
+
+/** What a member may do in a channel, as Discord computes it: base permissions, overwrites, time-outs. */
+export function channelPermissions(
+  guild: SimulatedGuild,
+  userId: string,
+  channel: { readonly permission_overwrites?: readonly Overwrite[] | undefined } | undefined,
+): bigint {
+  const member = guild.members.get(userId);
+  let granted = memberPermissions(guild, userId);
+  if (member === undefined || granted === ALL_PERMISSIONS) return granted;
+  const overwrites = channel?.permission_overwrites ?? [];
+  const apply = (chosen: readonly Overwrite[]): void => {
+    for (const { deny } of chosen) granted &= ~BigInt(deny);
+    for (const { allow } of chosen) granted |= BigInt(allow);
+  };
+  apply(overwrites.filter(({ id }) => id === guild.id));
+  apply(overwrites.filter(({ id }) => id !== guild.id && member.roles.includes(id)));
+  apply(overwrites.filter(({ id }) => id === userId));
+  const until = member.communication_disabled_until;
+  return until !== null && until !== undefined && Date.parse(until) > Date.now() ? granted & TIMED_OUT : granted;
 }
 
 /** Whether Discord offers a command to somebody: `required` is the command's `default_member_permissions`. */

@@ -72,7 +72,7 @@ export function channelRoutes({ ids, world, messages, builder, dispatch }: Parts
       handle(request) {
         const channel = channelOf(request);
         const { json, files } = request;
-        const body = validateMessage(json, { editing: false, files: files.length });
+        const body = validateMessage(json, { edited: null, files: files.length });
         const nonce = (json as { nonce?: unknown } | undefined)?.nonce;
         const stored = messages.add({
           message: builder.build({
@@ -104,7 +104,7 @@ export function channelRoutes({ ids, world, messages, builder, dispatch }: Parts
       handle(request) {
         const stored = messageOf(request);
         if (stored.message.author.id !== world.bot.id) throw new DiscordError(403, 50005);
-        const body = validateMessage(request.json, { editing: true, files: request.files.length });
+        const body = validateMessage(request.json, { edited: stored.message, files: request.files.length });
         messages.replace(stored, builder.edit(stored.message, body, request.files));
         return { status: 200, body: stored.message };
       },

@@ -1,5 +1,9 @@
+import type { SimulatedGuild } from '../../world/guild.ts';
+import { approximateCounts } from '../../world/guild-object.ts';
+import { memberPermissions } from '../../world/permissions.ts';
 import type { World } from '../../world/world.ts';
 import { DiscordError } from '../errors.ts';
+import { pageLimit } from '../paging.ts';
 import type { Route } from '../router.ts';
 
 /** The bot's own user, other users, and the channels between them. */
@@ -11,13 +15,17 @@ export function userRoutes(world: World): Route[] {
       path: '/users/@me/guilds',
       auth: 'bot',
       handle({ query }) {
-        const after = query.get('after');
-        const limit = Math.min(200, Number(query.get('limit') ?? 200));
+        const limit = pageLimit(query, 200, 200);
+        const [before, after] = [query.get('before'), query.get('after')];
         const sorted = [...world.guilds.ids].sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
-        const page = sorted.filter((id) => after === null || BigInt(id) > BigInt(after)).slice(0, limit);
+        const fit = sorted
+          .filter((id) => after === null || BigInt(id) > BigInt(after))
+          .filter((id) => before === null || BigInt(id) < BigInt(before));
+        const page = after === null && before !== null ? fit.slice(-limit) : fit.slice(0, limit);
+        const counts = query.get('with_counts') === 'true';
         return {
           status: 200,
-          body: page.map((id) => ({ id, name: world.guild(id)?.name, owner: false, features: [] })),
+          body: page.map((id) => partialGuild(world, world.guilds.get(id) as SimulatedGuild, counts)),
         };
       },
     },
@@ -43,4 +51,17 @@ export function userRoutes(world: World): Route[] {
       },
     },
   ];
+}
+
+function partialGuild({ bot }: World, guild: SimulatedGuild, withCounts: boolean): object {
+  return {
+    id: guild.id,
+    name: guild.name,
+    icon: null,
+    banner: null,
+    owner: guild.ownerId === bot.id,
+    permissions: memberPermissions(guild, bot.id).toString(),
+    features: [],
+    ...(withCounts ? approximateCounts(guild) : {}),
+  };
 }
