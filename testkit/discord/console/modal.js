@@ -50,7 +50,9 @@ function modalRow(row, inputs, view) {
       isGroup ? 'legend' : 'span',
       { class: 'label' },
       row.label ?? inner.label,
-      inner.required === false || inner.type === 23 ? null : h('span', { class: 'required', 'aria-hidden': 'true' }, ' *'),
+      inner.required === false || inner.type === 23
+        ? null
+        : h('span', { class: 'required', 'aria-hidden': 'true' }, ' *'),
     ),
     row.description ? h('span', { class: 'hint' }, row.description) : null,
     control,
