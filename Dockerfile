@@ -5,6 +5,10 @@
 # What is built, is built once, on the platform of the machine that builds: JavaScript is the same everywhere, and the one native
 # library brings its binaries for both platforms. Nothing of the target platform runs meanwhile, so no emulator is needed.
 
+# Renovate adds the digest (renovate.json). Until then, and where you build by hand, take the one that you have looked at:
+#
+#   docker buildx imagetools inspect docker.io/library/node:24-slim --format '{{.Manifest.Digest}}'
+#   docker buildx build --build-arg BASE=docker.io/library/node:24-slim@sha256:... .
 ARG BASE=docker.io/library/node:24-slim
 
 FROM --platform=$BUILDPLATFORM ${BASE} AS packages
@@ -43,9 +47,9 @@ WORKDIR /app
 # A new volume takes over this folder's owner, which is how the database can be written without root.
 COPY --from=packages --chown=1000:1000 /volume /
 COPY --from=packages /app/node_modules node_modules
-# The lock file is for scanners, which find the packages' versions in it.
+# The lock and the bill of materials are for scanners, which find the packages' versions in them.
 COPY package-lock.json LICENSE ./
-COPY --from=javascript /app/dist/package.json ./
+COPY --from=javascript /app/dist/package.json /app/dist/sbom.cdx.json ./
 COPY --from=javascript /app/dist/src src
 COPY --from=javascript /app/dist/bots bots
 # The user `node` of the base image, as a number: Kubernetes can only verify numbers to be other than root.

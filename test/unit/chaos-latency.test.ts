@@ -16,7 +16,7 @@ const entry = (over: Partial<Entry>): Entry => ({
   knowledge: 'acknowledged',
   wasDeferred: false,
   unanswered: false,
-  failedRequests: 0,
+  failedRequests: [],
   note: null,
   ...over,
 });

@@ -100,7 +100,7 @@ export class Clients {
     } else {
       recorder.answer(entry, 'unknown', `${result.outcome}: ${result.problem}`);
       entry.unanswered = true;
-      entry.failedRequests = 1;
+      entry.failedRequests.push(entry.note as string);
     }
   }
 
@@ -120,7 +120,7 @@ export class Clients {
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#writeOnce(entry, withoutKey);
       if (outcome.done) return recorder.answer(entry, 'acknowledged');
-      entry.failedRequests++;
+      entry.failedRequests.push(outcome.note as string);
       certainlyNot &&= outcome.certainlyNot;
       if (withoutKey || !outcome.repeat || performance.now() > giveUpAt) {
         return recorder.answer(entry, certainlyNot ? 'refused' : 'unknown', outcome.note);
@@ -156,7 +156,8 @@ export class Clients {
     const entry = recorder.begin({ guildId, via: 'webhook', steps: 1 });
     const data = { id: '1', guild_id: guildId, operation: entry.id };
     const { acknowledged, attempts, status } = await simulator.events.webhook('ENTITLEMENT_CREATE', data);
-    entry.failedRequests = attempts - (acknowledged ? 1 : 0);
+    const failures = attempts - (acknowledged ? 1 : 0);
+    for (let i = 0; i < failures; i++) entry.failedRequests.push('not acknowledged');
     recorder.answer(entry, acknowledged ? 'acknowledged' : 'unknown', acknowledged ? null : `status ${status}`);
   }
 

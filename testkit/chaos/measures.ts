@@ -33,6 +33,15 @@ function criterion(what: string, wanted: string, seen: number | string, met: boo
 
 const none = (what: string, count: number): Criterion => criterion(what, '0', count, count === 0);
 
+/** Each failure counts, those that a client repeated included. They are listed by kind, for a count alone explains nothing. */
+function noFailedRequests(entries: readonly Entry[]): Criterion {
+  const failures = entries.flatMap(({ via, failedRequests }) => failedRequests.map((why) => `${via}: ${why}`));
+  const kinds = [...Map.groupBy(failures, (failure) => failure)].map(
+    ([failure, { length }]) => `${length} × ${failure}`,
+  );
+  return criterion('failed requests', '0', kinds.join(', ') || 0, failures.length === 0);
+}
+
 /** Deferred interactions and how they ended belong to every measurement. */
 function historyCriteria({ verdict, hintsLeft, failures }: ChaosReport): Criterion[] {
   const { lost, doubled, misplaced, contradicted, stray, unresolved } = verdict.problems;
@@ -125,11 +134,10 @@ export async function measureRolling(options: MeasureOptions): Promise<Measureme
     },
   });
   const pods = options.gatewayPods + options.httpPods;
-  const failed = report.entries.reduce((sum, { failedRequests }) => sum + failedRequests, 0);
   return conclude(report, [
     criterion('pods restarted', `${pods}`, restarted, restarted === pods),
     ...historyCriteria(report),
-    none('failed requests', failed),
+    noFailedRequests(report.entries),
     none('refused or unknown', report.verdict.fates.refused + report.verdict.fates.unknown),
     criterion('deferred', 'any', report.deferred, true),
   ]);

@@ -21,8 +21,8 @@ export interface Entry {
   wasDeferred: boolean;
   /** Discord got no valid response in time. */
   unanswered: boolean;
-  /** Requests for it that failed, those that the client repeated included. */
-  failedRequests: number;
+  /** Why requests for it failed, in words; those that the client repeated are included. */
+  readonly failedRequests: string[];
   /** Why the outcome is what it is, where that is of interest. */
   note: string | null;
 }
@@ -50,7 +50,7 @@ export class Recorder {
       knowledge: 'pending',
       wasDeferred: false,
       unanswered: false,
-      failedRequests: 0,
+      failedRequests: [],
       note: null,
     };
     this.entries.push(entry);
