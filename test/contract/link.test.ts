@@ -6,7 +6,8 @@ import { pino } from 'pino';
 import { errorCode, GuildwayError } from '../../src/errors.ts';
 import { linkChannel } from '../../src/gateway/hints/channel.ts';
 import { LinkClient, type LinkClientOptions } from '../../src/link/client.ts';
-import { FRAME, FRAME_HEADER } from '../../src/link/frames.ts';
+import { FrameReader } from '../../src/link/frame-reader.ts';
+import { FRAME, FRAME_HEADER, type Frame } from '../../src/link/frames.ts';
 import { LINK_HEADER, LINK_PATH, newNonce, proof } from '../../src/link/handshake.ts';
 import type { GatewayHandler, GatewayRequest } from '../../src/link/message.ts';
 import { attachLinkServer, type LinkServer, type LinkServerOptions } from '../../src/link/server.ts';
@@ -187,9 +188,44 @@ test('neither side accepts the other without the same LINK_SECRET', async () => 
   assert.equal(served, 0);
 });
 
-test('a proof shown by a server cannot be sent back as the proof of a client', () => {
+test('a proof holds for one handshake: another role, ordinal, nonce or secret makes another one', () => {
   const [client, server] = [newNonce(), newNonce()];
-  assert.notEqual(proof(secret, 'server', 1, client, server), proof(secret, 'client', 1, client, server));
+  const proofs = [
+    proof(secret, 'server', 1, client, server),
+    proof(secret, 'client', 1, client, server),
+    proof(secret, 'client', 2, client, server),
+    proof(secret, 'client', 1, newNonce(), server),
+    proof(secret, 'client', 1, client, newNonce()),
+    proof('another secret, as long', 'client', 1, client, server),
+  ];
+  assert.equal(new Set(proofs).size, proofs.length);
+});
+
+test('a recorded handshake is worth nothing: the same nonce and proof are refused on the next connection', async () => {
+  let served = 0;
+  await using pod = await startPod(async (request, context) => {
+    served++;
+    return echo(request, context);
+  });
+  const nonce = newNonce();
+  const headers = { [LINK_HEADER.ordinal]: '1', [LINK_HEADER.nonce]: nonce };
+  const recorded = await upgrade(pod.url, headers);
+  const hello = {
+    proof: proof(secret, 'client', 1, nonce, recorded.nonce),
+    name: 'recorded',
+    topology: topology.toRecord(),
+  };
+  const bytes = Buffer.concat([
+    frame(FRAME.hello, 0, Buffer.from(JSON.stringify(hello))),
+    frame(FRAME.request, 1, requestPayload('POST\0/')),
+  ]);
+  recorded.write(bytes);
+  await until('the genuine one is served', () => served === 1);
+  const replayed = await upgrade(pod.url, headers);
+  replayed.write(bytes);
+  await closed(replayed);
+  assert.equal(served, 1);
+  recorded.destroy();
 });
 
 test('an HTTP server that does not know the link is recognised', async () => {
@@ -344,6 +380,54 @@ test('draining answers what runs, takes nothing new, and closes', async () => {
   await drained;
 });
 
+test('a client that goes on sending to a draining pod is refused, and its request is not looked at', async () => {
+  const targets: string[] = [];
+  const finished = Promise.withResolvers<void>();
+  await using pod = await startPod(async (request, context) => {
+    targets.push(request.target);
+    await finished.promise;
+    return echo(request, context);
+  });
+  const raw = await authenticated(pod);
+  const frames: Frame[] = [];
+  const reader = new FrameReader(1024 * 1024);
+  raw.on('data', (chunk) => reader.push(chunk, (received) => frames.push(received)));
+  raw.write(frame(FRAME.request, 1, requestPayload('GET\0/running')));
+  await until('it runs', () => targets.length === 1);
+  const drained = pod.link.drain();
+  raw.write(frame(FRAME.request, 2, requestPayload('GET\0/late')));
+  await until('the answer to the late one', () => frames.some(({ id }) => id === 2));
+  assert.deepEqual(
+    frames.map(({ type, id }) => [type, id]),
+    [
+      [FRAME.goaway, 0],
+      [FRAME.refused, 2],
+    ],
+  );
+  await assert.rejects(
+    upgrade(pod.url, { [LINK_HEADER.ordinal]: '1', [LINK_HEADER.nonce]: newNonce() }),
+    /^Error: HTTP\/1.1 503/,
+  );
+  finished.resolve();
+  await drained;
+  assert.deepEqual(targets, ['/running']);
+});
+
+test('a handler has the time that its caller has left, not more', async () => {
+  const left: number[] = [];
+  await using pod = await startPod(async (request, context) => {
+    left.push(context.deadlineAt - performance.now());
+    return echo(request, context);
+  });
+  using client = startClient(pod.url);
+  await client.connect();
+  await client.request(get('/'), 20_000);
+  await client.request(get('/'), 40_000);
+  const [first = 0, second = 0] = left;
+  assert.ok(first > 0 && first <= 20_000, `${first} ms of 20,000`);
+  assert.ok(second > 20_000 && second <= 40_000, `${second} ms of 40,000`);
+});
+
 test('more requests than a connection may carry are refused as never sent, by either side', async () => {
   const never: GatewayHandler = () => new Promise(() => {});
   await using pod = await startPod(never, { maxInFlight: 2 });
@@ -451,6 +535,43 @@ test('a peer that has gone silent is given up', async () => {
   proxy.close();
 });
 
+test('a peer that answers no ping is given up after three heartbeats; one that answers is not', async () => {
+  const heartbeatMs = 100;
+  await using pod = await startPod(echo, { heartbeatMs });
+  const [silent, alive] = [await authenticated(pod), await authenticated(pod)];
+  let pings = 0;
+  let answered = 0;
+  const listen = (socket: Socket, onPing: () => void): void => {
+    const reader = new FrameReader(1024 * 1024);
+    socket.on('data', (chunk) => reader.push(chunk, ({ type }) => type === FRAME.ping && onPing()));
+  };
+  listen(silent, () => pings++);
+  listen(alive, () => {
+    answered++;
+    alive.write(frame(FRAME.pong, 0, empty));
+  });
+  await new Promise((resolve) => silent.once('close', resolve));
+  // One per round while it is silent; a round that comes late, on a busy machine, adds one.
+  assert.ok(pings >= 1 && pings <= 8, `${pings} pings`);
+  assert.ok(answered >= 1);
+  await until('the pod has given up the silent one only', () => pod.link.connections === 1);
+  alive.destroy();
+});
+
+test('a process that was stopped for a while gives its peers the time to say that they live', async () => {
+  await using pod = await startPod(echo, { heartbeatMs: 50 });
+  using client = startClient(pod.url, { heartbeatMs: 50 });
+  await client.connect();
+  let connections = 0;
+  pod.http.on('connection', () => connections++);
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
+  for (let i = 0; i < 10; i++) {
+    assert.equal((await client.request(get('/'), 1_000)).status, 200);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assert.equal(connections, 0, 'it was not dialled again');
+});
+
 test('closing ends what waits, and a closed link stays closed', async () => {
   await using pod = await startPod(() => new Promise(() => {}));
   const client = startClient(pod.url);
@@ -518,6 +639,8 @@ function closed(socket: Socket): Promise<void> {
 
 for (const [name, bytes] of [
   ['a length beyond the limit', Buffer.from([0xff, 0xff, 0xff, 0xff, 4, 0, 0, 0, 1])],
+  // 320 KiB and one byte: refused by its length, before any of it is kept.
+  ['a request a byte too long', Buffer.from([0, 5, 0, 1, 4, 0, 0, 0, 1])],
   ['a length too short for a frame', Buffer.from([0, 0, 0, 1, 4, 0, 0, 0, 1])],
   ['a head longer than the frame', frame(FRAME.request, 1, Buffer.from([0, 0, 0, 9, 0, 0, 0xff, 0xff, 0, 2, 65]))],
   ['an unknown type', frame(99, 1, empty)],

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { type GatewayRequest, type GatewayResponse, HEADER, headerValue } from '../../src/link/message.ts';
 import { attachLinkServer } from '../../src/link/server.ts';
 import { createTopology } from '../../src/routing/topology.ts';
-import { type HttpUnderTest, signedHeaders, startHttp } from '../support/http-service.ts';
+import { type HttpUnderTest, signedHeaders, startHttp, startPlainPod } from '../support/http-service.ts';
 
 // Gateway pods here speak the real link over real sockets; what they answer is up to each test.
 
@@ -181,6 +181,19 @@ test('a stand-in that hangs leaves time for the next', async () => {
   await linked(http, 0, 1);
   assert.deepEqual((await interact(http, command('open'))).body, { type: 5 });
   assert.equal(next.hints.length, 1);
+});
+
+test('a hint is offered only to pods that have proved who they are: any web server answers a PUT with something', async () => {
+  const asked: string[] = [];
+  await using http = await startHttp({ env, manifest });
+  await using _stranger = await startPlainPod(http.gatewayPorts[0] as number, (request, response) => {
+    if (request.method === 'PUT') asked.push(request.url ?? '');
+    response.writeHead(201).end();
+  });
+  await linked(http, 0);
+  const { body } = await interact(http, command('open'));
+  assert.match(body.data.content, /Nothing was done/);
+  assert.deepEqual(asked, []);
 });
 
 test('when nobody can keep it, nothing is promised', async () => {

@@ -160,6 +160,15 @@ test('a body over the limit: 413 before its signature is looked at, in time to b
     const answer = await rawReadingLate(request);
     assert.match(answer, /^HTTP\/1\.1 413 .*Connection: close.*"error"/is);
   }
+  // To the byte: what fits is read, and then refused for its signature.
+  for (const [length, status] of [
+    [256 * 1024, 401],
+    [256 * 1024 + 1, 413],
+  ] as const) {
+    const chunk = `${length.toString(16)}\r\n${'x'.repeat(length)}\r\n0\r\n\r\n`;
+    const answer = await rawReadingLate(`${head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunk}`);
+    assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${length} bytes`);
+  }
   // One that only says that it is too large is not waited for.
   const startedAt = performance.now();
   assert.match(await raw(`${head}Content-Length: ${over}\r\n\r\n`), /^HTTP\/1\.1 413 /);

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createSharedLookup } from '../../src/http/forward/lookup.ts';
-import { type HttpUnderTest, startHttp, startPlainPod } from '../support/http-service.ts';
+import { type HttpUnderTest, signedHeaders, startHttp, startPlainPod } from '../support/http-service.ts';
 
 const id = '197038439483310086'; // owner 2 of 3
 setFlagsFromString('--expose-gc');
@@ -80,6 +80,46 @@ test('a POST that may have arrived is sent once and answered with 502; a GET, or
   const keyed = await fetch(url, { method: 'POST', body: 'x', headers: { 'idempotency-key': 'k' } });
   assert.equal(await keyed.text(), 'again');
   assert.deepEqual(seen.splice(0), ['POST', 'POST']);
+});
+
+test('what was sent once may have been carried out, also when nobody could be reached afterwards', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5', REQUEST_TIMEOUT_MS: '500' } });
+  let requests = 0;
+  const pod = await startPlainPod(http.gatewayPorts[0] as number, (request) => {
+    requests++;
+    pod.close();
+    request.socket.resetAndDestroy();
+  });
+  const headers = { 'idempotency-key': 'k' };
+  const response = await fetch(`${http.url}/app/${id}`, { method: 'POST', body: 'x', headers });
+  assert.equal(requests, 1);
+  assert.equal(response.status, 502);
+  assert.match(await response.text(), /may have been carried out/);
+});
+
+test('a pod is told how long its caller still waits', async () => {
+  const env = { REQUEST_TIMEOUT_MS: '5000', INTERACTION_BUDGET_MS: '2000', STAND_IN_RESERVE_MS: '500' };
+  const told: Record<string, number> = {};
+  const note: Listener = (request, response) => {
+    told[request.url as string] = Number(request.headers['guildway-deadline-ms']);
+    request.resume().once('end', () => response.end('{}'));
+  };
+  await using one = await startOne(note, env);
+  await fetch(`${one.http.url}/app/${id}/read`);
+  await fetch(`${one.http.url}/app/${id}/stream`, { headers: { accept: 'text/event-stream' } });
+  const body = JSON.stringify({ id: '1', type: 2, guild_id: id, data: { name: 'x' } });
+  await fetch(`${one.http.url}/webhooks/discord`, { method: 'POST', headers: signedHeaders(body), body });
+  const upgrade = connect(one.http.port, '127.0.0.1');
+  upgrade.write(`GET /app/${id}/ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+  await once(upgrade, 'data');
+  upgrade.destroy();
+  const within = (path: string, limitMs: number): void =>
+    assert.ok((told[path] ?? 0) > 0 && (told[path] ?? 0) <= limitMs, `${path}: ${told[path]} ms of ${limitMs}`);
+  within(`/app/${id}/read`, 5_000);
+  within(`/app/${id}/stream`, 5_000);
+  within(`/app/${id}/ws`, 5_000);
+  // The end of Discord's time is kept for a stand-in.
+  within('/webhooks/discord', 1_500);
 });
 
 test('an upload may take longer than an answer', async () => {

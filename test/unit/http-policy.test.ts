@@ -55,6 +55,14 @@ test('retries never exceed their share of live requests by more than the reserve
   );
 });
 
+test('a long quiet time does not pay for a storm: what is not spent is kept up to a bound', () => {
+  const budget = new RetryBudget(20);
+  for (let i = 0; i < 100_000; i++) budget.earn();
+  let retries = 0;
+  while (budget.spend()) retries++;
+  assert.ok(retries >= 10 && retries <= 100, `${retries} retries at once`);
+});
+
 const manifest = {
   name: 'test',
   routes: [],

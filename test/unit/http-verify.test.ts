@@ -83,6 +83,13 @@ test('a timestamp far from the clock is refused, unless the window is switched o
   const old = signed(body, String(now / 1_000 - 601));
   assert.ok(!(await accepts(new SignatureVerifier(publicKey, 600_000, () => now), old, body)));
   assert.ok(await accepts(new SignatureVerifier(publicKey, 0, () => now), old, body));
+  const early = signed(body, String(now / 1_000 + 601));
+  assert.ok(!(await accepts(new SignatureVerifier(publicKey, 600_000, () => now), early, body)), 'of the future, too');
+  assert.ok(await accepts(new SignatureVerifier(publicKey, 0, () => now), early, body));
+  for (const seconds of [-599, 599]) {
+    const near = signed(body, String(now / 1_000 + seconds));
+    assert.ok(await accepts(new SignatureVerifier(publicKey, 600_000, () => now), near, body));
+  }
 });
 
 test('without a public key nothing is accepted', async () => {
@@ -120,6 +127,15 @@ test("Stripe's signature: the body, the time, several v1", () => {
   assert.ok(verifyStripe(secret, `t=${timestamp},v1=${'0'.repeat(64)},v1=${mac(timestamp)},v0=x`, body, now));
   assert.ok(!verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, Buffer.from('{}'), now));
   assert.ok(!verifyStripe(secret, `t=1,v1=${mac('1')}`, body, now));
+  for (const [seconds, accepted] of [
+    [-301, false],
+    [-299, true],
+    [299, true],
+    [301, false],
+  ] as const) {
+    const at = String(now / 1_000 + seconds);
+    assert.equal(verifyStripe(secret, `t=${at},v1=${mac(at)}`, body, now), accepted, `${seconds} s from the clock`);
+  }
   assert.ok(!verifyStripe('another', `t=${timestamp},v1=${mac(timestamp)}`, body, now));
   fc.assert(fc.property(fc.anything(), (header) => assert.equal(verifyStripe(secret, header, body, now), false)));
 });

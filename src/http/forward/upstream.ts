@@ -67,6 +67,8 @@ export class Upstream {
       if (state === 'ready') options.breaker.succeeded();
       // A dial is the link's own affair; those who wait for it are not asked how it went.
       else if (state === 'waiting') options.breaker.failed();
+      // It was away before. A pod that is not ready gets no requests to find out by.
+      else if (state === 'plain') void this.#reachability.probe();
     };
     this.link = secret === null ? null : new LinkClient({ ...options, secret, onState });
     this.#reachability = new Reachability({ url, timeoutMs: options.connectTimeoutMs, lookup: options.lookup });
