@@ -128,7 +128,7 @@ export class ClientSession {
         this.#inFlight.take(frame.id)?.(this.#error('LINK_UNAVAILABLE', 'the pod is draining or full', false), null);
         return;
       case FRAME.ping:
-        this.#connection.writer.signal(FRAME.pong, 0);
+        this.#connection.writer.signal(FRAME.pong, frame.id);
         return;
       case FRAME.pong:
         return;

@@ -13,7 +13,7 @@ import type { GatewayRequest, GatewayResponse, HeaderList } from './message.ts';
  *     REQUEST   u32 timeout in ms | u32 head length | u16 parts | head | body
  *     RESPONSE  u16 status        | u32 head length | u16 parts | head | body
  *     HELLO     JSON
- *     CANCEL, REFUSED, PING, PONG, GOAWAY   no payload
+ *     CANCEL, REFUSED, PING, PONG, GOAWAY   no payload; a PONG has the id of its PING
  */
 export const FRAME = Object.freeze({
   /** First frame of each side: who it is. */

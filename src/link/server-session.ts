@@ -21,6 +21,9 @@ import type { GatewayHandler, GatewayResponse, RequestContext } from './message.
 /** While the peer leaves this many bytes of responses unread, nothing more is read from it. */
 const MAX_BACKLOG = 8 * 1024 * 1024;
 
+/** The id of the PING that follows a GOAWAY; those of heartbeats have 0. */
+const DRAIN_PING = 1;
+
 export interface ServerSessionOptions {
   readonly socket: Duplex;
   readonly head: Buffer;
@@ -72,6 +75,8 @@ export class ServerSession {
   readonly #running: Context[] = [];
   #client: string | null = null;
   #draining = false;
+  /** The client has read the GOAWAY, and what it sent before has been read here. */
+  #drainHeard = false;
   #stopHeartbeat = (): void => {};
 
   constructor(options: ServerSessionOptions) {
@@ -106,7 +111,11 @@ export class ServerSession {
     return this.#running.length;
   }
 
-  /** Refuses new requests and ends the connection when those in flight are answered. */
+  /**
+   * Refuses new requests and ends the connection when each one has its answer. Requests that crossed the GOAWAY are still on their
+   * way: a connection that ended before them would leave their outcome unknown, though nobody has looked at them. The answer to
+   * the PING behind the GOAWAY comes after the last of them.
+   */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -115,7 +124,7 @@ export class ServerSession {
       return;
     }
     this.#connection.writer.signal(FRAME.goaway, 0);
-    this.#endIfDrained();
+    this.#connection.writer.signal(FRAME.ping, DRAIN_PING);
   }
 
   destroy(): void {
@@ -150,9 +159,12 @@ export class ServerSession {
         this.#running.find(({ id }) => id === frame.id)?.abort();
         return;
       case FRAME.ping:
-        this.#connection.writer.signal(FRAME.pong, 0);
+        this.#connection.writer.signal(FRAME.pong, frame.id);
         return;
       case FRAME.pong:
+        if (frame.id !== DRAIN_PING) return;
+        this.#drainHeard = true;
+        this.#endIfDrained();
         return;
       default:
         throw new GuildwayError('LINK_PROTOCOL', `unexpected frame type ${frame.type}`);
@@ -210,6 +222,6 @@ export class ServerSession {
   }
 
   #endIfDrained(): void {
-    if (this.#draining && this.#running.length === 0) this.#connection.end();
+    if (this.#drainHeard && this.#running.length === 0) this.#connection.end();
   }
 }

@@ -7,7 +7,7 @@ import { errorCode, GuildwayError } from '../../src/errors.ts';
 import { linkChannel } from '../../src/gateway/hints/channel.ts';
 import { LinkClient, type LinkClientOptions } from '../../src/link/client.ts';
 import { FrameReader } from '../../src/link/frame-reader.ts';
-import { FRAME, FRAME_HEADER, type Frame } from '../../src/link/frames.ts';
+import { FRAME, FRAME_HEADER, type Frame, MAX_RESPONSE_FRAME } from '../../src/link/frames.ts';
 import { LINK_HEADER, LINK_PATH, newNonce, proof } from '../../src/link/handshake.ts';
 import type { GatewayHandler, GatewayRequest } from '../../src/link/message.ts';
 import { attachLinkServer, type LinkServer, type LinkServerOptions } from '../../src/link/server.ts';
@@ -401,9 +401,11 @@ test('a client that goes on sending to a draining pod is refused, and its reques
     frames.map(({ type, id }) => [type, id]),
     [
       [FRAME.goaway, 0],
+      [FRAME.ping, 1],
       [FRAME.refused, 2],
     ],
   );
+  raw.write(frame(FRAME.pong, 1, empty));
   await assert.rejects(
     upgrade(pod.url, { [LINK_HEADER.ordinal]: '1', [LINK_HEADER.nonce]: newNonce() }),
     /^Error: HTTP\/1.1 503/,
@@ -636,6 +638,27 @@ function closed(socket: Socket): Promise<void> {
   socket.resume();
   return new Promise((resolve) => (socket.destroyed ? resolve() : socket.once('close', () => resolve())));
 }
+
+test('a request that crosses the GOAWAY of a draining pod is refused, so its caller knows that nobody looked at it', async () => {
+  let served = 0;
+  await using pod = await startPod(async (request, context) => {
+    served++;
+    return echo(request, context);
+  });
+  const raw = await authenticated(pod);
+  const frames: { type: number; id: number }[] = [];
+  const reader = new FrameReader(MAX_RESPONSE_FRAME);
+  raw.on('data', (chunk) => reader.push(chunk, ({ type, id }) => frames.push({ type, id })));
+  const drained = pod.link.drain();
+  await until('the GOAWAY is here', () => frames.some(({ type }) => type === FRAME.goaway));
+  // This client has sent a request before it reads the GOAWAY.
+  raw.write(frame(FRAME.request, 7, requestPayload('POST\0/')));
+  await until('the request has an answer', () => frames.some(({ id }) => id === 7));
+  raw.write(frame(FRAME.pong, frames.find(({ type }) => type === FRAME.ping)?.id ?? 0, empty));
+  await drained;
+  assert.deepEqual(frames.at(-1), { type: FRAME.refused, id: 7 });
+  assert.equal(served, 0);
+});
 
 for (const [name, bytes] of [
   ['a length beyond the limit', Buffer.from([0xff, 0xff, 0xff, 0xff, 4, 0, 0, 0, 1])],
