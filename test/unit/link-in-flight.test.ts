@@ -124,3 +124,23 @@ test('a deadline ends its request and no other, whose caller may ask again at on
   assert.equal(inFlight.size, 1_001);
   assert.notEqual(inFlight.take(second), null);
 });
+
+test('a deadline is noticed 20 ms late at most', (t) => {
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  let now = 0;
+  const inFlight = new InFlight(
+    { last: 0 },
+    () => {},
+    () => asMonotonicTime(now),
+  );
+  let outcome: string | undefined;
+  inFlight.add(asMonotonicTime(100), (error) => {
+    outcome = error?.code;
+  });
+  now = 99;
+  t.mock.timers.tick(20);
+  assert.equal(outcome, undefined);
+  now = 100;
+  t.mock.timers.tick(20);
+  assert.equal(outcome, 'DEADLINE_EXCEEDED');
+});
