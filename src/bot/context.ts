@@ -37,8 +37,17 @@ export interface BotContext {
    * again; it returns its recorded result. Writes outside of it happen at least once.
    *
    * `work` is synchronous, and its result must survive `JSON.stringify`. If it throws, nothing is written.
+   *
+   * When it returns, every reader of this pod sees the writes, and they commit at the end of this turn of the event loop. The
+   * handler's answer and its calls of {@link rest} leave the pod after that commit. If the commit fails, they do not leave, and the
+   * handler counts as failed. Before you tell anybody by other means, such as your own `fetch`, wait for {@link durable}.
    */
   transaction<Result>(work: (db: Database) => Result): Result;
+  /**
+   * Resolves when everything this handler has written is on disk (for gateway events: committed), and with it what it has read.
+   * Rejects if that failed: then nothing of it is written.
+   */
+  durable(): Promise<void>;
   /** Discord's REST API, with this pod's share of the bot's rate limit. */
   readonly rest: REST;
   readonly log: Logger;

@@ -6,7 +6,8 @@ import { GuildwayError } from '../errors.ts';
  *
  * - `no-ledger`: nothing is remembered, so what is delivered twice is applied twice
  * - `no-hint-fsync`: a hint is acknowledged half a second before it is on disk
- * - `kill-before-commit`, `kill-after-commit`: SIGKILL around the first commit of a bot's transaction
+ * - `kill-before-commit`, `kill-after-commit`: SIGKILL around the first commit that holds a bot's transaction
+ * - `fail-commit`: every commit that holds a bot's transaction fails
  * - `kill-after-hint`: SIGKILL once a hint is on disk and before anybody is told
  * - `kill-after-delivery`: SIGKILL between an owner's answer and the removal of its hint
  */
@@ -15,6 +16,7 @@ const FAULTS = [
   'no-hint-fsync',
   'kill-before-commit',
   'kill-after-commit',
+  'fail-commit',
   'kill-after-hint',
   'kill-after-delivery',
 ] as const;

@@ -6,6 +6,8 @@ export interface StreamedReply {
   readonly status: number;
   readonly headers: HeaderList;
   readonly stream: ReadableStream<Uint8Array>;
+  /** Resolves when what the handler has written until now is on disk: no chunk leaves before. Rejects if that failed. */
+  readonly durable?: () => Promise<void>;
 }
 
 /** What a gateway pod answers: plain HTTP sends a stream as it comes, the link needs the whole body. */

@@ -125,7 +125,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       }
       // Now, and not with the first event of a stream that may be long in coming.
       response.flushHeaders();
-      await pipeline(Readable.fromWeb(reply.stream), response);
+      await pipeline(Readable.fromWeb(reply.stream), whenDurable(reply.durable), response);
     } catch (error) {
       log.debug({ err: errorFacts(error) }, 'a stream ended early');
       // Not yet read where Node refused the head: a header value that it does not send.
@@ -187,6 +187,16 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   };
 }
 
+/** Holds each chunk of a stream back until what it may tell is on disk. */
+function whenDurable(durable: () => Promise<void> = async () => {}) {
+  return async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of chunks) {
+      await durable();
+      yield chunk;
+    }
+  };
+}
+
 /**
  * What the pod itself says to a caller before it looks at the request. It carries the header that marks a refused link, so that
  * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
@@ -206,7 +216,10 @@ export async function serveWhole(
   if (!isStreamed(reply)) return reply;
   const { status, headers, stream } = reply;
   const collected = await collect(stream, MAX_RESPONSE_BODY, before(context.deadlineAt, ANSWER_MS));
-  if (collected.kind === 'whole') return { status, headers, body: collected.body };
+  if (collected.kind === 'whole') {
+    await reply.durable?.();
+    return { status, headers, body: collected.body };
+  }
   const path = request.target.split('?', 1)[0];
   const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';
   log.error({ path }, `a response was ${why}: declare its route in the bot with stream: true`);

@@ -17,6 +17,7 @@ try {
     store.connection.botTransaction('full', () =>
       db.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', '1', `note ${i}`),
     );
+    await store.connection.settled();
     say(`committed ${i}`);
   }
   // Until it is killed.

@@ -76,6 +76,7 @@ export async function createHarness(): Promise<Harness> {
             throw error;
           }
         },
+        durable: async () => {},
         rest,
         log: pino({ level: 'silent' }),
         deadline: { remainingMs: () => 2_500 },

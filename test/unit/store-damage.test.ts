@@ -18,10 +18,13 @@ import { holderPath } from '../../src/gateway/store/lock.ts';
 import { notesOf, openTestStore, temporaryFolder } from '../support/store.ts';
 
 /** A database with notes whose WAL has not been checkpointed, as a killed process leaves it. */
-function abandon(path: string, notes: number): void {
+async function abandon(path: string, notes: number): Promise<void> {
   const live = `${path}.live`;
   const store = openTestStore(live);
-  for (let i = 0; i < notes; i++) addNote(store, `note ${i}`);
+  for (let i = 0; i < notes; i++) {
+    addNote(store, `note ${i}`);
+    await store.connection.settled();
+  }
   copyFileSync(live, path);
   copyFileSync(`${live}-wal`, `${path}-wal`);
   store.close();
@@ -33,10 +36,10 @@ const addNote = (store: ReturnType<typeof openTestStore>, text: string): void =>
 const corrupt = (pattern: RegExp) => (error: unknown) =>
   error instanceof GuildwayError && error.code === 'DATABASE_CORRUPT' && pattern.test(error.message);
 
-test('a WAL that is torn anywhere gives a valid prefix', () => {
+test('a WAL that is torn anywhere gives a valid prefix', async () => {
   using folder = temporaryFolder();
   const intact = folder.file('intact.sqlite3');
-  abandon(intact, 40);
+  await abandon(intact, 40);
   const walBytes = statSync(`${intact}-wal`).size;
   const seen = new Set<number>();
   for (let i = 0; i <= 20; i++) {
@@ -57,10 +60,10 @@ test('a WAL that is torn anywhere gives a valid prefix', () => {
   assert.ok(seen.size > 5, `prefixes of several lengths: ${[...seen]}`);
 });
 
-test('a WAL with a flipped bit gives the prefix before it', () => {
+test('a WAL with a flipped bit gives the prefix before it', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
-  abandon(path, 40);
+  await abandon(path, 40);
   const wal = readFileSync(`${path}-wal`);
   const middle = Math.floor(wal.length / 2);
   wal.writeUInt8(wal.readUInt8(middle) ^ 1, middle);
@@ -127,10 +130,10 @@ for (const [name, damage] of [
   });
 }
 
-test('a WAL without its database is not thrown away', () => {
+test('a WAL without its database is not thrown away', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
-  abandon(path, 10);
+  await abandon(path, 10);
   rmSync(path);
   const wal = readFileSync(`${path}-wal`);
   assert.throws(() => openTestStore(path), corrupt(/-wal has \d+ bytes of it/));

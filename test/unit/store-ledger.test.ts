@@ -5,7 +5,7 @@ import { openTestStore, temporaryFolder } from '../support/store.ts';
 
 const identity = (key: string, retentionMs = 1_000) => ({ key, bodyHash: 'hash', retentionMs });
 
-test('steps, the response and the completion are found under their identity', () => {
+test('steps, the response and the completion are found under their identity', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const one = identity('interaction:1', 3_600_000);
@@ -24,7 +24,7 @@ test('steps, the response and the completion are found under their identity', ()
   const memo = store.ledger.memo(one);
   assert.deepEqual([memo.read(0), memo.read(1), memo.read(2)], ['"zero"', '"one"', undefined]);
   assert.deepEqual(store.ledger.find(one.key), { bodyHash: 'hash', response: '{"status":200}', completed: false });
-  store.ledger.recordCompletion(one);
+  await store.ledger.recordCompletion(one);
   assert.equal(store.ledger.find(one.key)?.completed, true);
   assert.deepEqual(
     store.ledger.count(),

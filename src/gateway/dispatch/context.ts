@@ -1,8 +1,8 @@
 import type { REST } from '@discordjs/rest';
-import type { BotContext, Database, Deadline } from '../../bot/types.ts';
+import type { BotContext, Database, Deadline, SqlValue } from '../../bot/types.ts';
 import type { Logger } from '../../observability/log.ts';
 import { type MonotonicTime, remaining } from '../../time.ts';
-import type { Durability } from '../store/connection.ts';
+import type { Durability, PendingCommit } from '../store/connection.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 
@@ -38,18 +38,24 @@ export interface ContextOptions {
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
-/** The context of one handler's run. */
+/**
+ * The context of one handler's run. Its transactions commit together with others at the end of the turn, so it keeps account of the
+ * commits that the handler depends on: those of its own writes, and of what it read before it was committed.
+ */
 export class HandlerContext implements BotContext {
   readonly guildId: string | null;
   readonly pod: number;
   readonly requestId: string;
-  readonly db: Database;
-  readonly rest: REST;
   readonly deadline: Deadline;
   readonly #host: Host;
   readonly #options: ContextOptions;
   #log: Logger | null = null;
+  #db: Database | null = null;
+  #rest: REST | null = null;
   #steps = 0;
+  /** The last commit that the handler depends on. They happen in order. */
+  #pending: PendingCommit | null = null;
+  #failure: { readonly error: unknown } | null = null;
 
   constructor(host: Host, options: ContextOptions) {
     this.#host = host;
@@ -57,9 +63,17 @@ export class HandlerContext implements BotContext {
     this.guildId = options.guildId;
     this.pod = host.pod;
     this.requestId = options.requestId;
-    this.db = host.store.botDatabases[options.durability];
-    this.rest = host.rest;
     this.deadline = options.deadline;
+  }
+
+  get db(): Database {
+    this.#db ??= new ObservedDatabase(this.#host.store.botDatabases[this.#options.durability], () => this.#depend());
+    return this.#db;
+  }
+
+  get rest(): REST {
+    this.#rest ??= afterCommit(this.#host.rest, () => this.durable());
+    return this.#rest;
   }
 
   get log(): Logger {
@@ -83,9 +97,82 @@ export class HandlerContext implements BotContext {
       memo.write(step, value);
       return value;
     });
+    this.#depend();
     // Through JSON the first time, too: a handler sees the same now and when it is repeated.
     return decodeResult(recorded) as Result;
   };
+
+  /** Whether everything that the handler depends on has been committed, or has failed to be. */
+  get settled(): boolean {
+    return this.#pending === null || this.#pending.ended;
+  }
+
+  readonly durable = async (): Promise<void> => {
+    await this.#pending?.committed;
+    this.assertCommitted();
+  };
+
+  /** Throws what a commit failed with that the handler depends on. */
+  assertCommitted(): void {
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  #depend(): void {
+    const { pending } = this.#host.store.connection;
+    if (pending === null || pending === this.#pending) return;
+    this.#pending = pending;
+    pending.committed.catch((error: unknown) => {
+      this.#failure ??= { error };
+    });
+  }
+}
+
+/** A database whose use is noted. */
+class ObservedDatabase implements Database {
+  readonly #db: Database;
+  readonly #onUse: () => void;
+
+  constructor(db: Database, onUse: () => void) {
+    this.#db = db;
+    this.#onUse = onUse;
+  }
+
+  get<Row extends object>(sql: string, ...values: SqlValue[]): Row | undefined {
+    const row = this.#db.get<Row>(sql, ...values);
+    this.#onUse();
+    return row;
+  }
+
+  all<Row extends object>(sql: string, ...values: SqlValue[]): Row[] {
+    const rows = this.#db.all<Row>(sql, ...values);
+    this.#onUse();
+    return rows;
+  }
+
+  run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint } {
+    const result = this.#db.run(sql, ...values);
+    this.#onUse();
+    return result;
+  }
+}
+
+const CALLS: ReadonlySet<string | symbol> = new Set<keyof REST>([
+  ...(['get', 'post', 'put', 'patch', 'delete', 'request', 'queueRequest'] as const),
+]);
+
+/** A REST client whose calls leave the pod when what the handler has written is on disk, and not at all if that fails. */
+function afterCommit(rest: REST, durable: () => Promise<void>): REST {
+  return new Proxy(rest, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target);
+      if (typeof value !== 'function') return value;
+      if (!CALLS.has(name)) return value.bind(target);
+      return async (...values: unknown[]) => {
+        await durable();
+        return value.apply(target, values);
+      };
+    },
+  });
 }
 
 const UNDEFINED = 'undefined';

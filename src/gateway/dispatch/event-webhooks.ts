@@ -64,11 +64,11 @@ export class EventWebhookDispatch {
     });
     try {
       await limit.within(handler(context));
-      return { response: empty(204), final: true };
+      return { response: empty(204), final: true, context };
     } catch (error) {
       if (isStoreError(error)) throw error;
       context.log.error({ err: errorFacts(error), event: type }, 'the handler of an event webhook failed');
-      return { response: problem(500, `something went wrong; reference ${delivery.requestId}`), final: false };
+      return { response: problem(500, `something went wrong; reference ${delivery.requestId}`), final: false, context };
     }
   }
 }

@@ -18,6 +18,20 @@ const RETRY_MS = 500;
 
 type Handler = (data: unknown, context: BotContext) => void | Promise<void>;
 
+/** An event and its handler. */
+interface Run {
+  readonly handler: Handler;
+  readonly event: GuildEvent;
+  readonly startedAt: MonotonicTime;
+}
+
+/** One call of a handler that has ended; what it wrote may not be committed yet. */
+interface Attempt {
+  readonly context: HandlerContext;
+  /** What it threw, or null. */
+  readonly error: unknown;
+}
+
 /** Runs the bot's handlers of gateway events: those of one guild in order, those of several guilds side by side. */
 export class EventDispatch {
   readonly #handlers: Readonly<Record<string, Handler>>;
@@ -34,59 +48,82 @@ export class EventDispatch {
     this.#metrics = options.metrics;
   }
 
-  /** Resolves when the event has been handled, failed or been given up on; never rejects. */
+  /** Resolves when the event is handled and committed, has failed or been given up on; never rejects. */
   dispatch(event: GuildEvent): Promise<void> {
     const handler = Object.hasOwn(this.#handlers, event.name) ? this.#handlers[event.name] : undefined;
     if (handler === undefined) return Promise.resolve();
-    const { guildId } = event;
-    const before = this.#tails.get(guildId);
-    const run = before === undefined ? this.#handle(handler, event) : before.then(() => this.#handle(handler, event));
-    if (run === undefined) return Promise.resolve();
-    this.#tails.set(guildId, run);
-    return run.then(() => {
-      if (this.#tails.get(guildId) === run) this.#tails.delete(guildId);
-    });
+    const run: Run = { handler, event, startedAt: monotonicNow() };
+    const before = this.#tails.get(event.guildId);
+    const handled = before === undefined ? this.#handle(run) : before.then(() => this.#handle(run));
+    if (!(handled instanceof Promise)) return this.#settle(run, handled);
+    this.#follow(event.guildId, handled);
+    return handled.then((attempt) => this.#settle(run, attempt));
   }
 
-  /** Undefined when the handler has finished already. */
-  #handle(handler: Handler, event: GuildEvent): Promise<void> | undefined {
-    const startedAt = monotonicNow();
+  /** Later events of the guild wait for this one. They do not wait for its commit: they are in the same one, or in a later one. */
+  #follow(guildId: string | null, handled: Promise<unknown>): void {
+    const tail = handled.then(() => {
+      if (this.#tails.get(guildId) === tail) this.#tails.delete(guildId);
+    });
+    this.#tails.set(guildId, tail);
+  }
+
+  /** Runs the handler, again while the disk refuses. Never throws. A promise where the handler returns one, or has to wait. */
+  #handle(run: Run): Attempt | Promise<Attempt> {
+    const attempt = this.#attempt(run);
+    if (attempt instanceof Promise) return attempt.then((done) => (mayRetry(done) ? this.#retry(run, done) : done));
+    return mayRetry(attempt) ? this.#retry(run, attempt) : attempt;
+  }
+
+  #attempt({ handler, event, startedAt }: Run): Attempt | Promise<Attempt> {
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
+    const context = this.#context(event, limit, startedAt);
     try {
-      const pending = handler(event.data, this.#context(event, limit, startedAt));
-      if (pending === undefined) {
-        this.#finished(event, 'ok', startedAt);
-        return undefined;
-      }
+      const pending = handler(event.data, context);
+      if (pending === undefined) return { context, error: null };
       return limit.within(Promise.resolve(pending)).then(
-        () => this.#finished(event, 'ok', startedAt),
-        (error: unknown) => this.#failed(handler, event, error, startedAt),
+        () => ({ context, error: null }),
+        (error: unknown) => ({ context, error }),
       );
     } catch (error) {
-      return this.#failed(handler, event, error, startedAt);
+      return { context, error };
     }
   }
 
-  /** Tries an event again for which there was no room on the disk; whatever else a handler throws is its answer. */
-  async #failed(handler: Handler, event: GuildEvent, error: unknown, startedAt: MonotonicTime): Promise<void> {
-    let last = error;
-    while (errorCode(last) === 'STORE_FAILED' && elapsed(startedAt) < HANDLER_LIMIT_MS) {
+  async #retry(run: Run, first: Attempt): Promise<Attempt> {
+    let attempt = first;
+    while (mayRetry(attempt) && elapsed(run.startedAt) < HANDLER_LIMIT_MS) {
       await delay(RETRY_MS, undefined, { ref: false });
-      const limit = new TimeLimit(HANDLER_LIMIT_MS);
+      attempt = await this.#attempt(run);
+    }
+    return attempt;
+  }
+
+  /** Waits for the commit. If it fails, the event is handled again, after those of its guild that are being handled. */
+  async #settle(run: Run, attempt: Attempt): Promise<void> {
+    let { error } = attempt;
+    if (error === null) {
       try {
-        await limit.within(Promise.resolve(handler(event.data, this.#context(event, limit, startedAt))));
-        this.#finished(event, 'ok', startedAt);
+        await attempt.context.durable();
+        this.#finished(run, 'ok');
         return;
-      } catch (again) {
-        last = again;
+      } catch (failure) {
+        error = failure;
+      }
+      if (errorCode(error) === 'STORE_FAILED' && elapsed(run.startedAt) < HANDLER_LIMIT_MS) {
+        const failed: Attempt = { context: attempt.context, error };
+        const before = this.#tails.get(run.event.guildId) ?? Promise.resolve();
+        const again = before.then(() => this.#retry(run, failed));
+        this.#follow(run.event.guildId, again);
+        return this.#settle(run, await again);
       }
     }
-    const { name, guildId, shard, sequence } = event;
+    const { name, guildId, shard, sequence } = run.event;
     this.#host.log.error(
-      { err: errorFacts(last), event: name, guild: guildId, shard, sequence },
+      { err: errorFacts(error), event: name, guild: guildId, shard, sequence },
       'the handler of an event failed',
     );
-    this.#finished(event, 'failed', startedAt);
+    this.#finished(run, 'failed');
   }
 
   #context(event: GuildEvent, limit: TimeLimit, startedAt: MonotonicTime): HandlerContext {
@@ -102,8 +139,11 @@ export class EventDispatch {
     });
   }
 
-  #finished({ name }: GuildEvent, outcome: 'ok' | 'failed', startedAt: MonotonicTime): void {
-    this.#metrics.events.inc({ event: name, outcome });
+  #finished({ event, startedAt }: Run, outcome: 'ok' | 'failed'): void {
+    this.#metrics.events.inc({ event: event.name, outcome });
     this.#metrics.handlerSeconds.observe({ kind: 'event' }, elapsed(startedAt) / 1_000);
   }
 }
+
+/** While the disk refuses, an event is tried again; whatever else a handler throws is its answer. */
+const mayRetry = ({ error }: Attempt): boolean => errorCode(error) === 'STORE_FAILED';

@@ -5,7 +5,7 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { pathOf } from '../../protocol/target.ts';
 import { inMs, type MonotonicTime } from '../../time.ts';
-import { collect, type Reply } from '../reply.ts';
+import { collect, isStreamed, type Reply } from '../reply.ts';
 import { problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
@@ -67,7 +67,13 @@ export class FetchDispatch {
       return problem(400, 'Idempotency-Key: it must be 1 to 255 printable ASCII characters');
     }
     const identity = identityOf(delivery);
-    if (identity === null) return this.#call(fetch, delivery, NO_MEMO, delivery.signal);
+    if (identity === null) {
+      const context = this.#contextOf(delivery, NO_MEMO, delivery.signal);
+      const reply = await this.#call(fetch, delivery, context);
+      await context.durable();
+      // What a stream brings later may tell what was written later.
+      return isStreamed(reply) ? { ...reply, durable: context.durable } : reply;
+    }
     const { response, replayed } = await this.#once.run(identity, (memo) => this.#callOnce(fetch, delivery, memo));
     if (!replayed) return response;
     this.#host.log.info({ guild: guildId, request: delivery.requestId, kind: identity.key.split(':')[0] }, 'replayed');
@@ -75,18 +81,10 @@ export class FetchDispatch {
   }
 
   /** Runs the handler; what it throws becomes a 500, unless it was not the handler's fault. */
-  async #call(fetch: Handler, delivery: FetchDelivery, memo: StepMemo, signal: () => AbortSignal): Promise<Reply> {
-    const context = new HandlerContext(this.#host, {
-      guildId: delivery.guildId,
-      requestId: delivery.requestId,
-      durability: 'full',
-      memo,
-      deadline: new HandlerDeadline(delivery.deadlineAt),
-      signal,
-    });
+  async #call(fetch: Handler, delivery: FetchDelivery, context: HandlerContext): Promise<Reply> {
     let request: Request;
     try {
-      request = toWebRequest({ ...delivery, signal: signal() });
+      request = toWebRequest({ ...delivery, signal: context.signal });
     } catch (error) {
       return problem(400, (error as Error).message);
     }
@@ -106,8 +104,18 @@ export class FetchDispatch {
   /** Only what succeeded is final: a webhook that was refused once may be taken when it is repeated. */
   async #callOnce(fetch: Handler, delivery: FetchDelivery, memo: StepMemo): Promise<Execution> {
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
-    const response = await limit.within(this.#whole(this.#call(fetch, delivery, memo, limit.signal), delivery));
-    return { response, final: response.status < 400 };
+    const context = this.#contextOf(delivery, memo, limit.signal);
+    const response = await limit.within(this.#whole(this.#call(fetch, delivery, context), delivery));
+    return { response, final: response.status < 400, context };
+  }
+
+  #contextOf(
+    { guildId, requestId, deadlineAt }: FetchDelivery,
+    memo: StepMemo,
+    signal: () => AbortSignal,
+  ): HandlerContext {
+    const deadline = new HandlerDeadline(deadlineAt);
+    return new HandlerContext(this.#host, { guildId, requestId, durability: 'full', memo, deadline, signal });
   }
 
   async #whole(call: Promise<Reply>, { target, requestId }: FetchDelivery): Promise<GatewayResponse> {

@@ -92,11 +92,11 @@ export class InteractionDispatch {
       const handler = this.#handlerOf(interaction);
       if (handler === null) {
         context.log.warn({ handler: nameOf(interaction) }, 'no handler for this interaction');
-        return { response: json(200, apology(interaction, MESSAGE.unknownCommand)), final: false };
+        return { response: json(200, apology(interaction, MESSAGE.unknownCommand)), final: false, context };
       }
       const response = await limit.within(handler(context));
       const wrong = findResponseProblem(interaction, response);
-      if (wrong === null) return { response: json(200, response), final: true };
+      if (wrong === null) return { response: json(200, response), final: true, context };
       context.log.error(
         { handler: nameOf(interaction) },
         `the handler's response is not one that Discord takes: ${wrong}`,
@@ -105,7 +105,7 @@ export class InteractionDispatch {
       if (isStoreError(error)) throw error;
       context.log.error({ err: errorFacts(error), handler: nameOf(interaction) }, 'the handler failed');
     }
-    return { response: json(200, apology(interaction, MESSAGE.failed(delivery.requestId))), final: false };
+    return { response: json(200, apology(interaction, MESSAGE.failed(delivery.requestId))), final: false, context };
   }
 
   #handlerOf(interaction: APIInteraction): ((context: BotContext) => Promise<APIInteractionResponse>) | null {
@@ -180,7 +180,7 @@ export class InteractionDispatch {
       log.warn({ err: errorFacts(error) }, 'the late answer did not reach Discord; it will be delivered again');
       return problem(502, 'the answer did not reach Discord');
     }
-    ledger.recordCompletion(identity);
+    await ledger.recordCompletion(identity);
     return empty(200);
   }
 

@@ -3,6 +3,7 @@ import type { GatewayResponse } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Faults } from '../faults.ts';
 import { type Identity, type Ledger, NO_MEMO, type StepMemo } from '../store/ledger.ts';
+import type { HandlerContext } from './context.ts';
 import { Recent, type RecentEntry } from './recent.ts';
 import { decodeResponse, encodeResponse } from './recorded-response.ts';
 
@@ -11,9 +12,11 @@ export interface Execution {
   readonly response: GatewayResponse;
   /** False: it failed. A repetition runs the handler again, over the transactions that are recorded. */
   readonly final: boolean;
+  /** The context of the handler: the response leaves when what it depends on is committed. */
+  readonly context?: Pick<HandlerContext, 'durable' | 'assertCommitted'>;
 }
 
-export interface Answer extends Execution {
+export interface Answer extends Omit<Execution, 'context'> {
   /** It was computed for an earlier delivery, or is being computed for one. */
   readonly replayed: boolean;
 }
@@ -56,7 +59,11 @@ export class Once {
    * @throws GuildwayError IDENTITY_REUSED when the identity is known with another body
    */
   async run(identity: Identity, execute: (memo: StepMemo) => Promise<Execution>): Promise<Answer> {
-    if (this.#faults.has('no-ledger')) return { ...(await execute(NO_MEMO)), replayed: false };
+    if (this.#faults.has('no-ledger')) {
+      const execution = await execute(NO_MEMO);
+      await execution.context?.durable();
+      return { ...execution, replayed: false };
+    }
     const recent = this.#recent.find(identity.key);
     if (recent !== null) {
       assertSameBody(identity, recent.bodyHash);
@@ -67,6 +74,7 @@ export class Once {
     if (recorded !== null) {
       assertSameBody(identity, recorded.bodyHash);
       if (recorded.response !== null) {
+        await this.#ledger.settled();
         this.#replays++;
         return { response: decodeResponse(recorded.response), final: true, replayed: true };
       }
@@ -84,17 +92,15 @@ export class Once {
     const { promise, resolve } = Promise.withResolvers<Execution>();
     const entry = this.#recent.add(identity.key, identity.bodyHash, promise);
     this.#running++;
-    const result = execute(memo).then(
-      (execution) => {
-        if (execution.final && memo.used) this.#record(identity, execution.response);
-        this.#settle(entry, execution.final && execution.response.body.length <= MAX_RECENT_BODY);
-        return execution;
-      },
-      (error: unknown) => {
-        this.#settle(entry, false);
-        throw error;
-      },
-    );
+    const result = execute(memo).then(async (execution) => {
+      // In the same commit as the last transaction, if the handler has waited for nothing since; never after one that failed.
+      execution.context?.assertCommitted();
+      if (execution.final && memo.used) this.#record(identity, execution.response);
+      await execution.context?.durable();
+      this.#settle(entry, execution.final && execution.response.body.length <= MAX_RECENT_BODY);
+      return execution;
+    });
+    result.catch(() => this.#settle(entry, false));
     // Whoever joins gets a rejection too; when nobody does, it is not an unhandled one.
     promise.catch(() => {});
     resolve(result);

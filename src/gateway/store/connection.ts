@@ -34,7 +34,36 @@ export function assertSafeSqlite(version: string): void {
 }
 
 /**
- * The one connection to the pod's database. It is synchronous, so transactions never overlap; every one is fenced: it looks
+ * Transactions that commit together. It opens with the first of them and commits at the end of the same turn of the event loop, so
+ * that what arrives together shares one write to the disk and a single request waits for nobody.
+ */
+class CommitGroup {
+  readonly durability: Durability;
+  /** A transaction of the bot is in it: tests end the process around its commit. */
+  holdsBot = false;
+  /** Committed, or failed. */
+  ended = false;
+  /** Resolves when the group is committed. Rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT: nothing of it is written. */
+  readonly committed: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+
+  constructor(durability: Durability) {
+    this.durability = durability;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // The members that wait for it get the rejection; without one it is not an unhandled rejection.
+    promise.catch(() => {});
+    this.committed = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+}
+
+/** What a reader or writer must wait for before anything that depends on it leaves the pod. */
+export type PendingCommit = Readonly<Pick<CommitGroup, 'committed' | 'ended'>>;
+
+/**
+ * The one connection to the pod's database. It is synchronous, so transactions never overlap; every commit is fenced: it looks
  * up whether this process still owns the database before it writes.
  */
 export class Connection {
@@ -43,6 +72,12 @@ export class Connection {
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
   readonly #rollback: StatementSync;
+  readonly #savepoint: StatementSync;
+  readonly #release: StatementSync;
+  readonly #undo: StatementSync;
+  readonly #commitLater = (): void => this.#commitGroup();
+  #group: CommitGroup | null = null;
+  #inTransaction = false;
   #durability: Durability = 'full';
   #fence: () => void = () => {};
   #fatal: GuildwayError | null = null;
@@ -74,6 +109,9 @@ export class Connection {
       this.#begin = this.sqlite.prepare('BEGIN IMMEDIATE');
       this.#commit = this.sqlite.prepare('COMMIT');
       this.#rollback = this.sqlite.prepare('ROLLBACK');
+      this.#savepoint = this.sqlite.prepare('SAVEPOINT member');
+      this.#release = this.sqlite.prepare('RELEASE member');
+      this.#undo = this.sqlite.prepare('ROLLBACK TO member');
     } catch (error) {
       this.sqlite.close();
       throw toStoreError(error);
@@ -85,47 +123,84 @@ export class Connection {
     return this.#fatal;
   }
 
+  /** Whether the code that runs now is the work of a transaction. */
   get inTransaction(): boolean {
-    return this.sqlite.isTransaction;
+    return this.#inTransaction;
   }
 
-  /** @param fence throws FENCED; called inside every transaction, before its work */
+  /** What was written or read until now and is not committed yet; null when everything is. */
+  get pending(): PendingCommit | null {
+    return this.#group;
+  }
+
+  /** Resolves when everything written until now is committed. @throws GuildwayError STORE_FAILED, FENCED, DATABASE_CORRUPT */
+  async settled(): Promise<void> {
+    await this.#group?.committed;
+  }
+
+  /** @param fence throws FENCED; called before each group and each transaction of its own */
   setFence(fence: () => void): void {
     this.#fence = fence;
   }
 
   /**
-   * Runs `work` in one transaction. If it throws, nothing is written and the error comes back.
+   * Runs `work` in a transaction that commits with others at the end of this turn of the event loop. Readers see its writes at
+   * once. If it throws, nothing of it is written, the others are not affected, and the error comes back.
+   *
+   * When this returns, nothing is on disk. Wait for {@link pending} before anything that depends on it leaves the pod.
+   * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT
+   */
+  join<Result>(durability: Durability, work: () => Result): Result {
+    this.#refuseNesting();
+    this.#openGroup(durability);
+    try {
+      this.#savepoint.run();
+      const result = this.#run(work);
+      this.#release.run();
+      return result;
+    } catch (error) {
+      const noted = this.noted(error);
+      if (this.sqlite.isTransaction) {
+        this.#undo.run();
+        this.#release.run();
+      } else {
+        // SQLite has undone everything, as it does when the disk is full: the other members are lost too.
+        this.#failGroup(noted);
+      }
+      throw noted;
+    }
+  }
+
+  /** A transaction of the bot: as {@link join}, and where tests end the process. */
+  botTransaction<Result>(durability: Durability, work: () => Result): Result {
+    const result = this.join(durability, work);
+    if (this.#group !== null) this.#group.holdsBot = true;
+    return result;
+  }
+
+  /**
+   * Runs `work` in a transaction of its own. It is committed when this returns; if it throws, nothing is written and the error
+   * comes back.
    * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT
    */
   transaction<Result>(durability: Durability, work: () => Result): Result {
-    if (this.inTransaction) throw new TypeError('a transaction inside another one: use the outer one for both');
+    this.#refuseNesting();
+    this.#commitGroup();
     try {
       this.setDurability(durability);
       this.#begin.run();
       this.#fence();
-      const result = work();
+      const result = this.#run(work);
       this.#commit.run();
       return result;
     } catch (error) {
       // Some errors, such as a full disk, have already rolled it back.
-      if (this.inTransaction) this.#rollback.run();
+      if (this.sqlite.isTransaction) this.#rollback.run();
       throw this.noted(error);
     }
   }
 
-  /** A transaction of the bot: as {@link transaction}, and where tests end the process. */
-  botTransaction<Result>(durability: Durability, work: () => Result): Result {
-    const result = this.transaction(durability, () => {
-      const returned = work();
-      this.#faults.killAt('kill-before-commit');
-      return returned;
-    });
-    this.#faults.killAt('kill-after-commit');
-    return result;
-  }
-
-  /** For what follows outside a transaction, too. */
+  /** For what follows outside a transaction, too. SQLite allows the change between transactions only. */
   setDurability(durability: Durability): void {
     if (this.#durability === durability) return;
     this.sqlite.exec(durability === 'full' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
@@ -141,9 +216,67 @@ export class Connection {
     return noted;
   }
 
+  #refuseNesting(): void {
+    if (this.#inTransaction) throw new TypeError('a transaction inside another one: use the outer one for both');
+  }
+
+  #run<Result>(work: () => Result): Result {
+    this.#inTransaction = true;
+    try {
+      return work();
+    } finally {
+      this.#inTransaction = false;
+    }
+  }
+
+  /** A group that commits without waiting for the disk takes no member that somebody is told about. */
+  #openGroup(durability: Durability): void {
+    if (this.#group !== null && this.#group.durability === 'normal' && durability === 'full') this.#commitGroup();
+    if (this.#group !== null) return;
+    try {
+      this.setDurability(durability);
+      this.#begin.run();
+      this.#fence();
+    } catch (error) {
+      if (this.sqlite.isTransaction) this.#rollback.run();
+      throw this.noted(error);
+    }
+    this.#group = new CommitGroup(durability);
+    setImmediate(this.#commitLater);
+  }
+
+  /** Commits the open group, if there is one. Never throws: its members hear of a failure by {@link PendingCommit.committed}. */
+  #commitGroup(): void {
+    const group = this.#group;
+    if (group === null) return;
+    try {
+      if (group.holdsBot) this.#faults.killAt('kill-before-commit');
+      if (group.holdsBot && this.#faults.has('fail-commit'))
+        throw new GuildwayError('STORE_FAILED', 'the database refused: a test says so');
+      this.#commit.run();
+    } catch (error) {
+      if (this.sqlite.isTransaction) this.#rollback.run();
+      this.#failGroup(this.noted(error));
+      return;
+    }
+    if (group.holdsBot) this.#faults.killAt('kill-after-commit');
+    this.#group = null;
+    group.ended = true;
+    group.resolve();
+  }
+
+  #failGroup(error: unknown): void {
+    const group = this.#group;
+    if (group === null) return;
+    this.#group = null;
+    group.ended = true;
+    group.reject(error);
+  }
+
   /** Writes the WAL into the database, so that the next start has nothing to recover, and closes. */
   close(): void {
     if (!this.sqlite.isOpen) return;
+    this.#commitGroup();
     try {
       this.sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {

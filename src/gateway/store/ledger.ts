@@ -94,12 +94,18 @@ export class Ledger {
    * the same response again.
    */
   recordResponse(identity: Identity, response: string): void {
-    this.#connection.transaction('normal', () => this.#insert(identity, RESPONSE, response));
+    this.#connection.join('normal', () => this.#insert(identity, RESPONSE, response));
   }
 
   /** Records that a deferred response has been completed, so that a repetition does not post it again. */
-  recordCompletion(identity: Identity): void {
-    this.#connection.transaction('normal', () => this.#insert(identity, COMPLETED, null));
+  async recordCompletion(identity: Identity): Promise<void> {
+    this.#connection.join('normal', () => this.#insert(identity, COMPLETED, null));
+    await this.settled();
+  }
+
+  /** Resolves when what was recorded and read until now is committed. @throws GuildwayError STORE_FAILED, FENCED */
+  settled(): Promise<void> {
+    return this.#connection.settled();
   }
 
   /** Forgets up to `limit` rows whose time is over. @returns how many those were */

@@ -58,7 +58,7 @@ export class Sessions implements SessionStore {
 
   write(shard: number, session: StoredSession): void {
     const { sessionId, sequence, resumeUrl, shardCount } = session;
-    this.#connection.transaction('normal', () => {
+    this.#connection.join('normal', () => {
       const previous = this.read(shard);
       this.#write.run(shard, sessionId, sequence, resumeUrl, shardCount);
       if (previous !== null && previous.sessionId !== sessionId)
@@ -68,7 +68,7 @@ export class Sessions implements SessionStore {
   }
 
   clear(shard: number): void {
-    this.#connection.transaction('normal', () => {
+    this.#connection.join('normal', () => {
       const previous = this.read(shard);
       this.#clear.run(shard);
       this.#replaceGuilds(shard, new Set());
@@ -81,7 +81,7 @@ export class Sessions implements SessionStore {
   }
 
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {
-    this.#connection.transaction('normal', () => this.#replaceGuilds(shard, guildIds));
+    this.#connection.join('normal', () => this.#replaceGuilds(shard, guildIds));
   }
 
   #replaceGuilds(shard: number, guildIds: ReadonlySet<string>): void {

@@ -1,3 +1,4 @@
+import type { Peer } from 'crossws';
 import type { WebSocket } from 'ws';
 import type { WebSocketAccept } from '../../bot/websocket.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
@@ -21,6 +22,9 @@ export class Connection {
   readonly #ended = new AbortController();
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
+  /** Sends that wait for a commit. */
+  #held = 0;
+  #leaving: Promise<void> = Promise.resolve();
   #failed = false;
 
   /** @param contextOf makes the context of the hooks, whose signal aborts when the connection has ended */
@@ -28,6 +32,31 @@ export class Connection {
     this.request = request;
     this.accept = accept;
     this.context = contextOf(this.#ended.signal);
+  }
+
+  /** From now on what the bot sends leaves when what it has written is on disk, and in its order. */
+  holdBack(peer: Peer): void {
+    const [send, publish] = [peer.send.bind(peer), peer.publish.bind(peer)];
+    const held = {
+      send: (...values: Parameters<Peer['send']>) => this.#afterCommit(() => send(...values)),
+      publish: (...values: Parameters<Peer['publish']>) => void this.#afterCommit(() => publish(...values)),
+    };
+    Object.defineProperties(peer, { send: { value: held.send }, publish: { value: held.publish } });
+  }
+
+  #afterCommit<Result>(leave: () => Result): Result | undefined {
+    if (this.#held === 0 && this.context.settled) return leave();
+    this.#held++;
+    this.#leaving = this.#leaving.then(async () => {
+      try {
+        await this.context.durable();
+        leave();
+      } catch (error) {
+        this.#fail(error);
+      }
+      this.#held--;
+    });
+    return undefined;
   }
 
   /** Runs a hook after those before it; after one that failed none runs but `close`. */

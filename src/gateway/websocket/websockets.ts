@@ -71,6 +71,7 @@ export class WebSockets {
           const { request, context } = connection;
           // The bot's own, without what pods tell one another.
           Object.defineProperty(peer, 'request', { value: request });
+          connection.holdBack(peer);
           connection.run(() => handler.open?.(peer, context));
         },
         message(peer, message) {
