@@ -155,6 +155,11 @@ async function main(): Promise<void> {
   say(`  Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`);
   describe(cluster);
 
+  cluster.simulator?.watch((event) => {
+    if (event.type === 'unknown_route')
+      say(`  The simulator lacks a route of Discord, and answered with 404: ${event.route}`);
+  });
+
   let stopping = false;
   for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) void keepRunning(pod, () => stopping);
   const stop = async (): Promise<void> => {

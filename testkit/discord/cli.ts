@@ -125,6 +125,10 @@ async function main(): Promise<void> {
   }
   const options = readOptions(values);
   const simulator = await startDiscordSimulator(options);
+  simulator.watch((event) => {
+    if (event.type === 'unknown_route')
+      process.stderr.write(`simulator: not simulated, answered with 404: ${event.route}\n`);
+  });
   // Before anything is printed: whoever waits for the text may end this process as soon as it is there.
   const stop = () => {
     void simulator.stop().then(() => process.exit(0));

@@ -33,6 +33,7 @@ export type FeedEvent =
     }
   | { readonly type: 'webhook'; readonly event: string; readonly attempts: number; readonly acknowledged: boolean }
   | { readonly type: 'commands'; readonly guildId: string | null; readonly count: number }
+  | { readonly type: 'unknown_route'; readonly route: string }
   | { readonly type: 'violation'; readonly rule: string; readonly detail: string };
 
 /** Publishes to whoever listens; costs nothing while nobody does. */

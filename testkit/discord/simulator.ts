@@ -19,11 +19,10 @@ import { Misbehaviour } from './misbehaviour.ts';
 import { createToken, resolveOptions, type SimulatorOptions } from './options.ts';
 import { RestApi } from './rest/rest-api.ts';
 import { applicationRoutes } from './rest/routes/applications.ts';
-import { channelRoutes } from './rest/routes/channels.ts';
 import { gatewayRoutes } from './rest/routes/gateway.ts';
-import { guildRoutes } from './rest/routes/guilds.ts';
 import { interactionRoutes } from './rest/routes/interactions.ts';
-import { userRoutes } from './rest/routes/users.ts';
+import { webhookRoutes } from './rest/routes/webhooks.ts';
+import { worldRoutes } from './rest/routes/world.ts';
 import type { RestTraffic } from './rest/traffic.ts';
 import { SnowflakeSource } from './snowflake.ts';
 import { CommandStore } from './store/commands.ts';
@@ -43,6 +42,8 @@ export interface SimulatorStats {
   readonly requests: Readonly<Record<string, number>>;
   readonly statuses: Readonly<Record<string, number>>;
   readonly violations: Readonly<Record<string, number>>;
+  /** Requests to routes that the simulator lacks; they were answered with 404. */
+  readonly unknownRoutes: Readonly<Record<string, number>>;
 }
 
 /** Discord, as far as a bot can tell: its REST API, its gateway, and the people who use the bot. */
@@ -155,18 +156,22 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   webhooks.setUrl(resolved.eventWebhookUrl);
   const events = new Events({ ids, world, messages, builder, gateway, webhooks });
 
+  const worldParts = { ids, world, messages, builder, dispatch };
   const rest = new RestApi({
     misbehaviour: misbehave,
     violations,
     globalRequestsPerSecond: resolved.globalRequestsPerSecond,
     token: () => credentials.token,
+    onUnknownRoute(route) {
+      log('route not simulated', { route });
+      feed.publish({ type: 'unknown_route', route });
+    },
     routes: [
       ...gatewayRoutes({
         maxConcurrency: resolved.maxConcurrency,
         guildCount: resolved.guilds,
         startLimit: () => gateway.limits.startLimit(),
       }),
-      ...userRoutes(world),
       ...applicationRoutes({
         applicationId,
         publicKey: keyPair.publicKey,
@@ -189,9 +194,8 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
           },
         },
       }),
-      ...channelRoutes({ ids, world, messages, builder, dispatch }),
-      ...guildRoutes({ world, dispatch }),
-      ...interactionRoutes({ applicationId, records, responder }),
+      ...worldRoutes(worldParts),
+      ...webhookRoutes(worldParts, applicationId, interactionRoutes({ applicationId, records, responder })),
     ],
   });
 
@@ -244,6 +248,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
       requests: rest.traffic.counts(),
       statuses: rest.traffic.statuses(),
       violations: violations.counts(),
+      unknownRoutes: rest.traffic.unknown(),
     }),
     async stop() {
       if (stopping.signal.aborted) return;

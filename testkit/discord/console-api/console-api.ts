@@ -45,6 +45,7 @@
  *     commands                        { guildId: null for global ones, count }
  *     webhook                         { event, attempts, acknowledged }
  *     violation                       { rule, detail }
+ *     unknown_route                   { route }: the first request to a route that the simulator lacks
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderReader, refusalForOperators } from '../../../src/cross-site.ts';

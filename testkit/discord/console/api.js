@@ -38,6 +38,7 @@ const EVENTS = [
   'gateway',
   'commands',
   'violation',
+  'unknown_route',
 ];
 
 /**

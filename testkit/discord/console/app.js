@@ -103,6 +103,7 @@ store.on('messages', () => timeline.render());
 store.on('interactions', () => panel.renderInteractions());
 store.on('sessions', () => panel.renderSessions());
 store.on('violations', () => panel.renderViolations());
+store.on('unknownRoutes', () => panel.renderUnknownRoutes());
 store.on('connection', () => {
   byId('offline').hidden = store.connected;
 });

@@ -126,6 +126,12 @@ export class Panel {
     byId('violation-count').classList.toggle('bad', violations.length > 0);
   }
 
+  renderUnknownRoutes() {
+    const { unknownRoutes } = this.#store;
+    byId('unknown-routes-section').hidden = unknownRoutes.length === 0;
+    byId('unknown-routes').replaceChildren(...unknownRoutes.map((route) => h('li', {}, h('code', {}, route))));
+  }
+
   #try(work) {
     work().catch((error) => this.#say(error.message));
   }

@@ -2,7 +2,7 @@ import { get, listen, post } from './api.js';
 
 /**
  * Everything the page shows, and the only place that changes it. Listeners get told what kind of thing changed:
- * `place` (guild, channel or user), `messages`, `commands`, `interactions`, `sessions`, `violations`, `connection`.
+ * `place` (guild, channel or user), `messages`, `commands`, `interactions`, `sessions`, `violations`, `unknownRoutes`, `connection`.
  */
 export class Store {
   /** @type {any} */ info = null;
@@ -16,6 +16,7 @@ export class Store {
   /** Newest first. @type {any[]} */ interactions = [];
   /** @type {any[]} */ sessions = [];
   /** @type {any[]} */ violations = [];
+  /** Routes that the bot asked for and the simulator lacks. @type {string[]} */ unknownRoutes = [];
   connected = true;
   /** Channels of this guild with messages that were not looked at. @type {Set<string>} */ unread = new Set();
   #listeners = new Map();
@@ -35,6 +36,7 @@ export class Store {
     this.info = await get('/info');
     for (const reply of (await get('/interactions')).reverse()) this.#remember(reply);
     this.violations = await get('/violations');
+    this.unknownRoutes = Object.keys((await get('/stats')).unknownRoutes);
     await this.refreshSessions();
     let wasConnected = true;
     listen(
@@ -49,6 +51,7 @@ export class Store {
     );
     this.#changed('interactions');
     this.#changed('violations');
+    this.#changed('unknownRoutes');
   }
 
   async #reload() {
@@ -199,6 +202,10 @@ export class Store {
       case 'violation':
         this.violations.push({ at: Date.now(), rule: event.rule, detail: event.detail });
         this.#changed('violations');
+        return;
+      case 'unknown_route':
+        this.unknownRoutes.push(event.route);
+        this.#changed('unknownRoutes');
     }
   }
 

@@ -1,7 +1,11 @@
 import type { Gateway } from '../gateway/gateway.ts';
+import { react, unreact } from '../rest/routes/reactions.ts';
+import type { Dispatch } from '../rest/world-parts.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
 import type { MessageBuilder } from '../store/message-builder.ts';
-import type { MessageStore } from '../store/messages.ts';
+import type { MessageStore, StoredMessage } from '../store/messages.ts';
+import { parseEmoji } from '../store/reactions.ts';
+import { createMember, type SimulatedGuild } from '../world/guild.ts';
 import type { World } from '../world/world.ts';
 import type { WebhookDelivery, WebhookEvents } from './webhook-events.ts';
 
@@ -43,6 +47,63 @@ export class Events {
     const message = builder.build({ id: messageId, channelId, author, body: { content: input.content }, files: [] });
     messages.add({ message, channelId, guildId: input.guildId, visibleTo: null });
     return { messageId };
+  }
+
+  /** Somebody changes what they wrote. @throws Error when there is no such message */
+  messageEdit(messageId: string, content: string): void {
+    const { messages, builder } = this.#parts;
+    const stored = this.#message(messageId);
+    messages.replace(stored, builder.edit(stored.message, { content }, []));
+  }
+
+  /** A message goes, by whoever's hand. @throws Error when there is no such message */
+  messageDelete(messageId: string): void {
+    this.#parts.messages.delete(this.#message(messageId).message.id);
+  }
+
+  /** Somebody reacts to a message: `🔥`, or `name:id` for a custom emoji. @throws Error when there is no such message */
+  reactionAdd(messageId: string, userId: string, emoji: string): void {
+    react(this.#here, this.#message(messageId), parseEmoji(emoji), userId);
+  }
+
+  /** Somebody takes a reaction back. @throws Error when there is no such message */
+  reactionRemove(messageId: string, userId: string, emoji: string): void {
+    unreact(this.#here, this.#message(messageId), parseEmoji(emoji), userId);
+  }
+
+  /** Somebody joins a guild that the bot is in. @throws Error when it is not */
+  memberJoin(guildId: string, userId: string): void {
+    const guild = this.#guild(guildId);
+    const member = createMember(userId, [], new Date().toISOString());
+    this.#parts.world.keep(guild);
+    guild.members.set(userId, member);
+    this.dispatch('GUILD_MEMBER_ADD', { ...member, guild_id: guildId }, guildId);
+  }
+
+  /** Somebody leaves a guild that the bot is in. @throws Error when it is not */
+  memberLeave(guildId: string, userId: string): void {
+    const guild = this.#guild(guildId);
+    this.#parts.world.keep(guild);
+    if (!guild.members.delete(userId)) return;
+    const user = this.#parts.world.user(userId);
+    this.dispatch('GUILD_MEMBER_REMOVE', { guild_id: guildId, user }, guildId);
+  }
+
+  get #here() {
+    const dispatch: Dispatch = (name, data, guildId) => this.dispatch(name, data, guildId);
+    return { world: this.#parts.world, dispatch };
+  }
+
+  #message(messageId: string): StoredMessage {
+    const stored = this.#parts.messages.get(messageId);
+    if (stored === undefined) throw new Error(`there is no message ${messageId}`);
+    return stored;
+  }
+
+  #guild(guildId: string): SimulatedGuild {
+    const guild = this.#parts.world.guild(guildId);
+    if (guild === undefined) throw new Error(`the bot is in no guild ${guildId}`);
+    return guild;
   }
 
   /**

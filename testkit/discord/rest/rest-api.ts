@@ -13,6 +13,8 @@ interface RestApiParts {
   readonly violations: Violations;
   readonly globalRequestsPerSecond: number;
   readonly token: () => string;
+  /** Called for the first request to each route that the simulator lacks. */
+  readonly onUnknownRoute: (route: string) => void;
 }
 
 interface Answer {
@@ -76,7 +78,7 @@ export class RestApi {
   }
 
   async #answer(request: IncomingMessage, match: Match | null, body: RestBody, query: string): Promise<Answer> {
-    if (match === null) return UNKNOWN_ROUTE;
+    if (match === null) return this.#unknown(request);
     const { misbehaviour, violations, token } = this.#parts;
     const { route, name, params } = match;
     const injected = misbehaviour.take(name);
@@ -117,6 +119,13 @@ export class RestApi {
     return headers === undefined ? handled : { ...handled, headers };
   }
 
+  #unknown({ method = 'GET', url = '' }: IncomingMessage): Answer {
+    const path = VERSION.exec(url)?.[2] ?? url;
+    const { route, isFirst } = this.traffic.addUnknown(method, path);
+    if (isFirst) this.#parts.onUnknownRoute(route);
+    return UNKNOWN_ROUTE;
+  }
+
   #countInvalid(status: number, address: string): void {
     if (status !== 401 && status !== 403 && status !== 429) return;
     if (this.#limits.invalid(address, performance.now())) this.#parts.violations.record('invalid_requests', address);
@@ -147,13 +156,21 @@ function failure(error: unknown): RestReply {
   return { status: 500, body: { message: `500: Internal Server Error (${String(error)})`, code: 0 } };
 }
 
+/** Discord's answers come through a proxy, and libraries take a 429 without this for a ban by address. */
+const VIA = { via: '1.1 google' };
+
 function send(response: ServerResponse, { status, headers, body }: Answer): void {
   if (body === undefined) {
-    response.writeHead(status, headers);
+    response.writeHead(status, { ...VIA, ...headers });
     response.end();
     return;
   }
   const content = Buffer.from(JSON.stringify(body));
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': content.length, ...headers });
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': content.length,
+    ...VIA,
+    ...headers,
+  });
   response.end(content);
 }

@@ -11,6 +11,7 @@ export interface RestCall {
 }
 
 const KEPT = 2000;
+const MAX_UNKNOWN = 200;
 
 /** Counts requests by route, and keeps the last ones. */
 export class RestTraffic {
@@ -19,6 +20,22 @@ export class RestTraffic {
   readonly #ring: RestCall[] = [];
   #next = 0;
   #total = 0;
+
+  /** By {@link routeOf}. */
+  readonly #unknown = new Map<string, number>();
+
+  /** Counts a request to a route that the simulator lacks. @returns its name, and whether it is the first one */
+  addUnknown(method: string, path: string): { readonly route: string; readonly isFirst: boolean } {
+    const route = routeOf(method, path);
+    const before = this.#unknown.get(route) ?? 0;
+    if (before > 0 || this.#unknown.size < MAX_UNKNOWN) this.#unknown.set(route, before + 1);
+    return { route, isFirst: before === 0 };
+  }
+
+  /** Requests to routes that the simulator lacks, as in `{ 'GET /guilds/:id/emojis': 2 }`. */
+  unknown(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#unknown);
+  }
 
   add(call: RestCall): void {
     this.#total++;
@@ -50,6 +67,10 @@ export class RestTraffic {
     return [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
   }
 }
+
+/** What a request that no route fits is called: its path without ids and tokens. */
+const routeOf = (method: string, path: string): string =>
+  `${method} ${redactPath(path).replaceAll(/\/\d+(?=\/|$)/g, '/:id')}`;
 
 /** Replaces the tokens of interaction and webhook paths. */
 export function redactPath(path: string): string {

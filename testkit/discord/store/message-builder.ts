@@ -3,6 +3,7 @@ import type { SnowflakeSource } from '../snowflake.ts';
 import { snowflakeTime } from '../snowflake.ts';
 import type { World } from '../world/world.ts';
 import type { FileStore, UploadedFile } from './files.ts';
+import { mentionsOf } from './mentions.ts';
 
 /** The body of a request that creates or edits a message, as far as it is used; checked by validate-message.ts. */
 export interface MessageBody {
@@ -13,7 +14,17 @@ export interface MessageBody {
   flags?: number | null;
   tts?: boolean;
   poll?: unknown;
-  message_reference?: { message_id: string; channel_id?: string; guild_id?: string };
+  message_reference?: {
+    /** 0 a reply, 1 a forwarded message. */
+    type?: number;
+    message_id: string;
+    channel_id?: string;
+    guild_id?: string;
+    fail_if_not_exists?: boolean;
+  };
+  allowed_mentions?: { parse?: string[]; users?: string[]; roles?: string[]; replied_user?: boolean } | null;
+  nonce?: string | number;
+  enforce_nonce?: boolean;
   sticker_ids?: string[];
 }
 
@@ -21,7 +32,7 @@ export const EPHEMERAL = 64;
 export const LOADING = 128;
 /** Flags that a bot may set: SUPPRESS_EMBEDS, EPHEMERAL, SUPPRESS_NOTIFICATIONS, IS_VOICE_MESSAGE, IS_COMPONENTS_V2. */
 const SETTABLE_FLAGS = 4 | EPHEMERAL | 4096 | 8192 | 32768;
-const MENTION = /<@!?(\d{1,20})>/g;
+const FORWARD = 1;
 
 interface NewMessage {
   readonly id: string;
@@ -29,6 +40,8 @@ interface NewMessage {
   readonly author: APIUser;
   readonly body: MessageBody;
   readonly files: readonly UploadedFile[];
+  /** The message that this one answers or forwards. */
+  readonly referenced?: APIMessage | null | undefined;
   /** Further fields: the interaction's metadata, webhook_id, type. */
   readonly extra?: Record<string, unknown> | undefined;
 }
@@ -46,29 +59,28 @@ export class MessageBuilder {
   }
 
   build(message: NewMessage): APIMessage {
-    const { body } = message;
+    const { body, referenced = null } = message;
     const content = body.content ?? '';
-    const reference = body.message_reference;
+    const isForward = body.message_reference?.type === FORWARD;
+    const isReply = body.message_reference !== undefined && !isForward;
     return {
       id: message.id,
-      type: reference === undefined ? 0 : 19,
+      type: isReply ? 19 : 0,
       channel_id: message.channelId,
       author: message.author,
       content,
       timestamp: new Date(snowflakeTime(message.id)).toISOString(),
       edited_timestamp: null,
       tts: body.tts ?? false,
-      mention_everyone: false,
-      mentions: this.#mentions(content),
-      mention_roles: [],
+      ...this.#mentions(content, body, isReply ? (referenced?.author.id ?? null) : null),
       attachments: this.#attachments(message.channelId, body, message.files, []),
       embeds: embeds(body),
       components: numberComponents(body.components),
       pinned: false,
       flags: (body.flags ?? 0) & SETTABLE_FLAGS,
-      ...(reference === undefined
-        ? {}
-        : { message_reference: { type: 0, channel_id: message.channelId, ...reference } }),
+      ...reference(message, isForward),
+      ...(isReply ? { referenced_message: referenced } : {}),
+      ...(isForward && referenced !== null ? { message_snapshots: [{ message: snapshot(referenced) }] } : {}),
       ...message.extra,
     } as unknown as APIMessage;
   }
@@ -80,7 +92,7 @@ export class MessageBuilder {
     return {
       ...message,
       content,
-      mentions: body.content === undefined ? message.mentions : this.#mentions(content),
+      ...(body.content === undefined ? {} : this.#mentions(content, body, null)),
       embeds: body.embeds === undefined ? message.embeds : embeds(body),
       components: body.components === undefined ? message.components : numberComponents(body.components),
       attachments: keepsAttachments
@@ -91,10 +103,10 @@ export class MessageBuilder {
     } as unknown as APIMessage;
   }
 
-  #mentions(content: string): APIUser[] {
-    if (!content.includes('<@')) return [];
-    const ids = new Set([...content.matchAll(MENTION)].map((match) => match[1] as string));
-    return [...ids].map((id) => this.#world.user(id));
+  #mentions(content: string, body: MessageBody, repliedTo: string | null): object {
+    const { userIds, roleIds, everyone } = mentionsOf(content, body.allowed_mentions, repliedTo);
+    const mentions = userIds.map((id) => this.#world.user(id));
+    return { mentions, mention_roles: roleIds, mention_everyone: everyone };
   }
 
   /** `attachments` names the old ones to keep by id, and describes new files by their number in `files[n]`. */
@@ -115,6 +127,40 @@ export class MessageBuilder {
     });
     return [...kept, ...added];
   }
+}
+
+function reference({ body, channelId }: NewMessage, isForward: boolean): object {
+  if (body.message_reference === undefined) return {};
+  const { fail_if_not_exists: _, ...given } = body.message_reference;
+  return { message_reference: { type: isForward ? FORWARD : 0, channel_id: channelId, ...given } };
+}
+
+/** What of a message is shown where it is forwarded to. */
+function snapshot(message: APIMessage): object {
+  const {
+    content,
+    embeds,
+    attachments,
+    timestamp,
+    edited_timestamp,
+    flags,
+    mentions,
+    mention_roles,
+    type,
+    components,
+  } = message;
+  return {
+    content,
+    embeds,
+    attachments,
+    timestamp,
+    edited_timestamp,
+    flags,
+    mentions,
+    mention_roles,
+    type,
+    components,
+  };
 }
 
 function editedFlags(flags: number, wanted: number | null | undefined): number {

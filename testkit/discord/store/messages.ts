@@ -1,5 +1,6 @@
 import type { APIMessage } from 'discord-api-types/v10';
 import { Fifo } from './fifo.ts';
+import type { Reactions } from './reactions.ts';
 
 /** A message, and who can see it. */
 export interface StoredMessage {
@@ -8,6 +9,8 @@ export interface StoredMessage {
   readonly guildId: string | null;
   /** The one user who sees an ephemeral message; null: everybody. */
   readonly visibleTo: string | null;
+  /** By emoji; see reactions.ts. */
+  reactions?: Reactions;
 }
 
 /** `bulk-delete` is told for each message, and to the application as one event. */
@@ -17,6 +20,7 @@ export interface MessagePage {
   readonly limit?: number | undefined;
   readonly before?: string | undefined;
   readonly after?: string | undefined;
+  readonly around?: string | undefined;
 }
 
 const MAX_MESSAGES = 50_000;
@@ -81,6 +85,7 @@ export class MessageStore {
     const channel = this.#channels.get(channelId);
     if (channel === undefined) return [];
     const limit = page.limit ?? 50;
+    if (page.around !== undefined) return this.#around(channelId, viewer, page.around, limit);
     const before = page.before === undefined ? null : BigInt(page.before);
     const after = page.after === undefined ? null : BigInt(page.after);
     let found: APIMessage[] = [];
@@ -93,6 +98,14 @@ export class MessageStore {
     // With `after` the page begins at that message, otherwise it ends with the newest.
     found = after === null ? found.slice(-limit) : found.slice(0, limit);
     return found.reverse();
+  }
+
+  /** The message, half of the page before it and half after it. */
+  #around(channelId: string, viewer: string, id: string, limit: number): APIMessage[] {
+    const half = Math.floor(limit / 2);
+    const after = half === 0 ? [] : this.list(channelId, viewer, { after: id, limit: half });
+    const upTo = this.list(channelId, viewer, { before: String(BigInt(id) + 1n), limit: limit - half });
+    return [...after, ...upTo];
   }
 
   /** Every message of a channel, oldest first, whoever can see it. */

@@ -64,7 +64,7 @@ export function guildCreateJson(guild: SimulatedGuild, members: 'all' | 'bot', b
     voice_states: [],
     members: members === 'all' ? [...guild.members.values()] : bot === undefined ? [] : [bot],
     channels: guild.channels,
-    threads: [],
+    threads: guild.threads.filter(({ thread_metadata }) => !thread_metadata.archived),
     presences: [],
     stage_instances: [],
     guild_scheduled_events: [],

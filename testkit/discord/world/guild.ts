@@ -1,11 +1,6 @@
-import {
-  type APIGuildMember,
-  type APIRole,
-  type APITextChannel,
-  ChannelType,
-  type GuildMemberFlags,
-} from 'discord-api-types/v10';
+import type { APIGuildMember, APIRole, GuildMemberFlags } from 'discord-api-types/v10';
 import { snowflakeAfter, snowflakeTime } from '../snowflake.ts';
+import { createChannel, type GuildChannel, type ThreadChannel } from './channel.ts';
 import { CHANNELS, GUILD_FIRST, GUILD_SECOND, LOCALES } from './names.ts';
 import { EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
 import { hashText, Random } from './random.ts';
@@ -20,8 +15,11 @@ export interface SimulatedGuild {
   /** Whether the bot is in it. Somebody may use an installed app in a guild that the bot never joined. */
   readonly joined: boolean;
   readonly joinedAt: string;
-  readonly roles: readonly APIRole[];
-  readonly channels: readonly APITextChannel[];
+  /** Changed by the REST API, as channels and threads are; see `World.keep`. */
+  readonly roles: APIRole[];
+  readonly channels: GuildChannel[];
+  /** Threads that are not archived, and those that are. */
+  readonly threads: ThreadChannel[];
   /** By user id. The bot is one of them where it has joined. */
   readonly members: Map<string, APIGuildMember>;
   /** User id to the ban's reason. */
@@ -90,7 +88,10 @@ export function createGuild(
       createRole(adminRole, 'Admin', 8n, 3),
       ...(bot === null ? [] : [createRole(botRole, 'guildway', MODERATOR_PERMISSIONS, 1)]),
     ],
-    channels: [...names].map((name, index) => createChannel(id, name, index)),
+    channels: [...names].map((name, index) =>
+      createChannel(snowflakeAfter(id, FIRST_CHANNEL + index), id, { name, position: index }),
+    ),
+    threads: [],
     members,
     bans: new Map(),
     adminIds: [ownerId, adminId],
@@ -120,7 +121,7 @@ function isoAfter(unixMs: number, days: number): string {
   return new Date(Math.min(unixMs + days * 86_400_000, Date.UTC(2026, 6, 1))).toISOString();
 }
 
-function createRole(id: string, name: string, permissions: bigint, position: number): APIRole {
+export function createRole(id: string, name: string, permissions: bigint, position: number): APIRole {
   return {
     id,
     name,
@@ -133,21 +134,4 @@ function createRole(id: string, name: string, permissions: bigint, position: num
     mentionable: false,
     flags: 0,
   } as unknown as APIRole;
-}
-
-function createChannel(guildId: string, name: string, index: number): APITextChannel {
-  return {
-    id: snowflakeAfter(guildId, FIRST_CHANNEL + index),
-    type: ChannelType.GuildText,
-    guild_id: guildId,
-    name,
-    position: index,
-    permission_overwrites: [],
-    nsfw: false,
-    parent_id: null,
-    topic: null,
-    rate_limit_per_user: 0,
-    last_message_id: null,
-    flags: 0,
-  } as unknown as APITextChannel;
 }

@@ -1,7 +1,8 @@
-import type { APIDMChannel, APITextChannel, APIUser } from 'discord-api-types/v10';
+import type { APIDMChannel, APIUser } from 'discord-api-types/v10';
 import { ChannelType } from 'discord-api-types/v10';
 import { shardOf, snowflakeAfter, snowflakeAt } from '../snowflake.ts';
 import { GenerationCache } from '../store/generation-cache.ts';
+import type { GuildChannel, ThreadChannel } from './channel.ts';
 import { createGuild, guildsOfChannel, type SimulatedGuild } from './guild.ts';
 import { Random } from './random.ts';
 import { createBotUser, createUser, createUserIds } from './users.ts';
@@ -20,23 +21,27 @@ export interface GuildDirectory extends Iterable<SimulatedGuild> {
   get(guildId: string): SimulatedGuild | undefined;
 }
 
-export type SimulatedChannel = APITextChannel | APIDMChannel;
+export type SimulatedChannel = GuildChannel | APIDMChannel;
 
 /** Guilds, channels and people: all of it follows from the seed. */
 export class World {
   readonly bot: APIUser;
+  /** People who take no direct messages of the bot. */
+  readonly closedToDirectMessages = new Set<string>();
   readonly guilds: GuildDirectory;
   readonly #seed: number;
   readonly #people: readonly string[];
   readonly #peopleIds: ReadonlySet<string>;
   readonly #users = new GenerationCache<APIUser>(CACHED);
-  readonly #ids: readonly string[];
-  readonly #known: ReadonlySet<string>;
+  readonly #ids: string[];
+  readonly #known: Set<string>;
   readonly #guilds = new GenerationCache<SimulatedGuild>(CACHED);
   /** Guilds that are not what their id alone would make them. */
   readonly #changed = new Map<string, SimulatedGuild>();
   /** Guilds that the bot is not in: any id may turn up. */
   readonly #strangers = new GenerationCache<SimulatedGuild>(CACHED);
+  /** Where the channels and threads are that were made later: their ids say nothing of their guild. */
+  readonly #guildOfChannel = new Map<string, string>();
   readonly #byShard = new Map<number, string[][]>();
 
   constructor(options: { seed: number; guilds: number; applicationId: string }) {
@@ -52,8 +57,9 @@ export class World {
 
   /** A guild that the bot is in. */
   guild(guildId: string): SimulatedGuild | undefined {
+    if (!this.#known.has(guildId)) return undefined;
     const found = this.#changed.get(guildId) ?? this.#guilds.get(guildId);
-    if (found !== undefined || !this.#known.has(guildId)) return found;
+    if (found !== undefined) return found;
     const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
     this.#guilds.set(guildId, guild);
     return guild;
@@ -71,6 +77,34 @@ export class World {
   /** To be called before a guild's members or bans are changed, so that the change is not forgotten. */
   keep(guild: SimulatedGuild): void {
     this.#changed.set(guild.id, guild);
+  }
+
+  /** The bot leaves a guild. @returns whether it was in it */
+  leave(guildId: string): boolean {
+    if (!this.#known.delete(guildId)) return false;
+    this.#ids.splice(this.#ids.indexOf(guildId), 1);
+    this.#byShard.clear();
+    return true;
+  }
+
+  addChannel(guild: SimulatedGuild, channel: GuildChannel): void {
+    this.keep(guild);
+    guild.channels.push(channel);
+    this.#guildOfChannel.set(channel.id, guild.id);
+  }
+
+  addThread(guild: SimulatedGuild, thread: ThreadChannel): void {
+    this.keep(guild);
+    guild.threads.push(thread);
+    this.#guildOfChannel.set(thread.id, guild.id);
+  }
+
+  /** Removes a channel with its threads, or a thread. */
+  removeChannel(guild: SimulatedGuild, channelId: string): void {
+    this.keep(guild);
+    remove(guild.channels, (one) => one.id === channelId);
+    remove(guild.threads, (one) => one.id === channelId || one.parent_id === channelId);
+    this.#guildOfChannel.delete(channelId);
   }
 
   user(userId: string): APIUser {
@@ -101,8 +135,11 @@ export class World {
 
   /** A channel that the bot can see, or undefined. */
   channel(channelId: string): SimulatedChannel | undefined {
-    for (const guildId of guildsOfChannel(channelId)) {
-      const found = (this.guild(guildId) ?? this.#strangers.get(guildId))?.channels.find((one) => one.id === channelId);
+    const isIt = (one: GuildChannel): boolean => one.id === channelId;
+    const later = this.#guildOfChannel.get(channelId);
+    for (const guildId of later === undefined ? guildsOfChannel(channelId) : [later]) {
+      const guild = this.guild(guildId) ?? this.#strangers.get(guildId);
+      const found = guild?.channels.find(isIt) ?? guild?.threads.find(isIt);
       if (found !== undefined) return found;
     }
     const userId = snowflakeAfter(channelId, -1);
@@ -127,7 +164,9 @@ export class World {
     const get = (guildId: string) => this.guild(guildId);
     return {
       ids,
-      size: ids.length,
+      get size() {
+        return ids.length;
+      },
       get,
       at(index) {
         const guild = get(ids[index] ?? '');
@@ -139,6 +178,10 @@ export class World {
       },
     };
   }
+}
+
+function remove<T>(list: T[], isIt: (one: T) => boolean): void {
+  for (let index = list.length - 1; index >= 0; index--) if (isIt(list[index] as T)) list.splice(index, 1);
 }
 
 /** Ids over Discord's years, more of them in later ones. Multiples of 16: roles and channels follow their guild's id. */

@@ -1,152 +1,174 @@
-import type { SnowflakeSource } from '../../snowflake.ts';
-import { snowflakeTime } from '../../snowflake.ts';
-import type { MessageBuilder } from '../../store/message-builder.ts';
-import type { MessageStore, StoredMessage } from '../../store/messages.ts';
-import type { SimulatedChannel, World } from '../../world/world.ts';
-import { DiscordError } from '../errors.ts';
-import type { RestRequest, Route, RouteLimit } from '../router.ts';
-import { validateMessage } from '../validate-message.ts';
+import { type ChannelFields, createChannel, type GuildChannel, type ThreadChannel } from '../../world/channel.ts';
+import type { SimulatedGuild } from '../../world/guild.ts';
+import type { Overwrite } from '../../world/permissions.ts';
+import { DiscordError, FormErrors } from '../errors.ts';
+import { createLookup, isThread } from '../lookup.ts';
+import type { Route } from '../router.ts';
+import type { WorldParts } from '../world-parts.ts';
 
-interface Parts {
-  readonly ids: SnowflakeSource;
-  readonly world: World;
-  readonly messages: MessageStore;
-  readonly builder: MessageBuilder;
-  readonly dispatch: (name: string, data: object, guildId: string | null) => number;
-}
+const CHANNEL = '/channels/:channel';
+const MAX_CHANNELS = 500;
+/** What PATCH may change of a channel, and of a thread's metadata. */
+const FIELDS = [
+  ...[
+    'name',
+    'type',
+    'position',
+    'topic',
+    'nsfw',
+    'rate_limit_per_user',
+    'bitrate',
+    'user_limit',
+    'parent_id',
+    'flags',
+  ],
+  ...['permission_overwrites', 'rtc_region', 'default_auto_archive_duration', 'available_tags', 'applied_tags'],
+];
+const THREAD_FIELDS = ['archived', 'locked', 'auto_archive_duration', 'invitable'];
 
-const BY_CHANNEL: RouteLimit = { limit: 5, windowMs: 5000, by: 'channel' };
-const MESSAGES = '/channels/:channel/messages';
-const TWO_WEEKS_MS = 14 * 86_400_000;
-
-/** Channels and the bot's messages in them. */
-export function channelRoutes({ ids, world, messages, builder, dispatch }: Parts): Route[] {
-  const channelOf = ({ params }: RestRequest): SimulatedChannel => {
-    const channel = world.channel(params.channel ?? '');
-    if (channel === undefined) throw new DiscordError(404, 10003);
+/** Channels of guilds, threads among them, and their permission overwrites. */
+export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): Route[] {
+  const lookup = createLookup(world, messages);
+  const changed = (guild: SimulatedGuild, channel: GuildChannel): GuildChannel => {
+    world.keep(guild);
+    dispatch(isThread(channel) ? 'THREAD_UPDATE' : 'CHANNEL_UPDATE', channel, guild.id);
     return channel;
-  };
-  const messageOf = (request: RestRequest): StoredMessage => {
-    const stored = messages.get(request.params.message ?? '');
-    // Ephemeral messages exist for their user only; the bot reaches them by the interaction's token.
-    if (stored === undefined || stored.channelId !== channelOf(request).id || stored.visibleTo !== null) {
-      throw new DiscordError(404, 10008);
-    }
-    return stored;
   };
   return [
     {
       method: 'GET',
-      path: '/channels/:channel',
+      path: CHANNEL,
       auth: 'bot',
-      handle: (request) => ({ status: 200, body: channelOf(request) }),
+      handle: (request) => ({ status: 200, body: lookup.channel(request) }),
     },
     {
       method: 'POST',
-      path: '/channels/:channel/typing',
+      path: '/guilds/:guild/channels',
       auth: 'bot',
       handle(request) {
-        channelOf(request);
+        const guild = lookup.guild(request);
+        if (guild.channels.length >= MAX_CHANNELS) throw new DiscordError(400, 30013);
+        const fields = channelFields(guild, request.json, 'create');
+        const position = fields.position ?? guild.channels.length;
+        const channel = createChannel(ids.next(), guild.id, { ...fields, position });
+        world.addChannel(guild, channel);
+        dispatch('CHANNEL_CREATE', channel, guild.id);
+        return { status: 201, body: channel };
+      },
+    },
+    {
+      method: 'PATCH',
+      path: '/guilds/:guild/channels',
+      auth: 'bot',
+      handle(request) {
+        const guild = lookup.guild(request);
+        const moves = (Array.isArray(request.json) ? request.json : []) as ({ id: string } & ChannelFields)[];
+        for (const { id, position, parent_id } of moves) {
+          const channel = guild.channels.find((one) => one.id === id);
+          if (channel === undefined) throw new DiscordError(404, 10003);
+          if (typeof position === 'number') channel.position = position;
+          if (parent_id !== undefined) channel.parent_id = parent_id;
+          changed(guild, channel);
+        }
         return { status: 204 };
       },
     },
     {
-      method: 'GET',
-      path: MESSAGES,
-      auth: 'bot',
-      handle(request) {
-        const { query } = request;
-        const page = {
-          limit: Math.min(100, Number(query.get('limit') ?? 50)),
-          before: query.get('before') ?? undefined,
-          after: query.get('after') ?? undefined,
-        };
-        return { status: 200, body: messages.list(channelOf(request).id, world.bot.id, page) };
-      },
-    },
-    {
-      method: 'POST',
-      path: MESSAGES,
-      auth: 'bot',
-      limit: BY_CHANNEL,
-      handle(request) {
-        const channel = channelOf(request);
-        const { json, files } = request;
-        const body = validateMessage(json, { edited: null, files: files.length });
-        const nonce = (json as { nonce?: unknown } | undefined)?.nonce;
-        const stored = messages.add({
-          message: builder.build({
-            id: ids.next(),
-            channelId: channel.id,
-            author: world.bot,
-            body: { ...body, flags: (body.flags ?? 0) & ~64 },
-            files,
-            extra: nonce === undefined ? undefined : { nonce },
-          }),
-          channelId: channel.id,
-          guildId: guildOf(channel),
-          visibleTo: null,
-        });
-        return { status: 200, body: stored.message };
-      },
-    },
-    {
-      method: 'GET',
-      path: `${MESSAGES}/:message`,
-      auth: 'bot',
-      handle: (request) => ({ status: 200, body: messageOf(request).message }),
-    },
-    {
       method: 'PATCH',
-      path: `${MESSAGES}/:message`,
+      path: CHANNEL,
       auth: 'bot',
-      limit: BY_CHANNEL,
+      limit: { limit: 5, windowMs: 5_000, by: 'channel' },
       handle(request) {
-        const stored = messageOf(request);
-        if (stored.message.author.id !== world.bot.id) throw new DiscordError(403, 50005);
-        const body = validateMessage(request.json, { edited: stored.message, files: request.files.length });
-        messages.replace(stored, builder.edit(stored.message, body, request.files));
-        return { status: 200, body: stored.message };
+        const { channel, guild } = lookup.guildChannel(request);
+        Object.assign(channel, channelFields(guild, request.json, 'edit'));
+        if (isThread(channel)) editThread(channel, request.json);
+        return { status: 200, body: changed(guild, channel) };
       },
     },
     {
       method: 'DELETE',
-      path: `${MESSAGES}/:message`,
-      auth: 'bot',
-      limit: BY_CHANNEL,
-      handle(request) {
-        messages.delete(messageOf(request).message.id);
-        return { status: 204 };
-      },
-    },
-    {
-      method: 'POST',
-      path: `${MESSAGES}/bulk-delete`,
+      path: CHANNEL,
       auth: 'bot',
       handle(request) {
-        const channel = channelOf(request);
-        const wanted = (request.json as { messages?: string[] } | undefined)?.messages ?? [];
-        const tooOld = wanted.some((id) => Date.now() - snowflakeTime(id) > TWO_WEEKS_MS);
-        if (wanted.length < 2 || wanted.length > 100 || tooOld) throw new DiscordError(400, 50035);
-        const found = wanted.filter((id) => messages.get(id)?.channelId === channel.id);
-        for (const id of found) messages.delete(id, 'bulk-delete');
-        const guildId = guildOf(channel);
-        dispatch('MESSAGE_DELETE_BULK', { ids: found, channel_id: channel.id, guild_id: guildId }, guildId);
-        return { status: 204 };
+        const direct = lookup.channel(request);
+        // Closing a direct channel hides it, and nothing more.
+        if (!('guild_id' in direct)) return { status: 200, body: direct };
+        const { channel, guild } = lookup.guildChannel(request);
+        world.removeChannel(guild, channel.id);
+        const { id, parent_id, type } = channel;
+        if (isThread(channel)) dispatch('THREAD_DELETE', { id, guild_id: guild.id, parent_id, type }, guild.id);
+        else dispatch('CHANNEL_DELETE', channel, guild.id);
+        return { status: 200, body: channel };
       },
     },
     {
       method: 'PUT',
-      path: `${MESSAGES}/:message/reactions/:emoji/@me`,
+      path: `${CHANNEL}/permissions/:overwrite`,
       auth: 'bot',
       handle(request) {
-        messageOf(request);
+        const { channel, guild } = lookup.guildChannel(request);
+        const given = { ...(request.json as object), id: request.params.overwrite };
+        const [overwrite] = overwritesOf(guild, [given], '');
+        const others = channel.permission_overwrites.filter(({ id }) => id !== overwrite?.id);
+        channel.permission_overwrites = [...others, ...(overwrite === undefined ? [] : [overwrite])];
+        changed(guild, channel);
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${CHANNEL}/permissions/:overwrite`,
+      auth: 'bot',
+      handle(request) {
+        const { channel, guild } = lookup.guildChannel(request);
+        const others = channel.permission_overwrites.filter(({ id }) => id !== request.params.overwrite);
+        if (others.length === channel.permission_overwrites.length) throw new DiscordError(404, 10009);
+        channel.permission_overwrites = others;
+        changed(guild, channel);
         return { status: 204 };
       },
     },
   ];
 }
 
-function guildOf(channel: SimulatedChannel): string | null {
-  return 'guild_id' in channel ? (channel.guild_id ?? null) : null;
+/** The fields of a body, as the channel keeps them. @throws DiscordError 50035 */
+function channelFields(guild: SimulatedGuild, json: unknown, what: 'create' | 'edit'): ChannelFields {
+  const body = (json ?? {}) as Record<string, unknown>;
+  const errors = new FormErrors();
+  if (what === 'create' || body.name !== undefined) errors.text('name', body.name, 1, 100);
+  if (body.topic !== undefined && body.topic !== null) errors.text('topic', body.topic, 0, 4096);
+  const parent = body.parent_id;
+  if (typeof parent === 'string' && !guild.channels.some(({ id, type }) => id === parent && type === 4)) {
+    errors.add('parent_id', 'CHANNEL_PARENT_INVALID', 'Category does not exist');
+  }
+  errors.throwIfAny();
+  const fields: Record<string, unknown> = {};
+  for (const name of FIELDS) if (body[name] !== undefined) fields[name] = body[name];
+  if (fields.permission_overwrites !== undefined) {
+    fields.permission_overwrites = overwritesOf(guild, fields.permission_overwrites, 'permission_overwrites.');
+  }
+  return fields as ChannelFields;
+}
+
+/** Overwrites with all of their fields. @throws DiscordError 50035 for somebody who is neither a role nor a member */
+function overwritesOf(guild: SimulatedGuild, value: unknown, at: string): Overwrite[] {
+  const errors = new FormErrors(at);
+  const list = (Array.isArray(value) ? value : []) as Partial<Overwrite & { type: number }>[];
+  const overwrites = list.map(({ id = '', type, allow, deny }, index) => {
+    const isRole = guild.roles.some((role) => role.id === id);
+    if (!isRole && type !== 1) errors.add(String(index), 'CHANNEL_OVERWRITE_INVALID', 'Unknown role or member');
+    return { id, type: type ?? (isRole ? 0 : 1), allow: String(allow ?? '0'), deny: String(deny ?? '0') };
+  });
+  errors.throwIfAny();
+  return overwrites;
+}
+
+function editThread(thread: ThreadChannel, json: unknown): void {
+  const body = (json ?? {}) as Record<string, unknown>;
+  const given = THREAD_FIELDS.filter((name) => body[name] !== undefined).map((name) => [name, body[name]]);
+  if (given.length === 0) return;
+  const before = thread.thread_metadata;
+  const after = { ...before, ...Object.fromEntries(given) } as ThreadChannel['thread_metadata'];
+  if (after.archived !== before.archived) after.archive_timestamp = new Date().toISOString();
+  thread.thread_metadata = after;
 }

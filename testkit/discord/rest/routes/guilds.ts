@@ -1,22 +1,16 @@
 import type { APIGuildMember } from 'discord-api-types/v10';
 import type { SimulatedGuild } from '../../world/guild.ts';
-import { guildObject } from '../../world/guild-object.ts';
-import type { World } from '../../world/world.ts';
+import { approximateCounts, guildObject } from '../../world/guild-object.ts';
 import { DiscordError } from '../errors.ts';
 import type { RestRequest, Route } from '../router.ts';
-
-interface Parts {
-  readonly world: World;
-  readonly dispatch: (name: string, data: object, guildId: string | null) => number;
-}
+import type { WorldParts } from '../world-parts.ts';
 
 const GUILD = '/guilds/:guild';
 const MEMBER = `${GUILD}/members/:user`;
-const BAN = `${GUILD}/bans/:user`;
 const MAX_TIMEOUT_MS = 28 * 86_400_000;
 
 /** Guilds, their members, and moderation. */
-export function guildRoutes({ world, dispatch }: Parts): Route[] {
+export function guildRoutes({ world, dispatch }: WorldParts): Route[] {
   const guildOf = ({ params }: RestRequest): SimulatedGuild => {
     const guild = world.guild(params.guild ?? '');
     if (guild === undefined) throw new DiscordError(404, 10004);
@@ -45,19 +39,17 @@ export function guildRoutes({ world, dispatch }: Parts): Route[] {
       method: 'GET',
       path: GUILD,
       auth: 'bot',
-      handle: (request) => ({ status: 200, body: guildObject(guildOf(request)) }),
+      handle(request) {
+        const guild = guildOf(request);
+        const counts = request.query.get('with_counts') === 'true' ? approximateCounts(guild) : {};
+        return { status: 200, body: { ...guildObject(guild), ...counts } };
+      },
     },
     {
       method: 'GET',
       path: `${GUILD}/channels`,
       auth: 'bot',
       handle: (request) => ({ status: 200, body: guildOf(request).channels }),
-    },
-    {
-      method: 'GET',
-      path: `${GUILD}/roles`,
-      auth: 'bot',
-      handle: (request) => ({ status: 200, body: guildOf(request).roles }),
     },
     {
       method: 'GET',
@@ -126,53 +118,5 @@ export function guildRoutes({ world, dispatch }: Parts): Route[] {
         },
       }),
     ),
-    {
-      method: 'GET',
-      path: `${GUILD}/bans`,
-      auth: 'bot',
-      handle(request) {
-        const bans = [...guildOf(request).bans].map(([id, reason]) => ({ reason, user: world.user(id) }));
-        return { status: 200, body: bans };
-      },
-    },
-    {
-      method: 'GET',
-      path: BAN,
-      auth: 'bot',
-      handle(request) {
-        const userId = request.params.user ?? '';
-        const reason = guildOf(request).bans.get(userId);
-        if (reason === undefined) throw new DiscordError(404, 10026);
-        return { status: 200, body: { reason, user: world.user(userId) } };
-      },
-    },
-    {
-      method: 'PUT',
-      path: BAN,
-      auth: 'bot',
-      handle(request) {
-        const guild = guildOf(request);
-        const userId = request.params.user ?? '';
-        if (userId === guild.ownerId) throw new DiscordError(403, 50013);
-        const user = world.user(userId);
-        world.keep(guild);
-        guild.bans.set(userId, request.reason);
-        remove(guild, userId);
-        dispatch('GUILD_BAN_ADD', { guild_id: guild.id, user }, guild.id);
-        return { status: 204 };
-      },
-    },
-    {
-      method: 'DELETE',
-      path: BAN,
-      auth: 'bot',
-      handle(request) {
-        const guild = guildOf(request);
-        const userId = request.params.user ?? '';
-        if (!guild.bans.delete(userId)) throw new DiscordError(404, 10026);
-        dispatch('GUILD_BAN_REMOVE', { guild_id: guild.id, user: world.user(userId) }, guild.id);
-        return { status: 204 };
-      },
-    },
   ];
 }

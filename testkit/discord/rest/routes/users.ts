@@ -5,9 +5,10 @@ import type { World } from '../../world/world.ts';
 import { DiscordError } from '../errors.ts';
 import { pageLimit } from '../paging.ts';
 import type { Route } from '../router.ts';
+import type { WorldParts } from '../world-parts.ts';
 
 /** The bot's own user, other users, and the channels between them. */
-export function userRoutes(world: World): Route[] {
+export function userRoutes({ world, dispatch }: WorldParts): Route[] {
   return [
     { method: 'GET', path: '/users/@me', auth: 'bot', handle: () => ({ status: 200, body: world.bot }) },
     {
@@ -30,6 +31,17 @@ export function userRoutes(world: World): Route[] {
       },
     },
     {
+      method: 'DELETE',
+      path: '/users/@me/guilds/:guild',
+      auth: 'bot',
+      handle({ params }) {
+        const id = params.guild ?? '';
+        if (!world.leave(id)) throw new DiscordError(404, 10004);
+        dispatch('GUILD_DELETE', { id }, id);
+        return { status: 204 };
+      },
+    },
+    {
       method: 'POST',
       path: '/users/@me/channels',
       auth: 'bot',
@@ -47,7 +59,7 @@ export function userRoutes(world: World): Route[] {
       handle({ params }) {
         const id = params.user ?? '';
         if (!/^\d{1,20}$/.test(id)) throw new DiscordError(404, 10013);
-        return { status: 200, body: world.user(id) };
+        return { status: 200, body: { ...world.user(id), banner: null, accent_color: null } };
       },
     },
   ];

@@ -1,0 +1,195 @@
+import type { APIMessage } from 'discord-api-types/v10';
+import { snowflakeTime } from '../../snowflake.ts';
+import type { UploadedFile } from '../../store/files.ts';
+import type { MessageBody } from '../../store/message-builder.ts';
+import type { MessageStore } from '../../store/messages.ts';
+import type { SimulatedChannel, World } from '../../world/world.ts';
+import { DiscordError, FormErrors } from '../errors.ts';
+import { createLookup, guildIdOf, isThread, placeOf } from '../lookup.ts';
+import { pageLimit } from '../paging.ts';
+import type { Route, RouteLimit } from '../router.ts';
+import { validateMessage } from '../validate-message.ts';
+import type { WorldParts } from '../world-parts.ts';
+
+const BY_CHANNEL: RouteLimit = { limit: 5, windowMs: 5000, by: 'channel' };
+const MESSAGES = '/channels/:channel/messages';
+const TWO_WEEKS_MS = 14 * 86_400_000;
+const SUPPRESS_EMBEDS = 4;
+const CROSSPOSTED = 1;
+const FORUM = 15;
+
+/** Messages in channels and threads. */
+export function messageRoutes(parts: WorldParts): Route[] {
+  const { world, messages, builder, dispatch } = parts;
+  const lookup = createLookup(world, messages);
+  return [
+    {
+      method: 'GET',
+      path: MESSAGES,
+      auth: 'bot',
+      handle(request) {
+        const { query } = request;
+        const at = (name: string): string | undefined => query.get(name) ?? undefined;
+        const page = { before: at('before'), after: at('after'), around: at('around') };
+        const found = { ...page, limit: pageLimit(query, 100, 50) };
+        return { status: 200, body: messages.list(lookup.channel(request).id, world.bot.id, found) };
+      },
+    },
+    {
+      method: 'POST',
+      path: MESSAGES,
+      auth: 'bot',
+      limit: BY_CHANNEL,
+      handle: (request) => ({
+        status: 200,
+        body: postMessage(parts, lookup.channel(request), request.json, request.files),
+      }),
+    },
+    {
+      method: 'GET',
+      path: `${MESSAGES}/:message`,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: lookup.message(request).message }),
+    },
+    {
+      method: 'PATCH',
+      path: `${MESSAGES}/:message`,
+      auth: 'bot',
+      limit: BY_CHANNEL,
+      handle(request) {
+        const stored = lookup.message(request);
+        const { json, files } = request;
+        refuseArchived(lookup.channel(request));
+        const body = validateMessage(json, { edited: stored.message, files: files.length });
+        if (stored.message.author.id !== world.bot.id) requireOnlyFlags(body, files);
+        messages.replace(stored, builder.edit(stored.message, body, files));
+        return { status: 200, body: stored.message };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${MESSAGES}/:message`,
+      auth: 'bot',
+      limit: BY_CHANNEL,
+      handle(request) {
+        messages.delete(lookup.message(request).message.id);
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'POST',
+      path: `${MESSAGES}/:message/crosspost`,
+      auth: 'bot',
+      handle(request) {
+        const stored = lookup.message(request);
+        messages.replace(stored, { ...stored.message, flags: (stored.message.flags ?? 0) | CROSSPOSTED });
+        return { status: 200, body: stored.message };
+      },
+    },
+    {
+      method: 'POST',
+      path: `${MESSAGES}/bulk-delete`,
+      auth: 'bot',
+      handle(request) {
+        const channel = lookup.channel(request);
+        const wanted = (request.json as { messages?: string[] } | undefined)?.messages ?? [];
+        if (wanted.length < 2 || wanted.length > 100) throw new DiscordError(400, 50016);
+        if (wanted.some((id) => Date.now() - snowflakeTime(id) > TWO_WEEKS_MS)) throw new DiscordError(400, 50034);
+        deleteMessages(parts, channel.id, guildIdOf(channel), wanted);
+        return { status: 204 };
+      },
+    },
+    {
+      method: 'POST',
+      path: '/channels/:channel/typing',
+      auth: 'bot',
+      handle(request) {
+        const channel = lookup.channel(request);
+        const timestamp = Math.floor(Date.now() / 1000);
+        const guildId = guildIdOf(channel);
+        const place = { channel_id: channel.id, ...placeOf(guildId) };
+        dispatch('TYPING_START', { ...place, user_id: world.bot.id, timestamp }, guildId);
+        return { status: 204 };
+      },
+    },
+  ];
+}
+
+/** Posts a message of the bot. @throws DiscordError for what Discord refuses */
+export function postMessage(
+  { ids, world, messages, builder }: WorldParts,
+  channel: SimulatedChannel,
+  json: unknown,
+  files: readonly UploadedFile[],
+  id = ids.next(),
+): APIMessage {
+  if (channel.type === FORUM) throw new DiscordError(400, 40058);
+  if (isClosed(world, channel)) throw new DiscordError(403, 50007);
+  refuseArchived(channel);
+  const body = validateMessage(json, { edited: null, files: files.length });
+  const again = sameNonce(messages, channel.id, body);
+  if (again !== undefined) return again;
+  const referenced = referencedBy(messages, body);
+  const { message_reference: _, ...withoutReference } = body;
+  const kept = referenced === null && body.message_reference !== undefined ? withoutReference : body;
+  const { message } = messages.add({
+    message: builder.build({
+      ...{ id, channelId: channel.id, author: world.bot, files, referenced },
+      body: { ...kept, flags: (body.flags ?? 0) & ~64 },
+      extra: body.nonce === undefined ? undefined : { nonce: body.nonce },
+    }),
+    ...{ channelId: channel.id, guildId: guildIdOf(channel), visibleTo: null },
+  });
+  return message;
+}
+
+/** Removes messages of a channel at once, with one event for all. */
+export function deleteMessages(
+  { messages, dispatch }: Pick<WorldParts, 'messages' | 'dispatch'>,
+  channelId: string,
+  guildId: string | null,
+  ids: readonly string[],
+): void {
+  const found = ids.filter((id) => messages.get(id)?.channelId === channelId);
+  if (found.length === 0) return;
+  for (const id of found) messages.delete(id, 'bulk-delete');
+  dispatch('MESSAGE_DELETE_BULK', { ids: found, channel_id: channelId, ...placeOf(guildId) }, guildId);
+}
+
+const isClosed = (world: World, channel: SimulatedChannel): boolean =>
+  'recipients' in channel && channel.recipients?.some(({ id }) => world.closedToDirectMessages.has(id)) === true;
+
+function refuseArchived(channel: SimulatedChannel): void {
+  if (isThread(channel) && channel.thread_metadata.archived && channel.thread_metadata.locked) {
+    throw new DiscordError(400, 50083);
+  }
+}
+
+/** Of somebody else's message a bot may hide the embeds, and change nothing else. */
+function requireOnlyFlags(body: MessageBody, files: readonly UploadedFile[]): void {
+  const { flags, ...rest } = body;
+  const only = Object.values(rest).every((value) => value === undefined) && files.length === 0;
+  if (!only || flags === undefined || flags === null || (flags & ~SUPPRESS_EMBEDS) !== 0)
+    throw new DiscordError(403, 50005);
+}
+
+/** The message that was posted with the same nonce before, where the bot asks for that. */
+function sameNonce(
+  messages: MessageStore,
+  channelId: string,
+  { nonce, enforce_nonce }: MessageBody,
+): APIMessage | undefined {
+  if (enforce_nonce !== true || nonce === undefined) return undefined;
+  return messages.all(channelId).find(({ message }) => message.nonce === nonce)?.message;
+}
+
+/** @throws DiscordError 50035 where there is no such message, unless the bot does without it */
+function referencedBy(messages: MessageStore, { message_reference: reference }: MessageBody): APIMessage | null {
+  if (reference === undefined) return null;
+  const found = messages.get(reference.message_id)?.message ?? null;
+  if (found !== null || reference.fail_if_not_exists === false) return found;
+  const errors = new FormErrors();
+  errors.add('message_reference', 'REPLIES_UNKNOWN_MESSAGE', 'Unknown message');
+  errors.throwIfAny();
+  return null;
+}

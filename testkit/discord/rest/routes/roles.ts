@@ -1,0 +1,109 @@
+import type { APIRole } from 'discord-api-types/v10';
+import { createRole, type SimulatedGuild } from '../../world/guild.ts';
+import { DiscordError } from '../errors.ts';
+import { createLookup } from '../lookup.ts';
+import type { RestRequest, Route } from '../router.ts';
+import type { WorldParts } from '../world-parts.ts';
+
+const ROLES = '/guilds/:guild/roles';
+const FIELDS = ['name', 'permissions', 'color', 'colors', 'hoist', 'icon', 'unicode_emoji', 'mentionable'];
+
+/** Roles of guilds, and how they are ordered. */
+export function roleRoutes({ ids, world, messages, dispatch }: WorldParts): Route[] {
+  const lookup = createLookup(world, messages);
+  const roleOf = (guild: SimulatedGuild, request: RestRequest): APIRole => {
+    const role = guild.roles.find(({ id }) => id === request.params.role);
+    if (role === undefined) throw new DiscordError(404, 10011);
+    return role;
+  };
+  const changed = (guild: SimulatedGuild, role: APIRole): APIRole => {
+    world.keep(guild);
+    dispatch('GUILD_ROLE_UPDATE', { guild_id: guild.id, role }, guild.id);
+    return role;
+  };
+  return [
+    {
+      method: 'GET',
+      path: ROLES,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: lookup.guild(request).roles }),
+    },
+    {
+      method: 'GET',
+      path: `${ROLES}/:role`,
+      auth: 'bot',
+      handle: (request) => ({ status: 200, body: roleOf(lookup.guild(request), request) }),
+    },
+    {
+      method: 'POST',
+      path: ROLES,
+      auth: 'bot',
+      handle(request) {
+        const guild = lookup.guild(request);
+        const everyone = guild.roles.find(({ id }) => id === guild.id);
+        const role = createRole(ids.next(), 'new role', BigInt(everyone?.permissions ?? 0), 1);
+        // A new role is the lowest; the others move up.
+        for (const other of guild.roles) if (other.id !== guild.id) other.position++;
+        guild.roles.push(Object.assign(role, roleFields(request.json)));
+        world.keep(guild);
+        dispatch('GUILD_ROLE_CREATE', { guild_id: guild.id, role }, guild.id);
+        return { status: 200, body: role };
+      },
+    },
+    {
+      method: 'PATCH',
+      path: ROLES,
+      auth: 'bot',
+      handle(request) {
+        const guild = lookup.guild(request);
+        for (const { id, position } of (request.json ?? []) as { id: string; position?: number | null }[]) {
+          const role = guild.roles.find((one) => one.id === id);
+          if (role === undefined) throw new DiscordError(404, 10011);
+          if (typeof position === 'number') role.position = position;
+          changed(guild, role);
+        }
+        return { status: 200, body: guild.roles };
+      },
+    },
+    {
+      method: 'PATCH',
+      path: `${ROLES}/:role`,
+      auth: 'bot',
+      handle(request) {
+        const guild = lookup.guild(request);
+        return { status: 200, body: changed(guild, Object.assign(roleOf(guild, request), roleFields(request.json))) };
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${ROLES}/:role`,
+      auth: 'bot',
+      handle(request) {
+        const guild = lookup.guild(request);
+        const role = roleOf(guild, request);
+        if (role.id === guild.id || role.managed) throw new DiscordError(400, 50028);
+        guild.roles.splice(guild.roles.indexOf(role), 1);
+        for (const [userId, member] of guild.members) {
+          if (!member.roles.includes(role.id)) continue;
+          guild.members.set(userId, { ...member, roles: member.roles.filter((id) => id !== role.id) });
+        }
+        world.keep(guild);
+        dispatch('GUILD_ROLE_DELETE', { guild_id: guild.id, role_id: role.id }, guild.id);
+        return { status: 204 };
+      },
+    },
+  ];
+}
+
+function roleFields(json: unknown): Partial<APIRole> {
+  const body = (json ?? {}) as Record<string, unknown>;
+  const fields: Record<string, unknown> = {};
+  for (const name of FIELDS) if (body[name] !== undefined && body[name] !== null) fields[name] = body[name];
+  if (fields.permissions !== undefined) fields.permissions = String(fields.permissions);
+  const color = body.color ?? (body.colors as { primary_color?: number } | undefined)?.primary_color;
+  if (typeof color === 'number') {
+    fields.color = color;
+    fields.colors ??= { primary_color: color, secondary_color: null, tertiary_color: null };
+  }
+  return fields as Partial<APIRole>;
+}

@@ -1,0 +1,28 @@
+import type { Route } from '../router.ts';
+import type { WorldParts } from '../world-parts.ts';
+import { banRoutes } from './bans.ts';
+import { channelRoutes } from './channels.ts';
+import { guildRoutes } from './guilds.ts';
+import { inviteRoutes } from './invites.ts';
+import { messageRoutes } from './messages.ts';
+import { pinRoutes } from './pins.ts';
+import { reactionRoutes } from './reactions.ts';
+import { roleRoutes } from './roles.ts';
+import { threadRoutes } from './threads.ts';
+import { userRoutes } from './users.ts';
+
+/** Everything about guilds, channels, messages and people. */
+export function worldRoutes(parts: WorldParts): Route[] {
+  return [
+    ...userRoutes(parts),
+    ...guildRoutes(parts),
+    ...roleRoutes(parts),
+    ...banRoutes(parts),
+    ...inviteRoutes(parts),
+    ...channelRoutes(parts),
+    ...threadRoutes(parts),
+    ...messageRoutes(parts),
+    ...reactionRoutes(parts),
+    ...pinRoutes(parts),
+  ];
+}
