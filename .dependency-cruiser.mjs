@@ -3,7 +3,7 @@
 
 /** What both services stand on. */
 const BELOW_SERVICES = [
-  ...['src/errors.ts', 'src/time.ts', 'src/config.ts', 'src/service.ts'],
+  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/config.ts', 'src/service.ts'],
   ...['src/protocol', 'src/routing', 'src/observability', 'src/bot', 'src/link'],
 ];
 
@@ -15,6 +15,7 @@ export const PARTS = {
   'src/errors.ts': [],
   'src/time.ts': [],
   'src/cross-site.ts': [],
+  'src/end-socket.ts': [],
   'src/protocol': ['src/time.ts'],
   'src/routing': ['src/errors.ts', 'src/protocol'],
   'src/config.ts': ['src/errors.ts', 'src/routing'],
@@ -25,7 +26,7 @@ export const PARTS = {
   'src/bot': ['src/errors.ts', 'src/cross-site.ts', 'src/protocol', 'src/routing'],
   // The moderation bot is the default, loaded when BOT names no other.
   'src/load-bot.ts': ['src/errors.ts', 'src/bot', 'bots/modbot/index.ts'],
-  'src/link': ['src/errors.ts', 'src/time.ts', 'src/protocol', 'src/routing', 'src/bot'],
+  'src/link': ['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/protocol', 'src/routing', 'src/bot'],
   'src/http': [...BELOW_SERVICES],
   'src/gateway': [...BELOW_SERVICES, 'src/cross-site.ts'],
   'src/main.ts': ['src'],

@@ -2,17 +2,7 @@ import type { HeaderList } from '../link/message.ts';
 import type { Duration, MonotonicTime } from '../time.ts';
 import type { Outcome } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
-
-/** What a request says of itself before its body. */
-export interface RequestHead {
-  readonly method: string;
-  /** Path and query, as in the request line. */
-  readonly url: string;
-  /** All header fields in their order, names in lower case. */
-  readonly fields: HeaderList;
-  /** The declared length of the body: 0 without one, null when it is chunked and so unknown. */
-  readonly bodyLength: number | null;
-}
+import type { RequestHead } from './request-head.ts';
 
 /** A client's request, whichever way it was read, and the way back for its response. */
 export interface EdgeRequest extends RequestHead {

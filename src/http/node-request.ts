@@ -6,7 +6,8 @@ import { CLIENT_GONE, type EdgeRequest } from './edge-request.ts';
 import type { Outcome } from './forward/call.ts';
 import { forwardStream } from './forward/stream.ts';
 import type { Upstream } from './forward/upstream.ts';
-import { fieldsOf, fieldValue } from './headers.ts';
+import { fieldsOf } from './headers.ts';
+import { type HeadFault, type RequestHead, readHead } from './request-head.ts';
 
 /** Bodies up to this size go out as one string with their headers: one write instead of two. */
 const ONE_WRITE = 2 * 1024;
@@ -24,8 +25,10 @@ export interface NodeRequestOptions {
 export class NodeRequest implements EdgeRequest {
   readonly id: string;
   readonly startedAt: MonotonicTime;
+  readonly url: string;
   readonly fields: HeaderList;
   readonly bodyLength: number | null;
+  readonly fault: HeadFault | null;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly #options: NodeRequestOptions;
@@ -43,16 +46,15 @@ export class NodeRequest implements EdgeRequest {
     this.id = id;
     this.startedAt = startedAt;
     this.#options = options;
-    this.fields = fieldsOf(request.rawHeaders);
-    this.bodyLength = bodyLengthOf(this.fields);
+    const head = headOf(request);
+    this.url = head.url;
+    this.fields = head.fields;
+    this.bodyLength = head.bodyLength;
+    this.fault = head.fault;
   }
 
   get method(): string {
     return this.request.method as string;
-  }
-
-  get url(): string {
-    return this.request.url as string;
   }
 
   get address(): string {
@@ -102,7 +104,7 @@ export class NodeRequest implements EdgeRequest {
     const { maxBodyBytes, httpPod } = this.#options;
     const streams = body === null && this.bodyLength !== 0;
     return forwardStream({
-      ...{ upstream, request, response, headers, timeoutMs },
+      ...{ upstream, request, target: this.url, response, headers, timeoutMs },
       ...{ body: body?.length ? body : null, streams, maxBodyBytes, httpPod, requestId: id },
     });
   }
@@ -123,9 +125,7 @@ export class NodeRequest implements EdgeRequest {
   }
 }
 
-function bodyLengthOf(fields: HeaderList): number | null {
-  if (fieldValue(fields, 'transfer-encoding') !== undefined) return null;
-  const length = fieldValue(fields, 'content-length');
-  // Node's parser has refused anything that is not a number.
-  return length === undefined ? 0 : Number(length);
+/** The head of a request that came through Node's server. */
+export function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): RequestHead {
+  return readHead(method as string, url as string, httpVersion, fieldsOf(rawHeaders));
 }

@@ -1,25 +1,27 @@
 import { type HeaderList, MAX_LINK_BODY } from '../link/message.ts';
-import { INTERNAL_PATHS, PATH } from '../protocol/paths.ts';
+import { INTERNAL_PATHS, isWebhook, PATH, WEBHOOK_METHOD } from '../protocol/paths.ts';
 import {
   type GuildOfRequest,
   type GuildSource,
   guildOfRequest,
-  isAmbiguousPath,
+  isAnyPods,
   type RouteMatch,
   type RouteTable,
 } from '../routing/route-table.ts';
-import type { RequestHead } from './edge-request.ts';
 import { fieldValue } from './headers.ts';
 import type { RouteKind } from './metrics.ts';
+import type { RequestHead } from './request-head.ts';
 
 /** What is to be done with a request, as its head tells. */
 export type Plan =
-  | { readonly kind: 'interaction' | 'event-webhook' | 'fan-out' }
+  | { readonly kind: 'interaction' | 'event-webhook' | 'fan-out' | 'health' }
   | { readonly kind: 'stripe' | 'guild-in-body'; readonly match: RouteMatch }
   | {
       readonly kind: 'route';
-      /** Null: no guild, so pod 0. */
+      /** Null: no guild. */
       readonly guildId: string | null;
+      /** It has no guild, and any pod may answer it; else pod 0 does. */
+      readonly anyPod: boolean;
       /** A small body is read first, so that it can be sent again if it was certainly not sent. Others stream. */
       readonly body: 'none' | 'read' | 'stream';
       /** Request or response stream, so not over the link. */
@@ -36,27 +38,28 @@ export type Plan =
 const INTERACTION: Plan = Object.freeze({ kind: 'interaction' });
 const EVENT_WEBHOOK: Plan = Object.freeze({ kind: 'event-webhook' });
 const FAN_OUT: Plan = Object.freeze({ kind: 'fan-out' });
+const HEALTH: Plan = Object.freeze({ kind: 'health' });
 const NO_HEADERS: HeaderList = Object.freeze([]);
 const NO_GUILD: GuildOfRequest = Object.freeze({ kind: 'none' });
+const NOT_FOUND: Plan = Object.freeze(refuse('other', 404, 'not found'));
 const NOTHING: GuildSource = Object.freeze({ query: '', header: () => undefined, json: () => null });
 
 /** Decides what is to be done with a request. @param maxBodyBytes the longest body that may stream */
 export function planOf(head: RequestHead, routes: RouteTable, maxBodyBytes: number): Plan {
-  const { method, url, fields, bodyLength } = head;
+  const { method, url, fields, bodyLength, fault } = head;
+  if (fault !== null) return refuse('other', fault.status, fault.why);
   const query = url.indexOf('?');
   const path = query === -1 ? url : url.slice(0, query);
-  if (path === PATH.interactions || path === PATH.discordEvents) {
-    if (method !== 'POST') return refuse('other', 405, 'use POST', ['allow', 'POST']);
-    return path === PATH.interactions ? INTERACTION : EVENT_WEBHOOK;
+  if (isWebhook(path)) return planOfWebhook(path, method, routes);
+  if (path === PATH.health) {
+    return isRead(method) ? HEALTH : refuse('other', 405, 'use GET', ['allow', 'GET, HEAD']);
   }
-  if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS)) return refuse('other', 404, 'not found');
-  if (isAmbiguousPath(path)) return refuse('other', 400, 'the path has dot segments or backslashes');
+  if (path.startsWith(INTERNAL_PATHS)) return NOT_FOUND;
   const match = routes.match(path);
-  if (match !== null && path === PATH.stripe && method === 'POST') return { kind: 'stripe', match };
   if (match !== null && match.rule.guild.from === 'json') return { kind: 'guild-in-body', match };
 
   const guild = guildIn(match, url, query, fields);
-  if (guild.kind === 'invalid') return refuseGuild(guild.value);
+  if (guild.kind === 'invalid' || guild.kind === 'unknown') return refuseGuild(guild);
   if (guild.kind === 'all') return FAN_OUT;
   const guildId = guild.kind === 'guild' ? guild.guildId : null;
   const uploads = bodyLength === null || bodyLength > MAX_LINK_BODY;
@@ -65,8 +68,20 @@ export function planOf(head: RequestHead, routes: RouteTable, maxBodyBytes: numb
   }
   const streams =
     uploads || match?.rule.stream === true || fieldValue(fields, 'accept')?.startsWith('text/event-stream') === true;
-  return { kind: 'route', guildId, body: bodyLength === 0 ? 'none' : uploads ? 'stream' : 'read', streams };
+  const anyPod = guildId === null && isAnyPods(match, method);
+  return { kind: 'route', guildId, anyPod, body: bodyLength === 0 ? 'none' : uploads ? 'stream' : 'read', streams };
 }
+
+/** Whatever a bot's routes say of these paths: a request that is not verified here never reaches it. */
+function planOfWebhook(path: string, method: string, routes: RouteTable): Plan {
+  if (method !== WEBHOOK_METHOD) return refuse('other', 405, `use ${WEBHOOK_METHOD}`, ['allow', WEBHOOK_METHOD]);
+  if (path === PATH.interactions) return INTERACTION;
+  if (path === PATH.discordEvents) return EVENT_WEBHOOK;
+  const match = routes.match(path);
+  return match === null ? NOT_FOUND : { kind: 'stripe', match };
+}
+
+const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
 
 /** The guild that the head of a request names. @param query where its `?` is in the url, or -1 */
 export function guildIn(match: RouteMatch | null, url: string, query: number, fields: HeaderList): GuildOfRequest {
@@ -83,8 +98,13 @@ export function guildIn(match: RouteMatch | null, url: string, query: number, fi
 /** What a request about a guild, or none, is in metrics. */
 export const routeOf = (guildId: string | null): RouteKind => (guildId === null ? 'guildless' : 'guild');
 
-export const refuseGuild = (value: string): Plan & { kind: 'refuse' } =>
-  refuse('guild', 400, `${JSON.stringify(value)} is not a guild id`);
+/** Of an id that could be a guild's nothing more is known than that there is no such guild; a value that is none is a mistake. */
+export const refuseGuild = ({ kind, value }: UnusableGuild): Plan & { kind: 'refuse' } =>
+  kind === 'unknown'
+    ? refuse('guild', 404, `there is no guild ${value}`)
+    : refuse('guild', 400, `${JSON.stringify(value)} is not a guild id`);
+
+type UnusableGuild = Extract<GuildOfRequest, { kind: 'unknown' | 'invalid' }>;
 
 function refuse(route: RouteKind, status: number, why: string, headers = NO_HEADERS): Plan & { kind: 'refuse' } {
   return { kind: 'refuse', route, status, why, headers };

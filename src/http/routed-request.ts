@@ -1,12 +1,11 @@
 import { errorCode, type GuildwayError } from '../errors.ts';
 import type { GatewayResponse, HeaderList } from '../link/message.ts';
-import { HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
 import { after, type Duration, type MonotonicTime } from '../time.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Outcome, RouteInit } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
-import { fieldValue, requestHeaders } from './headers.ts';
+import { fieldValue, type RequestHeaders } from './headers.ts';
 import type { RouteKind } from './metrics.ts';
 import type { Repeatable } from './policy/retry.ts';
 import { refuseBody, sendAnswer, sendError } from './reply.ts';
@@ -19,6 +18,7 @@ export interface RoutedRequestOptions {
   readonly requestTimeoutMs: Duration;
   /** This pod's name. */
   readonly httpPod: string;
+  readonly headersFor: RequestHeaders;
   readonly log: SeldomLog;
   /** Called once for each: the pod that answered, or null. */
   readonly done: (request: EdgeRequest, route: RouteKind, pod: number | null) => void;
@@ -52,9 +52,7 @@ export class RoutedRequest implements RouteInit {
     this.#options = options;
     const { method, fields } = request;
     this.method = method;
-    const headers = requestHeaders(fields, request.address);
-    headers.push(HEADER.requestId, request.id);
-    this.headers = headers;
+    this.headers = options.headersFor(request);
     this.body = body ?? EMPTY;
     this.deadlineAt = after(request.startedAt, options.requestTimeoutMs);
     this.streams = streams;

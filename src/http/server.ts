@@ -1,15 +1,14 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Config } from '../config.ts';
-import { errorCode, type GuildwayError } from '../errors.ts';
-import { type GatewayRequest, HEADER, type HeaderList, INTERNAL_PATHS, MAX_LINK_BODY } from '../link/message.ts';
+import type { GuildwayError } from '../errors.ts';
+import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../link/message.ts';
 import type { Logger } from '../observability/log.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
 import {
   type GuildOfRequest,
   guildOfRequest,
-  isAmbiguousPath,
+  isAnyPods,
   type RouteMatch,
   type RouteTable,
 } from '../routing/route-table.ts';
@@ -18,17 +17,17 @@ import type { BodyReader } from './body.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
-import type { Tunnel } from './forward/tunnel.ts';
-import { forwardUpgrade, headBlock } from './forward/upgrade.ts';
 import type { Upstream } from './forward/upstream.ts';
-import { fieldsOf, requestHeaders } from './headers.ts';
+import type { RequestHeaders } from './headers.ts';
 import type { InteractionEndpoint } from './interactions/endpoint.ts';
 import { Lane } from './lane/lane.ts';
 import { type HttpMetrics, outcomeOf, type RouteKind } from './metrics.ts';
 import { NodeRequest, type NodeRequestOptions } from './node-request.ts';
-import { guildIn, type Plan, planOf, refuseGuild, routeOf } from './plan.ts';
-import { sendError, sendJson } from './reply.ts';
-import { RoutedRequest, type RoutedRequestOptions, sendFailure } from './routed-request.ts';
+import { type Plan, planOf, refuseGuild, routeOf } from './plan.ts';
+import { sendError, sendJson, wantsHtml } from './reply.ts';
+import { type Route, RoutedRequest, type RoutedRequestOptions, sendFailure } from './routed-request.ts';
+import { Turns } from './turns.ts';
+import { isWebSocketUpgrade, Upgrades } from './upgrades.ts';
 import type { WebhookEndpoints } from './webhooks/endpoint.ts';
 
 export interface EdgeOptions {
@@ -39,6 +38,7 @@ export interface EdgeOptions {
   readonly upstreams: readonly Upstream[];
   readonly interactions: InteractionEndpoint;
   readonly webhooks: WebhookEndpoints;
+  readonly headersFor: RequestHeaders;
   readonly metrics: HttpMetrics;
   readonly log: Logger;
   readonly seldomLog: SeldomLog;
@@ -59,21 +59,26 @@ export class Edge {
   #lastId = 0;
   /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
   readonly #sockets = new Set<Socket>();
-  readonly #tunnels = new Set<Tunnel>();
+  readonly #upgrades: Upgrades;
+  readonly #turns = new Turns((message, response) => this.#onRequest(message, response));
   /** Asked once: asking for each request costs, and the level does not change. */
   readonly #logsRequests: boolean;
   #draining = false;
 
   constructor(options: EdgeOptions) {
     this.#options = options;
-    const { config, bodies, log } = options;
+    const { config, bodies, log, routes, exchange, headersFor, metrics, seldomLog } = options;
     const httpPod = config.name;
     this.#logsRequests = log.isLevelEnabled('debug');
     this.#nodeRequests = { bodies, httpPod, maxBodyBytes: config.maxBodyBytes };
     this.#routedRequests = {
-      ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, log: options.seldomLog },
+      ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, headersFor, log: seldomLog },
       done: (request, route, pod) => this.#done(request, route, pod),
     };
+    this.#upgrades = new Upgrades({
+      ...{ routes, exchange, headersFor, metrics, httpPod, log: seldomLog },
+      requestTimeoutMs: config.requestTimeoutMs,
+    });
     this.server = createServer({
       headersTimeout: config.headersTimeoutMs,
       requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
@@ -83,8 +88,7 @@ export class Edge {
       noDelay: true,
       // A request without a body has no stream life cycle: a tenth of what it costs.
       optimizeEmptyRequests: true,
-      // Any other protocol is an offer that a server may ignore, such as curl's h2c.
-      shouldUpgradeCallback: (request: IncomingMessage) => request.headers.upgrade?.toLowerCase() === 'websocket',
+      shouldUpgradeCallback: isWebSocketUpgrade,
     } as Parameters<typeof createServer>[0] & object);
     this.server.maxConnections = config.maxConnections;
     // Without links every request streams over plain HTTP, and the lane would have nothing to do.
@@ -104,15 +108,19 @@ export class Edge {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    this.server.on('request', (request, response) => this.#onRequest(request, response));
-    this.server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head));
+    this.server.on('request', (message, response) => this.#turns.take(message, response));
+    this.server.on('upgrade', (message, socket, head) => {
+      // Sent ahead, while another is being answered: their bytes would mix.
+      if (this.#turns.isBusy(message.socket)) socket.destroy();
+      else this.#upgrades.take(message, socket, head, this.#newRequestId());
+    });
   }
 
   /** From now on every response closes its connection, so that clients move to other pods; websockets are told to connect again. */
   drain(): void {
     this.#draining = true;
     this.#lane?.drain();
-    for (const tunnel of this.#tunnels) tunnel.drain();
+    this.#upgrades.drain();
   }
 
   /** Ends connections on which no request is, also those that never brought one: browsers and balancers open some ahead. */
@@ -132,8 +140,11 @@ export class Edge {
   }
 
   #onRequest(message: IncomingMessage, response: ServerResponse): void {
-    if (this.#draining) response.shouldKeepAlive = false;
     const request = new NodeRequest(message, response, this.#newRequestId(), monotonicNow(), this.#nodeRequests);
+    // Behind an upgrade that is ignored Node's parser loses bytes; behind a head that is wrong nothing is to be trusted.
+    if (this.#draining || message.headers.upgrade !== undefined || request.fault !== null) {
+      response.shouldKeepAlive = false;
+    }
     this.#serve(request, planOf(request, this.#options.routes, this.#options.config.maxBodyBytes));
   }
 
@@ -141,12 +152,12 @@ export class Edge {
   #serveInLane(request: EdgeRequest): boolean {
     const { routes, exchange, config } = this.#options;
     const plan = planOf(request, routes, config.maxBodyBytes);
-    if (plan.kind === 'interaction') this.#serve(request, plan);
+    if (plan.kind === 'interaction' || plan.kind === 'health') this.#serve(request, plan);
     else {
       if (plan.kind !== 'route' || plan.streams) return false;
-      const owner = exchange.ownerOf(plan.guildId);
-      if (!owner.linked) return false;
-      this.#serveRoute(request, plan, owner);
+      const pod = exchange.podFor(plan.guildId, plan.anyPod);
+      if (!pod.linked) return false;
+      this.#serveRoute(request, plan, pod);
     }
     return true;
   }
@@ -155,7 +166,7 @@ export class Edge {
     const { exchange, interactions, webhooks } = this.#options;
     switch (plan.kind) {
       case 'route':
-        this.#serveRoute(request, plan, exchange.ownerOf(plan.guildId));
+        this.#serveRoute(request, plan, exchange.podFor(plan.guildId, plan.anyPod));
         break;
       case 'interaction':
         this.#settle(request, 'interaction', interactions.handle(request));
@@ -172,25 +183,39 @@ export class Edge {
       case 'fan-out':
         this.#settle(request, 'fan-out', this.#fanOut(request));
         break;
+      case 'health':
+        this.#answerHealth(request);
+        break;
       case 'refuse':
         this.#refuse(request, plan);
         break;
     }
   }
 
-  #serveRoute(request: EdgeRequest, plan: Plan & { kind: 'route' }, owner: Upstream): void {
-    const { guildId, streams, body } = plan;
-    const route = routeOf(guildId);
-    if (body === 'none') this.#route(request, route, owner, EMPTY, streams);
-    else if (body === 'stream') this.#route(request, route, owner, null, streams);
-    else this.#readBody(request, route, (whole) => this.#route(request, route, owner, whole, streams));
+  #serveRoute(request: EdgeRequest, plan: Plan & { kind: 'route' }, pod: Upstream): void {
+    const { anyPod, body } = plan;
+    if (anyPod && request.url === '/' && !pod.live && !wantsHtml(request)) {
+      // A balancer that was never told of the health path asks here: it must not take all HTTP pods out of service.
+      this.#answerHealth(request);
+    } else if (body === 'none') this.#route(request, plan, pod, EMPTY);
+    else if (body === 'stream') this.#route(request, plan, pod, null);
+    else this.#readBody(request, routeOf(plan.guildId), (whole) => this.#route(request, plan, pod, whole));
   }
 
-  /** Sends a request to its owner, and the answer back. @param body null: it streams */
-  #route(request: EdgeRequest, route: RouteKind, owner: Upstream, body: Buffer | null, streams: boolean): void {
-    const routed = new RoutedRequest(request, route, body, streams, this.#routedRequests);
-    const call = this.#options.exchange.send(owner, request.url, routed);
+  /** Sends a request to its pod, and the answer back. @param body null: it streams */
+  #route(request: EdgeRequest, route: Route, pod: Upstream, body: Buffer | null): void {
+    const routed = new RoutedRequest(request, route, body, this.#routedRequests);
+    const call = this.#options.exchange.send(pod, request.url, routed);
     request.onGone(call);
+  }
+
+  /** Says that this pod lives, whichever gateway pods are away. */
+  #answerHealth(request: EdgeRequest): void {
+    const [status, text] = this.#draining ? [503, 'shutting down\n'] : [200, 'ok\n'];
+    const body = Buffer.from(text);
+    const headers = ['content-type', 'text/plain', 'content-length', String(body.length), 'cache-control', 'no-store'];
+    request.respond(status, [...headers, HEADER.requestId, request.id], request.method === 'HEAD' ? EMPTY : body);
+    this.#done(request, 'other', null);
   }
 
   /** A route whose guild id is in its JSON body. */
@@ -204,12 +229,14 @@ export class Edge {
       this.#done(request, 'guild', null);
       return;
     }
-    if (guild.kind === 'invalid') this.#refuse(request, refuseGuild(guild.value));
-    else {
-      const guildId = guild.kind === 'guild' ? guild.guildId : null;
-      const owner = this.#options.exchange.ownerOf(guildId);
-      this.#route(request, routeOf(guildId), owner, body, match.rule.stream === true);
+    if (guild.kind === 'invalid' || guild.kind === 'unknown') {
+      this.#refuse(request, refuseGuild(guild));
+      return;
     }
+    const guildId = guild.kind === 'guild' ? guild.guildId : null;
+    const anyPod = guildId === null && isAnyPods(match, request.method);
+    const pod = this.#options.exchange.podFor(guildId, anyPod);
+    this.#route(request, { guildId, anyPod, streams: match.rule.stream === true }, pod, body);
   }
 
   #readBody(request: EdgeRequest, route: RouteKind, then: (body: Buffer) => void): void {
@@ -220,7 +247,7 @@ export class Edge {
   }
 
   async #fanOut(request: EdgeRequest): Promise<null> {
-    const { upstreams, config } = this.#options;
+    const { upstreams, config, headersFor } = this.#options;
     const own = [HEADER.httpPod, config.name];
     if (request.method !== 'GET') {
       sendError(request, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
@@ -228,7 +255,7 @@ export class Edge {
     }
     // Each pod gets the question without a body, whatever the client sent.
     const fields = request.fields.filter((_, i, all) => all[i - (i % 2)] !== 'content-length');
-    const headers = this.#headers(fields, request.address, request.id);
+    const headers = headersFor({ fields, address: request.address, id: request.id });
     const message: GatewayRequest = { method: 'GET', target: request.url, headers, body: EMPTY };
     const limits = { timeoutMs: config.requestTimeoutMs, awayMs: config.connectTimeoutMs };
     const result = await fanOut(upstreams, message, limits);
@@ -252,65 +279,6 @@ export class Edge {
   #refuse(request: EdgeRequest, { status, why, headers, route }: Plan & { kind: 'refuse' }): void {
     sendError(request, status, why, headers);
     this.#done(request, route, null);
-  }
-
-  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const startedAt = monotonicNow();
-    const requestId = this.#newRequestId();
-    // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
-    socket.on('error', () => socket.destroy());
-    const end = (pod: number | null, status: number): void => {
-      const seconds = elapsed(startedAt) / 1_000;
-      this.#options.metrics.request('upgrade', pod, outcomeOf(status), seconds);
-    };
-    const refuse = (status: string): void => {
-      const own = ['connection', 'close', 'content-length', '0', HEADER.requestId, requestId];
-      socket.end(headBlock(status, status.startsWith('503') ? [...own, 'retry-after', '1'] : own), 'latin1');
-      end(null, Number.parseInt(status, 10));
-    };
-    if (this.#draining) {
-      refuse('503 Service Unavailable');
-      return;
-    }
-    const url = request.url as string;
-    const query = url.indexOf('?');
-    const path = query === -1 ? url : url.slice(0, query);
-    const { config, exchange, routes, seldomLog } = this.#options;
-    const fields = fieldsOf(request.rawHeaders);
-    const guild = guildIn(routes.match(path), url, query, fields);
-    if (!path.startsWith('/') || path.startsWith(INTERNAL_PATHS) || guild.kind === 'all') {
-      refuse('404 Not Found');
-      return;
-    }
-    if (guild.kind === 'invalid' || isAmbiguousPath(path)) {
-      refuse('400 Bad Request');
-      return;
-    }
-    forwardUpgrade({
-      ...{ exchange, guildId: guild.kind === 'guild' ? guild.guildId : null, httpPod: config.name },
-      headers: this.#headers(fields, request.socket.remoteAddress ?? '', requestId),
-      ...{ request, socket, head, requestId },
-      onTunnel: (tunnel) => this.#addTunnel(tunnel, socket),
-      deadlineAt: after(startedAt, config.requestTimeoutMs),
-    }).then(
-      ({ pod, status }) => end(pod, status),
-      (error: unknown) => {
-        seldomLog.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
-        refuse(errorCode(error) === 'TOPOLOGY_MISMATCH' ? '502 Bad Gateway' : '503 Service Unavailable');
-      },
-    );
-  }
-
-  #addTunnel(tunnel: Tunnel, socket: Duplex): void {
-    if (this.#draining) tunnel.drain();
-    this.#tunnels.add(tunnel);
-    socket.once('close', () => this.#tunnels.delete(tunnel));
-  }
-
-  #headers(fields: HeaderList, address: string, requestId: string): string[] {
-    const headers = requestHeaders(fields, address);
-    headers.push(HEADER.requestId, requestId);
-    return headers;
   }
 
   #done(request: EdgeRequest, route: RouteKind, pod: number | null): void {

@@ -1,14 +1,14 @@
 import { GuildwayError } from '../errors.ts';
 import { PATH } from '../protocol/paths.ts';
-import { isSnowflake } from './snowflake.ts';
+import { isGuildId, isSnowflake } from './snowflake.ts';
 
 /**
  * Where a route's guild id is.
  * - `path`: the path parameter `:guildId` of the pattern
  * - `header` / `query`: the named header or query parameter
- * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a value
+ * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a guild id
  * - `all`: not one guild's question but every pod's: the HTTP pod fans it out and merges the answers
- * - `none`: no guild; pod 0
+ * - `none`: no guild; pod 0, also for reading
  */
 export type GuildLocation =
   | { readonly from: 'path' }
@@ -32,7 +32,17 @@ export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
   { path: '/api/guilds/:guildId/*', guild: { from: 'path' } },
   {
     path: PATH.stripe,
-    guild: { from: 'json', pointers: ['/data/object/metadata/guild_id', '/data/object/client_reference_id'] },
+    guild: {
+      from: 'json',
+      pointers: [
+        '/data/object/metadata/guild_id',
+        '/data/object/client_reference_id',
+        // An invoice has a copy of its subscription's metadata: here since Stripe's API of 2025-03-31, there before.
+        '/data/object/parent/subscription_details/metadata/guild_id',
+        '/data/object/subscription_details/metadata/guild_id',
+        '/data/object/lines/data/0/metadata/guild_id',
+      ],
+    },
   },
 ] satisfies RouteRule[]);
 
@@ -130,22 +140,24 @@ function matchRule(compiled: CompiledRule, path: string): RouteMatch | null {
   return { rule: compiled.rule, guildSegment };
 }
 
-const DOT_SEGMENT = /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i;
-
 /**
- * Whether a URL parser would read another path than the one that stands there: `/app/1/../2`, `/app/1/%2e%2e/2`, `/app\\1`. Such a
- * request would be routed by one guild and handled as another's.
+ * Whether a request that names no guild may be answered by any pod. Reading needs no pod in particular, unless its route asks for
+ * pod 0 (`from: 'none'`), as one does that reads what a write has left there. Everything else without a guild is pod 0's.
+ * @param match null: no route has the path
  */
-export function isAmbiguousPath(path: string): boolean {
-  return path.includes('\\') || DOT_SEGMENT.test(path);
+export function isAnyPods(match: RouteMatch | null, method: string): boolean {
+  return (method === 'GET' || method === 'HEAD') && match?.rule.guild.from !== 'none';
 }
 
-/** The guild a request is about: a valid id, none (pod 0), every pod, or a value that is not a guild id. */
+/**
+ * The guild a request is about: a valid id, none, every pod, a snowflake that no guild can have (`unknown`), or a value that is not
+ * one at all (`invalid`).
+ */
 export type GuildOfRequest =
   | { readonly kind: 'guild'; readonly guildId: string }
   | { readonly kind: 'none' }
   | { readonly kind: 'all' }
-  | { readonly kind: 'invalid'; readonly value: string };
+  | { readonly kind: 'unknown' | 'invalid'; readonly value: string };
 
 /** The parts of a request that a guild id can be in. `header` takes a lower-case name. */
 export interface GuildSource {
@@ -156,7 +168,10 @@ export interface GuildSource {
   json(): unknown;
 }
 
-/** Reads the guild id of a matched request. A location that is empty means no guild; a value that is no id is invalid. */
+/**
+ * Reads the guild id of a matched request. A location that is empty means no guild. In a body, whatever is not a guild's id counts as
+ * empty: senders put ids of their own where a guild's is expected, and switch a webhook off that refuses them.
+ */
 export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfRequest {
   const { guild } = match.rule;
   switch (guild.from) {
@@ -170,7 +185,7 @@ export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfR
       const document = source.json();
       for (const pointer of guild.pointers) {
         const value = readPointer(document, pointer);
-        if (value !== undefined && value !== null) return classify(value);
+        if (isGuildId(value)) return { kind: 'guild', guildId: value };
       }
       return { kind: 'none' };
     }
@@ -181,14 +196,10 @@ export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfR
   }
 }
 
-function classify(value: unknown): GuildOfRequest {
+function classify(value: string | null | undefined): GuildOfRequest {
   if (value === undefined || value === null) return { kind: 'none' };
-  if (isSnowflake(value)) return { kind: 'guild', guildId: value };
-  // A value from a body may be anything, also an object whose toString throws.
-  return {
-    kind: 'invalid',
-    value: typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 40) : typeof value,
-  };
+  if (isGuildId(value)) return { kind: 'guild', guildId: value };
+  return { kind: isSnowflake(value) ? 'unknown' : 'invalid', value: value.slice(0, 40) };
 }
 
 /** RFC 6901. Own properties only, so that `/__proto__` or `/constructor` find nothing. */

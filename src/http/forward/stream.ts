@@ -24,6 +24,8 @@ async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<
 interface ForwardOptions {
   readonly upstream: Upstream;
   readonly request: IncomingMessage;
+  /** Path and query in their normal form: not the request's own. */
+  readonly target: string;
   readonly response: ServerResponse;
   /** The body, where it has been read already. */
   readonly body: Buffer | null;
@@ -43,9 +45,8 @@ interface ForwardOptions {
  */
 export function forwardStream(options: ForwardOptions): Promise<Outcome> {
   return new Promise((resolve, reject) => {
-    const { upstream, request, streams, headers, timeoutMs } = options;
+    const { upstream, request, target, streams, headers, timeoutMs } = options;
     const method = request.method as 'GET';
-    const target = request.url as string;
     const forward = new ForwardedStream(options, resolve, reject);
     upstream.plain.dispatch(
       {

@@ -12,7 +12,8 @@ import type { Upstream } from './upstream.ts';
 export interface UpgradeOptions {
   readonly exchange: Exchange;
   readonly guildId: string | null;
-  readonly request: IncomingMessage;
+  /** Path and query in their normal form. */
+  readonly target: string;
   /** The caller's, with an 'error' listener. It is this function's from now on. */
   readonly socket: Duplex;
   /** What the caller has sent after its request. */
@@ -64,10 +65,10 @@ export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: nu
 }
 
 function openAtOwner({ exchange, guildId, ...options }: UpgradeOptions): Promise<Opened> {
-  const { request, headers, deadlineAt, socket } = options;
+  const { target, headers, deadlineAt, socket } = options;
   let opened: Opened;
   return new Promise((resolve, reject) => {
-    const call = exchange.routeToGateway(guildId, request.url as string, {
+    const call = exchange.routeToGateway(guildId, target, {
       ...{ method: 'GET', headers, body: Buffer.alloc(0), deadlineAt, streams: true },
       // Nothing of the new protocol has passed yet, so that it may be tried again like any GET.
       repeatable: 'always',
@@ -92,8 +93,7 @@ function open(
   options: OpenOptions,
   timeoutMs: Duration,
 ): Promise<Opened | { readonly redirect: HeaderList }> {
-  const { request, socket: caller } = options;
-  const target = request.url as string;
+  const { target, socket: caller } = options;
   const start = pod.url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     let begun = false;
@@ -105,7 +105,7 @@ function open(
       headers: [
         ...options.headers,
         ...pod.plainHeaders('GET', target, timeoutMs),
-        ...['connection', 'upgrade', 'upgrade', request.headers.upgrade as string],
+        ...['connection', 'upgrade', 'upgrade', 'websocket'],
       ],
     });
     const gone = (): void => {

@@ -10,7 +10,7 @@ import { after, before, inMs, type MonotonicTime, wallNow } from '../../time.ts'
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
-import { requestHeaders } from '../headers.ts';
+import type { RequestHeaders } from '../headers.ts';
 import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
 import type { StandIns } from '../stand-ins.ts';
@@ -22,6 +22,7 @@ export interface InteractionEndpointOptions {
   readonly exchange: Exchange;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
+  readonly headersFor: RequestHeaders;
   /** The bot's manifest, or what a pod's handshake said of it. */
   readonly manifest: () => BotManifest;
   readonly metrics: HttpMetrics;
@@ -82,11 +83,10 @@ export class InteractionEndpoint {
     incoming: EdgeRequest,
     deadlineAt: MonotonicTime,
   ): Promise<number | null> {
-    const { config, exchange, metrics } = this.#options;
+    const { config, exchange, metrics, headersFor } = this.#options;
     const guildId = interaction.guild_id;
     // With the signature: a server that is not one of our pods verifies it again.
-    const headers = requestHeaders(incoming.fields, incoming.address);
-    headers.push(HEADER.requestId, incoming.id);
+    const headers = headersFor(incoming);
     const request: GatewayRequest = { method: 'POST', target: PATH.interactions, headers, body };
     let failure: GuildwayError | undefined;
     // An owner that failed may have done part of it first.

@@ -21,6 +21,7 @@ export class LaneRequest implements EdgeRequest {
   readonly url: string;
   readonly fields: HeaderList;
   readonly bodyLength: number;
+  readonly fault = null;
   readonly id: string;
   readonly startedAt = monotonicNow();
   status = 0;

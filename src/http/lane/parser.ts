@@ -1,12 +1,15 @@
 import { METHODS } from 'node:http';
 import type { Socket } from 'node:net';
+import { normalTarget } from '../../protocol/target.ts';
 import { fieldsOf } from '../headers.ts';
+import { isHost } from '../host.ts';
 
 /** A request that came whole: its head and all of its body. */
 export interface WholeRequest {
   readonly method: string;
+  /** Path and query in their normal form. */
   readonly url: string;
-  /** Names in lower case. */
+  /** See `fieldsOf`. */
   readonly fields: readonly string[];
   readonly body: Buffer;
 }
@@ -165,7 +168,7 @@ export class RequestParser {
 
   /**
    * The request that a chunk is, or null when the chunk is anything but one whole HTTP/1.1 request on a connection that stays,
-   * with one `Host`, without `Expect` and without a chunked body.
+   * with a path and one `Host`, neither of which can be read in two ways, without `Expect` and without a chunked body.
    */
   parse(chunk: Buffer): WholeRequest | null {
     return this.#result(this.#parser.execute(chunk));
@@ -224,14 +227,17 @@ export class RequestParser {
     let length = 0;
     for (let i = 0; i < fields.length; i += 2) {
       const name = fields[i] as string;
-      if (name === 'host') hosts++;
-      else if (name === 'content-length') length = Number(fields[i + 1]);
+      if (name === 'host') {
+        if (!isHost(fields[i + 1] as string)) return null;
+        hosts++;
+      }      else if (name === 'content-length') length = Number(fields[i + 1]);
       else if (name === 'transfer-encoding' || name === 'expect') return null;
     }
-    if (method === undefined || hosts !== 1) return null;
+    const target = normalTarget(this.#url);
+    if (method === undefined || hosts !== 1 || target === null || target.authority !== null) return null;
     const body = this.#body;
     if (this.#bodyBytes !== length || body.length !== length) return null;
-    return { method, url: this.#url, fields, body };
+    return { method, url: target.target, fields, body };
   }
 
   #reset(): void {

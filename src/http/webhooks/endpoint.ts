@@ -14,7 +14,7 @@ import { after, before, type Duration, inMs, wallNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
-import { fieldValue, requestHeaders } from '../headers.ts';
+import { fieldValue, type RequestHeaders } from '../headers.ts';
 import type { SignatureVerifier } from '../interactions/verify.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../reply.ts';
@@ -26,6 +26,7 @@ export interface WebhookEndpointsOptions {
   readonly exchange: Exchange;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
+  readonly headersFor: RequestHeaders;
   readonly metrics: HttpMetrics;
   readonly log: SeldomLog;
 }
@@ -94,7 +95,7 @@ export class WebhookEndpoints {
 
   /** `POST /webhooks/stripe`: the guild is in the event's metadata. @returns the ordinal of the pod that answered, or null */
   async stripe(request: EdgeRequest, match: RouteMatch): Promise<number | null> {
-    const { config } = this.#options;
+    const { config, headersFor } = this.#options;
     const body = await this.#read(request);
     if (body === null) return null;
     const secret = config.stripeWebhookSecret;
@@ -123,7 +124,7 @@ export class WebhookEndpoints {
       request: {
         method: 'POST',
         target: request.url,
-        headers: [...requestHeaders(request.fields, request.address), HEADER.requestId, request.id],
+        headers: headersFor(request),
         body,
       },
       incoming: request,
