@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import { GuildwayError } from './errors.ts';
 import { checkGatewayUrlTemplate } from './routing/gateway-url.ts';
@@ -73,6 +74,25 @@ const bytes = (min: number, max = Number.MAX_SAFE_INTEGER) => {
   return { ...base, allowed: `${base.allowed} (bytes)` };
 };
 const snowflake = text('a snowflake', (raw) => /^[1-9][0-9]{0,19}$/.test(raw));
+
+const PRIVATE_NETWORKS: readonly string[] = Object.freeze([
+  ...['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '100.64.0.0/10'],
+  ...['::1/128', 'fc00::/7', 'fe80::/10'],
+]);
+
+/** So many proxies, or those with these addresses and networks. */
+function trustedProxies(raw: string): number | readonly string[] {
+  if (raw === 'none') return [];
+  if (/^(?:[1-9]|10)$/.test(raw)) return Number(raw);
+  const networks = raw.split(',').map((network) => network.trim());
+  for (const network of networks) {
+    const [address = '', prefix = '0', ...rest] = network.split('/');
+    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+    const fits = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits && rest.length === 0;
+    if (network !== 'private' && !fits) throw new NotAllowed();
+  }
+  return networks.flatMap((network) => (network === 'private' ? PRIVATE_NETWORKS : network));
+}
 
 function define<const T extends Record<string, Variable<unknown>>>(table: T): T {
   return table;
@@ -259,6 +279,15 @@ export const VARIABLES = define({
     about:
       "Verifies Stripe's signature at the edge. Without it /webhooks/stripe is routed but never kept for an owner that is away: anybody could fill the disk.",
     ...text('a signing secret, whsec_…', (raw) => raw.length >= 8),
+  },
+  trustedProxies: {
+    name: 'TRUSTED_PROXIES',
+    fallback: 'private',
+    modes: EDGE,
+    about:
+      "Whose `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` count: the number of proxies in front of this service, or their addresses. `private` is loopback, link-local and private networks, where a cluster's ingress is; `none` is for pods that clients reach directly. A proxy must overwrite what clients send, or add to it.",
+    allowed: '`none`, `private`, a number from 1 to 10, or addresses and networks (`10.0.0.0/8`) separated by commas',
+    parse: trustedProxies,
   },
   maxBodyBytes: {
     name: 'MAX_BODY_BYTES',

@@ -27,7 +27,8 @@ export async function startMisplaced(
   const readiness: Readiness = { ready: false, reasons: [message] };
   const headers = [HEADER.pod, String(ordinal)];
   const route = async ({ target }: Incoming): Promise<Reply> => {
-    if (target !== PATH.state) return problem(503, message, headers);
+    if (target !== PATH.state)
+      return problem(503, message, [HEADER.refusal, 'its rows were placed under another topology', ...headers]);
     return json(200, { pod: ordinal, name: config.name, ...readiness, topology: topology.toRecord() }, headers);
   };
   const upgrades: Upgrades = {

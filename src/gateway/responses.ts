@@ -1,4 +1,4 @@
-import type { GatewayResponse, HeaderList } from '../link/message.ts';
+import { type GatewayResponse, HEADER, type HeaderList } from '../link/message.ts';
 
 const NOTHING = Buffer.alloc(0);
 
@@ -12,6 +12,11 @@ export function json(status: number, value: unknown, headers: HeaderList = []): 
 /** A response whose JSON body says what is wrong, for people. */
 export function problem(status: number, error: string, headers: HeaderList = []): GatewayResponse {
   return json(status, { error }, headers);
+}
+
+/** {@link problem} of this pod and not of its bot, which may have carried the request out. @param status 500 or more */
+export function failed(status: number, error: string, headers: HeaderList = []): GatewayResponse {
+  return problem(status, error, [HEADER.failure, error, ...headers]);
 }
 
 export function empty(status: number, headers: HeaderList = []): GatewayResponse {

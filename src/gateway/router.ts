@@ -4,6 +4,9 @@ import { errorCode } from '../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue, INTERNAL_PATHS } from '../link/message.ts';
 import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
+import { hasHandlerName } from '../protocol/discord.ts';
+import { isWebhook, WEBHOOK_METHOD } from '../protocol/paths.ts';
+import { normalTarget, pathOf } from '../protocol/target.ts';
 import { EVENT_WEBHOOKS_ROUTE, INTERACTIONS_ROUTE, type RouteRule } from '../routing/route-table.ts';
 import { isSnowflake } from '../routing/snowflake.ts';
 import { asWallTime, elapsed, type MonotonicTime, monotonicNow, remaining, type WallTime } from '../time.ts';
@@ -15,7 +18,7 @@ import type { InternalEndpoints } from './internal.ts';
 import type { GatewayMetrics, Outcome, RequestKind } from './metrics.ts';
 import type { Guard } from './ownership/guard.ts';
 import { discard, type Reply } from './reply.ts';
-import { empty, problem } from './responses.ts';
+import { empty, failed, problem } from './responses.ts';
 import type { Deferred } from './store/hints.ts';
 
 /** Discord's own bodies are far smaller. */
@@ -26,12 +29,6 @@ const MAX_WEBHOOK_BODY = 1024 * 1024;
  * race with what it does then.
  */
 const DEADLINE_GRACE_MS = 250;
-
-/**
- * What a URL parser takes out of a path. The guild is read from the path as it came, and the bot would see another one: it must
- * not be led to a guild of another pod.
- */
-const AMBIGUOUS_PATH = /\\|\/(?:\.|%2e){1,2}(?:\/|$)/i;
 
 export interface RouterOptions {
   readonly ordinal: number;
@@ -50,6 +47,8 @@ export interface RouterOptions {
 /** One request on its way. */
 interface Routed {
   readonly incoming: Incoming;
+  /** Path and query in their normal form. */
+  readonly target: string;
   readonly path: string;
   readonly query: string;
   readonly requestId: string;
@@ -67,13 +66,17 @@ export class Router {
 
   /** Answers a request; never rejects. */
   async route(incoming: Incoming): Promise<Reply> {
-    const { path, query } = partsOf(incoming.target);
+    const parts = partsOf(incoming.target);
+    const { path } = parts ?? { path: '' };
     const requestId = this.requestIdOf(incoming.headers);
     const kind = kindOf(incoming, path);
     const startedAt = monotonicNow();
     let reply: Reply;
     try {
-      reply = await withinDeadline(this.#serve({ incoming, path, query, requestId }), incoming.deadlineAt);
+      reply =
+        parts === null
+          ? NO_NORMAL_FORM
+          : await withinDeadline(this.#serve({ incoming, ...parts, requestId }), incoming.deadlineAt);
     } catch (error) {
       reply = this.#errorReply(error, requestId);
     }
@@ -91,56 +94,56 @@ export class Router {
     return headerValue(headers, HEADER.requestId) ?? `${this.#prefix}-${++this.#counter}`;
   }
 
-  /** Whether a websocket of this target is this pod's: its guild, or what to answer instead. */
-  admitUpgrade(target: string, headers: HeaderList): { readonly guildId: string | null } | GatewayResponse {
-    const { path, query } = partsOf(target);
-    if (path.startsWith(INTERNAL_PATHS)) return problem(404, 'there is no websocket here');
-    const refusal = this.#refusalOf(path);
+  /** Whether a websocket of this target is this pod's: its guild and the target's normal form, or what to answer instead. */
+  admitUpgrade(
+    given: string,
+    headers: HeaderList,
+  ): { readonly guildId: string | null; readonly target: string } | GatewayResponse {
+    const parts = partsOf(given);
+    if (parts === null) return NO_NORMAL_FORM;
+    const { target, path, query } = parts;
+    const refusal = this.#refusal();
     if (refusal !== null) return refusal;
     const match = this.#options.guard.match(path);
+    const from = match?.rule.guild.from;
     // An upgrade has no body to read a guild from, and no single pod answers a question to all.
-    if (isDiscords(match?.rule) || match?.rule.guild.from === 'json' || match?.rule.guild.from === 'all') {
+    if (path.startsWith(INTERNAL_PATHS) || isWebhook(path) || from === 'json' || from === 'all') {
       return problem(404, 'there is no websocket here');
     }
-    const verdict = this.#options.guard.check(match, { path, query, headers, json: () => null });
-    return verdict.kind === 'mine' ? { guildId: verdict.guildId } : verdict.response;
+    const verdict = this.#options.guard.check(match, { method: null, path, query, headers, json: () => null });
+    return verdict.kind === 'mine' ? { guildId: verdict.guildId, target } : verdict.response;
   }
 
-  /** Why nothing is served now, or not this path; null when it is. */
-  #refusalOf(path: string): GatewayResponse | null {
+  /** Why nothing is served now; null when it is. */
+  #refusal(): GatewayResponse | null {
     const why = this.#options.unavailable();
-    if (why !== null) return problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
-    if (AMBIGUOUS_PATH.test(path)) return problem(400, 'a path without . and .. segments and backslashes, please');
-    return null;
+    return why === null ? null : problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
   }
 
   async #serve(routed: Routed): Promise<Reply> {
-    const { incoming, path, query } = routed;
+    const { incoming, target, path, query } = routed;
+    const { method, headers } = incoming;
     const { internal, guard, maxBodyBytes } = this.#options;
     if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
-    const refusal = this.#refusalOf(path);
+    const refusal = this.#refusal();
     if (refusal !== null) return refusal;
+    if (isWebhook(path) && method !== WEBHOOK_METHOD) return empty(405, ['allow', WEBHOOK_METHOD]);
     const match = guard.match(path);
-    const webhook = isDiscords(match?.rule);
-    const whole =
-      webhook || match?.rule.guild.from === 'json' || needsWholeBody(incoming.method, path, incoming.headers);
-    const body = whole ? await incoming.readBody(webhook ? MAX_WEBHOOK_BODY : maxBodyBytes) : null;
+    const discords = isDiscords(match?.rule);
+    const whole = discords || match?.rule.guild.from === 'json' || needsWholeBody(method, path, headers);
+    const body = whole ? await incoming.readBody(discords ? MAX_WEBHOOK_BODY : maxBodyBytes) : null;
     let parsed: unknown;
     const json = (): unknown => (parsed ??= JSON.parse((body as Buffer).toString('utf8')));
-    const verdict = guard.check(match, { path, query, headers: incoming.headers, json });
+    const verdict = guard.check(match, { method, path, query, headers, json });
     if (verdict.kind !== 'mine') return verdict.response;
 
     const { guildId } = verdict;
-    if (body !== null && webhook) {
-      if (incoming.method !== 'POST') return empty(405, ['allow', 'POST']);
+    if (body !== null && discords) {
       return this.#serveDiscord(routed, match?.rule === INTERACTIONS_ROUTE, body, json(), guildId);
     }
     return this.#options.fetch.serve({
-      method: incoming.method,
-      target: incoming.target,
-      headers: incoming.headers,
+      ...{ method, target, headers, guildId },
       body: body ?? incoming.openBody(),
-      guildId,
       requestId: routed.requestId,
       deadlineAt: incoming.deadlineAt,
       signal: () => incoming.signal,
@@ -181,15 +184,15 @@ export class Router {
       case 'CANCELLED':
         return problem(400, 'the body ended early');
       case 'DEADLINE_EXCEEDED':
-        return problem(504, 'the handler did not answer in time');
+        return failed(504, 'the handler did not answer in time');
       case 'STORE_FAILED':
       case 'FENCED':
       case 'DATABASE_CORRUPT':
         log.error(facts, 'the database refused');
-        return problem(503, 'this pod cannot write to its database', ['retry-after', '1']);
+        return failed(503, 'this pod cannot write to its database', ['retry-after', '1']);
       default:
         log.error(facts, 'request failed');
-        return problem(500, `something went wrong; reference ${requestId}`);
+        return failed(500, `something went wrong; reference ${requestId}`);
     }
   }
 }
@@ -201,7 +204,7 @@ function withinDeadline(work: Promise<Reply>, deadlineAt: MonotonicTime): Promis
     const timer = setTimeout(
       () => {
         late = true;
-        resolve(problem(504, 'the handler did not answer in time'));
+        resolve(failed(504, 'the handler did not answer in time'));
       },
       Math.max(0, remaining(deadlineAt)) + DEADLINE_GRACE_MS,
     ).unref();
@@ -215,10 +218,15 @@ function withinDeadline(work: Promise<Reply>, deadlineAt: MonotonicTime): Promis
   });
 }
 
-function partsOf(target: string): { readonly path: string; readonly query: string } {
-  const at = target.indexOf('?');
-  return at === -1 ? { path: target, query: '' } : { path: target.slice(0, at), query: target.slice(at + 1) };
+/** A target in its normal form, or null for one without; what pods ask each other stays as it is. */
+function partsOf(given: string): { readonly target: string; readonly path: string; readonly query: string } | null {
+  const target = given.startsWith(INTERNAL_PATHS) ? given : normalTarget(given)?.target;
+  if (target === undefined) return null;
+  const path = pathOf(target);
+  return { target, path, query: target.slice(path.length + 1) };
 }
+
+const NO_NORMAL_FORM = problem(400, 'the request target could be read in two ways');
 
 const isDiscords = (rule: RouteRule | undefined): boolean =>
   rule === INTERACTIONS_ROUTE || rule === EVENT_WEBHOOKS_ROUTE;
@@ -245,7 +253,8 @@ const isObject = (value: unknown): value is Record<string, unknown> => typeof va
 function isInteractionLike(value: unknown): value is APIInteraction {
   if (!isObject(value) || typeof value.type !== 'number' || !isSnowflake(value.id)) return false;
   if (value.type === 1) return true;
-  return typeof value.token === 'string' && isSnowflake(value.application_id) && isObject(value.data);
+  if (typeof value.token !== 'string' || !isSnowflake(value.application_id) || !isObject(value.data)) return false;
+  return hasHandlerName(value.type, value.data);
 }
 
 function deferredOf(value: string | undefined): Deferred {

@@ -1,7 +1,8 @@
 import type { GuildwayError } from '../errors.ts';
 import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../link/message.ts';
 import type { EdgeRequest } from './edge-request.ts';
-import { responseHeaders } from './headers.ts';
+import { errorPage, PAGE_HEADERS } from './error-page.ts';
+import { fieldValue, responseHeaders } from './headers.ts';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -28,9 +29,31 @@ export function sendJson(request: EdgeRequest, status: number, value: unknown, h
   request.respond(status, [...own, HEADER.requestId, request.id], request.method === 'HEAD' ? EMPTY : body);
 }
 
-/** Refuses a request, in words for who sent it. */
+/** Refuses a request, in words for whoever sent it: a page for a browser, JSON for everybody else. */
 export function sendError(request: EdgeRequest, status: number, error: string, headers: HeaderList = []): void {
-  sendJson(request, status, { error }, headers);
+  if (!wantsHtml(request)) {
+    sendJson(request, status, { error }, headers);
+    return;
+  }
+  const body = Buffer.from(
+    errorPage({ status, error, requestId: request.id, retryAfterS: retryAfterOf(request, headers) }),
+  );
+  const own = [...PAGE_HEADERS, 'content-length', String(body.length), ...headers, HEADER.requestId, request.id];
+  request.respond(status, own, request.method === 'HEAD' ? EMPTY : body);
+}
+
+/** Whether a request comes from a browser that shows what it gets, and not from a script. */
+export function wantsHtml({ fields }: Pick<EdgeRequest, 'fields'>): boolean {
+  const accept = fieldValue(fields, 'accept');
+  return accept !== undefined && HTML.test(accept);
+}
+
+const HTML = /(?:^|,)\s*text\/html\s*(?:[;,]|$)/i;
+
+/** A page repeats only what may be repeated. */
+function retryAfterOf({ method }: EdgeRequest, headers: HeaderList): number | null {
+  const seconds = method === 'GET' ? headerValue(headers, 'retry-after') : undefined;
+  return seconds === undefined ? null : Number(seconds);
 }
 
 /** Refuses a request whose body could not be read. @param error what {@link EdgeRequest.readBody} throws */

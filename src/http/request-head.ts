@@ -24,8 +24,14 @@ const TARGET: HeadFault = Object.freeze({
   status: 400,
   why: 'the request target must be an absolute path: without #, \\, dot segments, or encoded slashes',
 });
-const HOSTS: HeadFault = Object.freeze({ status: 400, why: 'a request has one Host, which is a name and perhaps a port' });
-const CODING: HeadFault = Object.freeze({ status: 501, why: 'the only Transfer-Encoding that is understood is chunked' });
+const HOSTS: HeadFault = Object.freeze({
+  status: 400,
+  why: 'a request has one Host, which is a name and perhaps a port',
+});
+const CODING: HeadFault = Object.freeze({
+  status: 501,
+  why: 'the only Transfer-Encoding that is understood is chunked',
+});
 const VERSION: HeadFault = Object.freeze({ status: 505, why: 'use HTTP/1.1' });
 
 /**

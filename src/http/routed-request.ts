@@ -7,11 +7,14 @@ import type { Outcome, RouteInit } from './forward/call.ts';
 import type { Upstream } from './forward/upstream.ts';
 import { fieldValue, type RequestHeaders } from './headers.ts';
 import type { RouteKind } from './metrics.ts';
+import { routeOf } from './plan.ts';
 import type { Repeatable } from './policy/retry.ts';
-import { refuseBody, sendAnswer, sendError } from './reply.ts';
+import { refuseBody, sendAnswer, sendError, wantsHtml } from './reply.ts';
 
 const EMPTY = Buffer.alloc(0);
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+/** A person in front of a browser sees within 3 s what is wrong: attempts to reach a pod that is away end after this. */
+const PAGE_PATIENCE_MS = 2_000;
 
 /** What all routed requests of a pod share. */
 export interface RoutedRequestOptions {
@@ -24,38 +27,48 @@ export interface RoutedRequestOptions {
   readonly done: (request: EdgeRequest, route: RouteKind, pod: number | null) => void;
 }
 
+/** Where a request goes. */
+export interface Route {
+  /** Null: no guild. */
+  readonly guildId: string | null;
+  /** Any pod may answer it. */
+  readonly anyPod: boolean;
+  /** Request or response stream: over plain HTTP even where there is a link. */
+  readonly streams: boolean;
+}
+
 /** A client's request that goes to a gateway pod: what is sent, and how the client gets what comes back. */
 export class RoutedRequest implements RouteInit {
   readonly method: string;
   readonly headers: HeaderList;
   readonly body: Buffer;
   readonly deadlineAt: MonotonicTime;
+  readonly attemptsUntil: MonotonicTime;
   readonly repeatable: Repeatable;
   readonly streams: boolean;
+  readonly anyPod: boolean;
   readonly #request: EdgeRequest;
-  readonly #route: RouteKind;
+  readonly #route: Route;
   /** Null: the body streams. */
   readonly #body: Buffer | null;
   readonly #options: RoutedRequestOptions;
 
   /** @param body null: it streams from the client */
-  constructor(
-    request: EdgeRequest,
-    route: RouteKind,
-    body: Buffer | null,
-    streams: boolean,
-    options: RoutedRequestOptions,
-  ) {
+  constructor(request: EdgeRequest, route: Route, body: Buffer | null, options: RoutedRequestOptions) {
     this.#request = request;
     this.#route = route;
     this.#body = body;
     this.#options = options;
-    const { method, fields } = request;
+    const { method, fields, startedAt } = request;
+    const { requestTimeoutMs } = options;
     this.method = method;
     this.headers = options.headersFor(request);
     this.body = body ?? EMPTY;
-    this.deadlineAt = after(request.startedAt, options.requestTimeoutMs);
-    this.streams = streams;
+    this.deadlineAt = after(startedAt, requestTimeoutMs);
+    const isPage = requestTimeoutMs > PAGE_PATIENCE_MS && wantsHtml(request);
+    this.attemptsUntil = isPage ? after(startedAt, PAGE_PATIENCE_MS) : this.deadlineAt;
+    this.streams = route.streams;
+    this.anyPod = route.anyPod;
     // A body that has begun to stream is gone. What else may arrive twice: by its method, or because the owner recognises it.
     const safe = SAFE_METHODS.has(method) || fieldValue(fields, 'idempotency-key') !== undefined;
     this.repeatable = safe && body !== null ? 'always' : 'never';
@@ -68,27 +81,42 @@ export class RoutedRequest implements RouteInit {
   onAnswer(pod: number, answer: GatewayResponse | null): void {
     const { httpPod, done } = this.#options;
     if (answer !== null) sendAnswer(this.#request, answer, pod, httpPod);
-    done(this.#request, this.#route, pod);
+    done(this.#request, routeOf(this.#route.guildId), pod);
   }
 
   onFailure(error: GuildwayError): void {
     const { log, done } = this.#options;
-    sendFailure(error, this.#request, log);
-    done(this.#request, this.#route, null);
+    sendFailure(error, this.#request, log, this.#route);
+    done(this.#request, routeOf(this.#route.guildId), null);
   }
 }
 
-/** Tells the caller what is known of a request that was not answered. */
-export function sendFailure(error: GuildwayError, request: EdgeRequest, log: SeldomLog): void {
+/** Who has not answered, in the words for a client. */
+function missingPod({ guildId, anyPod }: Pick<Route, 'guildId' | 'anyPod'>): string {
+  if (guildId !== null) return 'the owner of this guild';
+  return anyPod ? 'every gateway pod that could answer this' : 'the gateway pod for requests without a guild';
+}
+
+/** Tells the client what is known of a request that was not answered. */
+function sendFailure(
+  error: GuildwayError,
+  request: EdgeRequest,
+  log: SeldomLog,
+  route: Pick<Route, 'guildId' | 'anyPod'>,
+): void {
   const code = errorCode(error);
   if (code === 'CANCELLED' || code === 'BODY_TOO_LARGE' || code === 'OVERLOADED') {
     refuseBody(request, error);
     return;
   }
-  log.warn({ request: request.id, err: error }, 'the owner did not answer');
+  if (code === 'REQUEST_INVALID') {
+    sendError(request, 400, error.message);
+    return;
+  }
+  const pod = missingPod(route);
+  log.warn({ request: request.id, err: error }, 'no gateway pod answered');
   if (code === 'TOPOLOGY_MISMATCH') sendError(request, 502, error.message);
-  else if (code === 'REQUEST_INVALID') sendError(request, 400, error.message);
   else if (error.facts.sent === true && !SAFE_METHODS.has(request.method)) {
-    sendError(request, 502, 'the owner of this guild did not answer; the request may have been carried out');
-  } else sendError(request, 503, 'the owner of this guild is away; nothing was done', ['retry-after', '1']);
+    sendError(request, 502, `${pod} did not answer; the request may have been carried out`);
+  } else sendError(request, 503, `${pod} is away; nothing was done`, ['retry-after', '1']);
 }

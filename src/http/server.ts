@@ -12,7 +12,7 @@ import {
   type RouteMatch,
   type RouteTable,
 } from '../routing/route-table.ts';
-import { after, elapsed, monotonicNow, wallNow } from '../time.ts';
+import { elapsed, monotonicNow, wallNow } from '../time.ts';
 import type { BodyReader } from './body.ts';
 import type { EdgeRequest } from './edge-request.ts';
 import type { Exchange } from './forward/exchange.ts';
@@ -24,8 +24,8 @@ import { Lane } from './lane/lane.ts';
 import { type HttpMetrics, outcomeOf, type RouteKind } from './metrics.ts';
 import { NodeRequest, type NodeRequestOptions } from './node-request.ts';
 import { type Plan, planOf, refuseGuild, routeOf } from './plan.ts';
-import { sendError, sendJson, wantsHtml } from './reply.ts';
-import { type Route, RoutedRequest, type RoutedRequestOptions, sendFailure } from './routed-request.ts';
+import { refuseBody, sendError, sendJson, wantsHtml } from './reply.ts';
+import { type Route, RoutedRequest, type RoutedRequestOptions } from './routed-request.ts';
 import { Turns } from './turns.ts';
 import { isWebSocketUpgrade, Upgrades } from './upgrades.ts';
 import type { WebhookEndpoints } from './webhooks/endpoint.ts';
@@ -241,7 +241,7 @@ export class Edge {
 
   #readBody(request: EdgeRequest, route: RouteKind, then: (body: Buffer) => void): void {
     request.readBody(MAX_LINK_BODY).then(then, (error: GuildwayError) => {
-      sendFailure(error, request, this.#options.seldomLog);
+      refuseBody(request, error);
       this.#done(request, route, null);
     });
   }

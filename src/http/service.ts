@@ -15,11 +15,13 @@ import { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
 import { createSharedLookup } from './forward/lookup.ts';
 import { Upstream } from './forward/upstream.ts';
+import { createRequestHeaders } from './headers.ts';
 import { InteractionEndpoint } from './interactions/endpoint.ts';
 import { SignatureVerifier } from './interactions/verify.ts';
 import { HttpMetrics } from './metrics.ts';
 import { Breaker } from './policy/breaker.ts';
 import { RetryBudget } from './policy/retry-budget.ts';
+import { Proxies } from './proxies.ts';
 import { Edge } from './server.ts';
 import { StandIns } from './stand-ins.ts';
 import { WebhookEndpoints } from './webhooks/endpoint.ts';
@@ -74,23 +76,25 @@ export async function startHttpService({
   });
   const bodies = new BodyReader(MAX_HELD_BODIES);
   const standIns = new StandIns({ upstreams, metrics, log: seldomLog });
+  const headersFor = createRequestHeaders(new Proxies(config.trustedProxies));
   const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs);
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const edge = new Edge({
-    ...{ config, exchange, bodies, upstreams, metrics, log, seldomLog },
+    ...{ config, exchange, bodies, upstreams, headersFor, metrics, log, seldomLog },
     routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
     interactions: new InteractionEndpoint({
       config,
       exchange,
       standIns,
       verifier,
+      headersFor,
       manifest: currentManifest,
       metrics,
       log: seldomLog,
     }),
-    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, metrics, log: seldomLog }),
+    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, headersFor, metrics, log: seldomLog }),
   });
   registerGauges(registry, upstreams);
   if (config.discordPublicKey === null)

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /** So many requests may wait on one connection for those before them. */
-const MAX_WAITING = 32;
+const MAX_WAITING = 100;
 
 interface Connection {
   busy: boolean;

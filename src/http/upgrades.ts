@@ -1,10 +1,11 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { endSocket } from '../end-socket.ts';
 import { errorCode } from '../errors.ts';
 import { HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
 import type { RouteTable } from '../routing/route-table.ts';
+import { after, elapsed, monotonicNow } from '../time.ts';
 import type { Exchange } from './forward/exchange.ts';
 import type { Tunnel } from './forward/tunnel.ts';
 import { forwardUpgrade } from './forward/upgrade.ts';
@@ -56,12 +57,12 @@ export class Upgrades {
    * @param head what the client has sent after its request
    */
   take(request: IncomingMessage, socket: Duplex, head: Buffer, requestId: string): void {
-    const startedAt = performance.now();
+    const startedAt = monotonicNow();
     // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
     socket.on('error', () => socket.destroy());
     const { routes, exchange, headersFor, requestTimeoutMs, httpPod, metrics, log } = this.#options;
     const end = (pod: number | null, status: number): void =>
-      metrics.request('upgrade', pod, outcomeOf(status), (performance.now() - startedAt) / 1_000);
+      metrics.request('upgrade', pod, outcomeOf(status), elapsed(startedAt) / 1_000);
     const refuse = (status: number): void => {
       const own = ['connection', 'close', 'content-length', '0', HEADER.requestId, requestId];
       if (status === 503) own.push('retry-after', '1');
@@ -84,7 +85,7 @@ export class Upgrades {
       headers: headersFor({ fields, address: request.socket.remoteAddress ?? '', id: requestId }),
       ...{ target: url, socket, head, requestId },
       onTunnel: (tunnel) => this.#add(tunnel, socket),
-      deadlineAt: startedAt + requestTimeoutMs,
+      deadlineAt: after(startedAt, requestTimeoutMs),
     }).then(
       ({ pod, status }) => end(pod, status),
       (error: unknown) => {

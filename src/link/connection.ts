@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { closeInTime } from '../end-socket.ts';
 import { GuildwayError } from '../errors.ts';
 import { type Duration, monotonicNow } from '../time.ts';
 import { FrameReader } from './frame-reader.ts';
@@ -47,7 +48,10 @@ export class Connection {
       this.#error ??= error;
     });
     // Sockets of an HTTP server stay half open by themselves, and a dead client would be noticed minutes later.
-    socket.on('end', () => socket.end());
+    socket.on('end', () => {
+      socket.end();
+      closeInTime(socket);
+    });
     socket.once('close', () => onClose(this.#error));
     // After the caller has finished setting up: a HELLO may be in it already.
     if (head.length > 0) process.nextTick(onRead, head);
@@ -63,6 +67,7 @@ export class Connection {
   end(): void {
     this.writer.flush();
     this.socket.end();
+    closeInTime(this.socket);
   }
 }
 

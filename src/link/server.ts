@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { BotManifest } from '../bot/types.ts';
+import { endSocket } from '../end-socket.ts';
 import type { Topology } from '../routing/topology.ts';
 import type { Duration } from '../time.ts';
 import { isNonce, LINK_HEADER, LINK_PATH, LINK_PROTOCOL, LINK_VERSION, newNonce, proof, single } from './handshake.ts';
@@ -115,5 +116,5 @@ export function attachLinkServer(server: Server, options: LinkServerOptions): Li
 
 function refuse(socket: Duplex, status: string, refusal: string | null): void {
   const why = refusal === null ? '' : `${LINK_HEADER.refusal}: ${refusal}\r\n`;
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${why}\r\n`);
+  endSocket(socket, `HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n${why}\r\n`);
 }

@@ -6,7 +6,9 @@ import { isGuildId, isSnowflake } from './snowflake.ts';
  * Where a route's guild id is.
  * - `path`: the path parameter `:guildId` of the pattern
  * - `header` / `query`: the named header or query parameter
- * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a guild id
+ * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a guild id. Where none does, the request has
+ *   no guild; with `strict`, one whose pointers hold something else is refused: right for an API, wrong for a webhook, whose sender
+ *   may put ids of its own there
  * - `all`: not one guild's question but every pod's: the HTTP pod fans it out and merges the answers
  * - `none`: no guild; pod 0, also for reading
  */
@@ -14,7 +16,7 @@ export type GuildLocation =
   | { readonly from: 'path' }
   | { readonly from: 'header'; readonly name: string }
   | { readonly from: 'query'; readonly name: string }
-  | { readonly from: 'json'; readonly pointers: readonly string[] }
+  | { readonly from: 'json'; readonly pointers: readonly string[]; readonly strict?: boolean }
   | { readonly from: 'all' }
   | { readonly from: 'none' };
 
@@ -49,7 +51,7 @@ export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
 /** Discord's interactions: built into both services, before any other route. Not `/data/guild_id`: that is where the command is registered. */
 export const INTERACTIONS_ROUTE: RouteRule = Object.freeze({
   path: PATH.interactions,
-  guild: { from: 'json', pointers: ['/guild_id'] },
+  guild: { from: 'json', pointers: ['/guild_id'], strict: true },
 } satisfies RouteRule);
 
 /** Discord's event webhooks, likewise. An event names its guild by id or has it inside; one without belongs to pod 0. */
@@ -168,10 +170,7 @@ export interface GuildSource {
   json(): unknown;
 }
 
-/**
- * Reads the guild id of a matched request. A location that is empty means no guild. In a body, whatever is not a guild's id counts as
- * empty: senders put ids of their own where a guild's is expected, and switch a webhook off that refuses them.
- */
+/** Reads the guild id of a matched request. A location that is empty means no guild; for `json` see {@link GuildLocation}. */
 export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfRequest {
   const { guild } = match.rule;
   switch (guild.from) {
@@ -183,11 +182,12 @@ export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfR
       return classify(new URLSearchParams(source.query).get(guild.name));
     case 'json': {
       const document = source.json();
-      for (const pointer of guild.pointers) {
-        const value = readPointer(document, pointer);
-        if (isGuildId(value)) return { kind: 'guild', guildId: value };
-      }
-      return { kind: 'none' };
+      const values = guild.pointers.map((pointer) => readPointer(document, pointer)).filter((value) => value != null);
+      const guildId = values.find(isGuildId);
+      if (guildId !== undefined) return { kind: 'guild', guildId };
+      return guild.strict === true && values.length > 0
+        ? { kind: 'invalid', value: shown(values[0]) }
+        : { kind: 'none' };
     }
     case 'all':
       return { kind: 'all' };
@@ -199,8 +199,13 @@ export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfR
 function classify(value: string | null | undefined): GuildOfRequest {
   if (value === undefined || value === null) return { kind: 'none' };
   if (isGuildId(value)) return { kind: 'guild', guildId: value };
-  return { kind: isSnowflake(value) ? 'unknown' : 'invalid', value: value.slice(0, 40) };
+  const text: string = value;
+  return { kind: isSnowflake(text) ? 'unknown' : 'invalid', value: text.slice(0, 40) };
 }
+
+/** A value from a body may be anything, also an object whose toString throws. */
+const shown = (value: unknown): string =>
+  typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 40) : typeof value;
 
 /** RFC 6901. Own properties only, so that `/__proto__` or `/constructor` find nothing. */
 export function readPointer(document: unknown, pointer: string): unknown {

@@ -11,7 +11,7 @@ import { until } from '../support/wait.ts';
 const MARK = 'guildway-refusal';
 const topology = createTopology({ strategy: 'md5', pods: 3 });
 const guildOf = (ordinal: number): string => {
-  for (let id = 1n << 22n; ; id++) if (topology.ownerOf(String(id)) === ordinal) return String(id);
+  for (let id = 1n << 60n; ; id++) if (topology.ownerOf(String(id)) === ordinal) return String(id);
 };
 
 test('a 421 of a pod that was not meant is marked; one of a pod that is not the owner names the owner instead', async () => {

@@ -87,9 +87,19 @@ test('any signed body is answered with 200 or 400', async () => {
     }),
     { numRuns: 60 },
   );
-  for (const custom_id of [5, null, {}, [], 'constructor', '__proto__']) {
-    const body = JSON.stringify({ id: '1000', type: 3, guild_id: id, data: { custom_id } });
-    assert.equal((await interact(body)).status, 200, body);
+  for (const [data, status] of [
+    ...[5, null, {}, []].map((custom_id) => [{ custom_id }, 400] as const),
+    ...['constructor', '__proto__'].map((custom_id) => [{ custom_id }, 200] as const),
+    ...[null, 'x', 7, {}].map((none) => [none, 400] as const),
+  ] as const) {
+    for (const type of [3, 5]) {
+      const body = JSON.stringify({ id: '1000', type, guild_id: id, data });
+      assert.equal((await interact(body)).status, status, body);
+    }
+  }
+  for (const name of [5, null, {}, []]) {
+    const body = JSON.stringify({ id: '1000', type: 2, guild_id: id, data: { name } });
+    assert.equal((await interact(body)).status, 400, body);
   }
 });
 

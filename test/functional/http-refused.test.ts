@@ -66,7 +66,11 @@ test('an upload that has begun is not sent again: its sender learns that nothing
 });
 
 test('an interaction that its owner refused was not carried out, and its caller is told so', async () => {
-  await using http = await startHttp({ gatewayPods: 1, env: { ...env, LINK_SECRET: 'the link secret of this test' } });
+  await using http = await startHttp({
+    gatewayPods: 1,
+    // What it refuses counts as a pod that is away, and would not be asked any more.
+    env: { ...env, LINK_SECRET: 'the link secret of this test', BREAKER_FAILURES: '1000' },
+  });
   let refuses = true;
   await using _pod = await startLinkPod(http, 0, (request) => {
     if (request.target.startsWith('/_guildway/')) return { status: 507, headers: [], body: Buffer.alloc(0) };

@@ -136,7 +136,7 @@ test("an upgrade is refused as the bot says, and by Guildway where it is not the
   assert.equal((await refused(`${room}?key=hangs`)).response.statusCode, 504);
   assert.equal((await refused('/app/0x1/live')).response.statusCode, 400);
   assert.equal((await refused('/_guildway/state')).response.statusCode, 404);
-  assert.equal((await refused('/webhooks/discord')).response.statusCode, 404);
+  assert.equal((await refused('/webhooks/discord')).response.statusCode, 405);
   assert.match(await owner.logTail(50), /thrown in upgrade/);
 });
 

@@ -14,16 +14,22 @@ const routes: RouteRule[] = [
   { path: '/by-header', guild: { from: 'header', name: 'X-Guild' } },
   { path: '/by-query', guild: { from: 'query', name: 'guild' } },
   { path: '/all', guild: { from: 'all' } },
+  { path: '/pod-0', guild: { from: 'none' } },
   // A bot cannot take Discord's path.
   { path: '/webhooks/discord', guild: { from: 'none' } },
 ];
 const guardOf = (ordinal: number) =>
   new Guard({ ordinal, topology: createTopology({ strategy: 'md5', pods: 3, epoch: 7 }), routes });
 
-function check(ordinal: number, target: string, options: { headers?: string[]; body?: string } = {}): Verdict {
+function check(
+  ordinal: number,
+  target: string,
+  options: { method?: string | null; headers?: string[]; body?: string } = {},
+): Verdict {
   const guard = guardOf(ordinal);
   const [path = '', query = ''] = target.split('?');
   return guard.check(guard.match(path), {
+    method: options.method ?? 'POST',
     path,
     query,
     headers: options.headers ?? [],
@@ -61,10 +67,16 @@ test("another pod's guild: 421 with the owner and the epoch", () => {
   assert.match(body.toString(), /belongs to gateway-2, not to gateway-1, under md5\/3, epoch 7/);
 });
 
-test('what has no guild belongs to pod 0; a question to all pods belongs to each', () => {
-  for (const target of ['/', '/nothing/here', '/by-query', '/by-header']) {
-    assert.deepEqual(check(0, target), { kind: 'mine', guildId: null }, target);
-    assert.equal(check(1, target).kind, 'misdirected', target);
+test('what has no guild belongs to pod 0, but any pod reads it; a question to all pods belongs to each', () => {
+  const mine = { kind: 'mine', guildId: null };
+  for (const target of ['/', '/nothing/here', '/by-query', '/by-header', '/pod-0']) {
+    for (const method of ['GET', 'POST', 'DELETE', null])
+      assert.deepEqual(check(0, target, { method }), mine, `${method} ${target}`);
+    for (const method of ['POST', 'DELETE', null])
+      assert.equal(check(1, target, { method }).kind, 'misdirected', `${method} ${target}`);
+    const read = check(1, target, { method: 'GET' });
+    if (target === '/pod-0') assert.equal(read.kind, 'misdirected', 'its route asks for pod 0');
+    else assert.deepEqual([read, check(1, target, { method: 'HEAD' })], [mine, mine], target);
   }
   for (const ordinal of [0, 1, 2]) assert.deepEqual(check(ordinal, '/all'), { kind: 'mine', guildId: null });
 });
@@ -98,4 +110,10 @@ test('what is no guild id is 400 and reaches nobody', () => {
     );
   }
   assert.equal(check(0, '/webhooks/discord', { body: 'not JSON' }).kind, 'invalid');
+  for (const small of ['1', '123', '9999999999999999']) {
+    for (const verdict of [check(0, `/app/${small}`), check(0, '/by-header', { headers: ['x-guild', small] })]) {
+      assert.ok(verdict.kind === 'invalid', small);
+      assert.equal(verdict.response.status, 404, 'a number, but older than Discord');
+    }
+  }
 });

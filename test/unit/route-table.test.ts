@@ -40,9 +40,43 @@ test('default routes: pages and APIs by path, Stripe by its metadata', () => {
     resolve(DEFAULT_ROUTES, '/webhooks/stripe', { body: JSON.stringify({ data: { object } }) });
   assert.deepEqual(stripe({ metadata: { guild_id: id }, client_reference_id: '1' }), guild);
   assert.deepEqual(stripe({ metadata: {}, client_reference_id: id }), guild);
-  assert.deepEqual(stripe({ client_reference_id: null }), { kind: 'none' });
-  assert.deepEqual(stripe({ metadata: { guild_id: 'x' } }), { kind: 'invalid', value: 'x' });
-  assert.deepEqual(stripe({ metadata: { guild_id: { toString: 1 } } }), { kind: 'invalid', value: 'object' });
+});
+
+test("Stripe's events: the first place that holds a guild id, whatever its sender puts in the others", () => {
+  const stripe = (object: unknown) =>
+    resolve(DEFAULT_ROUTES, '/webhooks/stripe', { body: JSON.stringify({ data: { object } }) });
+  const details = { subscription_details: { metadata: { guild_id: id } } };
+  for (const object of [
+    { metadata: { guild_id: '' }, client_reference_id: id },
+    { metadata: { guild_id: 'x' }, client_reference_id: id },
+    { metadata: { guild_id: '1042' }, client_reference_id: id },
+    { client_reference_id: 'cart_42', parent: details },
+    { metadata: {}, parent: details },
+    { metadata: { guild_id: null }, ...details },
+    { lines: { data: [{ metadata: { guild_id: id } }] } },
+  ]) {
+    assert.deepEqual(stripe(object), { kind: 'guild', guildId: id }, JSON.stringify(object));
+  }
+  for (const object of [
+    null,
+    {},
+    { client_reference_id: 'cart_42' },
+    { client_reference_id: '1042' },
+    { metadata: { guild_id: '' } },
+    { metadata: { guild_id: { toString: 1 } } },
+    { metadata: { guild_id: Number(id) } },
+  ]) {
+    assert.deepEqual(stripe(object), { kind: 'none' }, JSON.stringify(object));
+  }
+});
+
+test('a strict rule refuses a body that names something else than a guild', () => {
+  const rules: RouteRule[] = [{ path: '/api', guild: { from: 'json', pointers: ['/a', '/b'], strict: true } }];
+  const api = (body: unknown) => resolve(rules, '/api', { body: JSON.stringify(body) });
+  assert.deepEqual(api({ a: 'x', b: id }), { kind: 'guild', guildId: id });
+  assert.deepEqual(api({ a: null }), { kind: 'none' });
+  assert.deepEqual(api({ a: Number(id) }), { kind: 'invalid', value: String(Number(id)) });
+  assert.deepEqual(api({ b: { toString: 1 } }), { kind: 'invalid', value: 'object' });
 });
 
 test('an id that is not a guild id never becomes one, encoded or not', () => {
@@ -60,6 +94,13 @@ test('an id that is not a guild id never becomes one, encoded or not', () => {
   ]) {
     assert.deepEqual(resolve(DEFAULT_ROUTES, `/app/${segment}/x`), { kind: 'invalid', value: segment });
   }
+});
+
+test('a number that is older than Discord is no guild', () => {
+  for (const number of ['1', '123', '9999999999999999']) {
+    assert.deepEqual(resolve(DEFAULT_ROUTES, `/app/${number}`), { kind: 'unknown', value: number });
+  }
+  assert.equal((resolve(DEFAULT_ROUTES, '/app/10000000000000000') as { kind: string }).kind, 'guild');
 });
 
 test('a bot adds routes by path, query, header and JSON pointer, and the first that matches wins', () => {
@@ -83,10 +124,7 @@ test('a bot adds routes by path, query, header and JSON pointer, and the first t
   assert.deepEqual(resolve(rules, '/by-header/any/thing', { headers: { 'x-guild': id } }), guild);
   assert.deepEqual(resolve(rules, '/by-json', { body: JSON.stringify({ 'a/b': [id] }) }), guild);
   assert.deepEqual(resolve(rules, '/by-json', { body: JSON.stringify({ c: id }) }), guild);
-  assert.deepEqual(resolve(rules, '/by-json', { body: JSON.stringify({ c: Number(id) }) }), {
-    kind: 'invalid',
-    value: String(Number(id)),
-  });
+  assert.deepEqual(resolve(rules, '/by-json', { body: JSON.stringify({ 'a/b': ['order-7'], c: id }) }), guild);
   assert.deepEqual(resolve(rules, '/all'), { kind: 'all' });
   assert.deepEqual(resolve(rules, '/'), { kind: 'none' });
   assert.deepEqual(resolve(rules, `/app/${id}/mine`), { kind: 'none' });

@@ -3,7 +3,7 @@ import type { Bot } from '../../bot/define-bot.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { MonotonicTime } from '../../time.ts';
-import { empty, problem } from '../responses.ts';
+import { empty, failed } from '../responses.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
 import { eventWebhookIdentity } from './identity.ts';
@@ -38,9 +38,9 @@ export class EventWebhookDispatch {
    */
   async serve(event: APIWebhookEvent, delivery: EventWebhookDelivery): Promise<GatewayResponse> {
     const { webhookEvents = {} } = this.#bot;
-    const type = (event.event as { type?: string } | undefined)?.type ?? '';
-    const handler = Object.hasOwn(webhookEvents, type) ? webhookEvents[type] : undefined;
-    if (handler === undefined) return empty(204);
+    const { type } = (event.event ?? {}) as { readonly type?: unknown };
+    const handler = typeof type === 'string' && Object.hasOwn(webhookEvents, type) ? webhookEvents[type] : undefined;
+    if (typeof type !== 'string' || handler === undefined) return empty(204);
     const { response, replayed } = await this.#once.run(eventWebhookIdentity(delivery.body), (memo) =>
       this.#execute(async (context) => handler(event, context), type, delivery, memo),
     );
@@ -68,7 +68,7 @@ export class EventWebhookDispatch {
     } catch (error) {
       if (isStoreError(error)) throw error;
       context.log.error({ err: errorFacts(error), event: type }, 'the handler of an event webhook failed');
-      return { response: problem(500, `something went wrong; reference ${delivery.requestId}`), final: false, context };
+      return { response: failed(500, `something went wrong; reference ${delivery.requestId}`), final: false, context };
     }
   }
 }

@@ -1,12 +1,13 @@
 import type { Bot } from '../../bot/define-bot.ts';
 import { errorCode } from '../../errors.ts';
-import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { type GatewayResponse, HEADER, type HeaderList } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
+import { fieldValue } from '../../protocol/headers.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { pathOf } from '../../protocol/target.ts';
 import { inMs, type MonotonicTime } from '../../time.ts';
 import { collect, isStreamed, type Reply } from '../reply.ts';
-import { problem } from '../responses.ts';
+import { failed, problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
 import { keyIdentity, stripeIdentity } from './identity.ts';
@@ -42,7 +43,7 @@ export interface FetchDelivery {
 /** Whether a request is of a kind that is done once, so that its body must be known before it is handled. */
 export function needsWholeBody(method: string, path: string, headers: HeaderList): boolean {
   if (!UNSAFE.test(method)) return false;
-  return path === PATH.stripe || headerValue(headers, 'idempotency-key') !== undefined;
+  return path === PATH.stripe || fieldValue(headers, 'idempotency-key') !== undefined;
 }
 
 /** The bot's `fetch`: pages, APIs and the webhooks that are not Discord's. */
@@ -62,7 +63,7 @@ export class FetchDispatch {
     const fetch = this.#fetch;
     if (fetch === null) return problem(404, 'this bot serves no pages');
     const { method, headers, guildId } = delivery;
-    const key = headerValue(headers, 'idempotency-key');
+    const key = fieldValue(headers, 'idempotency-key');
     if (key !== undefined && UNSAFE.test(method) && !KEY.test(key)) {
       return problem(400, 'Idempotency-Key: it must be 1 to 255 printable ASCII characters');
     }
@@ -97,7 +98,7 @@ export class FetchDispatch {
     } catch (error) {
       if (isStoreError(error) || errorCode(error) === 'BODY_TOO_LARGE') throw error;
       context.log.error({ err: errorFacts(error), path: pathOf(delivery.target) }, 'the handler failed');
-      return problem(500, `something went wrong; reference ${delivery.requestId}`);
+      return failed(500, `something went wrong; reference ${delivery.requestId}`);
     }
   }
 
@@ -141,7 +142,7 @@ function identityOf({ method, target, headers, body, guildId }: FetchDelivery): 
     const id = stripeEventId(whole);
     return id === null ? null : stripeIdentity(id, whole);
   }
-  const key = headerValue(headers, 'idempotency-key');
+  const key = fieldValue(headers, 'idempotency-key');
   return key === undefined ? null : keyIdentity(key, { guildId, method, target, headers, body: whole });
 }
 

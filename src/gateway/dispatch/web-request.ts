@@ -16,12 +16,18 @@ export interface WebRequestOptions {
  */
 export function toWebRequest({ method, target, headers, body, signal }: WebRequestOptions): Request {
   const protocol = headerValue(headers, 'x-forwarded-proto') === 'https' ? 'https' : 'http';
-  const host = headerValue(headers, 'x-forwarded-host') ?? headerValue(headers, 'host') ?? 'localhost';
+  // A client of HTTP/1.0 need not say what it calls the service.
+  const host = headerValue(headers, 'x-forwarded-host') || headerValue(headers, 'host') || 'localhost';
   const forwarded: [string, string][] = [];
+  let cookies = '';
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    if (isForwarded(name)) forwarded.push([name, headers[i + 1] as string]);
+    const value = headers[i + 1] as string;
+    if (name === 'cookie') cookies += cookies === '' ? value : `; ${value}`;
+    else if (isForwarded(name)) forwarded.push([name, value]);
   }
+  // Several are joined by semicolons (RFC 6265, 5.4), which `Headers` does not know.
+  if (cookies !== '') forwarded.push(['cookie', cookies]);
   const hasBody = method !== 'GET' && method !== 'HEAD' && body !== null;
   // Only the origin: a host of the caller's choice must not bring a path of its own.
   const { origin } = new URL(`${protocol}://${host}`);

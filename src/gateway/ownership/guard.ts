@@ -1,10 +1,12 @@
-import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { type GatewayResponse, HEADER, type HeaderList } from '../../link/message.ts';
+import { fieldValue } from '../../protocol/headers.ts';
 import {
   createRouteTable,
   DEFAULT_ROUTES,
   EVENT_WEBHOOKS_ROUTE,
   guildOfRequest,
   INTERACTIONS_ROUTE,
+  isAnyPods,
   type RouteMatch,
   type RouteRule,
 } from '../../routing/route-table.ts';
@@ -13,6 +15,8 @@ import { problem } from '../responses.ts';
 
 /** The parts of a request that say whose it is. */
 export interface GuardedRequest {
+  /** Null: it is no request for a response, but opens a connection. */
+  readonly method: string | null;
   readonly path: string;
   readonly query: string;
   readonly headers: HeaderList;
@@ -43,13 +47,13 @@ export class Guard {
     return this.#table.match(path);
   }
 
-  check(match: RouteMatch | null, { query, headers, json }: GuardedRequest): Verdict {
+  check(match: RouteMatch | null, { method, query, headers, json }: GuardedRequest): Verdict {
     let guild: ReturnType<typeof guildOfRequest>;
     try {
       guild =
         match === null
           ? { kind: 'none' }
-          : guildOfRequest(match, { query, header: (name) => headerValue(headers, name), json });
+          : guildOfRequest(match, { query, header: (name) => fieldValue(headers, name), json });
     } catch {
       return { kind: 'invalid', response: problem(400, 'the body is not JSON') };
     }
@@ -58,7 +62,10 @@ export class Guard {
         return { kind: 'mine', guildId: null };
       case 'invalid':
         return { kind: 'invalid', response: problem(400, `${JSON.stringify(guild.value)} is not a guild id`) };
+      case 'unknown':
+        return { kind: 'invalid', response: problem(404, `there is no guild ${guild.value}`) };
       case 'none':
+        if (method !== null && isAnyPods(match, method)) return { kind: 'mine', guildId: null };
         return this.#ordinal === GUILDLESS_POD ? { kind: 'mine', guildId: null } : this.#misdirected(null);
       case 'guild':
         return this.#topology.ownerOf(guild.guildId) === this.#ordinal

@@ -49,7 +49,7 @@ export function createUpgrades({ ordinal, router, websockets, timeoutMs, log }: 
       const deadlineAt = inMs(waitMs);
       const requestId = router.requestIdOf(headers);
       websockets
-        .upgrade(request, socket, head, { ...admitted, target, headers, requestId, deadlineAt })
+        .upgrade(request, socket, head, { ...admitted, headers, requestId, deadlineAt })
         .catch((error: unknown) => {
           log.error({ request: requestId, err: errorFacts(error) }, 'an upgrade failed');
           socket.destroy();

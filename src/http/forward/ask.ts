@@ -1,5 +1,5 @@
 import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
-import type { RouteInit } from './call.ts';
+import { outcomeOf, type RouteInit } from './call.ts';
 import type { Exchange } from './exchange.ts';
 
 /** The answer of an owner, and who gave it. */
@@ -29,10 +29,9 @@ export function ask(
       deadlineAt,
       repeatable,
       streams: false,
-      overPlain: async (pod, _path, timeoutMs) => {
-        const response = await pod.plainRequest(request, timeoutMs);
-        return response.status === 421 ? { redirect: response.headers } : { done: response };
-      },
+      attemptsUntil: deadlineAt,
+      anyPod: false,
+      overPlain: async (pod, _path, timeoutMs) => outcomeOf(pod, await pod.plainRequest(request, timeoutMs)),
       onAnswer: (pod, response) => resolve({ pod, response: response as GatewayResponse }),
       onFailure: reject,
     });

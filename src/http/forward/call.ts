@@ -1,15 +1,26 @@
 import type { GuildwayError } from '../../errors.ts';
 import type { LinkClient } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse, HeaderList } from '../../link/message.ts';
+import { type PodStatement, podStatement } from '../../protocol/pod-statement.ts';
 import type { Duration, MonotonicTime } from '../../time.ts';
 import type { Repeatable } from '../policy/retry.ts';
 import type { Upstream } from './upstream.ts';
 
+/** A pod says that another one is the owner. */
+export type Redirect = Extract<PodStatement, { kind: 'redirect' }>;
+
 /**
- * What a pod made of one attempt over plain HTTP: it gave a whole response, or one that has been passed on while it streamed
- * (null), or it says (421, these headers) that another pod is the owner.
+ * What a pod made of one attempt: it gave a whole response, or one that has been passed on while it streamed (null), or it says
+ * that another pod is the owner.
  */
-export type Outcome = { readonly done: GatewayResponse | null } | { readonly redirect: HeaderList };
+export type Outcome = { readonly done: GatewayResponse | null } | { readonly redirect: Redirect };
+
+/** What a response means for the attempt. @throws GuildwayError for a pod that says that it has done nothing */
+export function outcomeOf(pod: Upstream, response: GatewayResponse): Outcome {
+  const statement = podStatement(response.status, response.headers);
+  if (statement?.kind === 'refused') throw pod.refusal(response.status, statement.why);
+  return statement?.kind === 'redirect' ? { redirect: statement } : { done: response };
+}
 
 /** What is sent to a gateway pod beside guild and path, until when, and who is told what became of it. */
 export interface RouteInit {
@@ -20,6 +31,10 @@ export interface RouteInit {
   readonly body: Buffer;
   /** When the response must have begun. */
   readonly deadlineAt: MonotonicTime;
+  /** Until when attempts may begin. Later than this only what is under way is waited for. */
+  readonly attemptsUntil: MonotonicTime;
+  /** Any pod may answer: another one is asked where one has failed. */
+  readonly anyPod: boolean;
   readonly repeatable: Repeatable;
   /** Request or response stream: over plain HTTP even where there is a link. */
   readonly streams: boolean;

@@ -1,14 +1,15 @@
 import { GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
 import type { LinkClient } from '../../link/client.ts';
-import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import type { GatewayResponse } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
 import type { Topology } from '../../routing/topology.ts';
 import { type Duration, remaining } from '../../time.ts';
 import type { HttpMetrics } from '../metrics.ts';
 import { blamesPod, mayTryAgain } from '../policy/retry.ts';
 import type { RetryBudget } from '../policy/retry-budget.ts';
-import { Call, type Outcome, type RouteInit } from './call.ts';
+import { Call, type Outcome, outcomeOf, type Redirect, type RouteInit } from './call.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface ExchangeOptions {
@@ -23,7 +24,7 @@ export interface ExchangeOptions {
 const RETRY_CAP_MS = 500;
 
 /** How an attempt ended that was made before {@link Exchange.#deliver} took over. */
-type First = { readonly failure: GuildwayError } | { readonly redirect: HeaderList } | null;
+type First = { readonly failure: GuildwayError } | { readonly redirect: Redirect } | null;
 
 /** Sends requests to the gateway pods that own their guilds. Every request that leaves an HTTP pod for an owner passes here. */
 export class Exchange {
@@ -37,6 +38,19 @@ export class Exchange {
   ownerOf(guildId: string | null): Upstream {
     const { upstreams, topology } = this.#options;
     return upstreams[topology.ownerOf(guildId)] as Upstream;
+  }
+
+  /**
+   * The pod that is asked: the owner of a guild, or pod 0 for null. Where any pod may answer, pod 0 too, as long as it lives: what a
+   * bot keeps without a guild is there.
+   */
+  podFor(guildId: string | null, anyPod: boolean): Upstream {
+    const owner = this.ownerOf(guildId);
+    return anyPod && !owner.live ? (this.#another(owner) ?? owner) : owner;
+  }
+
+  #another(failed: Upstream): Upstream | undefined {
+    return this.#options.upstreams.find((pod) => pod !== failed && pod.live);
   }
 
   /** {@link send} to the owner of a guild. @param guildId a valid guild id; null for what has no guild */
@@ -65,13 +79,18 @@ export class Exchange {
       if (failure !== null) {
         if (blamesPod(failure.code)) breaker.failed();
         void this.#deliver(owner, call, { failure });
-      } else if ((response as GatewayResponse).status === 421) {
-        breaker.succeeded();
-        void this.#deliver(owner, call, { redirect: (response as GatewayResponse).headers });
-      } else {
-        breaker.succeeded();
-        init.onAnswer(owner.ordinal, response);
+        return;
       }
+      const { status, headers } = response as GatewayResponse;
+      const statement = podStatement(status, headers);
+      if (statement?.kind === 'refused') {
+        breaker.failed();
+        void this.#deliver(owner, call, { failure: owner.refusal(status, statement.why) });
+        return;
+      }
+      breaker.succeeded();
+      if (statement?.kind === 'redirect') void this.#deliver(owner, call, { redirect: statement });
+      else init.onAnswer(owner.ordinal, response);
     });
     return call;
   }
@@ -89,7 +108,8 @@ export class Exchange {
     call.init.onAnswer(answer.pod.ordinal, answer.response);
   }
 
-  async #retrying(owner: Upstream, call: Call, first: First) {
+  async #retrying(asked: Upstream, call: Call, first: First) {
+    let owner = asked;
     const { init } = call;
     const { retries, retryBaseMs, metrics } = this.#options;
     // Once sent without an answer, the outcome stays unknown whatever later attempts say.
@@ -112,8 +132,9 @@ export class Exchange {
       sentEver ||= sentNow;
       const repeatable = init.repeatable === 'always' || (init.repeatable === 'at-our-pods' && owner.linked);
       const again = call.cancelled ? 'no' : mayTryAgain({ code: failure.code, sentNow, sentEver, repeatable });
+      if (init.anyPod) owner = this.#another(owner) ?? owner;
       const waitMs = owner.breaker.pauseMs + fullJitter(attempt, retryBaseMs, RETRY_CAP_MS);
-      const inTime = remaining(init.deadlineAt) > waitMs + 5;
+      const inTime = remaining(init.attemptsUntil) > waitMs + 5;
       if (again === 'no' || !inTime || (again === 'costs' && !retries.spend())) {
         if (sentEver === sentNow) throw failure;
         const facts = { ...failure.facts, sent: sentEver };
@@ -128,7 +149,7 @@ export class Exchange {
   async #attempt(pod: Upstream, call: Call): Promise<Outcome> {
     const { init } = call;
     // Together with everybody who waits for this pod: one dial for all of them.
-    const linked = !init.streams && pod.linked && (await pod.connect(remaining(init.deadlineAt))) === 'ready';
+    const linked = !init.streams && pod.linked && (await pod.connect(remaining(init.attemptsUntil))) === 'ready';
     if (call.cancelled) throw pod.error('CANCELLED', 'the caller has gone away', false);
     if (!pod.breaker.tryPass())
       throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
@@ -148,12 +169,11 @@ export class Exchange {
    * Turns to the pod that a 421 names: once, as with two that point at each other there would be no end.
    * @throws GuildwayError TOPOLOGY_MISMATCH: nothing was done, and an operator must look at it
    */
-  async #follow(owner: Upstream, call: Call, redirect: HeaderList) {
+  async #follow(owner: Upstream, call: Call, { owner: named, epoch }: Redirect) {
     const { upstreams, topology, log } = this.#options;
-    const named = Number(headerValue(redirect, HEADER.owner) ?? Number.NaN);
     const next = upstreams[named];
     const ours = `${topology.fingerprint} epoch ${topology.epoch}`;
-    const theirs = theirTopology(owner, headerValue(redirect, HEADER.epoch));
+    const theirs = theirTopology(owner, epoch);
     log.warn({ pod: owner.ordinal, named, ours, theirs }, 'a pod says that it is not the owner of a guild');
     if (next !== undefined && next !== owner) {
       const second = await this.#attempt(next, call);
@@ -172,15 +192,22 @@ function overLink(pod: Upstream, call: Call): Promise<Outcome> {
     call.link = pod.link as LinkClient;
     call.linkId = call.link.send(call, call.init.deadlineAt, (error, response) => {
       call.link = null;
-      if (response === null) reject(error);
-      else resolve(response.status === 421 ? { redirect: response.headers } : { done: response });
+      if (response === null) {
+        reject(error);
+        return;
+      }
+      try {
+        resolve(outcomeOf(pod, response));
+      } catch (refusal) {
+        reject(refusal as GuildwayError);
+      }
     });
   });
 }
 
-function theirTopology({ link }: Upstream, epoch: string | undefined): string {
+function theirTopology({ link }: Upstream, epoch: number): string {
   const known = link?.peer?.topology;
-  if (known === undefined) return `epoch ${epoch ?? 'unknown'}`;
+  if (known === undefined) return `epoch ${Number.isNaN(epoch) ? 'unknown' : epoch}`;
   const { strategy, shards, pods } = known;
-  return `${strategy}/${shards === null ? '' : `${shards}/`}${pods} epoch ${epoch ?? known.epoch}`;
+  return `${strategy}/${shards === null ? '' : `${shards}/`}${pods} epoch ${Number.isNaN(epoch) ? known.epoch : epoch}`;
 }

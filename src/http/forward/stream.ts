@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
 import type { Duration } from '../../time.ts';
 import { bodyTooLarge } from '../body.ts';
 import { responseHeaders } from '../headers.ts';
@@ -106,16 +107,10 @@ class ForwardedStream implements Dispatcher.DispatchHandler {
     );
     // What has begun to stream is gone: its sender gets the refusal or the redirect, and knows that nothing was done.
     if (!streams) {
-      if (status === 421 && headerValue(raw, HEADER.owner) !== undefined) {
-        this.#instead = () => this.#resolve({ redirect: raw });
-        return;
-      }
-      try {
-        upstream.throwRefusal(status, raw);
-      } catch (error) {
-        this.#instead = () => this.#reject(error as GuildwayError);
-        return;
-      }
+      const statement = podStatement(status, raw);
+      if (statement?.kind === 'redirect') this.#instead = () => this.#resolve({ redirect: statement });
+      if (statement?.kind === 'refused') this.#instead = () => this.#reject(upstream.refusal(status, statement.why));
+      if (this.#instead !== null) return;
     }
     // Now, and not when a stream ends that may last for hours.
     upstream.breaker.succeeded();

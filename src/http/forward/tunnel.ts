@@ -1,8 +1,6 @@
 import { type Duplex, Transform } from 'node:stream';
+import { closeInTime } from '../../end-socket.ts';
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts';
-
-/** A client that keeps its side of an ended connection open is let go after this. */
-const END_MS = 1_000;
 
 /** A websocket between a client and its owner: bytes pass both ways until either side ends. */
 export interface Tunnel {
@@ -42,8 +40,11 @@ export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ow
   // What the owner said last, its close code, is still on its way to the client.
   owner.once('close', () => {
     toClient.end();
-    endInTime(client);
+    closeInTime(client);
   });
+  // An owner that does not end its side, too, would keep both connections.
+  client.once('end', () => closeInTime(owner));
+  owner.once('end', () => closeInTime(owner));
   client.once('close', () => owner.destroy());
   client.pipe(owner);
   owner.pipe(toClient).pipe(client);
@@ -54,10 +55,4 @@ export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ow
       if (frames.between && toClient.writableLength === 0) tell();
     },
   };
-}
-
-/** Destroys a connection whose last bytes are being written, if it has not ended by itself in a moment. */
-export function endInTime(socket: Duplex): void {
-  const late = setTimeout(() => socket.destroy(), END_MS).unref();
-  socket.once('close', () => clearTimeout(late));
 }

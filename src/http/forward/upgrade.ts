@@ -1,12 +1,15 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { closeInTime } from '../../end-socket.ts';
 import { GuildwayError } from '../../errors.ts';
-import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { HEADER, type HeaderList } from '../../link/message.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
 import type { Duration, MonotonicTime } from '../../time.ts';
 import { fieldsOf, responseHeaders } from '../headers.ts';
+import type { Redirect } from './call.ts';
 import type { Exchange } from './exchange.ts';
-import { endInTime, openTunnel, type Tunnel } from './tunnel.ts';
+import { openTunnel, type Tunnel } from './tunnel.ts';
 import type { Upstream } from './upstream.ts';
 
 export interface UpgradeOptions {
@@ -56,7 +59,7 @@ export async function forwardUpgrade(options: UpgradeOptions): Promise<{ pod: nu
     'latin1',
   );
   if (opened.socket === null) {
-    response.once('close', () => endInTime(socket));
+    response.once('close', () => closeInTime(socket));
     response.pipe(socket);
   } else options.onTunnel(openTunnel(socket, options.head, opened.socket, opened.head));
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
@@ -70,6 +73,7 @@ function openAtOwner({ exchange, guildId, ...options }: UpgradeOptions): Promise
   return new Promise((resolve, reject) => {
     const call = exchange.routeToGateway(guildId, target, {
       ...{ method: 'GET', headers, body: Buffer.alloc(0), deadlineAt, streams: true },
+      ...{ attemptsUntil: deadlineAt, anyPod: false },
       // Nothing of the new protocol has passed yet, so that it may be tried again like any GET.
       repeatable: 'always',
       async overPlain(pod, _path, timeoutMs) {
@@ -92,11 +96,12 @@ function open(
   pod: Upstream,
   options: OpenOptions,
   timeoutMs: Duration,
-): Promise<Opened | { readonly redirect: HeaderList }> {
+): Promise<Opened | { readonly redirect: Redirect }> {
   const { target, socket: caller } = options;
   const start = pod.url.startsWith('https:') ? httpsRequest : httpRequest;
   return new Promise((resolve, reject) => {
     let begun = false;
+    // Throws at once for a header that it does not send, and this promise rejects with that.
     const outgoing = start(new URL(pod.url), {
       agent: false,
       method: 'GET',
@@ -129,18 +134,15 @@ function open(
     });
     outgoing.once('response', (response) => {
       settle();
-      const lower = fieldsOf(response.rawHeaders);
-      if (response.statusCode === 421 && headerValue(lower, HEADER.owner) !== undefined) {
-        response.resume();
-        resolve({ redirect: lower });
-      } else if (headerValue(lower, HEADER.refusal) !== undefined) {
-        response.resume();
-        try {
-          pod.throwRefusal(response.statusCode as number, lower);
-        } catch (error) {
-          reject(error);
-        }
-      } else resolve({ pod, response, socket: null, head: Buffer.alloc(0) });
+      const status = response.statusCode as number;
+      const statement = podStatement(status, fieldsOf(response.rawHeaders));
+      if (statement === null || statement.kind === 'failed') {
+        resolve({ pod, response, socket: null, head: Buffer.alloc(0) });
+        return;
+      }
+      response.resume();
+      if (statement.kind === 'redirect') resolve({ redirect: statement });
+      else reject(pod.refusal(status, statement.why));
     });
     outgoing.end();
   });

@@ -1,10 +1,10 @@
 import type { LookupFunction } from 'node:net';
-import { DecoratorHandler, type Dispatcher, Pool } from 'undici';
+import { DecoratorHandler, type Dispatcher, errors, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
-import { type GatewayRequest, type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
 import { type Duration, inMs, remaining } from '../../time.ts';
 import type { Breaker } from '../policy/breaker.ts';
 import { Reachability } from './reachability.ts';
@@ -93,6 +93,11 @@ export class Upstream {
     return `${where} (${this.#reachability.reachable === null ? 'not tried yet' : 'connections are refused'})`;
   }
 
+  /** Whether it can be reached and has been answering. */
+  get live(): boolean {
+    return this.breaker.closed && this.unreachable === null;
+  }
+
   /** Finds out whether it can be reached, so that the first request need not wait. Rejects when a link cannot be made. */
   async open(): Promise<void> {
     if (this.link === null || (await this.link.connect()) === 'plain') await this.#reachability.probe();
@@ -159,27 +164,20 @@ export class Upstream {
       const list = (response.headers as unknown as (string | Buffer)[]).map((part, i) =>
         i % 2 === 0 ? String(part).toLowerCase() : part.toString('latin1'),
       );
-      const answer = { status: response.statusCode, headers: list, body: await readWhole(response.body) };
-      this.throwRefusal(answer.status, list);
-      return answer;
+      return { status: response.statusCode, headers: list, body: await readWhole(response.body) };
     } catch (cause) {
       throw cause instanceof GuildwayError ? cause : this.plainError(cause, attempt);
     }
   }
 
-  /**
-   * Throws if a pod of ours says that it has done nothing with a request: it is not the pod that was dialled, is shutting down, or
-   * does not know the caller. That is no answer to the request but a pod that is not there.
-   * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
-   */
-  throwRefusal(status: number, headers: HeaderList): void {
-    const why = headerValue(headers, HEADER.refusal);
-    if (why === undefined) return;
-    throw this.error(status === 503 ? 'LINK_UNAVAILABLE' : 'LINK_REFUSED', why, false);
+  /** A pod that says that it has done nothing, and did not look at the request, is a pod that is not there. */
+  refusal(status: number, why: string): GuildwayError {
+    return this.error(status === 503 ? 'LINK_UNAVAILABLE' : 'LINK_REFUSED', why, false);
   }
 
-  /** Says of a failure of plain HTTP whether the request can have reached the pod. */
+  /** Says of a failure of plain HTTP whether the request can have reached the pod, and whether it was the pod's at all. */
   plainError(cause: unknown, { begun }: PlainAttempt): GuildwayError {
+    if (isBadArgument(cause)) return this.error('REQUEST_INVALID', (cause as Error).message, false, cause);
     const { name, message } = cause as Error;
     if (name === 'TimeoutError') return this.error('DEADLINE_EXCEEDED', 'no answer in time', begun, cause);
     return this.error(begun ? 'LINK_LOST' : 'LINK_UNAVAILABLE', message, begun, cause);
@@ -197,6 +195,12 @@ export class Upstream {
     this.#reachability.close();
     await this.plain.destroy();
   }
+}
+
+/** Arguments that an HTTP client refuses before it sends anything: the caller's request, not the pod, is what is wrong. */
+function isBadArgument(cause: unknown): boolean {
+  if (cause instanceof errors.InvalidArgumentError || cause instanceof errors.NotSupportedError) return true;
+  return cause instanceof TypeError && String((cause as { code?: unknown }).code).startsWith('ERR_');
 }
 
 /** Reads a response that is to be held whole. @throws Error when it is larger than the link would carry */

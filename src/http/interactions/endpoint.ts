@@ -1,11 +1,12 @@
 import type { BotManifest } from '../../bot/types.ts';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
+import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
-import { INTERACTION } from '../../protocol/discord.ts';
+import { hasHandlerName, INTERACTION } from '../../protocol/discord.ts';
 import { PATH } from '../../protocol/paths.ts';
-import { isSnowflake } from '../../routing/snowflake.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
+import { isGuildId, isSnowflake } from '../../routing/snowflake.ts';
 import { after, before, inMs, type MonotonicTime, wallNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
@@ -102,7 +103,8 @@ export class InteractionEndpoint {
         sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
-      sent = headerValue(answer.headers, HEADER.refusal) === undefined;
+      // A server that is none of our pods: Discord takes no such status, and asked once more it may do it twice.
+      if (podStatement(answer.status, answer.headers) === null) return this.#answerUnknown(incoming);
     } catch (error) {
       failure = error as GuildwayError;
       sent = failure.facts?.sent !== false;
@@ -120,14 +122,10 @@ export class InteractionEndpoint {
     sent: boolean,
     error?: unknown,
   ): Promise<null> {
-    const { config, exchange, standIns, metrics, log } = this.#options;
+    const { exchange, standIns, metrics, log } = this.#options;
     const owner = exchange.ownerOf(guildId).ordinal;
     const facts = { guild: guildId, pod: owner, interaction: interaction.id, request: incoming.id, err: error };
-    const answer = (outcome: InteractionOutcome, value: unknown): null => {
-      metrics.interaction(outcome);
-      sendJson(incoming, 200, value, [HEADER.httpPod, config.name]);
-      return null;
-    };
+    const answer = (outcome: InteractionOutcome, value: unknown): null => this.#answer(incoming, outcome, value);
     if (interaction.type === INTERACTION.autocomplete) return answer('refused', NO_CHOICES);
 
     let maybe = sent;
@@ -158,7 +156,17 @@ export class InteractionEndpoint {
       maybe ||= keeping.kind === 'unknown';
     }
     log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not kept');
-    return maybe ? answer('unknown', unknown(incoming.id)) : answer('refused', refused(incoming.id));
+    return maybe ? this.#answerUnknown(incoming) : answer('refused', refused(incoming.id));
+  }
+
+  #answerUnknown(incoming: EdgeRequest): null {
+    return this.#answer(incoming, 'unknown', unknown(incoming.id));
+  }
+
+  #answer(incoming: EdgeRequest, outcome: InteractionOutcome, value: unknown): null {
+    this.#options.metrics.interaction(outcome);
+    sendJson(incoming, 200, value, [HEADER.httpPod, this.#options.config.name]);
+    return null;
   }
 }
 
@@ -174,7 +182,8 @@ function parse(body: Buffer): Interaction | null {
   const { id, type, guild_id: guildId, data } = value as Record<string, unknown>;
   if (typeof type !== 'number') return null;
   if (type !== INTERACTION.ping && !isSnowflake(id)) return null;
-  if (guildId !== undefined && guildId !== null && !isSnowflake(guildId)) return null;
+  if (guildId !== undefined && guildId !== null && !isGuildId(guildId)) return null;
+  if (!hasHandlerName(type, data)) return null;
   return {
     id: String(id),
     type,

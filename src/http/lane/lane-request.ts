@@ -2,7 +2,7 @@ import type { HeaderList } from '../../link/message.ts';
 import { type Duration, monotonicNow } from '../../time.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
-import type { Outcome } from '../forward/call.ts';
+import { type Outcome, outcomeOf } from '../forward/call.ts';
 import type { Upstream } from '../forward/upstream.ts';
 import type { WholeRequest } from './parser.ts';
 import { responseHead } from './response-head.ts';
@@ -85,8 +85,7 @@ export class LaneRequest implements EdgeRequest {
     timeoutMs: Duration,
   ): Promise<Outcome> {
     const { method, url: target } = this;
-    const response = await upstream.plainRequest({ method, target, headers, body: this.#body }, timeoutMs);
-    return response.status === 421 ? { redirect: response.headers } : { done: response };
+    return outcomeOf(upstream, await upstream.plainRequest({ method, target, headers, body: this.#body }, timeoutMs));
   }
 
   #end(status: number): void {

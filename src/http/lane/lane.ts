@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
+import { endSocket } from '../../end-socket.ts';
 import type { Duration } from '../../time.ts';
 import type { BodyReader } from '../body.ts';
 import type { EdgeRequest } from '../edge-request.ts';
@@ -189,7 +190,8 @@ class Connection implements LaneConnection {
     }
     if (closes) {
       this.#closing = true;
-      socket.end();
+      this.#parser.unconsume();
+      endSocket(socket);
     } else if (this.#early !== null) this.#leaveWith(this.#early);
   }
 

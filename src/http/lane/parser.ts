@@ -230,7 +230,7 @@ export class RequestParser {
       if (name === 'host') {
         if (!isHost(fields[i + 1] as string)) return null;
         hosts++;
-      }      else if (name === 'content-length') length = Number(fields[i + 1]);
+      } else if (name === 'content-length') length = Number(fields[i + 1]);
       else if (name === 'transfer-encoding' || name === 'expect') return null;
     }
     const target = normalTarget(this.#url);

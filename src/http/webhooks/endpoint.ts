@@ -1,15 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../../config.ts';
 import type { GuildwayError } from '../../errors.ts';
-import { type GatewayRequest, HEADER, headerValue, MAX_LINK_BODY } from '../../link/message.ts';
+import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { PATH } from '../../protocol/paths.ts';
-import {
-  EVENT_WEBHOOKS_ROUTE,
-  type GuildOfRequest,
-  guildOfRequest,
-  type RouteMatch,
-} from '../../routing/route-table.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
+import { pathOf } from '../../protocol/target.ts';
+import { EVENT_WEBHOOKS_ROUTE, guildOfRequest, type RouteMatch } from '../../routing/route-table.ts';
 import { after, before, type Duration, inMs, wallNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
@@ -71,13 +68,8 @@ export class WebhookEndpoints {
     }
     const match = { rule: EVENT_WEBHOOKS_ROUTE, guildSegment: null };
     const guild = guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
-    if (guild.kind === 'invalid') {
-      sendError(request, 400, `${JSON.stringify(guild.value)} is not a guild id`);
-      return null;
-    }
-    const guildId = guild.kind === 'guild' ? guild.guildId : null;
     return this.#deliver({
-      guildId,
+      guildId: guild.kind === 'guild' ? guild.guildId : null,
       identity: `discord-event:${createHash('sha256').update(body).digest('hex')}`,
       request: {
         method: 'POST',
@@ -104,20 +96,16 @@ export class WebhookEndpoints {
       return null;
     }
     const payload = parseObject(body);
-    const guild: GuildOfRequest =
-      payload === null
-        ? { kind: 'invalid', value: '' }
-        : guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
-    if (payload === null || guild.kind === 'invalid') {
-      sendError(
-        request,
-        400,
-        payload === null
-          ? 'not a Stripe event'
-          : `${JSON.stringify(guild.kind === 'invalid' ? guild.value : '')} is not a guild id`,
-      );
+    if (payload === null) {
+      sendError(request, 400, 'not a Stripe event');
       return null;
     }
+    // A bot's own rule for this path may look elsewhere.
+    const guild = guildOfRequest(match, {
+      query: request.url.slice(pathOf(request.url).length + 1),
+      header: (name) => fieldValue(request.fields, name),
+      json: () => payload,
+    });
     return this.#deliver({
       guildId: guild.kind === 'guild' ? guild.guildId : null,
       identity: `stripe:${typeof payload.id === 'string' ? payload.id.slice(0, 200) : createHash('sha256').update(body).digest('hex')}`,
@@ -155,11 +143,11 @@ export class WebhookEndpoints {
         deadlineAt: ownerUntil,
         repeatable: 'at-our-pods',
       });
-      if (answer.status < 500) {
+      // Whatever the bot says is its answer, which the sender of the webhook knows what to do with.
+      if (podStatement(answer.status, answer.headers) === null) {
         sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
-      sent = headerValue(answer.headers, HEADER.refusal) === undefined;
       log.warn({ guild: guildId, pod, status: answer.status, request: incoming.id }, 'a webhook failed at its owner');
     } catch (error) {
       sent = (error as GuildwayError).facts?.sent !== false;
