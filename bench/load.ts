@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { routingOption } from '../testkit/cluster/options.ts';
 import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
 import {
@@ -26,6 +27,7 @@ const HELP = `npm run load -- [options]
   --rounds N          rounds, each with every scenario in turn (default: 7)
   --seconds N         how long each scenario is measured in a round (default: 1.5)
   --connections N     client connections to each HTTP pod (default: 64)
+  --routing STRATEGY  md5 or discord-shard (default: md5)
   --quick             1 round of moments with the smallest scenarios, on any core: shows that it runs, its numbers mean nothing
   --output FOLDER     where the report, the JSON file and the charts go (default: bench/results)`;
 
@@ -34,6 +36,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '7' },
     seconds: { type: 'string', default: '1.5' },
     connections: { type: 'string', default: '64' },
+    routing: { type: 'string', default: 'md5' },
     quick: { type: 'boolean', default: false },
     output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
     help: { type: 'boolean', default: false },
@@ -213,7 +216,7 @@ class LoadRun {
         kind: 'scattered-get',
         guilds: scenario.guilds,
         pods: scenario.gatewayPods,
-        checkOwner: under[0]?.peer.routesByMd5 === true,
+        checkOwner: under[0] !== undefined && under[0].peer.routes !== 'none',
         seed: SEED,
         away: null,
       },
@@ -234,17 +237,18 @@ async function main(): Promise<void> {
   const scenarios = values.quick
     ? SCENARIOS.filter(({ httpPods, guilds }) => httpPods <= 2 && guilds <= 1_000)
     : SCENARIOS;
+  const routing = routingOption(values.routing);
   const machine = describeMachine();
   say(`${machineSentence(machine)}\n`);
 
-  await using stage = new Stage(values.quick ? ANYWHERE : PINNED);
+  await using stage = new Stage(values.quick ? ANYWHERE : PINNED, routing);
   const run = new LoadRun(stage, timesOf(measureMs), perPod, values.quick ? QUICK.minAnswers : 1);
   const measured: Measured[] = scenarios.map((scenario) => ({
     ...{ scenario, rounds: [], inTurn: [], connections: 0 },
     ...{ beside: [], besideInTurn: [] },
   }));
   const controls: StartedControl[] = (values.quick ? [] : [HAPROXY, HELLO])
-    .filter((peer) => peer.missing() === null)
+    .filter((peer) => peer.missing() === null && (peer.routes !== 'md5' || routing === 'md5'))
     .map((peer) => ({ peer, targets: [], rounds: [], beside: [] }));
   for (let round = 1; round <= rounds; round++) {
     const progress = (line: string): void => say(`  round ${round}/${rounds}  ${line}`);
@@ -262,6 +266,7 @@ async function main(): Promise<void> {
     date: new Date().toISOString().slice(0, 10),
     machine,
     connectionsPerPod: perPod,
+    routing,
     scenarios: plain,
     controls: controls.map(({ peer, rounds, beside }) => ({ peer: peer.title, atOnce: rounds, beside })),
     ratios: ratiosOf(measured, controls),

@@ -2,6 +2,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { routingOption } from '../testkit/cluster/options.ts';
 import { barChart } from './harness/chart.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
 import { positiveNumber, QUICK } from './harness/options.ts';
@@ -21,6 +22,7 @@ const HELP = `npm run bench -- [options]
   --peers id,…        only these peers; ids as in bench/peers (default: all)
   --rounds N          rounds, each with every peer in turn (default: 15)
   --seconds N         how long each peer is measured in a round (default: 1)
+  --routing STRATEGY  md5 or discord-shard; peers that know only md5 are left out with the other (default: md5)
   --connections N     instead of each workload's own number
   --quick             1 round of moments, on any core: shows that everything runs, its numbers mean nothing
   --no-install        use what is installed, skip the rest
@@ -33,6 +35,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '15' },
     seconds: { type: 'string', default: '1' },
     connections: { type: 'string' },
+    routing: { type: 'string', default: 'md5' },
     quick: { type: 'boolean', default: false },
     install: { type: 'boolean', default: true },
     output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
@@ -55,6 +58,7 @@ async function main(): Promise<void> {
   const connections = values.connections === undefined ? undefined : positiveNumber('connections', values.connections);
   const chosen = values.workloads.split(',');
   const peers = values.peers?.split(',');
+  const routing = routingOption(values.routing);
   const cores = values.quick ? ANYWHERE : PINNED;
   const options: RoundOptions = {
     rounds,
@@ -64,6 +68,7 @@ async function main(): Promise<void> {
     warmupMs: Math.min(300, measureMs / 3),
     cores,
     pods: 3,
+    routing,
     progress: say,
   };
   if (values.install) installPeers(say);
@@ -97,11 +102,12 @@ async function main(): Promise<void> {
   }
   if (chosen.includes('f')) {
     say('(f) gateway events');
-    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, cores, peers: withBots, progress: say }));
+    add(await runGatewayEvents({ rounds, seconds: measureMs / 1000, cores, routing, peers: withBots, progress: say }));
   }
   if (chosen.includes('g')) {
     say('(g) slash commands');
-    for (const table of await runCommands({ rounds, measureMs, cores, peers: withBots, progress: say })) add(table);
+    for (const table of await runCommands({ rounds, measureMs, cores, routing, peers: withBots, progress: say }))
+      add(table);
   }
   if (chosen.includes('v')) {
     say('(v) verification alone');
@@ -110,7 +116,14 @@ async function main(): Promise<void> {
 
   const output = values.output;
   mkdirSync(output, { recursive: true });
-  const measured = { date: new Date().toISOString().slice(0, 10), machine, rounds, seconds: measureMs / 1000, tables };
+  const measured = {
+    date: new Date().toISOString().slice(0, 10),
+    machine,
+    routing,
+    rounds,
+    seconds: measureMs / 1000,
+    tables,
+  };
   writeFileSync(`${output}/bench.json`, `${JSON.stringify(measured, null, 2)}\n`);
   writeFileSync(`${output}/bench.svg`, barChart('What one request costs, CPU of the process under test', tables));
   writeFileSync(`${output}/bench.md`, `${machineSentence(machine)}\n\n${tables.map(markdown).join('\n')}`);

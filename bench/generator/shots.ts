@@ -1,4 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto';
+import type { RoutingStrategy } from '../../src/public-routing.ts';
+import { topologyOf } from '../harness/routing.ts';
 import type { Shot } from './connection.ts';
 
 /** What the generator sends. The bodies are what the workloads of the README say. */
@@ -7,8 +9,9 @@ export interface ShotOptions {
   readonly kind: 'guild-get' | 'scattered-get' | 'interaction' | 'upload' | 'mixed';
   /** How many guilds the requests go round. */
   readonly guilds: number;
-  /** How many gateway pods; with `checkOwner`, each answer must come from the guild's owner by the published md5 rule. */
+  /** How many gateway pods, and how they share the guilds; with `checkOwner`, each answer must come from the guild's owner. */
   readonly pods: number;
+  readonly routing: RoutingStrategy;
   readonly checkOwner: boolean;
   /** Ed25519 seed, hex, for signing interactions. */
   readonly seed: string;
@@ -30,9 +33,10 @@ export function guildId(index: number): string {
   return String((ms << 22n) | BigInt(index % 4_194_304));
 }
 
-/** The published rule, computed directly. */
-function ownerOf(guild: string, pods: number): number {
-  return createHash('md5').update(guild).digest().readUInt32BE(0) % pods;
+/** The published rule, computed directly; or what Discord's shards say. */
+function ownersOf({ routing, pods }: Pick<ShotOptions, 'routing' | 'pods'>): (guild: string) => number {
+  if (routing === 'discord-shard') return topologyOf(routing, pods).ownerOf;
+  return (guild) => createHash('md5').update(guild).digest().readUInt32BE(0) % pods;
 }
 
 /** Each function gives one request after the other, round and round. */
@@ -68,9 +72,10 @@ function head(line: string, headers: readonly string[]): string {
 
 function requests(options: ShotOptions): Shot[] {
   const upload = chunked(Buffer.alloc(UPLOAD_BYTES, 'guildway '));
+  const ownerOf = ownersOf(options);
   return Array.from({ length: options.guilds }, (_, index) => {
     const guild = guildId(index);
-    const owner = ownerOf(guild, options.pods);
+    const owner = ownerOf(guild);
     const away = owner === options.away;
     const expect = options.checkOwner && !away ? `"pod":${owner},` : null;
     const status = away ? 'error' : 200;
@@ -106,6 +111,7 @@ function get(guild: string): string {
 
 /** GETs of many guilds in a scattered order. The owner of one in sixteen is checked. */
 function scatteredGets(options: ShotOptions): () => Shot {
+  const ownerOf = ownersOf(options);
   let index = 0;
   let count = 0;
   return () => {
@@ -113,7 +119,7 @@ function scatteredGets(options: ShotOptions): () => Shot {
     index = (index + 7_919) % options.guilds;
     const guild = guildId(index);
     const checked = options.checkOwner && count++ % 16 === 0;
-    return { bytes: get(guild), expect: checked ? `"pod":${ownerOf(guild, options.pods)},` : null, status: 200 };
+    return { bytes: get(guild), expect: checked ? `"pod":${ownerOf(guild)},` : null, status: 200 };
   };
 }
 
@@ -148,7 +154,9 @@ export function signedInteractions(seed: string, count: number, guilds = count):
   });
 }
 
-function interactions({ seed, guilds, checkOwner, pods }: ShotOptions): Shot[] {
+function interactions(options: ShotOptions): Shot[] {
+  const { seed, guilds, checkOwner } = options;
+  const ownerOf = ownersOf(options);
   return signedInteractions(seed, Math.max(guilds, INTERACTIONS), guilds).map(
     ({ guild, body, signature, timestamp }) => {
       const text = head('POST /webhooks/discord', [
@@ -158,7 +166,7 @@ function interactions({ seed, guilds, checkOwner, pods }: ShotOptions): Shot[] {
         `X-Signature-Timestamp: ${timestamp}`,
         `Content-Length: ${body.length}`,
       ]);
-      const expect = checkOwner ? `pod ${ownerOf(guild, pods)}"` : null;
+      const expect = checkOwner ? `pod ${ownerOf(guild)}"` : null;
       return { bytes: Buffer.concat([Buffer.from(text), body]), expect, status: 200 };
     },
   );

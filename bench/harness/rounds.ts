@@ -2,12 +2,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import type { RunOptions, RunResult } from '../generator/main.ts';
 import { publicKeyOf, type ShotOptions } from '../generator/shots.ts';
 import { nginxPods } from '../peers/nginx.ts';
 import type { Peer, PeerContext } from '../peers/peer.ts';
 import { type Cores, listening, processTree, type RunningProcess, type StartOptions, start } from './processes.ts';
+import { topologyOf } from './routing.ts';
 
 export interface Workload {
   readonly id: string;
@@ -25,6 +27,7 @@ export interface RoundOptions {
   readonly minAnswers: number;
   readonly cores: Cores;
   readonly pods: number;
+  readonly routing: RoutingStrategy;
   readonly progress: (line: string) => void;
 }
 
@@ -46,9 +49,13 @@ export const SEED = '5e'.repeat(32);
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
+/** What the generator is to do; the stage says how the pods share the guilds. */
+type StageRun = Omit<RunOptions, 'kind' | 'shots'> & { readonly shots: Omit<ShotOptions, 'routing'> };
+
 /** The pods, the generator and a folder for a run; all ends when it is disposed of. */
 export class Stage implements AsyncDisposable {
   readonly cores: Cores;
+  readonly #routing: RoutingStrategy;
   readonly folder = mkdtempSync(join(tmpdir(), 'guildway-bench-'));
   readonly #processes: RunningProcess[] = [];
   readonly #generator: RunningProcess;
@@ -61,8 +68,9 @@ export class Stage implements AsyncDisposable {
     for (const { child } of this.#processes) child.kill('SIGKILL');
   };
 
-  constructor(cores: Cores) {
+  constructor(cores: Cores, routing: RoutingStrategy) {
     this.cores = cores;
+    this.#routing = routing;
     process.once('exit', this.#killAll);
     this.#generator = this.start({
       command: process.execPath,
@@ -93,7 +101,10 @@ export class Stage implements AsyncDisposable {
         ? nginxPods(ports, this.subfolder())
         : {
             command: process.execPath,
-            args: [path('../upstream/main.ts'), String(first), String(count), LINK_SECRET, String(away ?? 'none')],
+            args: [
+              path('../upstream/main.ts'),
+              ...[first, count, LINK_SECRET, this.#routing, away ?? 'none'].map(String),
+            ],
           };
     const running = this.start({ ...command, core: this.cores.rest });
     await listening(away === 0 ? first + 1 : first, running);
@@ -105,6 +116,7 @@ export class Stage implements AsyncDisposable {
     const context: PeerContext = {
       port,
       pods,
+      topology: topologyOf(this.#routing, pods.length),
       cache: this.#cache,
       linkSecret: LINK_SECRET,
       publicKey: publicKeyOf(SEED),
@@ -123,7 +135,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /** Has the generator make one run. */
-  async run(options: Omit<RunOptions, 'kind'>): Promise<RunResult> {
+  async run({ shots, ...options }: StageRun): Promise<RunResult> {
     const { child } = this.#generator;
     const answer = new Promise<{ result?: RunResult; error?: string }>((resolve) => {
       const ended = (): void => resolve({ error: `the generator has ended: ${this.#generator.output()}` });
@@ -133,7 +145,7 @@ export class Stage implements AsyncDisposable {
         resolve(message as { result?: RunResult; error?: string });
       });
     });
-    child.send({ kind: 'run', ...options });
+    child.send({ kind: 'run', ...options, shots: { ...shots, routing: this.#routing } });
     const { result, error } = await answer;
     if (result === undefined) throw new Error(error);
     return result;
@@ -153,15 +165,19 @@ export interface Target {
   readonly running: RunningProcess;
 }
 
+/** Why a peer cannot be compared with pods that share the guilds in this way, or null. */
+const otherRouting = ({ routes }: Peer, routing: RoutingStrategy): string | null =>
+  routes === 'md5' && routing !== 'md5' ? 'it finds the owner by md5 only' : null;
+
 /** Starts all peers of a workload and measures them in turn, round by round. */
 export async function runWorkload(workload: Workload, options: RoundOptions): Promise<WorkloadResult> {
   const { rounds, warmupMs, measureMs, minAnswers, progress } = options;
-  await using stage = new Stage(options.cores);
+  await using stage = new Stage(options.cores, options.routing);
   const skipped: { peer: Peer; why: string }[] = [];
   const targets: Target[] = [];
   const podsOf = new Map<Peer['upstream'], number[]>();
   for (const peer of workload.peers) {
-    const why = peer.missing();
+    const why = otherRouting(peer, options.routing) ?? peer.missing();
     if (why !== null) {
       skipped.push({ peer, why });
       progress(`  ${peer.title}: skipped (${why})`);
@@ -188,7 +204,7 @@ export async function runWorkload(workload: Workload, options: RoundOptions): Pr
           ...workload.shots,
           pods: options.pods,
           seed: SEED,
-          checkOwner: peer.routesByMd5,
+          checkOwner: peer.routes !== 'none',
         },
       });
       if (result.requests === 0) {

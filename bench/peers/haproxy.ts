@@ -49,7 +49,7 @@ function haproxy(id: string, title: string, upstream: Peer['upstream'], work: Wo
     id,
     title,
     role: 'peer',
-    routesByMd5: true,
+    routes: 'md5',
     upstream,
     missing: () => (spawnSync('haproxy', ['-v']).status === 0 ? null : 'haproxy: not installed'),
     prepare(context) {

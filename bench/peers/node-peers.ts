@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { routingEnvironment } from '../harness/routing.ts';
 import { hasPackages } from '../setup.ts';
 import type { Peer, PeerContext } from './peer.ts';
 
@@ -9,13 +10,13 @@ function nodePeer(
   id: string,
   title: string,
   role: Peer['role'],
-  options: { file: string; packages?: readonly string[]; routesByMd5?: boolean },
+  options: { file: string; packages?: readonly string[] },
 ): Peer {
   return {
     id,
     title,
     role,
-    routesByMd5: options.routesByMd5 ?? role === 'peer',
+    routes: role === 'peer' ? 'md5' : 'none',
     upstream: 'node',
     missing() {
       const absent = (options.packages ?? []).filter((name) => !hasPackages(name));
@@ -40,7 +41,7 @@ function guildway(id: string, title: string, link: 'link' | 'plain'): Peer {
     id,
     title,
     role: link === 'link' ? 'ours' : 'peer',
-    routesByMd5: true,
+    routes: 'configured',
     upstream: 'node',
     startedBefore: true,
     missing: () => null,
@@ -64,7 +65,7 @@ export function guildwayEnvironment(context: PeerContext, link: 'link' | 'plain'
     PORT: String(context.port),
     ADMIN_PORT: '0',
     POD_NAME: 'http-0',
-    NUM_GATEWAY_PODS: String(context.pods.length),
+    ...routingEnvironment(context.topology),
     GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${context.pods[0]}+ordinal}`,
     DISCORD_PUBLIC_KEY: context.publicKey,
     ...(link === 'link' ? { LINK_SECRET: context.linkSecret } : {}),
@@ -107,11 +108,11 @@ export const DIRECT: Peer = {
   id: 'direct',
   title: 'straight to a gateway pod',
   role: 'floor',
-  routesByMd5: false,
+  routes: 'none',
   upstream: 'node',
   missing: () => null,
-  prepare: ({ port, linkSecret }) => ({
+  prepare: ({ port, linkSecret, topology }) => ({
     command: process.execPath,
-    args: [path('../upstream/main.ts'), String(port), '1', linkSecret],
+    args: [path('../upstream/main.ts'), String(port), '1', linkSecret, topology.strategy],
   }),
 };

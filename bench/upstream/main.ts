@@ -3,16 +3,18 @@
  * answers plain HTTP and, on the same port, the link. What it does for a request is the same on both ways and as little as
  * possible, since it shares its core with the load generator.
  *
- * node bench/upstream/main.ts <first port> <pods> <link secret> [ordinal of a pod that is not started]
+ * node bench/upstream/main.ts <first port> <pods> <link secret> <routing> [ordinal of a pod that is not started]
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { pino } from 'pino';
 import type { GatewayRequest, GatewayResponse } from '../../src/link/message.ts';
 import { attachLinkServer } from '../../src/link/server.ts';
-import { createTopology } from '../../src/routing/topology.ts';
+import type { RoutingStrategy } from '../../src/public-routing.ts';
+import { topologyOf } from '../harness/routing.ts';
 
-const [firstPort, pods, secret, away] = process.argv.slice(2) as [string, string, string, string | undefined];
-const topology = createTopology({ strategy: 'md5', pods: Number(pods) });
+type Arguments = [string, string, string, RoutingStrategy, string | undefined];
+const [firstPort, pods, secret, routing, away] = process.argv.slice(2) as Arguments;
+const topology = topologyOf(routing, Number(pods));
 /** A pod with this log writes warnings only: what goes wrong in a bench should be seen. */
 const log = pino({ level: 'warn' });
 

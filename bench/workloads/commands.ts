@@ -6,9 +6,11 @@ import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type Cores, cpuMicroseconds, peakMemory, processTree, type RunningProcess } from '../harness/processes.ts';
 import { Stage } from '../harness/rounds.ts';
+import { routingEnvironment, topologyOf } from '../harness/routing.ts';
 import { ratio, spread } from '../harness/statistics.ts';
 import type { Row, Table } from '../harness/summary.ts';
 import { targetOf } from '../harness/targets.ts';
@@ -45,13 +47,14 @@ export async function runCommands(options: {
   rounds: number;
   measureMs: number;
   cores: Cores;
+  routing: RoutingStrategy;
   /** Whether the packages of the peers are there. */
   peers: boolean;
   progress: (line: string) => void;
 }): Promise<Table[]> {
   const { rounds, measureMs, progress } = options;
   const skipped = options.peers ? [] : ['discord.js, Express (their packages are not installed)'];
-  await using stage = new Stage(options.cores);
+  await using stage = new Stage(options.cores, options.routing);
   const source = stage.start({
     command: process.execPath,
     args: [path('./command-source.ts'), String(GUILDS)],
@@ -60,7 +63,7 @@ export async function runCommands(options: {
   });
   const discord = await childMessage<CommandSource>(source);
   const systems = [
-    await startGuildway(stage, discord),
+    await startGuildway(stage, discord, options.routing),
     ...(options.peers ? [await startDiscordJs(stage, discord), await startExpress(stage, discord)] : []),
   ];
   const runs = new Map(AT_ONCE.map((atOnce) => [atOnce, systems.map(() => [] as Measurement[])]));
@@ -152,13 +155,13 @@ const fsyncText = (systems: readonly System[], fsyncs: ReadonlyMap<string, numbe
   return known.length === 0 ? '' : `fsyncs per command, 16 at once: ${known.join(', ')}.`;
 };
 
-async function startGuildway(stage: Stage, discord: CommandSource): Promise<System> {
+async function startGuildway(stage: Stage, discord: CommandSource, routing: RoutingStrategy): Promise<System> {
   const port = await findFreePorts(4);
   const databasePath = join(stage.subfolder(), 'gateway-0.sqlite3');
   const env = {
     NODE_ENV: 'production',
     HOST: '127.0.0.1',
-    NUM_GATEWAY_PODS: '1',
+    ...routingEnvironment(topologyOf(routing, 1)),
     GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${port}+ordinal}`,
     LINK_SECRET,
     BOT: path('../bots/notes.ts'),

@@ -5,10 +5,11 @@
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
-import { getGatewayPodForGuild } from '../../src/public-routing.ts';
+import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type Cores, cpuMicroseconds, peakMemory, processTree, type RunningProcess } from '../harness/processes.ts';
 import { Stage } from '../harness/rounds.ts';
+import { routingEnvironment, topologyOf } from '../harness/routing.ts';
 import { ratio, spread } from '../harness/statistics.ts';
 import type { Row, Table } from '../harness/summary.ts';
 import { targetOf } from '../harness/targets.ts';
@@ -41,22 +42,22 @@ interface Case {
   readonly role: Row['role'];
   /** Which part of the guilds the bot counts: those of gateway-0 of so many pods. */
   readonly pods: number;
-  start(stage: Stage, discord: Source, database: string): Promise<RunningProcess>;
+  start(stage: Stage, discord: Source, database: string, topology: Topology): Promise<RunningProcess>;
 }
 
 const CASES: readonly Case[] = [
   {
     ...{ id: 'owns-all', title: 'one pod, owns every guild', role: 'ours', pods: 1 },
-    start: (stage, discord, database) => startGatewayPod(stage, discord, database, 1),
+    start: startGatewayPod,
   },
   {
     ...{
       id: 'owns-a-third',
-      title: 'one of three pods under md5: keeps a third, drops the rest',
+      title: 'one of three pods: under md5 it keeps a third and drops the rest',
       role: 'ours',
       pods: 3,
     },
-    start: (stage, discord, database) => startGatewayPod(stage, discord, database, 3),
+    start: startGatewayPod,
   },
   {
     ...{ id: 'discordjs', title: 'one process of discord.js, better-sqlite3', role: 'peer', pods: 1 },
@@ -68,12 +69,13 @@ export async function runGatewayEvents(options: {
   rounds: number;
   seconds: number;
   cores: Cores;
+  routing: RoutingStrategy;
   /** Whether the packages of the peers are there. */
   peers: boolean;
   progress: (line: string) => void;
 }): Promise<Table> {
   const { rounds, seconds, progress } = options;
-  await using stage = new Stage(options.cores);
+  await using stage = new Stage(options.cores, options.routing);
   const cases = CASES.filter(({ role }) => role === 'ours' || options.peers);
   const running = [];
   for (const one of cases) {
@@ -84,9 +86,10 @@ export async function runGatewayEvents(options: {
       channel: true,
     });
     const discord = await childMessage<Source>(source);
-    const owned = discord.guilds.filter((guild) => getGatewayPodForGuild(guild, one.pods) === 0).length;
+    const topology = topologyOf(options.routing, one.pods);
+    const owned = discord.guilds.filter((guild) => topology.ownerOf(guild) === 0).length;
     const database = join(stage.subfolder(), 'bot.sqlite3');
-    const bot = await one.start(stage, discord, database);
+    const bot = await one.start(stage, discord, database, topology);
     running.push({ ...one, source, owned, database, bot, bursts: [] as Burst[] });
   }
   for (let round = 0; round < rounds; round++) {
@@ -141,7 +144,12 @@ async function startDiscordJs(stage: Stage, discord: Source, database: string): 
   return bot;
 }
 
-async function startGatewayPod(stage: Stage, discord: Source, database: string, pods: number): Promise<RunningProcess> {
+async function startGatewayPod(
+  stage: Stage,
+  discord: Source,
+  database: string,
+  topology: Topology,
+): Promise<RunningProcess> {
   const port = await findFreePorts(2);
   const running = stage.start({
     command: process.execPath,
@@ -154,11 +162,11 @@ async function startGatewayPod(stage: Stage, discord: Source, database: string, 
       PORT: String(port),
       ADMIN_PORT: String(port + 1),
       POD_NAME: 'gateway-0',
-      NUM_GATEWAY_PODS: String(pods),
       GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${port}+ordinal}`,
       DATABASE_PATH: database,
       LINK_SECRET: 'only for the bench, not a secret',
       DISCORD_SHARDS: '1',
+      ...routingEnvironment(topology),
       DISCORD_API_URL: discord.apiUrl,
       DISCORD_TOKEN: discord.token,
       DISCORD_APP_ID: discord.applicationId,

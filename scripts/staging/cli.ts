@@ -3,8 +3,10 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { routingOption } from '../../testkit/cluster/options.ts';
 import { createContainerPlatform } from './containers/cluster.ts';
 import { createKubernetesPlatform } from './kubernetes/cluster.ts';
+import { stagingRouting } from './manifests.ts';
 import { renderReport } from './report.ts';
 import { runStaging } from './run.ts';
 
@@ -16,6 +18,7 @@ const HELP = `The staging run: 2 HTTP pods, 3 gateway pods, the simulator as Dis
 Options (after --):
   --interactions <n>       slash commands a second            30
   --pages <n>              guild pages a second               20
+  --routing <strategy>     md5 or discord-shard               md5
   --keep                   leave everything running at the end
   --report <file>          default .guildway/staging.md
 With --kubernetes:
@@ -29,6 +32,7 @@ const { values } = parseArgs({
     kubernetes: { type: 'boolean', default: false },
     interactions: { type: 'string', default: '30' },
     pages: { type: 'string', default: '20' },
+    routing: { type: 'string', default: 'md5' },
     keep: { type: 'boolean', default: false },
     report: { type: 'string', default: fileURLToPath(new URL('../../.guildway/staging.md', import.meta.url)) },
     overlay: { type: 'string', default: fileURLToPath(new URL('../../cluster/overlays/staging', import.meta.url)) },
@@ -45,12 +49,13 @@ const say = (line: string): void => {
 };
 
 async function main(): Promise<boolean> {
+  const routing = stagingRouting(routingOption(values.routing));
   const platform = values.kubernetes
     ? await createKubernetesPlatform(
-        { overlay: values.overlay, image: values.image, testkitImage: values['testkit-image'] },
+        { overlay: values.overlay, image: values.image, testkitImage: values['testkit-image'], routing },
         say,
       )
-    : await createContainerPlatform(say);
+    : await createContainerPlatform(routing, say);
   process.once('SIGINT', async () => {
     await platform[Symbol.asyncDispose]();
     process.exit(130);

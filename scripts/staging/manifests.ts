@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnv } from 'node:util';
 import { parseAllDocuments } from 'yaml';
+import { createTopology, type RoutingStrategy, type Topology } from '../../src/public-routing.ts';
 
 const cluster = fileURLToPath(new URL('../../cluster/', import.meta.url));
 const OVERLAY = 'overlays/staging';
@@ -79,6 +80,32 @@ function containerSpec(file: string, containerName: string, kind: 'Deployment' |
   };
 }
 
+/** What `--routing` changes of the staging overlay's settings. */
+export interface StagingRouting {
+  readonly topology: Topology;
+  /** Environment variables of every pod. */
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** @returns the topology of the overlay's pods under a strategy; with `discord-shard` there are twice as many shards as pods */
+export function stagingRouting(strategy: RoutingStrategy): StagingRouting {
+  const pods = Number(readEnvFile('settings.env').NUM_GATEWAY_PODS);
+  const shards = strategy === 'discord-shard' ? 2 * pods : undefined;
+  return {
+    topology: createTopology({ strategy, pods, shards }),
+    env: { ROUTING: strategy, ...(shards === undefined ? {} : { DISCORD_SHARDS: String(shards) }) },
+  };
+}
+
+/** Replaces the routing in the ConfigMaps of rendered manifests. */
+export function withRouting(rendered: string, { env }: Pick<StagingRouting, 'env'>): string {
+  return rendered.replaceAll(/^( +)ROUTING: .*$/gm, (_, indent: string) =>
+    Object.entries(env)
+      .map(([name, value]) => `${indent}${name}: "${value}"`)
+      .join('\n'),
+  );
+}
+
 export interface StagingManifests {
   /** The bounds of the autoscaler. */
   readonly httpPods: { readonly min: number; readonly max: number };
@@ -88,16 +115,22 @@ export interface StagingManifests {
   readonly discord: ContainerSpec;
 }
 
-export function readStagingManifests(): StagingManifests {
+/** @param routing replaces what the overlay's settings say of it */
+export function readStagingManifests({ env }: Pick<StagingRouting, 'env'> = { env: {} }): StagingManifests {
   const autoscaler = readManifests('base/http-service.yaml').find(({ kind }) => kind === 'HorizontalPodAutoscaler');
   return {
     httpPods: { min: autoscaler.spec.minReplicas, max: autoscaler.spec.maxReplicas },
     gatewayPods: Number(readEnvFile('settings.env').NUM_GATEWAY_PODS),
-    http: containerSpec('base/http-service.yaml', 'http', 'Deployment'),
-    gateway: containerSpec('base/gateway-service.yaml', 'gateway', 'StatefulSet'),
+    http: withEnv(containerSpec('base/http-service.yaml', 'http', 'Deployment'), env),
+    gateway: withEnv(containerSpec('base/gateway-service.yaml', 'gateway', 'StatefulSet'), env),
     discord: containerSpec(`${OVERLAY}/discord.yaml`, 'discord', 'Deployment'),
   };
 }
+
+const withEnv = (spec: ContainerSpec, env: ContainerSpec['env']): ContainerSpec => ({
+  ...spec,
+  env: { ...spec.env, ...env },
+});
 
 /** What Litestream's containers are started with. */
 export function readLitestream(): { restoreArgs: string[]; replicateArgs: string[]; configFile: string } {

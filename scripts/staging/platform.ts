@@ -1,9 +1,13 @@
+import type { Topology } from '../../src/public-routing.ts';
+
 /** What the staging run needs from whatever runs its containers: Podman, Docker, or a Kubernetes cluster. */
 export interface Platform extends AsyncDisposable {
   /** For the report, for example `podman 4.3.1, runc`. */
   readonly description: string;
   /** NUM_GATEWAY_PODS of the staging overlay. */
   readonly gatewayPods: number;
+  /** Says which of them owns a guild. */
+  readonly topology: Topology;
   /** Brings up everything and resolves when all pods are ready. */
   deploy(): Promise<void>;
   /** Where the driver's control port is reached from here. */

@@ -1,6 +1,5 @@
 /** The staging run itself: what is done to the system, and what must hold afterwards. The same for every platform. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createTopology } from '../../src/public-routing.ts';
 import { checkHistory, type Operation, type Row, type Verdict } from '../../testkit/chaos/history.ts';
 import { Driver, type Sample } from './driver-client.ts';
 import { NOTE } from './load.ts';
@@ -79,7 +78,7 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
   const driver = new Driver(() => platform.driverUrl());
   const steps: Step[] = [];
   const ordinals = Array.from({ length: platform.gatewayPods }, (_, ordinal) => ordinal);
-  const topology = createTopology({ strategy: 'md5', pods: platform.gatewayPods });
+  const { topology } = platform;
 
   /** Does something under load, and looks at what the load's users saw meanwhile. */
   async function phase(title: string, allowed: Allowed, work: (note: Say) => Promise<void>): Promise<void> {

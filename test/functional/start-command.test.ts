@@ -35,6 +35,25 @@ test('--help shows the options', async () => {
   }
 });
 
+test('both ways to find an owner can be chosen for the local cluster, chaos, staging and the benches', async () => {
+  const commands = [
+    'testkit/cluster/cli.ts',
+    'testkit/chaos/cli.ts',
+    'scripts/staging/cli.ts',
+    'bench/main.ts',
+    'bench/load.ts',
+  ];
+  await Promise.all(
+    commands.map(async (command) => {
+      const file = fileURLToPath(new URL(`../../${command}`, import.meta.url));
+      const [help, wrong] = await Promise.all([run(file, ['--help']), run(file, ['--routing', 'random'])]);
+      assert.match(help.out, /--routing.*md5 or discord-shard/, command);
+      assert.notEqual(wrong.code, 0, command);
+      assert.match(wrong.err, /--routing random: it must be md5 or discord-shard/, command);
+    }),
+  );
+});
+
 test('wrong options are named, with the way out', async () => {
   for (const args of [['--guilds', 'many'], ['--port', '70000'], ['--routing', 'random'], ['--unknown']]) {
     const { code, err } = await run(cli, args);

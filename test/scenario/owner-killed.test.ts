@@ -13,7 +13,7 @@ import {
 describe('a gateway pod is killed', () => {
   let scenario: Scenario;
   before(async () => {
-    scenario = await startScenario();
+    scenario = await startScenario({ routing: 'discord-shard' });
   });
   after(() => scenario[Symbol.asyncDispose]());
 

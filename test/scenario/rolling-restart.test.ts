@@ -10,6 +10,7 @@ test('rolling restart under load: no request fails, nothing is lost, nothing is 
     httpPods: 2,
     gatewayPods: 3,
     guilds: 30,
+    routing: 'discord-shard',
     rate: 60,
   });
   const unmet = criteria.filter(({ met }) => !met).map(({ what, seen }) => `${what}: ${seen}`);

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { countHints, readPods } from '../../testkit/chaos/databases.ts';
 import type { Row } from '../../testkit/chaos/history.ts';
 import { type Cluster, type ClusterOptions, type Pod, startCluster } from '../../testkit/cluster/index.ts';
@@ -62,7 +61,6 @@ export async function startScenario(options: ClusterOptions = {}): Promise<Scena
     throw error;
   }
   const simulator = cluster.simulator as DiscordSimulator;
-  const pods = cluster.gatewayPods.length;
   const paths = cluster.gatewayPods.map((_, ordinal) => cluster.databasePath(ordinal));
   return {
     cluster,
@@ -71,7 +69,7 @@ export async function startScenario(options: ClusterOptions = {}): Promise<Scena
     gateway: (ordinal) => cluster.gatewayPods[ordinal] as Pod,
     http: (index) => cluster.httpPods[index] as Pod,
     guildOf(owner, nth = 0) {
-      const guildId = simulator.guilds.ids.filter((id) => getGatewayPodForGuild(id, pods) === owner)[nth];
+      const guildId = simulator.guilds.ids.filter((id) => cluster.topology.ownerOf(id) === owner)[nth];
       assert.ok(guildId !== undefined, `there are no ${nth + 1} guilds of owner ${owner}`);
       return guildId;
     },

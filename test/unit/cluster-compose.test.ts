@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { readLitestream, readStagingManifests } from '../../scripts/staging/manifests.ts';
+import { readLitestream, readStagingManifests, stagingRouting, withRouting } from '../../scripts/staging/manifests.ts';
 import { loadConfig } from '../../src/config.ts';
 import { gatewayUrl } from '../../src/public-routing.ts';
 
@@ -72,4 +72,19 @@ test('the staging run reads the manifests: environment, limits, grace periods, v
   assert.deepEqual(discord.args, ['scripts/staging/driver.ts']);
   assert.equal(readLitestream().restoreArgs[0], 'restore');
   assert.equal(readLitestream().replicateArgs[0], 'replicate');
+});
+
+test('npm run staging -- --routing discord-shard: every pod of either platform computes the same owners', () => {
+  const routing = stagingRouting('discord-shard');
+  const pods = readStagingManifests(routing);
+  for (const { env } of [pods.http, pods.gateway]) {
+    const { routing: strategy, discordShards, numGatewayPods } = loadConfig({ ...env, POD_NAME: 'gateway-0' });
+    assert.deepEqual([strategy, discordShards, numGatewayPods], ['discord-shard', 6, 3]);
+  }
+  assert.equal(routing.topology.fingerprint, 'discord-shard/6/3');
+  const rendered = 'data:\n  NUM_GATEWAY_PODS: "3"\n  ROUTING: md5\n  TOPOLOGY_EPOCH: "1"\n';
+  assert.deepEqual(parse(withRouting(rendered, routing)).data, {
+    ...{ NUM_GATEWAY_PODS: '3', ROUTING: 'discord-shard', DISCORD_SHARDS: '6', TOPOLOGY_EPOCH: '1' },
+  });
+  assert.equal(stagingRouting('md5').topology.fingerprint, 'md5/3');
 });

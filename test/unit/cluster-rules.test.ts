@@ -7,7 +7,7 @@ import { guildwayEnvironment } from '../../bench/peers/node-peers.ts';
 import { loadConfig, VARIABLES } from '../../src/config.ts';
 import { startAdminServer } from '../../src/observability/admin-server.ts';
 import { createLogger } from '../../src/observability/log.ts';
-import { getGatewayUrl } from '../../src/public-routing.ts';
+import { createTopology, getGatewayUrl } from '../../src/public-routing.ts';
 import { FILLED_IN, OVERLAYS, type Part, readOverlay, skip } from '../support/overlay.ts';
 
 for (const overlay of OVERLAYS) {
@@ -136,7 +136,8 @@ for (const overlay of OVERLAYS) {
     });
 
     test("an HTTP pod has the bench's Node options", () => {
-      const context = { port: 1, pods: [1], linkSecret: '', publicKey: '', folder: '', cache: '' };
+      const topology = createTopology({ strategy: 'md5', pods: 1 });
+      const context = { port: 1, pods: [1], topology, linkSecret: '', publicKey: '', folder: '', cache: '' };
       const benched = guildwayEnvironment(context, 'link').NODE_OPTIONS ?? '';
       const shipped = (httpEnvironment().NODE_OPTIONS ?? '').split(' ');
       for (const option of benched.split(' ')) assert.ok(shipped.includes(option), option);

@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { integerOption as integer, routingOption, UsageError } from '../cluster/options.ts';
 import { type Measurement, measureOwnerKill, measureRolling } from './measures.ts';
 import { progressLine, renderMeasurement, renderReport } from './report.ts';
 import { runChaos } from './run.ts';
@@ -22,6 +23,7 @@ Options (after --):
   --http-pods <n>      HTTP pods                           3
   --gateway-pods <n>   gateway pods                        3
   --guilds <n>         guilds                              60
+  --routing <strategy> md5 or discord-shard                md5
   --rate <n>           operations a second                 60 (200 with --owner-kill)
   --faults <kinds>     of: ${FAULT_KINDS.join(',')}
                          kill      SIGKILL, later started again
@@ -37,16 +39,6 @@ Options (after --):
 
 Exit code 0: nothing lost, doubled or misplaced. 1: something was. 2: it could not run.
 `;
-
-class UsageError extends Error {}
-
-function integer(name: string, value: string, min: number, max: number): number {
-  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= min && number <= max)) {
-    throw new UsageError(`--${name} ${value}: it must be an integer from ${min} to ${max}`);
-  }
-  return number;
-}
 
 function faultKinds(list: string): FaultKind[] {
   return list.split(',').map((name) => {
@@ -70,6 +62,7 @@ function readOptions() {
       'http-pods': { type: 'string', default: '3' },
       'gateway-pods': { type: 'string', default: '3' },
       guilds: { type: 'string', default: '60' },
+      routing: { type: 'string', default: 'md5' },
       rate: { type: 'string' },
       faults: { type: 'string', default: FAULT_KINDS.join(',') },
       every: { type: 'string', default: '2.5' },
@@ -94,6 +87,7 @@ function readOptions() {
       gatewayPods: integer('gateway-pods', values['gateway-pods'], 1, 64),
       guilds: integer('guilds', values.guilds, 1, 1_000_000),
       rate: integer('rate', values.rate ?? (mode === 'owner-kill' ? '200' : '60'), 1, 100_000),
+      routing: routingOption(values.routing),
       kinds: faultKinds(values.faults),
       everyMs: every * 1_000,
       ...(values.directory === undefined ? {} : { directory: emptyDirectory(values.directory) }),
@@ -111,10 +105,12 @@ async function main(): Promise<boolean> {
   const printer = new ProgressPrinter(process.stdout);
   const again = [
     `npm run chaos -- --seed ${run.seed} --seconds ${run.seconds} --rate ${run.rate} --guilds ${run.guilds}`,
-    `--http-pods ${run.httpPods} --gateway-pods ${run.gatewayPods}`,
+    `--http-pods ${run.httpPods} --gateway-pods ${run.gatewayPods} --routing ${run.routing}`,
     mode === 'chaos' ? `--faults ${run.kinds.join(',')} --every ${run.everyMs / 1_000}` : `--${mode}`,
   ].join(' ');
-  printer.say(`\n  Seed ${run.seed}, ${run.gatewayPods} gateway pods, ${run.httpPods} HTTP pods, ${run.seconds} s\n`);
+  printer.say(
+    `\n  Seed ${run.seed}, ${run.gatewayPods} gateway pods, ${run.httpPods} HTTP pods, ${run.routing}, ${run.seconds} s\n`,
+  );
   const withOutput = {
     ...run,
     onProgress: (progress: Parameters<typeof progressLine>[0]) => printer.show(progressLine(progress)),

@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { getGatewayPodForGuild } from '../../src/public-routing.ts';
 import { INTERACTIONS } from './clients.ts';
 import { restartInOrder } from './injector.ts';
 import { percentile } from './latency.ts';
@@ -87,8 +86,8 @@ export async function measureOwnerKill(options: MeasureOptions): Promise<Measure
   });
   const deferred = report.entries.filter((entry) => entry.wasDeferred);
   const latest = Math.max(0, ...deferred.map((entry) => (entry.settledAt as number) - backAt));
-  const before = othersP99(calm.entries, options.gatewayPods);
-  const during = othersP99(report.entries, options.gatewayPods);
+  const before = othersP99(calm);
+  const during = othersP99(report);
   return conclude(report, [
     ...historyCriteria(report),
     none('without a valid response within 3 s', report.unanswered),
@@ -109,9 +108,9 @@ export async function measureOwnerKill(options: MeasureOptions): Promise<Measure
   ]);
 }
 
-function othersP99(entries: readonly Entry[], gatewayPods: number): number {
+function othersP99({ entries, topology }: ChaosReport): number {
   const waits = entries
-    .filter(({ guildId, answeredAt }) => answeredAt !== null && getGatewayPodForGuild(guildId, gatewayPods) !== VICTIM)
+    .filter(({ guildId, answeredAt }) => answeredAt !== null && topology.ownerOf(guildId) !== VICTIM)
     .map(({ answeredAt, sentAt }) => (answeredAt as number) - sentAt);
   return percentile(waits, 0.99);
 }

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createTopology } from '../../src/routing/topology.ts';
+import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
 import { type Cluster, startCluster } from '../cluster/index.ts';
 import type { DiscordSimulator } from '../discord/index.ts';
 import { FaultNetwork } from '../faults/network.ts';
@@ -31,6 +31,8 @@ export interface ChaosOptions {
   readonly httpPods: number;
   readonly gatewayPods: number;
   readonly guilds: number;
+  /** Default `md5`. */
+  readonly routing?: RoutingStrategy;
   /** Operations a second. */
   readonly rate: number;
   readonly kinds: readonly FaultKind[];
@@ -62,6 +64,8 @@ export interface Progress {
 export interface ChaosReport {
   readonly seed: number;
   readonly verdict: Verdict;
+  /** Says which gateway pod owned a guild. */
+  readonly topology: Topology;
   /** Every operation as its client saw it. */
   readonly entries: readonly Entry[];
   readonly latency: Latency;
@@ -129,6 +133,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
       httpPods: options.httpPods,
       gatewayPods: options.gatewayPods,
       guilds: options.guilds,
+      ...(options.routing === undefined ? {} : { routing: options.routing }),
       env: { ...POD_ENV, ...options.env },
       network: network.install,
       simulator: { messagesPerChannel: 1_000_000, eventWebhookBackoffMs: 250 },
@@ -178,11 +183,12 @@ async function conclude(
   const broken = brokenRules(cluster.simulator as DiscordSimulator);
   const problems = [...failures.map(({ message }) => message), ...broken, ...(await endPods(cluster))];
   const { rows, hints } = readPods(databasePaths(cluster));
-  const { ownerOf } = createTopology({ strategy: 'md5', pods: cluster.gatewayPods.length });
+  const { ownerOf } = cluster.topology;
   const verdict = checkHistory(recorder.history(), rows, ownerOf);
   const { entries } = recorder;
   return {
     ...facts,
+    topology: cluster.topology,
     verdict,
     entries,
     latency: measureLatency(entries, disturbances, ownerOf),

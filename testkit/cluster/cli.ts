@@ -4,6 +4,7 @@ import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { type Cluster, type DiscordCredentials, type Pod, startCluster } from './index.ts';
+import { integerOption, routingOption, UsageError } from './options.ts';
 
 const HELP = `The local cluster: Discord's simulator, HTTP pods behind one port, and gateway pods with a database each.
 
@@ -26,15 +27,6 @@ Options (after --):
 With DISCORD_TOKEN, DISCORD_PUBLIC_KEY and DISCORD_APP_ID set, it runs against the real Discord instead of the simulator.
 `;
 
-class UsageError extends Error {}
-
-function integerOption(name: string, value: string, min: number, max: number): number {
-  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= min && number <= max))
-    throw new UsageError(`--${name} ${value}: it must be an integer from ${min} to ${max}`);
-  return number;
-}
-
 function readOptions() {
   const { values } = parseArgs({
     options: {
@@ -51,12 +43,7 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   });
-  const { routing } = values;
-  if (routing !== 'md5' && routing !== 'discord-shard') {
-    throw new UsageError(`--routing ${routing}: it must be md5 or discord-shard`);
-  }
   const gatewayPods = integerOption('gateway-pods', values['gateway-pods'], 1, 64);
-  const shards = values.shards ?? (routing === 'discord-shard' ? String(2 * gatewayPods) : undefined);
   return {
     help: values.help,
     fresh: values.fresh,
@@ -66,9 +53,11 @@ function readOptions() {
       httpPods: integerOption('http-pods', values['http-pods'], 1, 64),
       gatewayPods,
       guilds: integerOption('guilds', values.guilds, 1, 1_000_000),
-      routing,
+      routing: routingOption(values.routing),
       directory: resolve(values.directory),
-      ...(shards === undefined ? {} : { discordShards: integerOption('shards', shards, gatewayPods, 1_000) }),
+      ...(values.shards === undefined
+        ? {}
+        : { discordShards: integerOption('shards', values.shards, gatewayPods, 1_000) }),
       ...(values.bot === undefined ? {} : { bot: resolve(values.bot) }),
     },
   } as const;

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { RoutingStrategy } from '../../src/public-routing.ts';
+import { createTopology, type RoutingStrategy, type Topology } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer } from './balancer.ts';
 import { Pod } from './pod.ts';
@@ -31,7 +31,9 @@ export interface ClusterOptions {
   readonly consolePort?: number;
   /** Where databases, logs and secrets are kept; default a new temporary folder that is removed at the end. */
   readonly directory?: string;
+  /** Default `md5`. */
   readonly routing?: RoutingStrategy;
+  /** Discord's shard count. Default under `discord-shard`: twice the gateway pods; under `md5`: one. */
   readonly discordShards?: number;
   /** The bot's module; default the moderation bot. */
   readonly bot?: string;
@@ -59,6 +61,8 @@ export interface Cluster extends AsyncDisposable {
   readonly httpPods: readonly Pod[];
   readonly gatewayPods: readonly Pod[];
   readonly directory: string;
+  /** Says which gateway pod owns a guild. */
+  readonly topology: Topology;
   /** Starts one more HTTP pod and gives it connections when it is ready. */
   addHttpPod(): Promise<Pod>;
   /** Takes the last HTTP pod out of rotation and ends it in the orderly way. */
@@ -107,6 +111,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const secrets = await readSecrets(directory);
   const gatewayCount = options.gatewayPods ?? 3;
   const httpCount = options.httpPods ?? 2;
+  const strategy = options.routing ?? 'md5';
+  const shards = options.discordShards ?? (strategy === 'discord-shard' ? 2 * gatewayCount : undefined);
+  const topology = createTopology({ strategy, pods: gatewayCount, shards });
   const undo: (() => Promise<unknown>)[] = temporary ? [() => rm(directory, { recursive: true, force: true })] : [];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -130,11 +137,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const shared: Record<string, string> = {
       NODE_COMPILE_CACHE: COMPILE_CACHE,
       NUM_GATEWAY_PODS: String(gatewayCount),
-      ROUTING: options.routing ?? 'md5',
+      ROUTING: strategy,
       LINK_SECRET: secrets.linkSecret,
       DISCORD_APP_ID: discord.applicationId,
       ...(simulator === null ? {} : { IDENTIFY_INTERVAL_MS: String(IDENTIFY_INTERVAL_MS) }),
-      ...(options.discordShards === undefined ? {} : { DISCORD_SHARDS: String(options.discordShards) }),
+      ...(shards === undefined ? {} : { DISCORD_SHARDS: String(shards) }),
       ...(options.bot === undefined ? {} : { BOT: options.bot }),
       // The moderation bot's pages show nobody's data here, so that the console can link to them.
       ...(simulator === null ? {} : { DISCORD_API_URL: simulator.apiUrl, MODBOT_PAGES: 'open' }),
@@ -196,6 +203,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       httpPods,
       gatewayPods,
       directory,
+      topology,
       databasePath,
       stop,
       [Symbol.asyncDispose]: stop,

@@ -2,7 +2,8 @@
  * The staging system in containers of one machine. What Kubernetes' controllers would do, this does with the numbers of the
  * manifests: it takes an HTTP pod out of the balancer, waits its preStop, ends it with its grace period, and so on.
  */
-import { type ContainerSpec, readStagingManifests } from '../manifests.ts';
+import type { Topology } from '../../../src/public-routing.ts';
+import { type ContainerSpec, readStagingManifests, type StagingManifests, type StagingRouting } from '../manifests.ts';
 import { gatewayName, type Platform, until } from '../platform.ts';
 import { type Backups, findBackups } from './backups.ts';
 import { type Engine, findEngine, findProgram } from './engine.ts';
@@ -16,29 +17,32 @@ const KILLED_FOR_MS = 10_000;
 
 type Say = (line: string) => void;
 
-export async function createContainerPlatform(say: Say): Promise<Platform> {
+export async function createContainerPlatform(routing: StagingRouting, say: Say): Promise<Platform> {
   const program = await findProgram();
   say(`building the images with ${program}`);
   const base = await buildImages(program, say);
   const engine = await findEngine(program, IMAGE);
-  return new ContainerPlatform(engine, base, await findBackups(engine, say));
+  return new ContainerPlatform(engine, base, await findBackups(engine, say), routing);
 }
 
 class ContainerPlatform implements Platform {
   readonly description: string;
   readonly gatewayPods: number;
+  readonly topology: Topology;
   readonly autoscaler = { unavailable: 'it is a part of Kubernetes' };
   readonly loseVolume: Platform['loseVolume'];
   readonly #engine: Engine;
   readonly #backups: Backups | { unavailable: string };
-  readonly #manifests = readStagingManifests();
+  readonly #manifests: StagingManifests;
   /** Names of the HTTP pods that were started, oldest first. */
   #http: string[] = [];
   #nextHttp = 0;
   #driverUrl = '';
   #balancerUrl = '';
 
-  constructor(engine: Engine, base: string, backups: Backups | { unavailable: string }) {
+  constructor(engine: Engine, base: string, backups: Backups | { unavailable: string }, routing: StagingRouting) {
+    this.#manifests = readStagingManifests(routing);
+    this.topology = routing.topology;
     this.#engine = engine;
     this.#backups = backups;
     this.description = `${engine.description}; image on ${base}`;

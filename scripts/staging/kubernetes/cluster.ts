@@ -1,8 +1,9 @@
 /** The staging system in the Kubernetes cluster that kubectl reaches: `cluster/overlays/staging`, and the API for the rest. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { parseAllDocuments } from 'yaml';
+import type { Topology } from '../../../src/public-routing.ts';
 import { command } from '../command.ts';
-import { readStagingManifests } from '../manifests.ts';
+import { readStagingManifests, type StagingRouting, withRouting } from '../manifests.ts';
 import { type Autoscaler, gatewayName, type Platform, until } from '../platform.ts';
 
 const NAMESPACE = 'guildway-staging';
@@ -17,6 +18,7 @@ export interface KubernetesOptions {
   /** Image references that the cluster can pull; undefined: the overlay's own. */
   readonly image: string | undefined;
   readonly testkitImage: string | undefined;
+  readonly routing: StagingRouting;
 }
 
 export async function createKubernetesPlatform(options: KubernetesOptions, say: Say): Promise<Platform> {
@@ -25,12 +27,13 @@ export async function createKubernetesPlatform(options: KubernetesOptions, say: 
     serverVersion: { gitVersion: string };
   };
   say(`kubectl's context: ${context}`);
-  // kubectl renders; the images are the only thing that this run decides.
+  // kubectl renders; this run decides the images and the routing.
   const { image = 'localhost/guildway:staging', testkitImage = 'localhost/guildway-testkit:staging' } = options;
-  const rendered = (await command('kubectl', ['kustomize', options.overlay]))
+  const rendered = withRouting(await command('kubectl', ['kustomize', options.overlay]), options.routing)
     .replaceAll(/^( +image: )localhost\/guildway:staging$/gm, `$1${image}`)
     .replaceAll(/^( +image: )localhost\/guildway-testkit:staging$/gm, `$1${testkitImage}`);
-  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, rendered, await metricsMissing());
+  const { topology } = options.routing;
+  return new KubernetesPlatform(`Kubernetes ${serverVersion.gitVersion}`, rendered, topology, await metricsMissing());
 }
 
 /** Whether gateway pods restore their databases from a backup: components/litestream. */
@@ -62,13 +65,15 @@ function metricsMissing(): Promise<string | null> {
 class KubernetesPlatform implements Platform {
   readonly description: string;
   readonly gatewayPods: number;
+  readonly topology: Topology;
   readonly autoscaler: Autoscaler | { unavailable: string };
   readonly loseVolume: Platform['loseVolume'];
   readonly #rendered: string;
   #forward: ChildProcess | null = null;
   #driverPort = 0;
 
-  constructor(description: string, rendered: string, unavailable: string | null) {
+  constructor(description: string, rendered: string, topology: Topology, unavailable: string | null) {
+    this.topology = topology;
     const { gatewayPods, httpPods } = readStagingManifests();
     this.description = description;
     this.#rendered = rendered;
