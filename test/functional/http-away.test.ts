@@ -319,6 +319,9 @@ test("Discord's event webhooks: PING is answered, an event is kept and acknowled
   assert.deepEqual(await send(event), [204, '']);
   assert.equal(headerValue(standIn.hints[0]?.headers ?? [], 'guildway-hint-guild'), id);
   assert.equal((await send(event, { 'content-type': 'application/json' }))[0], 401);
+  assert.equal((await send(event, signedHeaders('another body')))[0], 401);
+  assert.equal((await send({ version: 1, type: 0 }, signedHeaders('another body')))[0], 401);
+  assert.equal(standIn.hints.length, 1);
 });
 
 test('a question to all pods says who did not answer', async () => {
@@ -355,5 +358,6 @@ test('an owner that fails every request: retries stay a fifth of live requests',
   const retries = arrived - requests;
   // A fifth, and the ten that are always allowed.
   assert.ok(retries <= requests * 0.2 + 10, `${retries} retries of ${requests} requests`);
+  assert.ok(retries > 10, `${retries} retries of ${requests} requests: live requests earn them`);
   server.close();
 });

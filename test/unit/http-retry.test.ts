@@ -21,7 +21,9 @@ test('what may have arrived is sent again only if that does no harm, and costs',
 });
 
 test('what another attempt would only repeat is final', () => {
-  for (const code of ['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE'] as const) {
+  for (const code of [
+    ...(['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE', 'REQUEST_INVALID'] as const),
+  ]) {
     assert.equal(mayTryAgain({ ...failed, code, repeatable: true }), 'no', code);
   }
 });
@@ -29,4 +31,5 @@ test('what another attempt would only repeat is final', () => {
 test("a pod is blamed for its own failures, not for its callers'", () => {
   assert.ok(blamesPod('LINK_LOST') && blamesPod('DEADLINE_EXCEEDED') && blamesPod('LINK_UNAVAILABLE'));
   assert.ok(!blamesPod('CANCELLED') && !blamesPod('BODY_TOO_LARGE') && !blamesPod('LINK_SATURATED'));
+  assert.ok(!blamesPod('REQUEST_INVALID'), 'what cannot be sent as it stands says nothing about the pod');
 });

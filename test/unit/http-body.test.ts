@@ -1,0 +1,88 @@
+// Bodies that are read whole: how much of them is held, and until when.
+import assert from 'node:assert/strict';
+import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { errorCode } from '../../src/errors.ts';
+import { BodyReader } from '../../src/http/body.ts';
+
+/** A server that reads bodies with `bodies`, and says what came of each before it answers. */
+async function startReader(bodies: BodyReader, limit: number) {
+  const outcomes: (number | string | undefined)[] = [];
+  let noted = (): void => {};
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    const declared = request.headers['content-length'];
+    bodies.read(request, response, declared === undefined ? null : Number(declared), limit).then(
+      (body) => {
+        outcomes.push(body.length);
+        response.end(String(body.length));
+        noted();
+      },
+      (error: unknown) => {
+        outcomes.push(errorCode(error));
+        response.destroy();
+        noted();
+      },
+    );
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return {
+    /** Starts a request that declares `length` bytes (null: chunked), and sends `sent` of them. */
+    send(length: number | null, sent: number) {
+      const headers = length === null ? { 'transfer-encoding': 'chunked' } : { 'content-length': String(length) };
+      const outgoing = httpRequest({ port, host: '127.0.0.1', method: 'POST', headers });
+      outgoing.on('error', () => {});
+      outgoing.on('response', (response) => response.resume());
+      outgoing.write(Buffer.alloc(sent, 'x'));
+      return outgoing;
+    },
+    async outcome(count: number) {
+      while (outcomes.length < count) {
+        await new Promise<void>((resolve) => {
+          noted = resolve;
+        });
+      }
+      return outcomes[count - 1];
+    },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test('a client that goes away in the middle of its body takes nothing of the room with it', async () => {
+  await using reader = await startReader(new BodyReader(1_000), 900);
+  for (let i = 1; i <= 3; i++) {
+    const outgoing = reader.send(900, 600);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    outgoing.destroy();
+    assert.equal(await reader.outcome(i), 'CANCELLED');
+  }
+  reader.send(900, 900).end();
+  assert.equal(await reader.outcome(4), 900);
+});
+
+test('a body is refused at the first byte beyond its limit, whether it says its length or not', async () => {
+  await using reader = await startReader(new BodyReader(10_000), 900);
+  reader.send(900, 900).end();
+  assert.equal(await reader.outcome(1), 900);
+  reader.send(null, 900).end();
+  assert.equal(await reader.outcome(2), 900);
+  reader.send(901, 1);
+  assert.equal(await reader.outcome(3), 'BODY_TOO_LARGE', 'at once, by what it says');
+  reader.send(null, 901);
+  assert.equal(await reader.outcome(4), 'BODY_TOO_LARGE');
+});
+
+test('what is held together is bounded, also by bodies that were read elsewhere, and released once', () => {
+  const bodies = new BodyReader(1_000);
+  const release = bodies.hold(600);
+  assert.throws(() => bodies.hold(401), { code: 'OVERLOADED' });
+  const other = bodies.hold(400);
+  release();
+  assert.throws(() => bodies.hold(601), { code: 'OVERLOADED' });
+  other();
+  bodies.hold(1_000);
+});
