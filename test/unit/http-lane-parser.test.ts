@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { fieldsOf } from '../../src/http/headers.ts';
 import { RequestParsers, type WholeRequest } from '../../src/http/lane/parser.ts';
+import { normalTarget } from '../../src/protocol/target.ts';
 
 const parsers = RequestParsers.find(16 * 1024) as RequestParsers;
 const parser = parsers?.create();
@@ -70,7 +71,9 @@ async function throughNode(bytes: Buffer): Promise<{ requests: WholeRequest[]; r
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const { method = '', url = '', rawHeaders } = request;
+      const { method = '', url: raw = '', rawHeaders } = request;
+      // The lane reads a request with its target in the normal form; Node's server leaves it as it came.
+      const url = normalTarget(raw)?.target ?? raw;
       requests.push({ method, url, fields: fieldsOf(rawHeaders), body: Buffer.concat(chunks) });
     });
     response.end();
