@@ -183,8 +183,8 @@ describe('the console', { skip }, () => {
   test('a route that the simulator lacks is shown as soon as a bot asks for it', async () => {
     const section = page.getByRole('region', { name: 'Not simulated' });
     await section.waitFor({ state: 'hidden' });
-    await fetch(`${simulator.apiUrl}/v10/guilds/${guild.id}/emojis`);
-    await section.getByText('GET /guilds/:id/emojis').waitFor();
+    await fetch(`${simulator.apiUrl}/v10/guilds/${guild.id}/templates`);
+    await section.getByText('GET /guilds/:id/templates').waitFor();
   });
 
   test('on a phone nothing is wider than the screen', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
+  AuditLogEvent,
   ChannelType,
   Client,
   Events,
@@ -292,6 +293,36 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.equal((await guild.bans.fetch(banned)).reason, 'spam');
   });
 
+  test('what the bot does is in the audit log, with its reason', async () => {
+    const entry = heard<[{ action: number; reason: string | null }, Guild]>(Events.GuildAuditLogEntryCreate);
+    const target = simulator.guilds.at(0).memberIds[3] as string;
+    await guild.members.kick(target, 'bad manners, ümlaut');
+    assert.deepEqual(
+      [(await entry)[0].action, (await entry)[0].reason],
+      [AuditLogEvent.MemberKick, 'bad manners, ümlaut'],
+    );
+    const kicks = await guild.fetchAuditLogs({ type: AuditLogEvent.MemberKick, limit: 1 });
+    const kick = kicks.entries.first();
+    assert.deepEqual(
+      [kick?.targetId, kick?.executorId, kick?.reason],
+      [target, simulator.applicationId, 'bad manners, ümlaut'],
+    );
+    assert.ok((await guild.fetchAuditLogs()).entries.size > 1, 'with what other tests did');
+  });
+
+  test('emojis are made, listed, renamed and deleted', async () => {
+    const told = heard(Events.GuildEmojiCreate);
+    const emoji = await guild.emojis.create({ name: 'party', attachment: Buffer.from('GIF89a') });
+    await told;
+    assert.deepEqual(
+      [...(await guild.emojis.fetch()).values()].map(({ name }) => name),
+      ['party'],
+    );
+    assert.equal((await emoji.edit({ name: 'calm' })).name, 'calm');
+    await emoji.delete();
+    await assert.rejects(guild.emojis.fetch(emoji.id, { force: true }), { code: 10014 });
+  });
+
   test('people come and go, and may take no direct messages', async () => {
     const stranger = simulator.world.people.find((id) => !simulator.guilds.at(0).members.has(id)) as string;
     const joined = heard<[{ id: string }]>(Events.GuildMemberAdd);
@@ -325,11 +356,11 @@ test('a route that the simulator lacks is counted and told of, once, and every a
   simulator.watch((event) => event.type === 'unknown_route' && told.push(event.route));
   const { id } = simulator.guilds.at(0);
   for (let i = 0; i < 2; i++) {
-    const { status, headers } = await call(simulator, 'GET', `/guilds/${id}/emojis?x=1`);
+    const { status, headers } = await call(simulator, 'GET', `/guilds/${id}/templates?x=1`);
     assert.equal(status, 404);
     assert.equal(headers.get('via'), '1.1 google');
   }
-  const route = 'GET /guilds/:id/emojis';
+  const route = 'GET /guilds/:id/templates';
   assert.deepEqual(simulator.stats().unknownRoutes, { [route]: 2 });
   await until('the feed', () => told.length > 0);
   assert.deepEqual([told, logged], [[route], [{ route }]]);

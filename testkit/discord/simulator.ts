@@ -25,6 +25,7 @@ import { webhookRoutes } from './rest/routes/webhooks.ts';
 import { worldRoutes } from './rest/routes/world.ts';
 import type { RestTraffic } from './rest/traffic.ts';
 import { SnowflakeSource } from './snowflake.ts';
+import { AuditLog } from './store/audit-log.ts';
 import { CommandStore } from './store/commands.ts';
 import { FileStore } from './store/files.ts';
 import { MessageBuilder } from './store/message-builder.ts';
@@ -156,7 +157,8 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   webhooks.setUrl(resolved.eventWebhookUrl);
   const events = new Events({ ids, world, messages, builder, gateway, webhooks });
 
-  const worldParts = { ids, world, messages, builder, dispatch };
+  const audit = new AuditLog(ids, world.bot.id, dispatch);
+  const worldParts = { ids, world, messages, builder, audit, dispatch };
   const rest = new RestApi({
     misbehaviour: misbehave,
     violations,

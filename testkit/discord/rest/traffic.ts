@@ -32,7 +32,7 @@ export class RestTraffic {
     return { route, isFirst: before === 0 };
   }
 
-  /** Requests to routes that the simulator lacks, as in `{ 'GET /guilds/:id/emojis': 2 }`. */
+  /** Requests to routes that the simulator lacks, as in `{ 'GET /guilds/:id/templates': 2 }`. */
   unknown(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#unknown);
   }

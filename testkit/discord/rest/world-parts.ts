@@ -1,4 +1,5 @@
 import type { SnowflakeSource } from '../snowflake.ts';
+import type { AuditLog } from '../store/audit-log.ts';
 import type { MessageBuilder } from '../store/message-builder.ts';
 import type { MessageStore } from '../store/messages.ts';
 import type { World } from '../world/world.ts';
@@ -12,5 +13,6 @@ export interface WorldParts {
   readonly world: World;
   readonly messages: MessageStore;
   readonly builder: MessageBuilder;
+  readonly audit: AuditLog;
   readonly dispatch: Dispatch;
 }

@@ -10,7 +10,7 @@ export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
     splash: null,
     discovery_splash: null,
     features: [],
-    emojis: [],
+    emojis: guild.emojis,
     stickers: [],
     banner: null,
     owner_id: guild.ownerId,

@@ -6,6 +6,18 @@ import { EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
 import { hashText, Random } from './random.ts';
 import { createUser } from './users.ts';
 
+/** An emoji of a guild as the REST API shows it. */
+export interface GuildEmoji {
+  readonly id: string;
+  name: string;
+  roles: string[];
+  readonly user: object;
+  readonly require_colons: boolean;
+  readonly managed: boolean;
+  readonly animated: boolean;
+  readonly available: boolean;
+}
+
 /** A guild as the simulator keeps it. Made from its id and the seed alone, on first use: a million of them cost nothing. */
 export interface SimulatedGuild {
   readonly id: string;
@@ -20,6 +32,7 @@ export interface SimulatedGuild {
   readonly channels: GuildChannel[];
   /** Threads that are not archived, and those that are. */
   readonly threads: ThreadChannel[];
+  readonly emojis: GuildEmoji[];
   /** By user id. The bot is one of them where it has joined. */
   readonly members: Map<string, APIGuildMember>;
   /** User id to the ban's reason. */
@@ -92,6 +105,7 @@ export function createGuild(
       createChannel(snowflakeAfter(id, FIRST_CHANNEL + index), id, { name, position: index }),
     ),
     threads: [],
+    emojis: [],
     members,
     bans: new Map(),
     adminIds: [ownerId, adminId],

@@ -1,3 +1,4 @@
+import { AuditLogEvent } from 'discord-api-types/v10';
 import { snowflakeTime } from '../../snowflake.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { DiscordError } from '../errors.ts';
@@ -11,7 +12,7 @@ const BANS = '/guilds/:guild/bans';
 
 /** Bans of guilds. */
 export function banRoutes(parts: WorldParts): Route[] {
-  const { world, messages, dispatch } = parts;
+  const { world, messages, audit, dispatch } = parts;
   const lookup = createLookup(world, messages);
   const ban = (reason: string | null, userId: string): object => ({ reason, user: world.user(userId) });
   return [
@@ -57,6 +58,7 @@ export function banRoutes(parts: WorldParts): Route[] {
         const seconds = body.delete_message_seconds ?? (body.delete_message_days ?? 0) * 86_400;
         if (seconds > 0) deleteRecent(parts, guild, userId, seconds);
         if (guild.members.delete(userId)) dispatch('GUILD_MEMBER_REMOVE', { guild_id: guild.id, user }, guild.id);
+        audit.add(guild.id, AuditLogEvent.MemberBanAdd, userId, request.reason);
         dispatch('GUILD_BAN_ADD', { guild_id: guild.id, user }, guild.id);
         return { status: 204 };
       },
@@ -69,6 +71,7 @@ export function banRoutes(parts: WorldParts): Route[] {
         const guild = lookup.guild(request);
         const userId = request.params.user ?? '';
         if (!guild.bans.delete(userId)) throw new DiscordError(404, 10026);
+        audit.add(guild.id, AuditLogEvent.MemberBanRemove, userId, request.reason);
         dispatch('GUILD_BAN_REMOVE', { guild_id: guild.id, user: world.user(userId) }, guild.id);
         return { status: 204 };
       },

@@ -1,9 +1,10 @@
+import { AuditLogEvent } from 'discord-api-types/v10';
 import { type ChannelFields, createChannel, type GuildChannel, type ThreadChannel } from '../../world/channel.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import type { Overwrite } from '../../world/permissions.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
 import { createLookup, isThread } from '../lookup.ts';
-import type { Route } from '../router.ts';
+import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
 const CHANNEL = '/channels/:channel';
@@ -27,7 +28,7 @@ const FIELDS = [
 const THREAD_FIELDS = ['archived', 'locked', 'auto_archive_duration', 'invitable'];
 
 /** Channels of guilds, threads among them, and their permission overwrites. */
-export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): Route[] {
+export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const changed = (guild: SimulatedGuild, channel: GuildChannel): GuildChannel => {
     world.keep(guild);
@@ -52,6 +53,7 @@ export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): R
         const position = fields.position ?? guild.channels.length;
         const channel = createChannel(ids.next(), guild.id, { ...fields, position });
         world.addChannel(guild, channel);
+        audit.add(guild.id, AuditLogEvent.ChannelCreate, channel.id, request.reason);
         dispatch('CHANNEL_CREATE', channel, guild.id);
         return { status: 201, body: channel };
       },
@@ -82,6 +84,8 @@ export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): R
         const { channel, guild } = lookup.guildChannel(request);
         Object.assign(channel, channelFields(guild, request.json, 'edit'));
         if (isThread(channel)) editThread(channel, request.json);
+        const action = isThread(channel) ? AuditLogEvent.ThreadUpdate : AuditLogEvent.ChannelUpdate;
+        audit.add(guild.id, action, channel.id, request.reason);
         return { status: 200, body: changed(guild, channel) };
       },
     },
@@ -96,6 +100,8 @@ export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): R
         const { channel, guild } = lookup.guildChannel(request);
         world.removeChannel(guild, channel.id);
         const { id, parent_id, type } = channel;
+        const action = isThread(channel) ? AuditLogEvent.ThreadDelete : AuditLogEvent.ChannelDelete;
+        audit.add(guild.id, action, id, request.reason);
         if (isThread(channel)) dispatch('THREAD_DELETE', { id, guild_id: guild.id, parent_id, type }, guild.id);
         else dispatch('CHANNEL_DELETE', channel, guild.id);
         return { status: 200, body: channel };
@@ -111,6 +117,8 @@ export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): R
         const [overwrite] = overwritesOf(guild, [given], '');
         const others = channel.permission_overwrites.filter(({ id }) => id !== overwrite?.id);
         channel.permission_overwrites = [...others, ...(overwrite === undefined ? [] : [overwrite])];
+        const options = overwriteFacts(guild, request);
+        audit.add(guild.id, AuditLogEvent.ChannelOverwriteUpdate, channel.id, request.reason, options);
         changed(guild, channel);
         return { status: 204 };
       },
@@ -124,11 +132,20 @@ export function channelRoutes({ ids, world, messages, dispatch }: WorldParts): R
         const others = channel.permission_overwrites.filter(({ id }) => id !== request.params.overwrite);
         if (others.length === channel.permission_overwrites.length) throw new DiscordError(404, 10009);
         channel.permission_overwrites = others;
+        const options = overwriteFacts(guild, request);
+        audit.add(guild.id, AuditLogEvent.ChannelOverwriteDelete, channel.id, request.reason, options);
         changed(guild, channel);
         return { status: 204 };
       },
     },
   ];
+}
+
+/** Whose overwrite it is, as the audit log says it. */
+function overwriteFacts({ roles }: SimulatedGuild, { params }: RestRequest): Record<string, string> {
+  const id = params.overwrite ?? '';
+  const role = roles.find((one) => one.id === id);
+  return role === undefined ? { id, type: '1' } : { id, type: '0', role_name: role.name };
 }
 
 /** The fields of a body, as the channel keeps them. @throws DiscordError 50035 */

@@ -1,4 +1,4 @@
-import type { APIGuildMember } from 'discord-api-types/v10';
+import { type APIGuildMember, AuditLogEvent } from 'discord-api-types/v10';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { approximateCounts, guildObject } from '../../world/guild-object.ts';
 import { DiscordError } from '../errors.ts';
@@ -10,7 +10,7 @@ const MEMBER = `${GUILD}/members/:user`;
 const MAX_TIMEOUT_MS = 28 * 86_400_000;
 
 /** Guilds, their members, and moderation. */
-export function guildRoutes({ world, dispatch }: WorldParts): Route[] {
+export function guildRoutes({ world, audit, dispatch }: WorldParts): Route[] {
   const guildOf = ({ params }: RestRequest): SimulatedGuild => {
     const guild = world.guild(params.guild ?? '');
     if (guild === undefined) throw new DiscordError(404, 10004);
@@ -89,6 +89,7 @@ export function guildRoutes({ world, dispatch }: WorldParts): Route[] {
           roles,
           communication_disabled_until: until === undefined ? (member.communication_disabled_until ?? null) : until,
         };
+        audit.add(guild.id, AuditLogEvent.MemberUpdate, userId, request.reason);
         return { status: 200, body: change(guild, userId, changed) };
       },
     },
@@ -99,6 +100,7 @@ export function guildRoutes({ world, dispatch }: WorldParts): Route[] {
       handle(request) {
         const { guild, userId } = memberOf(request);
         if (userId === guild.ownerId) throw new DiscordError(403, 50013);
+        audit.add(guild.id, AuditLogEvent.MemberKick, userId, request.reason);
         remove(guild, userId);
         return { status: 204 };
       },
@@ -113,6 +115,7 @@ export function guildRoutes({ world, dispatch }: WorldParts): Route[] {
           const role = request.params.role ?? '';
           if (!guild.roles.some(({ id }) => id === role)) throw new DiscordError(404, 10011);
           const others = member.roles.filter((id) => id !== role);
+          audit.add(guild.id, AuditLogEvent.MemberRoleUpdate, userId, request.reason);
           change(guild, userId, { ...member, roles: method === 'PUT' ? [...others, role] : others });
           return { status: 204 };
         },

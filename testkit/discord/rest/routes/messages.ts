@@ -1,4 +1,4 @@
-import type { APIMessage } from 'discord-api-types/v10';
+import { type APIMessage, AuditLogEvent } from 'discord-api-types/v10';
 import { snowflakeTime } from '../../snowflake.ts';
 import type { UploadedFile } from '../../store/files.ts';
 import type { MessageBody } from '../../store/message-builder.ts';
@@ -20,7 +20,7 @@ const FORUM = 15;
 
 /** Messages in channels and threads. */
 export function messageRoutes(parts: WorldParts): Route[] {
-  const { world, messages, builder, dispatch } = parts;
+  const { world, messages, builder, audit, dispatch } = parts;
   const lookup = createLookup(world, messages);
   return [
     {
@@ -72,7 +72,12 @@ export function messageRoutes(parts: WorldParts): Route[] {
       auth: 'bot',
       limit: BY_CHANNEL,
       handle(request) {
-        messages.delete(lookup.message(request).message.id);
+        const { message, guildId } = lookup.message(request);
+        messages.delete(message.id);
+        if (guildId !== null && message.author.id !== world.bot.id) {
+          const facts = { channel_id: message.channel_id, count: '1' };
+          audit.add(guildId, AuditLogEvent.MessageDelete, message.author.id, request.reason, facts);
+        }
         return { status: 204 };
       },
     },

@@ -1,4 +1,4 @@
-import type { APIRole } from 'discord-api-types/v10';
+import { type APIRole, AuditLogEvent } from 'discord-api-types/v10';
 import { createRole, type SimulatedGuild } from '../../world/guild.ts';
 import { DiscordError } from '../errors.ts';
 import { createLookup } from '../lookup.ts';
@@ -9,7 +9,7 @@ const ROLES = '/guilds/:guild/roles';
 const FIELDS = ['name', 'permissions', 'color', 'colors', 'hoist', 'icon', 'unicode_emoji', 'mentionable'];
 
 /** Roles of guilds, and how they are ordered. */
-export function roleRoutes({ ids, world, messages, dispatch }: WorldParts): Route[] {
+export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const roleOf = (guild: SimulatedGuild, request: RestRequest): APIRole => {
     const role = guild.roles.find(({ id }) => id === request.params.role);
@@ -46,6 +46,7 @@ export function roleRoutes({ ids, world, messages, dispatch }: WorldParts): Rout
         for (const other of guild.roles) if (other.id !== guild.id) other.position++;
         guild.roles.push(Object.assign(role, roleFields(request.json)));
         world.keep(guild);
+        audit.add(guild.id, AuditLogEvent.RoleCreate, role.id, request.reason);
         dispatch('GUILD_ROLE_CREATE', { guild_id: guild.id, role }, guild.id);
         return { status: 200, body: role };
       },
@@ -71,7 +72,9 @@ export function roleRoutes({ ids, world, messages, dispatch }: WorldParts): Rout
       auth: 'bot',
       handle(request) {
         const guild = lookup.guild(request);
-        return { status: 200, body: changed(guild, Object.assign(roleOf(guild, request), roleFields(request.json))) };
+        const role = Object.assign(roleOf(guild, request), roleFields(request.json));
+        audit.add(guild.id, AuditLogEvent.RoleUpdate, role.id, request.reason);
+        return { status: 200, body: changed(guild, role) };
       },
     },
     {
@@ -88,6 +91,7 @@ export function roleRoutes({ ids, world, messages, dispatch }: WorldParts): Rout
           guild.members.set(userId, { ...member, roles: member.roles.filter((id) => id !== role.id) });
         }
         world.keep(guild);
+        audit.add(guild.id, AuditLogEvent.RoleDelete, role.id, request.reason);
         dispatch('GUILD_ROLE_DELETE', { guild_id: guild.id, role_id: role.id }, guild.id);
         return { status: 204 };
       },

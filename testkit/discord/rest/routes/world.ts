@@ -1,7 +1,9 @@
 import type { Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
+import { auditLogRoutes } from './audit-log.ts';
 import { banRoutes } from './bans.ts';
 import { channelRoutes } from './channels.ts';
+import { emojiRoutes } from './emojis.ts';
 import { guildRoutes } from './guilds.ts';
 import { inviteRoutes } from './invites.ts';
 import { messageRoutes } from './messages.ts';
@@ -18,6 +20,8 @@ export function worldRoutes(parts: WorldParts): Route[] {
     ...guildRoutes(parts),
     ...roleRoutes(parts),
     ...banRoutes(parts),
+    ...auditLogRoutes(parts),
+    ...emojiRoutes(parts),
     ...inviteRoutes(parts),
     ...channelRoutes(parts),
     ...threadRoutes(parts),
