@@ -174,6 +174,16 @@ export const VARIABLES = define({
       'Grows by one with every change of NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS, so that an old pod cannot be mistaken for a new one.',
     ...integer(1, Number.MAX_SAFE_INTEGER),
   },
+  topologyConfirmed: {
+    name: 'TOPOLOGY_CONFIRMED',
+    fallback: null,
+    modes: PODS,
+    about:
+      "An operator's word that pods which do not answer have no rows under another topology, so that a first start need not wait for them: the topology that is vouched for, as the waiting pod names it. Remove it afterwards.",
+    ...text('`md5/<pods>` or `discord-shard/<shards>/<pods>`', (raw) =>
+      /^(md5|discord-shard\/[1-9][0-9]*)\/[1-9][0-9]*$/.test(raw),
+    ),
+  },
   gatewayUrlTemplate: {
     name: 'GATEWAY_URL_TEMPLATE',
     fallback: 'http://gateway-{ordinal}.gateway-internal:3000',

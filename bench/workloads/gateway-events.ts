@@ -162,6 +162,8 @@ async function startGatewayPod(
       PORT: String(port),
       ADMIN_PORT: String(port + 1),
       POD_NAME: 'gateway-0',
+      // The other pods of the topology are never started.
+      TOPOLOGY_CONFIRMED: topology.fingerprint,
       GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${port}+ordinal}`,
       DATABASE_PATH: database,
       LINK_SECRET: 'only for the bench, not a secret',

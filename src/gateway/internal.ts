@@ -3,6 +3,8 @@ import { type GatewayRequest, type GatewayResponse, MAX_LINK_BODY, type RequestC
 import { PATH } from '../protocol/paths.ts';
 import { parseHint } from './hints/intake.ts';
 import type { Incoming } from './incoming.ts';
+import type { Agreement } from './ownership/agreement.ts';
+import { parsePodTopology } from './ownership/pod-topology.ts';
 import { empty, json, problem } from './responses.ts';
 import type { NewHint } from './store/hints.ts';
 
@@ -14,6 +16,7 @@ export interface InternalOptions {
   readonly putHint: (hint: NewHint) => Promise<GatewayResponse>;
   /** Hands out identify slots. */
   readonly identify: (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
+  readonly agreement: Agreement;
 }
 
 /** `/_guildway/*`: what pods ask each other. HTTP pods let no request from outside through to it. */
@@ -31,6 +34,8 @@ export class InternalEndpoints {
       return method === 'GET' ? json(200, { guilds: this.#options.guilds() }) : allow('GET');
     }
     if (path === PATH.identify) return method === 'POST' ? this.#identify(incoming) : allow('POST');
+    if (path === PATH.topology)
+      return method === 'POST' ? serveTopology(this.#options.agreement, incoming) : allow('POST');
     if (path.startsWith(PATH.hints)) return method === 'PUT' ? this.#putHint(incoming, path) : allow('PUT');
     return problem(404, `no ${path.slice(0, 100)}`);
   }
@@ -50,6 +55,17 @@ export class InternalEndpoints {
   async #identify(incoming: Incoming): Promise<GatewayResponse> {
     const { method, target, headers } = incoming;
     return this.#options.identify({ method, target, headers, body: await incoming.readBody(MAX_LINK_BODY) }, incoming);
+  }
+}
+
+/** `POST /_guildway/topology`: takes what another pod says of itself, and answers with the same of this pod. */
+export async function serveTopology(agreement: Agreement, incoming: Incoming): Promise<GatewayResponse> {
+  const body = await incoming.readBody(MAX_LINK_BODY);
+  try {
+    return json(200, agreement.heard(parsePodTopology(body)));
+  } catch (error) {
+    if (errorCode(error) === 'LINK_PROTOCOL') return problem(400, (error as Error).message);
+    throw error;
   }
 }
 

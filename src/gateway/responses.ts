@@ -22,3 +22,10 @@ export function failed(status: number, error: string, headers: HeaderList = []):
 export function empty(status: number, headers: HeaderList = []): GatewayResponse {
   return { status, headers, body: NOTHING };
 }
+
+/** The pod's own word that it serves nothing now and has done nothing of the request. */
+export function notServing(why: string, headers: HeaderList = []): GatewayResponse {
+  // A sentence may quote what the system said, such as a resolver: a header takes printable ASCII only.
+  const refusal = why.replace(/[^\x20-\x7e]+/g, ' ');
+  return problem(503, why, [HEADER.refusal, refusal, 'retry-after', '1', ...headers]);
+}

@@ -18,7 +18,7 @@ import type { InternalEndpoints } from './internal.ts';
 import type { GatewayMetrics, Outcome, RequestKind } from './metrics.ts';
 import type { Guard } from './ownership/guard.ts';
 import { discard, type Reply } from './reply.ts';
-import { empty, failed, problem } from './responses.ts';
+import { empty, failed, notServing, problem } from './responses.ts';
 import type { Deferred } from './store/hints.ts';
 
 /** Discord's own bodies are far smaller. */
@@ -117,7 +117,7 @@ export class Router {
   /** Why nothing is served now; null when it is. */
   #refusal(): GatewayResponse | null {
     const why = this.#options.unavailable();
-    return why === null ? null : problem(503, why, [HEADER.refusal, why, 'retry-after', '1']);
+    return why === null ? null : notServing(why);
   }
 
   async #serve(routed: Routed): Promise<Reply> {
@@ -187,6 +187,7 @@ export class Router {
         return failed(504, 'the handler did not answer in time');
       case 'STORE_FAILED':
       case 'FENCED':
+      case 'TOPOLOGY_MISMATCH':
       case 'DATABASE_CORRUPT':
         log.error(facts, 'the database refused');
         return failed(503, 'this pod cannot write to its database', ['retry-after', '1']);

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Bot, manifestOf } from '../bot/define-bot.ts';
+import type { Bot } from '../bot/define-bot.ts';
 import type { Readiness } from '../observability/admin-server.ts';
 import type { Service } from '../service.ts';
+import { type Admitted, admit, type Serving } from './admission.ts';
 import { startDiscordSessions } from './discord/index.ts';
 import { createDiscordRest } from './discord/rest.ts';
 import type { DiscordSessions, DispatchSink } from './discord-seam.ts';
@@ -17,15 +18,14 @@ import { createHints } from './hints/hints.ts';
 import type { Incoming } from './incoming.ts';
 import { InternalEndpoints } from './internal.ts';
 import { createGatewayMetrics } from './metrics.ts';
-import { startMisplaced } from './misplaced.ts';
 import { Guard } from './ownership/guard.ts';
 import type { Reply } from './reply.ts';
 import { problem } from './responses.ts';
 import { Router } from './router.ts';
-import { serveWhole, startGatewayServer } from './server.ts';
+import { serveWhole } from './server.ts';
 import type { GatewayServiceOptions } from './service-options.ts';
 import { startPruning } from './store/pruning.ts';
-import { isMisplaced, openStore, type Store } from './store/store.ts';
+import { openStore } from './store/store.ts';
 import { catchStrayRejections } from './stray-rejections.ts';
 import { createUpgrades } from './websocket/upgrades.ts';
 import type { WebSockets } from './websocket/websockets.ts';
@@ -38,8 +38,8 @@ const NEVER = new AbortController().signal;
 const STRAY_DRAIN_MS = 5_000;
 
 /**
- * Starts a gateway pod: opens its database, listens, delivers what it keeps for others, and begins its Discord sessions.
- * With rows that were placed under another topology it listens but is not ready.
+ * Starts a gateway pod: opens its database, listens, and, once it may serve its guilds, delivers what it keeps for others and begins
+ * its Discord sessions. Until then, such as with rows that were placed under another topology, it is not ready and says why.
  * @throws GuildwayError DATABASE_LOCKED, DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED, BOT_INVALID, CONFIG_INVALID; the
  *   listening error of a busy port
  */
@@ -47,22 +47,17 @@ export async function startGatewayService(options: GatewayServiceOptions): Promi
   const { config, bot, topology, log } = options;
   const ordinal = config.ordinal ?? 0;
   const faults = readFaults(process.env);
-  const store = openStore({ path: config.databasePath, ordinal, topology, bot, log, faults });
-  try {
-    if (isMisplaced(store)) return await startMisplaced(options, ordinal, store);
-    return await startServing(options, ordinal, store, faults);
-  } catch (error) {
-    store.close();
-    throw error;
-  }
+  const opened = openStore({ path: config.databasePath, ordinal, topology, bot, log, faults });
+  const serve = (admitted: Admitted): Promise<Serving> => startServing(options, ordinal, admitted, faults);
+  return admit({ config, bot, topology, ordinal, opened, serve, log });
 }
 
 async function startServing(
   options: GatewayServiceOptions,
   ordinal: number,
-  store: Store,
+  { store, server, agreement }: Admitted,
   faults: Faults,
-): Promise<Service> {
+): Promise<Serving> {
   const { config, bot, topology, log, registry } = options;
   const metrics = createGatewayMetrics(registry);
   const rest = createDiscordRest({ config, topology, log });
@@ -102,6 +97,7 @@ async function startServing(
       putHint: (hint) => hints.put(hint),
       identify: async (request, context) =>
         sessions?.identify(request, context) ?? problem(503, 'this pod has no Discord sessions'),
+      agreement,
     }),
     unavailable: () => store.connection.fatal?.message ?? null,
     maxBodyBytes: config.maxBodyBytes,
@@ -118,15 +114,6 @@ async function startServing(
     hints: () => hints.summary(),
   });
 
-  const server = await startGatewayServer({
-    config,
-    ordinal,
-    topology,
-    manifest: manifestOf(bot),
-    log,
-    route,
-    upgrades,
-  });
   const stopPruning = startPruning(store.ledger, log);
   const stopCatching = catchStrayRejections(log);
   hints.start();
@@ -157,7 +144,8 @@ async function startServing(
   };
   let drained: Promise<void> | null = null;
   return {
-    port: server.port,
+    route,
+    upgrades,
     readiness,
     adminRoutes: {
       '/hints': () => hints.summary(),

@@ -120,8 +120,11 @@ function parseHello<T extends { readonly topology: TopologyRecord }>(shape: Shap
     throw new GuildwayError('LINK_PROTOCOL', 'a HELLO that is not JSON', { cause });
   }
   const hello = pick(shape, value, 'a HELLO');
-  return { ...hello, topology: pick(TOPOLOGY, hello.topology, 'the topology in a HELLO') };
+  return { ...hello, topology: parseTopology(hello.topology, 'the topology in a HELLO') };
 }
+
+/** @param what names it in the error. @throws GuildwayError LINK_PROTOCOL */
+export const parseTopology = (value: unknown, what: string): TopologyRecord => pick(TOPOLOGY, value, what);
 
 /** @throws GuildwayError LINK_PROTOCOL */
 export const parseClientHello = (payload: Buffer): ClientHello => parseHello(CLIENT_HELLO, payload);

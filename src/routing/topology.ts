@@ -36,6 +36,19 @@ export interface Topology extends TopologyRecord {
   toRecord(): TopologyRecord;
 }
 
+/** Names what decides ownership: two topologies with one fingerprint place every guild alike. Example: `md5/3`. */
+export function fingerprintOf({ strategy, pods, shards }: TopologyRecord): string {
+  return strategy === 'md5' ? `md5/${pods}` : `discord-shard/${shards}/${pods}`;
+}
+
+/** The environment variables that make a topology, as an operator would write them. */
+export function asVariables({ strategy, pods, shards, epoch }: TopologyRecord): string {
+  const parts = [`NUM_GATEWAY_PODS=${pods}`, `ROUTING=${strategy}`];
+  if (shards !== null) parts.push(`DISCORD_SHARDS=${shards}`);
+  parts.push(`TOPOLOGY_EPOCH=${epoch}`);
+  return parts.join(' ');
+}
+
 /** Compiles a routing decision. @throws GuildwayError CONFIG_INVALID */
 export function createTopology(options: TopologyOptions): Topology {
   const { strategy, pods } = options;
@@ -50,7 +63,7 @@ export function createTopology(options: TopologyOptions): Topology {
     const record: TopologyRecord = Object.freeze({ strategy, pods, shards: null, epoch });
     return Object.freeze({
       ...record,
-      fingerprint: `md5/${pods}`,
+      fingerprint: fingerprintOf(record),
       ownerOf: (guildId: string | null) => (guildId === null ? GUILDLESS_POD : md5FirstWord(guildId) % pods),
       shardsOf: () => null,
       toRecord: () => record,
@@ -65,7 +78,7 @@ export function createTopology(options: TopologyOptions): Topology {
   const record: TopologyRecord = Object.freeze({ strategy, pods, shards, epoch });
   return Object.freeze({
     ...record,
-    fingerprint: `discord-shard/${shards}/${pods}`,
+    fingerprint: fingerprintOf(record),
     ownerOf: (guildId: string | null) =>
       guildId === null ? GUILDLESS_POD : (podOfShard[discordShard(guildId, shards)] as number),
     shardsOf: (ordinal: number) => podOfShard.flatMap((pod, shard) => (pod === ordinal ? [shard] : [])),

@@ -45,6 +45,8 @@ async function startPod(
     DISCORD_API_URL: discord.apiUrl,
     DISCORD_SHARDS: '1',
     IDENTIFY_INTERVAL_MS: '400',
+    // The pods start one after the other.
+    TOPOLOGY_CONFIRMED: `md5/${PODS}`,
     ...env,
   });
   const topology = createTopology({ strategy: 'md5', pods: PODS });

@@ -12,6 +12,7 @@ import { signPlainRequest } from '../../src/link/auth.ts';
 import { LinkClient } from '../../src/link/client.ts';
 import { type GatewayRequest, headerValue } from '../../src/link/message.ts';
 import { createTopology } from '../../src/routing/topology.ts';
+import { NOWHERE } from '../support/gateway-pod.ts';
 import { command, GUILD } from '../support/interactions.ts';
 import { NOTES, silent, temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';
@@ -84,6 +85,8 @@ async function startPod(path: string, pods = 3) {
     PORT: '0',
     HOST: '127.0.0.1',
     MAX_BODY_BYTES: '1024',
+    GATEWAY_URL_TEMPLATE: NOWHERE,
+    TOPOLOGY_CONFIRMED: `md5/${pods}`,
   });
   const topology = createTopology({ strategy: 'md5', pods });
   const registry = new Registry();

@@ -10,6 +10,8 @@ import { createTopology } from '../../src/routing/topology.ts';
 import type { Service } from '../../src/service.ts';
 import { silent, temporaryFolder } from './store.ts';
 
+/** URLs of gateway pods that refuse every connection. */
+export const NOWHERE = 'http://127.0.0.1:{1+ordinal}';
 const SECRET = 'a secret of the test cluster';
 
 export interface GatewayPodOptions {
@@ -53,6 +55,9 @@ export async function startGatewayPod(options: GatewayPodOptions): Promise<Gatew
     LINK_SECRET: SECRET,
     PORT: '0',
     HOST: '127.0.0.1',
+    // The other pods do not exist.
+    GATEWAY_URL_TEMPLATE: NOWHERE,
+    TOPOLOGY_CONFIRMED: `md5/${pods}`,
     ...options.env,
   });
   const topology = createTopology({ strategy: 'md5', pods });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { readFaults } from '../../src/gateway/faults.ts';
-import { isMisplaced, openStore, type Store, type StoreOptions } from '../../src/gateway/store/store.ts';
+import { openStore, type Store, type StoreOptions } from '../../src/gateway/store/store.ts';
 import { createTopology } from '../../src/routing/topology.ts';
 
 export const silent = pino({ level: 'silent' });
@@ -38,9 +38,14 @@ export function storeOptions(path: string, overrides: Partial<StoreOptions> = {}
 
 /** Opens a store that is this pod's. */
 export function openTestStore(path: string, overrides: Partial<StoreOptions> = {}): Store & Disposable {
-  const store = openStore(storeOptions(path, overrides));
-  if (isMisplaced(store)) throw store.misplacement;
-  return Object.assign(store, { [Symbol.dispose]: () => store.close() });
+  const opened = openStore(storeOptions(path, overrides));
+  try {
+    const store = opened.take();
+    return Object.assign(store, { [Symbol.dispose]: () => store.close() });
+  } catch (error) {
+    opened.close();
+    throw error;
+  }
 }
 
 export const notesOf = (store: Store): string[] =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { errorCode } from '../../src/errors.ts';
-import { isMisplaced, openStore } from '../../src/gateway/store/store.ts';
+import { openStore } from '../../src/gateway/store/store.ts';
 import { createTopology, type TopologyOptions } from '../../src/routing/topology.ts';
 import { notesOf, openTestStore, storeOptions, temporaryFolder } from '../support/store.ts';
 
@@ -26,7 +26,7 @@ function makeDatabase(path: string, topology: TopologyOptions, ordinal = 0): voi
 function misplacement(path: string, topology: TopologyOptions, ordinal = 0): string {
   const store = openStore(storeOptions(path, { topology: createTopology(topology), ordinal }));
   try {
-    assert.ok(isMisplaced(store), 'it should have been misplaced');
+    assert.ok(store.misplacement !== null, 'it should have been misplaced');
     assert.equal(store.misplacement.code, 'TOPOLOGY_MISMATCH');
     return store.misplacement.message;
   } finally {

@@ -118,7 +118,7 @@ export class Connection {
     }
   }
 
-  /** FENCED or DATABASE_CORRUPT once that has happened: this process must not serve any more. */
+  /** FENCED, DATABASE_CORRUPT or TOPOLOGY_MISMATCH once that has happened: this process must not serve any more. */
   get fatal(): GuildwayError | null {
     return this.#fatal;
   }
@@ -141,6 +141,14 @@ export class Connection {
   /** @param fence throws FENCED; called before each group and each transaction of its own */
   setFence(fence: () => void): void {
     this.#fence = fence;
+  }
+
+  /** From now on every transaction throws this error: the guilds turned out to be another pod's. */
+  retire(error: GuildwayError): void {
+    this.#fatal ??= error;
+    this.setFence(() => {
+      throw error;
+    });
   }
 
   /**

@@ -1,24 +1,33 @@
 import { GuildwayError } from '../../errors.ts';
-import type { Topology, TopologyRecord } from '../../routing/topology.ts';
+import { asVariables, type Topology, type TopologyRecord } from '../../routing/topology.ts';
 import type { Connection } from './connection.ts';
 
-/** Under which topology the rows of a database were placed, and at which pod. */
-interface Placement {
+/**
+ * - `claimed`: the database has no rows yet, and its pod has promised the other pods to place them under this topology
+ * - `placed`: its pod has served under this topology
+ */
+export type PlacementState = 'claimed' | 'placed';
+
+/** The topology that decides which rows a database has, and the pod that they belong to. */
+export interface Placement {
   readonly ordinal: number;
   readonly fingerprint: string;
   readonly topology: TopologyRecord;
   readonly incarnation: number;
+  readonly state: PlacementState;
 }
 
-/** A database of a bot that ran before Guildway: one pod had every guild. */
+/** The database of a bot that ran before Guildway: one pod had every guild. */
 const BEFORE_GUILDWAY: Placement = {
   ordinal: 0,
   fingerprint: 'md5/1',
   topology: { strategy: 'md5', pods: 1, shards: null, epoch: 1 },
   incarnation: 0,
+  state: 'placed',
 };
 
-function readPlacement({ sqlite }: Connection): Placement | null {
+/** Null for a database without rows and without a claim. */
+export function readPlacement({ sqlite }: Connection): Placement | null {
   const tables = sqlite
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     .all();
@@ -27,25 +36,23 @@ function readPlacement({ sqlite }: Connection): Placement | null {
   if (!names.includes('guildway_meta')) {
     return names.some((name) => !name.startsWith('guildway_')) ? BEFORE_GUILDWAY : null;
   }
-  const row = sqlite.prepare('SELECT ordinal, fingerprint, topology, incarnation FROM guildway_meta').get();
+  // Every column: before this version's migrations have run there is no `state`.
+  const row = sqlite.prepare('SELECT * FROM guildway_meta').get();
   if (row === undefined) return null;
-  return { ...row, topology: JSON.parse(row.topology as string) } as Placement;
-}
-
-/** The variables that make this topology, as they would stand in an environment. */
-function asVariables({ strategy, pods, shards, epoch }: TopologyRecord): string {
-  const parts = [`NUM_GATEWAY_PODS=${pods}`, `ROUTING=${strategy}`];
-  if (shards !== null) parts.push(`DISCORD_SHARDS=${shards}`);
-  parts.push(`TOPOLOGY_EPOCH=${epoch}`);
-  return parts.join(' ');
+  return {
+    ordinal: row.ordinal as number,
+    fingerprint: row.fingerprint as string,
+    topology: JSON.parse(row.topology as string) as TopologyRecord,
+    incarnation: row.incarnation as number,
+    state: row.state === 'claimed' ? 'claimed' : 'placed',
+  };
 }
 
 /**
  * Whether the rows of a database are where this pod, under this topology, looks for them.
- * @returns null if so, else TOPOLOGY_MISMATCH with both topologies and what to do; nothing has been written then
+ * @returns null if so, else TOPOLOGY_MISMATCH with both topologies and what to do
  */
-export function findMisplacement(connection: Connection, ordinal: number, topology: Topology): GuildwayError | null {
-  const placed = readPlacement(connection);
+export function findMisplacement(placed: Placement | null, ordinal: number, topology: Topology): GuildwayError | null {
   if (placed === null) return null;
   const given = topology.toRecord();
   const mismatch = (message: string) =>
@@ -60,8 +67,10 @@ export function findMisplacement(connection: Connection, ordinal: number, topolo
   // With one pod, every strategy places every row at pod 0.
   const same = placed.fingerprint === topology.fingerprint || (placed.topology.pods === 1 && given.pods === 1);
   if (!same) {
+    const what =
+      placed.state === 'placed' ? 'the rows of this database were placed under' : 'this database was made for';
     return mismatch(
-      `the rows of this database were placed under ${asVariables(placed.topology)}, but this pod was given ${asVariables(given)}: give it back the former, or start it on an empty database`,
+      `${what} ${asVariables(placed.topology)}, but this pod was given ${asVariables(given)}: give it back the former, or start it on an empty database`,
     );
   }
   if (given.epoch < placed.topology.epoch) {
@@ -73,7 +82,27 @@ export function findMisplacement(connection: Connection, ordinal: number, topolo
 }
 
 /**
- * Takes the database for this process: records the topology, counts the incarnation up, and fences every transaction from now on
+ * Whether a pod may rely on its own database alone: it has served under exactly this topology and epoch. Otherwise the other pods
+ * must agree first. A grown epoch says that the topology has changed in between, so that the rows may have moved meanwhile.
+ */
+export function isSettled(placed: Placement | null, topology: Topology): boolean {
+  return placed?.state === 'placed' && placed.topology.epoch === topology.epoch;
+}
+
+/** Promises, on disk before this returns, to place this pod's rows under a topology. The tables must exist. */
+export function recordClaim(connection: Connection, ordinal: number, topology: Topology): void {
+  connection.transaction('full', () =>
+    connection.sqlite
+      .prepare(
+        `INSERT INTO guildway_meta (id, ordinal, fingerprint, topology, epoch, incarnation, state)
+         VALUES (1, ?, ?, ?, ?, 0, 'claimed')`,
+      )
+      .run(ordinal, topology.fingerprint, JSON.stringify(topology.toRecord()), topology.epoch),
+  );
+}
+
+/**
+ * Takes the database for this process: records the topology, increments the incarnation, and fences every transaction from now on
  * with both. Call it when {@link findMisplacement} found nothing and the tables exist.
  * @returns the incarnation, from 1
  */
@@ -84,9 +113,10 @@ export function takeOwnership(connection: Connection, ordinal: number, topology:
     () =>
       sqlite
         .prepare(
-          `INSERT INTO guildway_meta (id, ordinal, fingerprint, topology, epoch, incarnation) VALUES (1, ?, ?, ?, ?, 1)
+          `INSERT INTO guildway_meta (id, ordinal, fingerprint, topology, epoch, incarnation, state)
+           VALUES (1, ?, ?, ?, ?, 1, 'placed')
            ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, topology = excluded.topology,
-             epoch = excluded.epoch, incarnation = incarnation + 1
+             epoch = excluded.epoch, incarnation = incarnation + 1, state = excluded.state
            RETURNING incarnation, epoch`,
         )
         .get(ordinal, topology.fingerprint, JSON.stringify(topology.toRecord()), topology.epoch) as {

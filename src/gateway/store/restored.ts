@@ -18,7 +18,8 @@ export interface Restoration {
 export function findRestoration(databasePath: string, connection: Connection): Restoration | null {
   const { sqlite } = connection;
   const row = sqlite.prepare('SELECT incarnation FROM guildway_meta').get() as { incarnation: number } | undefined;
-  if (row === undefined) return null;
+  // Incarnation 0: no process has used it yet.
+  if (row === undefined || row.incarnation === 0) return null;
   const holder = readHolder(databasePath);
   // A start that died before it could sign is ahead of the note; one that was refused signs without an incarnation.
   if (holder !== null && (holder.incarnation ?? 0) <= row.incarnation) return null;

@@ -67,4 +67,8 @@ export const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (shard, guild_id)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- 'claimed': this pod has no rows yet and waits for the other pods to agree on the topology. 'placed': it has served under it.
+  ALTER TABLE guildway_meta ADD COLUMN state TEXT NOT NULL DEFAULT 'placed';
+  `,
 ];

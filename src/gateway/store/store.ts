@@ -13,7 +13,7 @@ import { Ledger } from './ledger.ts';
 import { DatabaseLock } from './lock.ts';
 import { refuseLostData } from './lost-data.ts';
 import { checkGuildTables, migrate } from './migrations.ts';
-import { findMisplacement, takeOwnership } from './placement.ts';
+import { findMisplacement, isSettled, type Placement, readPlacement, recordClaim, takeOwnership } from './placement.ts';
 import { findRestoration } from './restored.ts';
 import { MIGRATIONS } from './schema.ts';
 import { Sessions } from './sessions.ts';
@@ -44,40 +44,93 @@ export interface Store {
   close(): void;
 }
 
-/** A database whose rows are elsewhere under this topology. It is locked, and nothing is written to it. */
-export interface MisplacedStore {
-  readonly misplacement: GuildwayError;
+/** A database that this process has locked and checked, and does not use yet. */
+export interface OpenedStore {
+  /** Where its rows were placed before this start; null when it is empty. */
+  readonly placement: Placement | null;
+  /** TOPOLOGY_MISMATCH when its rows do not belong here. Nothing has been written then, and nothing can be. */
+  readonly misplacement: GuildwayError | null;
+  /** See {@link isSettled}. */
+  readonly settled: boolean;
+  /**
+   * Promises on disk to place this pod's rows under its topology.
+   * @returns the new placement
+   */
+  claim(): Placement;
+  /**
+   * Takes the database for this process.
+   * @throws GuildwayError BOT_INVALID, DATABASE_UNSAFE, STORE_FAILED
+   */
+  take(): Store;
+  /** Releases the database and its lock, also for the {@link Store} that was made of it. */
   close(): void;
 }
 
 /**
  * Opens this pod's database, or finds out that it must not be used as configured.
- * @throws GuildwayError DATABASE_LOCKED, DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED, BOT_INVALID
+ * @throws GuildwayError DATABASE_LOCKED, DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED
  */
-export function openStore(options: StoreOptions): Store | MisplacedStore {
-  const { path, ordinal, topology, log } = options;
+export function openStore(options: StoreOptions): OpenedStore {
+  const { path, ordinal, topology } = options;
   const lock = new DatabaseLock(path);
   let connection: Connection | null = null;
   try {
     refuseLostData(path);
     connection = new Connection(path, options.faults);
-    const misplacement = findMisplacement(connection, ordinal, topology);
+    const placement = readPlacement(connection);
+    const misplacement = findMisplacement(placement, ordinal, topology);
     if (misplacement !== null) {
       connection.close();
       lock.sign(ordinal, null);
-      return { misplacement, close: () => lock.release() };
     }
-    migrate(connection, 'guildway', MIGRATIONS, log);
-    reportRestoration(options, connection);
-    const incarnation = takeOwnership(connection, ordinal, topology);
-    lock.sign(ordinal, incarnation);
-    migrate(connection, 'bot', options.bot.migrations ?? [], log);
-    return assemble(options, connection, lock, incarnation);
+    return opened(options, connection, lock, placement, misplacement);
   } catch (error) {
     connection?.close();
     lock.release();
     throw connection?.noted(error) ?? error;
   }
+}
+
+function opened(
+  options: StoreOptions,
+  connection: Connection,
+  lock: DatabaseLock,
+  placement: Placement | null,
+  misplacement: GuildwayError | null,
+): OpenedStore {
+  const { ordinal, topology, log } = options;
+  const noting = <Result>(work: () => Result): Result => {
+    if (misplacement !== null) throw misplacement;
+    try {
+      return work();
+    } catch (error) {
+      throw connection.noted(error);
+    }
+  };
+  return {
+    placement,
+    misplacement,
+    settled: isSettled(placement, topology),
+    claim: () =>
+      noting(() => {
+        migrate(connection, 'guildway', MIGRATIONS, log);
+        recordClaim(connection, ordinal, topology);
+        return readPlacement(connection) as Placement;
+      }),
+    take: () =>
+      noting(() => {
+        migrate(connection, 'guildway', MIGRATIONS, log);
+        reportRestoration(options, connection);
+        const incarnation = takeOwnership(connection, ordinal, topology);
+        lock.sign(ordinal, incarnation);
+        migrate(connection, 'bot', options.bot.migrations ?? [], log);
+        return assemble(options, connection, lock, incarnation);
+      }),
+    close() {
+      connection.close();
+      lock.release();
+    },
+  };
 }
 
 /** Says what may be missing: nobody else can know. */
@@ -119,5 +172,3 @@ function assemble(options: StoreOptions, connection: Connection, lock: DatabaseL
     },
   };
 }
-
-export const isMisplaced = (store: Store | MisplacedStore): store is MisplacedStore => 'misplacement' in store;

@@ -1,0 +1,194 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Bot, manifestOf } from '../bot/define-bot.ts';
+import type { Config } from '../config.ts';
+import { GuildwayError } from '../errors.ts';
+import type { Logger } from '../observability/log.ts';
+import { gatewayUrl } from '../routing/gateway-url.ts';
+import { asVariables, type Topology } from '../routing/topology.ts';
+import type { Service } from '../service.ts';
+import { heldRoute, heldUpgrades } from './held.ts';
+import type { Incoming } from './incoming.ts';
+import { Agreement } from './ownership/agreement.ts';
+import { askPeer } from './ownership/ask-peer.ts';
+import type { Reply } from './reply.ts';
+import { type GatewayServer, startGatewayServer } from './server.ts';
+import type { OpenedStore, Store } from './store/store.ts';
+import type { Upgrades } from './websocket/upgrades.ts';
+
+/** What a pod gets once it may serve its guilds. */
+export interface Admitted {
+  readonly store: Store;
+  readonly server: GatewayServer;
+  readonly agreement: Agreement;
+}
+
+/** A pod that serves its guilds. Draining and closing it does so with its server and its store, too. */
+export interface Serving extends Omit<Service, 'port'> {
+  readonly route: (incoming: Incoming) => Promise<Reply>;
+  readonly upgrades: Upgrades;
+}
+
+export interface AdmissionOptions {
+  readonly config: Config;
+  readonly bot: Bot;
+  readonly topology: Topology;
+  readonly ordinal: number;
+  /** Closed with the service, or when this fails. */
+  readonly opened: OpenedStore;
+  /** Starts everything that a serving pod has. */
+  readonly serve: (admitted: Admitted) => Promise<Serving>;
+  readonly log: Logger;
+}
+
+/**
+ * Listens at once, and has the pod serve its guilds as soon as no other pod can be their writer: see {@link decide}. Until then it
+ * is not ready and answers with the reason. Resolves when the other pods have been asked once.
+ * @throws what `serve` throws and the listening error; later errors of `serve` end the process
+ */
+export async function admit(options: AdmissionOptions): Promise<Service> {
+  const pod = new Pod(options);
+  try {
+    await pod.start();
+  } catch (error) {
+    await pod.close();
+    throw error;
+  }
+  return pod;
+}
+
+class Pod implements Service {
+  readonly #options: AdmissionOptions;
+  readonly #agreement: Agreement;
+  #server: GatewayServer | null = null;
+  #serving: Serving | null = null;
+  /** While it may not serve: why. */
+  #reasons: readonly string[];
+  /** Settles when the background work has ended. */
+  #background: Promise<void> = Promise.resolve();
+
+  constructor(options: AdmissionOptions) {
+    this.#options = options;
+    const { config, topology, opened, ordinal, log } = options;
+    const { placement, misplacement } = opened;
+    this.#reasons = [misplacement?.message ?? 'asking the other gateway pods for their topology'];
+    // What comes of a question is in the reasons that this pod gives; the link's own lines would repeat it every second.
+    const quiet = log.child({}, { level: 'silent' });
+    this.#agreement = new Agreement({
+      own: { ordinal, given: topology.toRecord(), placement },
+      ask: (peer, own) =>
+        askPeer(
+          {
+            url: gatewayUrl(config.gatewayUrlTemplate, peer),
+            ordinal: peer,
+            secret: config.linkSecret ?? '',
+            topology,
+            name: config.name,
+            heartbeatMs: config.linkHeartbeatMs,
+            connectTimeoutMs: config.connectTimeoutMs,
+            maxInFlight: 1,
+            log: quiet,
+          },
+          own,
+        ),
+      claim: () => opened.claim(),
+      confirmed: config.topologyConfirmed === topology.fingerprint,
+      pause: (ms, signal) => delay(ms, undefined, { signal, ref: false }).catch(() => {}),
+    });
+  }
+
+  get port(): number {
+    return this.#server?.port ?? 0;
+  }
+
+  get adminRoutes(): Service['adminRoutes'] {
+    return this.#serving?.adminRoutes ?? {};
+  }
+
+  readiness(): ReturnType<Service['readiness']> {
+    return this.#serving?.readiness() ?? { ready: false, reasons: [...this.#reasons] };
+  }
+
+  async start(): Promise<void> {
+    const { config, bot, topology, ordinal, opened, log } = this.#options;
+    const agreement = this.#agreement;
+    const held = { ordinal, name: config.name, agreement, reasons: () => this.#reasons, log };
+    const [whileHeld, upgradesWhileHeld] = [heldRoute(held), heldUpgrades(held)];
+    const upgrades = (): Upgrades => this.#serving?.upgrades ?? upgradesWhileHeld;
+    this.#server = await startGatewayServer({
+      ...{ config, ordinal, topology, manifest: manifestOf(bot), log },
+      route: (incoming) => (this.#serving?.route ?? whileHeld)(incoming),
+      upgrades: {
+        take: (...upgrade) => upgrades().take(...upgrade),
+        drain: () => upgrades().drain(),
+        close: () => upgrades().close(),
+      },
+    });
+    if (opened.misplacement !== null) {
+      log.error({ ...opened.misplacement.facts }, opened.misplacement.message);
+      // Its own case is decided. The others hear of it now, and not when they ask the next time.
+      this.#background = agreement.round().then(() => {});
+      return;
+    }
+    this.#warnOfConfirmation();
+    const decision = await agreement.round();
+    if (decision.kind === 'serve') {
+      await this.#serve(this.#server);
+      return;
+    }
+    if (decision.kind === 'wait') this.#hold(decision.reasons);
+    this.#background = this.#serveWhenAgreed(this.#server).catch((error: unknown) => {
+      // As at start: nobody waits for it any more, and the process must not live on without serving.
+      setImmediate(() => {
+        throw error;
+      });
+    });
+  }
+
+  async drain(): Promise<void> {
+    this.#agreement.stop();
+    await this.#background;
+    await (this.#serving ?? this.#server)?.drain();
+  }
+
+  async close(): Promise<void> {
+    this.#agreement.stop();
+    await this.#background;
+    await (this.#serving ?? this.#server)?.close();
+    this.#options.opened.close();
+  }
+
+  async #serveWhenAgreed(server: GatewayServer): Promise<void> {
+    if (await this.#agreement.reached((reasons) => this.#hold(reasons))) await this.#serve(server);
+  }
+
+  async #serve(server: GatewayServer): Promise<void> {
+    const { opened, serve, log } = this.#options;
+    const agreement = this.#agreement;
+    const store = opened.take();
+    agreement.placed();
+    this.#serving = await serve({ store, server, agreement });
+    // Pods that were away may know better: their rows were placed under a newer topology.
+    void agreement.contradicted().then((reasons) => {
+      if (reasons === null) return;
+      const message = reasons.join('; ');
+      log.error({ reasons }, `stopped serving: ${message}`);
+      store.connection.retire(new GuildwayError('TOPOLOGY_MISMATCH', message));
+    });
+  }
+
+  #hold(reasons: readonly string[]): void {
+    if (reasons.join() === this.#reasons.join()) return;
+    this.#reasons = reasons;
+    this.#options.log.warn({ reasons }, 'not serving: see the reasons');
+  }
+
+  #warnOfConfirmation(): void {
+    const { config, topology, log } = this.#options;
+    const { topologyConfirmed } = config;
+    if (topologyConfirmed === null || topologyConfirmed === topology.fingerprint) return;
+    log.warn(
+      { topologyConfirmed, topology: asVariables(topology.toRecord()) },
+      `TOPOLOGY_CONFIRMED=${topologyConfirmed} has no effect under ${topology.fingerprint}: remove it`,
+    );
+  }
+}

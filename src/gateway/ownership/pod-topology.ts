@@ -1,0 +1,44 @@
+import { GuildwayError } from '../../errors.ts';
+import { parseTopology } from '../../link/handshake.ts';
+import type { TopologyRecord } from '../../routing/topology.ts';
+import type { PlacementState } from '../store/placement.ts';
+
+/** What a gateway pod tells the others about the topology it was given and the rows it has. */
+export interface PodTopology {
+  readonly ordinal: number;
+  /** From its environment. */
+  readonly given: TopologyRecord;
+  /** From its database; null when that has no rows and no claim. */
+  readonly placement: { readonly topology: TopologyRecord; readonly state: PlacementState } | null;
+}
+
+/** @throws GuildwayError LINK_PROTOCOL */
+export function parsePodTopology(bytes: Buffer): PodTopology {
+  const malformed = (what: string): GuildwayError =>
+    new GuildwayError('LINK_PROTOCOL', `a pod's topology is malformed: ${what}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(bytes.toString('utf8'));
+  } catch {
+    throw malformed('it is not JSON');
+  }
+  if (!isRecord(value)) throw malformed('it is not an object');
+  const { ordinal, given, placement } = value;
+  if (!Number.isSafeInteger(ordinal) || (ordinal as number) < 0) throw malformed('its ordinal');
+  return {
+    ordinal: ordinal as number,
+    given: parseTopology(given, "a pod's given topology"),
+    placement: placement === null ? null : parsePlacement(placement, malformed),
+  };
+}
+
+function parsePlacement(value: unknown, malformed: (what: string) => GuildwayError): PodTopology['placement'] {
+  if (!isRecord(value)) throw malformed('its placement');
+  const { state, topology } = value;
+  if (state !== 'claimed' && state !== 'placed') throw malformed('the state of its placement');
+  return { state, topology: parseTopology(topology, "the topology of a pod's rows") };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
