@@ -18,7 +18,14 @@ function startPod(database: string, env: Record<string, string> = {}) {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       ...BARE,
-      ...{ SERVICE_MODE: 'gateway', POD_ORDINAL: '0', PORT: '0', ADMIN_PORT: '0', HOST: '127.0.0.1' },
+      ...{
+        SERVICE_MODE: 'gateway',
+        NUM_GATEWAY_PODS: '1',
+        POD_ORDINAL: '0',
+        PORT: '0',
+        ADMIN_PORT: '0',
+        HOST: '127.0.0.1',
+      },
       ...{ LINK_SECRET: SECRET, DATABASE_PATH: database, BOT: path('../support/stray-bot.ts'), ...env },
     },
   });
