@@ -6,7 +6,7 @@ import type { Incoming } from './incoming.ts';
 import { serveTopology } from './internal.ts';
 import type { Agreement } from './ownership/agreement.ts';
 import type { Reply } from './reply.ts';
-import { json, notServing, problem } from './responses.ts';
+import { held, json, problem } from './responses.ts';
 import { refuseUpgrade } from './websocket/refuse.ts';
 import type { Upgrades } from './websocket/upgrades.ts';
 
@@ -35,7 +35,7 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
         const topology = agreement.own.given;
         return json(200, { pod: ordinal, name, ready: false, reasons: reasons(), topology }, headers);
       }
-      return notServing(reasons().join('; '), headers);
+      return held(reasons().join('; '), headers);
     } catch (error) {
       log.error({ err: errorFacts(error) }, 'request failed');
       return problem(500, 'something went wrong', headers);
@@ -47,7 +47,7 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
 export function heldUpgrades({ ordinal, reasons }: Pick<HeldOptions, 'ordinal' | 'reasons'>): Upgrades {
   const headers = [HEADER.pod, String(ordinal)];
   return {
-    take: (_request, socket) => refuseUpgrade(socket, notServing(reasons().join('; '), headers)),
+    take: (_request, socket) => refuseUpgrade(socket, held(reasons().join('; '), headers)),
     drain() {},
     close() {},
   };

@@ -23,9 +23,13 @@ export function empty(status: number, headers: HeaderList = []): GatewayResponse
   return { status, headers, body: NOTHING };
 }
 
-/** The pod's own word that it serves nothing now and has done nothing of the request. */
-export function notServing(why: string, headers: HeaderList = []): GatewayResponse {
-  // A sentence may quote what the system said, such as a resolver: a header takes printable ASCII only.
-  const refusal = why.replace(/[^\x20-\x7e]+/g, ' ');
-  return problem(503, why, [HEADER.refusal, refusal, 'retry-after', '1', ...headers]);
-}
+/** The pod serves nothing now and has done nothing of the request; it may be sent again. */
+export const notServing = (why: string): GatewayResponse =>
+  problem(503, why, [HEADER.refusal, headerText(why), 'retry-after', '1']);
+
+/** The pod serves no guild until topologies agree, and has done nothing of the request. */
+export const held = (why: string, headers: HeaderList): GatewayResponse =>
+  problem(503, why, [HEADER.held, headerText(why), 'retry-after', '5', ...headers]);
+
+/** A sentence may quote what the system said, such as a resolver: a header takes printable ASCII only. */
+const headerText = (text: string): string => text.replace(/[^\x20-\x7e]+/g, ' ');

@@ -18,6 +18,8 @@ export const HEADER = Object.freeze({
   epoch: 'guildway-epoch',
   /** On a 401, 421 or 503: the pod has not looked at the request; why. See pod-statement.ts. */
   refusal: 'guildway-refusal',
+  /** On a 503: the pod serves no guild until topologies agree; why. See pod-statement.ts. */
+  held: 'guildway-held',
   /** On a 5xx: the pod, not the bot, could not finish the request; why. See pod-statement.ts. */
   failure: 'guildway-failure',
   /** On plain HTTP: proves that the caller is a pod, and says which ordinal it dialled. See link/auth.ts. */

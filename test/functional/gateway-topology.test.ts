@@ -33,7 +33,7 @@ const bot = defineBot({
 
 interface Started extends Service {
   /** Writes a note of a guild of this pod, over the link. */
-  write(): Promise<{ status: number; text: string; refusal: string | undefined }>;
+  write(): Promise<{ status: number; text: string; held: string | undefined }>;
 }
 
 /** Up to five pods of one system: their ports and databases. */
@@ -77,7 +77,7 @@ class Place implements AsyncDisposable {
             { method: 'POST', target, headers: [], body: Buffer.from('a note') },
             5_000,
           );
-          return { status, text: body.toString(), refusal: headerValue(headers, 'guildway-refusal') };
+          return { status, text: body.toString(), held: headerValue(headers, 'guildway-held') };
         } finally {
           link.close();
         }
@@ -116,7 +116,7 @@ class Place implements AsyncDisposable {
 
 function guildOf(ordinal: number, pods: number): string {
   const topology = createTopology({ strategy: 'md5', pods });
-  for (let id = 1n << 22n; ; id++) if (topology.ownerOf(String(id)) === ordinal) return String(id);
+  for (let id = 1n << 60n; ; id++) if (topology.ownerOf(String(id)) === ordinal) return String(id);
 }
 
 const isReady = (pod: Service): boolean => pod.readiness().ready;
@@ -129,10 +129,10 @@ test('a first start: pods wait for the last one, say for which, and then all ser
   for (const pod of [zero, one]) {
     assert.equal(isReady(pod), false);
     assert.match(reasonsOf(pod), /waiting for .*gateway-2.*ECONNREFUSED.*TOPOLOGY_CONFIRMED=md5\/3/);
-    const { status, text, refusal } = await pod.write();
+    const { status, text, held } = await pod.write();
     assert.equal(status, 503);
     assert.match(text, /waiting for .*gateway-2/);
-    assert.match(refusal ?? '', /waiting for .*gateway-2/);
+    assert.match(held ?? '', /waiting for .*gateway-2/);
   }
   const two = await place.start(2, 3);
   await until('all are ready', () => [zero, one, two].every(isReady));

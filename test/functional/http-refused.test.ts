@@ -86,3 +86,27 @@ test('an interaction that its owner refused was not carried out, and its caller 
   refuses = false;
   assert.match(await interact(), /may have/);
 });
+
+test('a pod that is held until topologies agree is asked once, and its client gets the reason at once', async () => {
+  const secret = { LINK_SECRET: 'the link secret of this test' };
+  await using http = await startHttp({ gatewayPods: 1, env: { ...env, ...secret, REQUEST_TIMEOUT_MS: '60000' } });
+  const why = 'rows were placed under NUM_GATEWAY_PODS=3, but this pod was given NUM_GATEWAY_PODS=5';
+  let asked = 0;
+  await using _pod = await startLinkPod(http, 0, ({ target }) => {
+    if (target.startsWith('/_guildway/')) return { status: 503, headers: [HEADER.held, why], body: Buffer.alloc(0) };
+    asked++;
+    return { status: 503, headers: [HEADER.held, why], body: Buffer.from(why) };
+  });
+  await until('the link', () => http.service.readiness().reasons.length === 0);
+  const response = await fetch(`${http.url}/api/guilds/${guild}/notes`, { method: 'POST', body: 'a note' });
+  assert.deepEqual([response.status, await response.text(), asked], [503, why, 1]);
+  assert.equal(response.headers.get(HEADER.held), null);
+  const body = JSON.stringify({ id: '1', type: 2, guild_id: guild, data: { name: 'x' } });
+  const interaction = await fetch(`${http.url}/webhooks/discord`, {
+    method: 'POST',
+    headers: signedHeaders(body),
+    body,
+  });
+  assert.doesNotMatch(await interaction.text(), /may have/);
+  assert.equal(asked, 2);
+});

@@ -53,7 +53,7 @@ after(async () => {
 function guildsOf(owner: number, count: number): string[] {
   const topology = createTopology({ strategy: 'md5', pods: MOST_PODS });
   const found: string[] = [];
-  for (let id = 1n << 22n; found.length < count; id++) {
+  for (let id = 1n << 60n; found.length < count; id++) {
     if (topology.ownerOf(String(id)) === owner) found.push(String(id));
   }
   return found;

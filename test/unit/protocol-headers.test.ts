@@ -33,6 +33,7 @@ test('only a marked response is the word of a pod', () => {
   assert.equal(podStatement(200, [HEADER.refusal, 'x', HEADER.owner, '1']), null);
   assert.equal(podStatement(503, [HEADER.owner, '1']), null);
   assert.deepEqual(podStatement(503, [HEADER.refusal, 'draining']), { kind: 'refused', why: 'draining' });
+  assert.deepEqual(podStatement(503, [HEADER.held, 'rows elsewhere']), { kind: 'held', why: 'rows elsewhere' });
   assert.deepEqual(podStatement(500, [HEADER.failure, 'disk']), { kind: 'failed', why: 'disk' });
   const redirect = podStatement(421, [HEADER.owner, '2', HEADER.epoch, '7']);
   assert.deepEqual(redirect, { kind: 'redirect', owner: 2, epoch: 7 });

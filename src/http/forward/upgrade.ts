@@ -136,7 +136,7 @@ function open(
       settle();
       const status = response.statusCode as number;
       const statement = podStatement(status, fieldsOf(response.rawHeaders));
-      if (statement === null || statement.kind === 'failed') {
+      if (statement === null || statement.kind === 'failed' || statement.kind === 'held') {
         resolve({ pod, response, socket: null, head: Buffer.alloc(0) });
         return;
       }

@@ -104,7 +104,9 @@ export class InteractionEndpoint {
         return pod;
       }
       // A server that is none of our pods: Discord takes no such status, and asked once more it may do it twice.
-      if (podStatement(answer.status, answer.headers) === null) return this.#answerUnknown(incoming);
+      const statement = podStatement(answer.status, answer.headers);
+      if (statement === null) return this.#answerUnknown(incoming);
+      sent = statement.kind !== 'held';
     } catch (error) {
       failure = error as GuildwayError;
       sent = failure.facts?.sent !== false;

@@ -144,10 +144,12 @@ export class WebhookEndpoints {
         repeatable: 'at-our-pods',
       });
       // Whatever the bot says is its answer, which the sender of the webhook knows what to do with.
-      if (podStatement(answer.status, answer.headers) === null) {
+      const statement = podStatement(answer.status, answer.headers);
+      if (statement === null) {
         sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
+      sent = statement.kind !== 'held';
       log.warn({ guild: guildId, pod, status: answer.status, request: incoming.id }, 'a webhook failed at its owner');
     } catch (error) {
       sent = (error as GuildwayError).facts?.sent !== false;
