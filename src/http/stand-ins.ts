@@ -3,7 +3,7 @@ import { type GatewayRequest, HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
 import { HINT_HEADER } from '../protocol/headers.ts';
 import { PATH } from '../protocol/paths.ts';
-import { type MonotonicTime, remaining, type WallTime } from '../time.ts';
+import { type Duration, type MonotonicTime, remaining, type WallTime } from '../time.ts';
 import type { Upstream } from './forward/upstream.ts';
 import type { HttpMetrics } from './metrics.ts';
 
@@ -31,8 +31,8 @@ export type Keeping =
   | { readonly kind: 'kept'; readonly pod: number }
   | { readonly kind: 'nobody' | 'unknown' | 'conflict' };
 
-/** No single stand-in may use up the time that is left for the next: each gets this part of what is left. */
-const ATTEMPT_SHARE = 0.5;
+/** When a stand-in has not answered within this part of the time that is left, the next one is asked as well. */
+const PATIENCE_SHARE = 0.5;
 
 /** Finds a pod that keeps a request for an owner that is away. */
 export class StandIns {
@@ -46,34 +46,72 @@ export class StandIns {
     this.#log = options.log;
   }
 
-  /** Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive. */
-  async store(hint: Hint, deadlineAt: MonotonicTime): Promise<Keeping> {
-    const count = this.#upstreams.length;
+  /**
+   * Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive. A stand-in that
+   * is slow is not given up when the next one is asked: on a busy machine all of them are slow, and each answer in time counts.
+   * Two pods may keep the same hint then; its owner applies it once.
+   */
+  store(hint: Hint, deadlineAt: MonotonicTime): Promise<Keeping> {
+    const request = toRequest(hint);
+    const candidates = this.#candidates(hint.owner);
+    const { promise, resolve } = Promise.withResolvers<Keeping>();
+    let timer: NodeJS.Timeout | undefined;
+    let open = 0;
     let maybe = false;
-    for (let distance = 1; distance <= count; distance++) {
-      const standIn = this.#upstreams[(hint.owner + distance) % count] as Upstream;
-      // Only a link shows that the peer is one of us: any web server answers a PUT with something.
-      if (standIn.link?.state !== 'ready') continue;
-      const timeoutMs = remaining(deadlineAt) * ATTEMPT_SHARE;
-      if (timeoutMs < 1) break;
-      try {
-        const { status } = await standIn.request(toRequest(hint), timeoutMs);
-        if (status === 201 || status === 200) {
-          this.#metrics.hintStored(hint.owner);
-          return { kind: 'kept', pod: standIn.ordinal };
-        }
-        this.#log.warn({ pod: standIn.ordinal, owner: hint.owner, status }, 'a stand-in did not take a hint');
-        if (status === 409) return { kind: 'conflict' };
-      } catch (error) {
-        // It may have been stored before the answer was lost, and then it will be delivered.
-        maybe ||= (error as GuildwayError).facts?.sent !== false;
-        this.#log.warn(
-          { pod: standIn.ordinal, owner: hint.owner, err: error as GuildwayError },
-          'a stand-in did not take a hint',
-        );
+    let over = false;
+    const end = (result: Keeping): void => {
+      over = true;
+      clearTimeout(timer);
+      resolve(result);
+    };
+    const askNext = (): void => {
+      if (over) return;
+      clearTimeout(timer);
+      const leftMs = remaining(deadlineAt);
+      const standIn = leftMs < 1 ? undefined : candidates.next().value;
+      if (standIn === undefined) {
+        if (open === 0) end({ kind: maybe ? 'unknown' : 'nobody' });
+        return;
       }
+      open++;
+      timer = setTimeout(askNext, leftMs * PATIENCE_SHARE);
+      void this.#ask(standIn, hint.owner, request, leftMs).then((result) => {
+        open--;
+        if (over) return;
+        if (result.kind === 'unknown') maybe = true;
+        if (result.kind === 'nobody' || result.kind === 'unknown') askNext();
+        else {
+          if (result.kind === 'kept') this.#metrics.hintStored(hint.owner);
+          end(result);
+        }
+      });
+    };
+    askNext();
+    return promise;
+  }
+
+  *#candidates(owner: number): Generator<Upstream, undefined> {
+    const count = this.#upstreams.length;
+    for (let distance = 1; distance <= count; distance++) {
+      const standIn = this.#upstreams[(owner + distance) % count] as Upstream;
+      // Only a link shows that the peer is one of us: any web server answers a PUT with something.
+      if (standIn.link?.state === 'ready') yield standIn;
     }
-    return { kind: maybe ? 'unknown' : 'nobody' };
+  }
+
+  /** What one pod made of a hint; it never rejects. */
+  async #ask(standIn: Upstream, owner: number, request: GatewayRequest, timeoutMs: Duration): Promise<Keeping> {
+    const pod = standIn.ordinal;
+    try {
+      const { status } = await standIn.request(request, timeoutMs);
+      if (status === 201 || status === 200) return { kind: 'kept', pod };
+      this.#log.warn({ pod, owner, status }, 'a stand-in did not take a hint');
+      return { kind: status === 409 ? 'conflict' : 'nobody' };
+    } catch (error) {
+      this.#log.warn({ pod, owner, err: error as GuildwayError }, 'a stand-in did not take a hint');
+      // It may have been stored before the answer was lost, and then it will be delivered.
+      return { kind: (error as GuildwayError).facts?.sent === false ? 'nobody' : 'unknown' };
+    }
   }
 }
 

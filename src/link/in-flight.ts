@@ -60,7 +60,8 @@ export class InFlight {
     this.#doneOf[slot] = done;
     this.#deadlineOf[slot] = deadlineAt;
     this.#size++;
-    this.#timer ??= setInterval(() => this.#tick(), TICK_MS).unref();
+    // Not in the timer itself: in a busy process it may be due before the answers that have long arrived are read.
+    this.#timer ??= setInterval(() => setImmediate(() => this.#tick()), TICK_MS).unref();
     return id;
   }
 

@@ -99,7 +99,7 @@ test('when the connection ends, everybody who waits hears of it once, also of mo
 });
 
 test('a deadline ends its request and no other, whose caller may ask again at once', (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
+  t.mock.timers.enable({ apis: ['setInterval', 'setImmediate'] });
   let now = 0;
   const cancelled: number[] = [];
   const inFlight = new InFlight(
@@ -126,7 +126,7 @@ test('a deadline ends its request and no other, whose caller may ask again at on
 });
 
 test('a deadline is noticed 20 ms late at most', (t) => {
-  t.mock.timers.enable({ apis: ['setInterval'] });
+  t.mock.timers.enable({ apis: ['setInterval', 'setImmediate'] });
   let now = 0;
   const inFlight = new InFlight(
     { last: 0 },

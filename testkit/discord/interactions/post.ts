@@ -45,7 +45,8 @@ export class Poster {
   async post(body: Buffer, headers: Record<string, string>, timeoutMs: number): Promise<PostReply> {
     const pool = this.#pools[this.#next++ % POOLS] as Pool;
     const controller = new AbortController();
-    const timer = setTimeout(() => controller.abort(), timeoutMs);
+    // Not in the timer itself: in a busy process it may be due before a response that has long arrived is read.
+    const timer = setTimeout(() => setImmediate(() => controller.abort()), timeoutMs);
     try {
       const reply = await pool.request({
         path: this.#path,
