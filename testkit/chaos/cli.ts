@@ -33,7 +33,7 @@ Options (after --):
                          session   Discord drops gateway connections
   --every <seconds>    average time between two faults     2.5
   --directory <path>   databases and logs, kept there      a temporary folder, kept only when something is wrong
-  --owner-kill         SIGKILL one of the owners, start it again after 10 s; twice --seconds (60) with a run without it
+  --owner-kill         SIGKILL one of the owners, start it again after 10 s, over and over for --seconds (60)
   --rolling            restart every pod in order, one after the other
   --help
 

@@ -22,6 +22,8 @@ export interface ClientsOptions {
   readonly mix: Mix;
   /** Share of interactions that take longer than Discord waits, from 0 to 1. */
   readonly slowShare: number;
+  /** How long an HTTP pod waits for an owner. */
+  readonly requestTimeoutMs: number;
   /** How long a deferred response is waited for. */
   readonly settleMs: () => number;
 }
@@ -30,8 +32,9 @@ export interface ClientsOptions {
 const SLOW_MS = 2_200;
 /** Share of API writes that carry no Idempotency-Key, so that nobody may repeat them. */
 const WITHOUT_KEY = 0.2;
-const API_ATTEMPT_MS = 6_000;
-const API_GIVE_UP_MS = 20_000;
+/** How much longer than an HTTP pod a client waits for an API write, and how many such times it goes on trying. */
+const API_PATIENCE_MS = 2_000;
+const API_ATTEMPTS = 4;
 
 /** What people and programs do: use commands, write to the API, send messages. Each operation is recorded as its client saw it. */
 export class Clients {
@@ -115,7 +118,7 @@ export class Clients {
   async #write(guildId: string, steps: number, withoutKey: boolean): Promise<void> {
     const { recorder, random } = this.#options;
     const entry = recorder.begin({ guildId, via: 'api', steps });
-    const giveUpAt = entry.sentAt + API_GIVE_UP_MS;
+    const giveUpAt = entry.sentAt + API_ATTEMPTS * this.#options.requestTimeoutMs;
     let certainlyNot = true;
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#writeOnce(entry, withoutKey);
@@ -136,7 +139,7 @@ export class Clients {
         path: `/api/guilds/${entry.guildId}/operations`,
         headers: { 'content-type': 'application/json', ...(withoutKey ? {} : { 'idempotency-key': entry.id }) },
         body: JSON.stringify({ operation: entry.id, steps: entry.steps, slowMs: 0 }),
-        signal: AbortSignal.timeout(API_ATTEMPT_MS),
+        signal: AbortSignal.timeout(this.#options.requestTimeoutMs + API_PATIENCE_MS),
       });
       const status = response.statusCode;
       await response.body.dump();

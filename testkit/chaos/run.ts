@@ -41,6 +41,10 @@ export interface ChaosOptions {
   readonly mix?: Mix;
   /** Share of interactions that take longer than Discord waits; default 0.02. */
   readonly slowShare?: number;
+  /** How long an API write may wait for its owner; default 4 s, so that much happens in little time. */
+  readonly requestTimeoutMs?: number;
+  /** How long Discord waits for the first answer to an interaction or event webhook; default 3 s, as it does. */
+  readonly discordWaitsMs?: number;
   /** Further environment variables of every pod. */
   readonly env?: Readonly<Record<string, string>>;
   /** Runs beside the clients, instead of the schedule of `kinds`: faults that a test has chosen. */
@@ -86,11 +90,11 @@ export interface ChaosReport {
 
 const BOT = fileURLToPath(new URL('./bot.ts', import.meta.url));
 
-/** Short limits, so that much happens in little time; the budget of an interaction stays Discord's. */
+/** Short, so that much happens in little time; the budget of an interaction stays Discord's. */
+const REQUEST_TIMEOUT_MS = 4_000;
 const POD_ENV = {
   BOT,
   LOG_LEVEL: 'info',
-  REQUEST_TIMEOUT_MS: '4000',
   LINK_HEARTBEAT_MS: '1000',
 } as const;
 
@@ -115,7 +119,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 }
 
 async function runIn(directory: string, network: FaultNetwork, options: ChaosOptions): Promise<ChaosReport> {
-  const { log = () => {}, drainMs = 60_000 } = options;
+  const { log = () => {}, drainMs = 60_000, requestTimeoutMs = REQUEST_TIMEOUT_MS, discordWaitsMs } = options;
   const startedAt = performance.now();
   const recorder = new Recorder(String(options.seed));
   let injector: FaultInjector | null = null;
@@ -134,9 +138,12 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
       gatewayPods: options.gatewayPods,
       guilds: options.guilds,
       ...(options.routing === undefined ? {} : { routing: options.routing }),
-      env: { ...POD_ENV, ...options.env },
+      env: { ...POD_ENV, REQUEST_TIMEOUT_MS: String(requestTimeoutMs), ...options.env },
       network: network.install,
-      simulator: { messagesPerChannel: 1_000_000, eventWebhookBackoffMs: 250 },
+      simulator: {
+        ...{ messagesPerChannel: 1_000_000, eventWebhookBackoffMs: 250 },
+        ...(discordWaitsMs === undefined ? {} : { interactionDeadlineMs: discordWaitsMs }),
+      },
     });
     const simulator = cluster.simulator as DiscordSimulator;
     const sessions = watchSessions(simulator);
@@ -150,6 +157,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
       random: new SeededRandom(options.seed ^ CLIENTS),
       mix: options.mix ?? EVERYTHING,
       slowShare: options.slowShare ?? 0.02,
+      requestTimeoutMs,
       settleMs: () => Math.max(0, endAt + drainMs - performance.now()),
     });
     const disturb =
