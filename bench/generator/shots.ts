@@ -27,9 +27,14 @@ const SIGNED_BYTES = 900;
 /** The share of writes in the mixed workload: one request in this many. */
 const WRITE_EVERY = 4;
 
-/** Guild ids as Discord makes them: milliseconds since 2015 in the upper bits; spread over ten years, always the same ones. */
+const YEAR_MS = 31_536_000_000;
+
+/**
+ * Guild ids as Discord makes them: milliseconds since 2015 in the upper bits; spread over the years from 2016 on, as Discord has no
+ * guild of 2015's first weeks; always the same ones.
+ */
 export function guildId(index: number): string {
-  const ms = BigInt(Math.floor(((index + 1) * 0.618_033_988_749_895 * 315_360_000_000) % 315_360_000_000));
+  const ms = BigInt(YEAR_MS + Math.floor(((index + 1) * 0.618_033_988_749_895 * 9 * YEAR_MS) % (9 * YEAR_MS)));
   return String((ms << 22n) | BigInt(index % 4_194_304));
 }
 
