@@ -116,3 +116,29 @@ test('while the disk refuses, an event waits for it', async () => {
   await handled;
   assert.deepEqual(notesOf(store), ['patient']);
 });
+
+test('a handler that does not end is given up on after a minute: its signal says so, and its guild goes on', async (t) => {
+  using folder = temporaryFolder();
+  using store = openTestStore(folder.file('pod'));
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const seen: string[] = [];
+  let aborted = false;
+  const dispatch = dispatchFor(store, {
+    MESSAGE_CREATE: ({ content }, { signal }) => {
+      seen.push(content);
+      if (content !== 'stuck') return;
+      signal.addEventListener('abort', () => {
+        aborted = true;
+      });
+      return new Promise(() => {});
+    },
+  });
+  const stuck = dispatch.dispatch(message(1, 'stuck'));
+  const next = dispatch.dispatch(message(2, 'next'));
+  t.mock.timers.tick(59_999);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([seen, aborted], [['stuck'], false]);
+  t.mock.timers.tick(1);
+  await Promise.all([stuck, next]);
+  assert.deepEqual([seen, aborted], [['stuck', 'next'], true]);
+});
