@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import type { BotManifest } from '../bot/types.ts';
 import type { Config } from '../config.ts';
 import { verifyPlainRequest } from '../link/auth.ts';
@@ -12,7 +10,6 @@ import {
   type GatewayResponse,
   HEADER,
   type HeaderList,
-  headerValue,
   type RequestContext,
 } from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
@@ -22,7 +19,8 @@ import type { Topology } from '../routing/topology.ts';
 import { before } from '../time.ts';
 import { type Incoming, incomingMessage } from './incoming.ts';
 import { plainRequest } from './plain-request.ts';
-import { collect, discard, isStreamed, type Reply } from './reply.ts';
+import { collect, isStreamed, type Reply } from './reply.ts';
+import { sendStream, sendWhole } from './response-writer.ts';
 import { problem } from './responses.ts';
 import { refuseUpgrade } from './websocket/refuse.ts';
 import type { Upgrades } from './websocket/upgrades.ts';
@@ -71,7 +69,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     (request, response) => {
       const refusal = admit(request);
       if (refusal !== null) {
-        send(response, refusal, request.method);
+        sendWhole(response, refusal, request.method);
         return;
       }
       const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
@@ -79,8 +77,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
         const reply = await route(incoming);
         // A connection that stays open would keep the pod from ending.
         if (draining) response.shouldKeepAlive = false;
-        if (isStreamed(reply)) await stream(response, reply, request.method);
-        else send(response, reply, request.method);
+        if (isStreamed(reply)) {
+          streams.add(response);
+          await sendStream(response, reply, request.method, log);
+          streams.delete(response);
+        } else sendWhole(response, reply, request.method);
       };
       answer().catch((error: unknown) => {
         log.error({ err: errorFacts(error) }, 'a response could not be sent');
@@ -108,32 +109,6 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     if (caller.dialled === ordinal) return null;
     log.warn({ dialled: caller.dialled, ordinal }, 'a request meant another pod');
     return refuse(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
-  }
-
-  async function stream(
-    response: ServerResponse,
-    reply: Extract<Reply, { stream: unknown }>,
-    method?: string,
-  ): Promise<void> {
-    streams.add(response);
-    try {
-      response.writeHead(reply.status, reply.headers as string[]);
-      if (method === 'HEAD') {
-        response.end();
-        discard(reply);
-        return;
-      }
-      // Now, and not with the first event of a stream that may be long in coming.
-      response.flushHeaders();
-      await pipeline(Readable.fromWeb(reply.stream), whenDurable(reply.durable), response);
-    } catch (error) {
-      log.debug({ err: errorFacts(error) }, 'a stream ended early');
-      // Not yet read where Node refused the head: a header value that it does not send.
-      discard(reply);
-      response.destroy();
-    } finally {
-      streams.delete(response);
-    }
   }
 
   const link = attachLinkServer(server, {
@@ -187,16 +162,6 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   };
 }
 
-/** Holds each chunk of a stream back until what it may tell is on disk. */
-function whenDurable(durable: () => Promise<void> = async () => {}) {
-  return async function* (chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of chunks) {
-      await durable();
-      yield chunk;
-    }
-  };
-}
-
 /**
  * What the pod itself says to a caller before it looks at the request. It carries the header that marks a refused link, so that
  * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
@@ -224,12 +189,4 @@ export async function serveWhole(
   const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';
   log.error({ path }, `a response was ${why}: declare its route in the bot with stream: true`);
   return problem(500, `the response is ${why}`);
-}
-
-function send(response: ServerResponse, { status, headers, body }: GatewayResponse, method?: string): void {
-  const known = headerValue(headers, 'content-length') !== undefined;
-  const list =
-    known || status === 204 || status === 304 ? headers : [...headers, 'content-length', String(body.length)];
-  response.writeHead(status, list as string[]);
-  response.end(method === 'HEAD' ? undefined : body);
 }

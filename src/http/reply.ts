@@ -18,7 +18,7 @@ export function sendAnswer(
   // Without a body, the length that was given is what a body would have had; with one, what it has.
   const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
   const length = bodyless ? headerValue(headers, 'content-length') : String(body.length);
-  if (length !== undefined && status !== 204) list.push('content-length', length);
+  if (length !== undefined && status !== 204 && /^\d{1,15}$/.test(length)) list.push('content-length', length);
   request.respond(status, list, bodyless ? EMPTY : body);
 }
 

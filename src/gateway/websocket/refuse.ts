@@ -2,13 +2,12 @@ import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { endSocket } from '../../end-socket.ts';
 import type { GatewayResponse } from '../../link/message.ts';
+import { withoutFraming } from '../response-writer.ts';
 
 /** Answers an upgrade with an ordinary response, and ends the connection in bounded time whatever the client does. */
 export function refuseUpgrade(socket: Duplex, { status, headers, body }: GatewayResponse): void {
-  const fields = ['connection', 'close', 'content-length', String(body.length), ...headers];
+  const fields = ['connection', 'close', 'content-length', String(body.length), ...withoutFraming(headers)];
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;
-  for (let i = 0; i < fields.length; i += 2) {
-    if (i < 4 || fields[i] !== 'content-length') head += `${fields[i]}: ${fields[i + 1]}\r\n`;
-  }
+  for (let i = 0; i < fields.length; i += 2) head += `${fields[i]}: ${fields[i + 1]}\r\n`;
   endSocket(socket, Buffer.concat([Buffer.from(`${head}\r\n`, 'latin1'), body]));
 }
