@@ -68,3 +68,45 @@ test('a pod that is ending refuses to join a websocket', async () => {
   assert.match(String(answer), /^HTTP\/1\.1 503 /);
   socket.destroy();
 });
+
+test('a head beyond 16 KiB is refused, on a new connection and on one that has been used', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: 'the link secret of this test' } });
+  await using _pod = await startLinkPod(http, 0, () => ({ status: 200, headers: [], body: Buffer.from('here') }));
+  await until('the link', () => http.service.readiness().ready);
+  const get = (headerBytes: number): string =>
+    `GET / HTTP/1.1\r\nHost: a\r\nX-Long: ${'x'.repeat(headerBytes)}\r\n\r\n`;
+  for (const before of ['', get(1)]) {
+    const socket = connect(http.port, '127.0.0.1');
+    socket.on('error', () => {});
+    let answers = '';
+    socket.on('data', (chunk) => {
+      answers += chunk;
+    });
+    if (before !== '') {
+      socket.write(before);
+      await until('the first answer', () => answers.includes('200 OK'));
+    }
+    socket.write(get(17 * 1024));
+    await once(socket, 'close');
+    assert.match(answers, /HTTP\/1\.1 431 /);
+  }
+});
+
+test('connections beyond MAX_CONNECTIONS are refused, those that are there are served', async () => {
+  await using http = await startHttp({ gatewayPods: 1, env: { MAX_CONNECTIONS: '2' } });
+  const open = async () => {
+    const socket = connect(http.port, '127.0.0.1');
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return socket;
+  };
+  const [first, second] = [await open(), await open()];
+  const third = await open();
+  await once(third, 'close');
+  for (const socket of [first, second]) {
+    socket.write('GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n');
+    const [answer] = await once(socket, 'data');
+    assert.match(String(answer), /^HTTP\/1\.1 400 /);
+    socket.destroy();
+  }
+});

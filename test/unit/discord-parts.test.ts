@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { DiscordAPIError } from '@discordjs/rest';
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { Registry } from 'prom-client';
 import { loadConfig } from '../../src/config.ts';
+import { fatalAnswer, fatalClose } from '../../src/gateway/discord/close-codes.ts';
 import { isSame, registration } from '../../src/gateway/discord/commands.ts';
 import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
 import { guildOfDispatch, OwnedGuilds } from '../../src/gateway/discord/guilds.ts';
@@ -136,4 +138,26 @@ test('room that comes while a session is being left lets no event overtake the o
   for (const s of [MAX_PENDING_EVENTS, MAX_PENDING_EVENTS + 1, MAX_PENDING_EVENTS + 2, MAX_PENDING_EVENTS + 2])
     event(s);
   assert.deepEqual(taken.slice(MAX_PENDING_EVENTS), [MAX_PENDING_EVENTS + 1, MAX_PENDING_EVENTS + 2], 'each once');
+});
+
+test('the close codes that connecting again cannot help are fatal and name the variable; no other is', () => {
+  const named: Record<number, RegExp> = {
+    4004: /DISCORD_TOKEN/,
+    4010: /DISCORD_SHARDS/,
+    4011: /DISCORD_SHARDS/,
+    4012: /update Guildway/,
+    4013: /intents/,
+    4014: /intents/,
+  };
+  for (const [code, variable] of Object.entries(named)) assert.match(fatalClose(Number(code)) ?? '', variable, code);
+  for (const code of [1000, 1001, 1005, 1006, 4000, 4001, 4002, 4003, 4005, 4006, 4007, 4008, 4009, 4015, 4200])
+    assert.equal(fatalClose(code), null, String(code));
+});
+
+test('a token that Discord refuses is not tried again; whatever else its API answers is', () => {
+  const answer = (status: number) =>
+    new DiscordAPIError({ code: 0, message: 'x' }, 0, status, 'GET', 'http://127.0.0.1/', { files: [], body: {} });
+  assert.match(fatalAnswer(answer(401)) ?? '', /DISCORD_TOKEN/);
+  for (const error of [answer(400), answer(403), answer(404), answer(429), new Error('ECONNREFUSED')])
+    assert.equal(fatalAnswer(error), null);
 });

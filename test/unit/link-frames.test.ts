@@ -130,7 +130,14 @@ test('a proof for plain HTTP holds for one pod, one method, one target, and a fe
   assert.equal(verifyPlainRequest(secret, header, 'GET', '/app/1?x=1', now), null);
   assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=2', now), null);
   assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, 6 * 60_000)), null);
+  assert.equal(
+    verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, -6 * 60_000)),
+    null,
+    'of the future',
+  );
   assert.equal(verifyPlainRequest(secret, header.replace('v1;2', 'v1;1'), 'POST', '/app/1?x=1', now), null);
+  const renewed = header.replace(`;${now};`, `;${now + 1_000};`);
+  assert.equal(verifyPlainRequest(secret, renewed, 'POST', '/app/1?x=1', now), null, 'its time is part of it');
   for (const wrong of [undefined, '', 'v1', 'v1;2;3;4', header.slice(0, -1), `${header}0`]) {
     assert.equal(verifyPlainRequest(secret, wrong, 'POST', '/app/1?x=1', now), null);
   }
@@ -152,4 +159,36 @@ test('full jitter waits from nothing to twice as long each time, up to a cap', (
     [0, 1, 2, 5, 99].map((attempt) => fullJitter(attempt, 50, 1_000, () => 0.5)),
     [25, 50, 100, 500, 500],
   );
+});
+
+test('what HTTP would not allow is read from no frame: a status that is none, characters that end a line', () => {
+  const frame = (type: number, fixed: Buffer, head: string): Frame => {
+    const bytes = frameBytes(type, 1, Buffer.concat([fixed, Buffer.from(head, 'latin1')]));
+    return { type, id: 1, bytes };
+  };
+  const response = (status: number, ...parts: string[]): Frame => {
+    const head = parts.join('\0');
+    const fixed = Buffer.alloc(8);
+    fixed.writeUInt16BE(status, 0);
+    fixed.writeUInt32BE(head.length, 2);
+    fixed.writeUInt16BE(parts.length, 6);
+    return frame(FRAME.response, fixed, head);
+  };
+  const request = (...parts: string[]): Frame => {
+    const head = parts.join('\0');
+    const fixed = Buffer.alloc(10);
+    fixed.writeUInt32BE(head.length, 4);
+    fixed.writeUInt16BE(parts.length, 8);
+    return frame(FRAME.request, fixed, head);
+  };
+  assert.equal(parseResponse(response(200, 'x-a', 'caf\u00e9\t!')).status, 200);
+  assert.equal(parseResponse(response(599)).status, 599);
+  assert.equal(parseRequest(request('GET', '/', 'x-a', 'b')).request.headers[1], 'b');
+  const refused = { code: 'LINK_PROTOCOL' };
+  for (const status of [0, 100, 101, 199, 600, 999]) assert.throws(() => parseResponse(response(status)), refused);
+  for (const text of ['a\rb', 'a\nb', 'a\r\nset-cookie: x', 'a\x7fb', 'a\x01b']) {
+    assert.throws(() => parseResponse(response(200, 'x-a', text)), refused, JSON.stringify(text));
+    assert.throws(() => parseRequest(request('GET', '/', 'x-a', text)), refused, JSON.stringify(text));
+    assert.throws(() => parseRequest(request('GET', `/${text}`)), refused, JSON.stringify(text));
+  }
 });

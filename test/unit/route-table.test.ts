@@ -145,6 +145,8 @@ test('a pattern that could not work is refused when it is declared', () => {
 test('JSON pointers see own properties only and never throw', () => {
   assert.equal(readPointer({}, '/__proto__/constructor/name'), undefined);
   assert.equal(readPointer('text', '/length'), undefined);
+  for (const inherited of ['toString', 'constructor', '__proto__', 'hasOwnProperty'])
+    assert.equal(readPointer({}, `/${inherited}`), undefined, inherited);
   assert.equal(readPointer({ 'm~n': 8 }, '/m~0n'), 8);
   fc.assert(fc.property(fc.jsonValue(), fc.string(), (document, path) => void readPointer(document, `/${path}`)));
 });

@@ -242,3 +242,16 @@ test('a gateway URL template names a host per pod', () => {
     assert.throws(() => checkGatewayUrlTemplate(wrong), { code: 'CONFIG_INVALID' }, wrong);
   }
 });
+
+test('topologies have the same fingerprint only if they have the same owners', () => {
+  const decisions = [
+    { strategy: 'md5', pods: 3 },
+    { strategy: 'md5', pods: 4 },
+    { strategy: 'discord-shard', pods: 3, shards: 8 },
+    { strategy: 'discord-shard', pods: 3, shards: 16 },
+    { strategy: 'discord-shard', pods: 4, shards: 16 },
+  ] as const;
+  const fingerprints = decisions.map((decision) => createTopology(decision).fingerprint);
+  assert.equal(new Set(fingerprints).size, decisions.length);
+  assert.equal(createTopology({ strategy: 'md5', pods: 3, epoch: 7 }).fingerprint, fingerprints[0]);
+});
