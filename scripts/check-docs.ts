@@ -1,24 +1,25 @@
 /**
  * Keeps documentation and code in agreement. `npm run check` runs it; with `--write` it writes what can be generated.
  *
- * - docs/configuration.md has the table of environment variables from src/config.ts
+ * - docs/configuration.md has the table of environment variables from src/config/variables.ts
  * - relative links in Markdown files lead to files that exist
  * - `npm run …` commands in Markdown files exist in package.json
  */
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { VARIABLES } from '../src/config.ts';
+import { VARIABLES, type Variable } from '../src/config/variables.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
 const write = process.argv.includes('--write');
 const problems: string[] = [];
 
-const BEGIN = '<!-- generated from src/config.ts by scripts/check-docs.ts --write -->';
+const BEGIN = '<!-- generated from src/config/variables.ts by scripts/check-docs.ts --write -->';
 const END = '<!-- end of the generated part -->';
 
 function configurationTable(): string {
-  const rows = Object.values(VARIABLES).map(({ name, fallback, allowed, modes, about }) => {
+  const table: readonly Variable<unknown>[] = Object.values(VARIABLES);
+  const rows = table.map(({ name, fallback, allowed, modes, about }) => {
     const who = modes.length === 3 ? 'all' : modes.includes('http') ? 'HTTP' : 'gateway';
     return `| \`${name}\` | ${fallback === null ? '' : `\`${fallback}\``} | ${who} | ${allowed} | ${about} |`;
   });
@@ -39,7 +40,10 @@ function checkConfiguration(): void {
   const expected = `${before}${BEGIN}\n\n${configurationTable()}\n\n${END}${after}`;
   if (text === expected) return;
   if (write) writeFileSync(file, expected);
-  else problems.push('docs/configuration.md: differs from src/config.ts; run: node scripts/check-docs.ts --write');
+  else
+    problems.push(
+      'docs/configuration.md: differs from src/config/variables.ts; run: node scripts/check-docs.ts --write',
+    );
 }
 
 function checkMarkdown(): void {

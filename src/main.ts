@@ -5,7 +5,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import { manifestOf } from './bot/define-bot.ts';
-import { type Config, loadConfig } from './config.ts';
+import { type Config, gatewayConfig, httpConfig, loadConfig } from './config/load.ts';
+import { configWarnings } from './config/warnings.ts';
 import { GuildwayError } from './errors.ts';
 import { loadBot } from './load-bot.ts';
 import { type AdminServer, startAdminServer } from './observability/admin-server.ts';
@@ -38,20 +39,16 @@ async function startServices(
   const gatewayService = async () => (await import('./gateway/service.ts')).startGatewayService;
   switch (config.serviceMode) {
     case 'http':
-      return [await (await http())({ config, manifest, topology, log, registry })];
+      return [await (await http())({ config: httpConfig(config), manifest, topology, log, registry })];
     case 'gateway':
-      return [await (await gatewayService())({ config, bot, topology, log, registry })];
+      return [await (await gatewayService())({ config: gatewayConfig(config), bot, topology, log, registry })];
     case 'monolith': {
       // The same way through the link as with many pods, so that one process behaves like many; nobody else needs the secret.
-      const inner: Config = Object.freeze({
-        ...config,
-        host: '127.0.0.1',
-        port: 0,
-        linkSecret: randomBytes(32).toString('hex'),
-      });
+      const linkSecret = randomBytes(32).toString('hex');
+      const inner = gatewayConfig({ ...config, host: '127.0.0.1', port: 0, linkSecret });
       const gateway = await (await gatewayService())({ config: inner, bot, topology, log, registry });
       const gatewayUrlTemplate = `http://127.0.0.1:{${gateway.port}+ordinal}`;
-      const outer: Config = Object.freeze({ ...config, linkSecret: inner.linkSecret, gatewayUrlTemplate });
+      const outer = httpConfig({ ...config, linkSecret, gatewayUrlTemplate });
       return [gateway, await (await http())({ config: outer, manifest, topology, log, registry })];
     }
   }
@@ -75,6 +72,7 @@ async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const log = createLogger(config);
   endOnUncaughtErrors(log);
+  for (const { variable, message } of configWarnings(process.env, config)) log.warn({ variable }, message);
   const registry = createRegistry({});
   let services: readonly Service[] = [];
   let stopping = false;

@@ -2,7 +2,7 @@
  * `guildway/routing`: which pod owns a guild. Pure arithmetic: no I/O beyond reading the environment when an argument is
  * left out, no configuration service, no lookup.
  */
-import { loadRoutingConfig } from './config.ts';
+import { loadRoutingConfig } from './config/load.ts';
 import { GuildwayError } from './errors.ts';
 import { gatewayUrl } from './routing/gateway-url.ts';
 import { md5FirstWord } from './routing/md5.ts';

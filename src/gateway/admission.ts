@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Bot, manifestOf } from '../bot/define-bot.ts';
-import type { Config } from '../config.ts';
+import type { GatewayConfig } from '../config/load.ts';
 import { GuildwayError } from '../errors.ts';
 import type { Logger } from '../observability/log.ts';
 import { gatewayUrl } from '../routing/gateway-url.ts';
@@ -29,7 +29,7 @@ export interface Serving extends Omit<Service, 'port'> {
 }
 
 export interface AdmissionOptions {
-  readonly config: Config;
+  readonly config: GatewayConfig;
   readonly bot: Bot;
   readonly topology: Topology;
   readonly ordinal: number;
@@ -80,7 +80,7 @@ class Pod implements Service {
           {
             url: gatewayUrl(config.gatewayUrlTemplate, peer),
             ordinal: peer,
-            secret: config.linkSecret ?? '',
+            secret: config.linkSecret,
             topology,
             name: config.name,
             heartbeatMs: config.linkHeartbeatMs,

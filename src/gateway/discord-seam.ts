@@ -1,6 +1,6 @@
 import type { REST } from '@discordjs/rest';
 import type { Bot } from '../bot/define-bot.ts';
-import type { Config } from '../config.ts';
+import type { GatewayConfig } from '../config/load.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../link/message.ts';
 import type { Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
@@ -58,8 +58,14 @@ export interface GuildEvent {
  */
 export type DispatchSink = (event: GuildEvent) => Promise<void>;
 
+/** The part of the configuration that the sessions need. */
+export type DiscordConfig = Pick<
+  GatewayConfig,
+  'discordToken' | 'discordAppId' | 'discordShards' | 'identifyIntervalMs' | 'gatewayUrlTemplate' | 'linkSecret'
+>;
+
 export interface DiscordSessionsOptions {
-  readonly config: Config;
+  readonly config: DiscordConfig;
   readonly bot: Bot;
   readonly topology: Topology;
   readonly ordinal: number;
@@ -95,7 +101,7 @@ export interface DiscordSessions {
  * Without a token, requests that need one fail.
  */
 export type CreateDiscordRest = (options: {
-  readonly config: Config;
+  readonly config: Pick<GatewayConfig, 'ordinal' | 'discordApiUrl' | 'discordToken'>;
   readonly topology: Topology;
   readonly log: Logger;
 }) => REST;

@@ -1,8 +1,7 @@
-import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { BotManifest } from '../bot/types.ts';
-import type { Config } from '../config.ts';
+import type { GatewayConfig } from '../config/load.ts';
 import { verifyPlainRequest } from '../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../link/frames.ts';
 import {
@@ -26,7 +25,12 @@ import { refuseUpgrade } from './websocket/refuse.ts';
 import type { Upgrades } from './websocket/upgrades.ts';
 
 export interface GatewayServerOptions {
-  readonly config: Config;
+  readonly config: Pick<
+    GatewayConfig,
+    | ('host' | 'port' | 'maxConnections' | 'maxBodyBytes' | 'streamDrainMs')
+    | ('headersTimeoutMs' | 'bodyTimeoutMs' | 'keepAliveMs' | 'requestTimeoutMs' | 'connectTimeoutMs')
+    | ('linkSecret' | 'linkHeartbeatMs' | 'linkMaxInFlight')
+  >;
   readonly ordinal: number;
   readonly topology: Topology;
   readonly manifest: BotManifest;
@@ -97,7 +101,6 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
 
   /** Null when the caller is a pod and meant this one. */
   function authorize(request: IncomingMessage): GatewayResponse | null {
-    if (config.linkSecret === null) return null;
     const header = request.headers[HEADER.auth];
     const caller = verifyPlainRequest(
       config.linkSecret,
@@ -113,8 +116,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
 
   const link = attachLinkServer(server, {
     ordinal,
-    // Without a secret nobody can prove anything.
-    secret: config.linkSecret ?? randomBytes(32).toString('hex'),
+    secret: config.linkSecret,
     topology: options.topology,
     manifest: options.manifest,
     handler: (request, context) => serveWhole(options, request, context),

@@ -45,7 +45,7 @@ const STRAY_DRAIN_MS = 5_000;
  */
 export async function startGatewayService(options: GatewayServiceOptions): Promise<Service> {
   const { config, bot, topology, log } = options;
-  const ordinal = config.ordinal ?? 0;
+  const { ordinal } = config;
   const faults = readFaults(process.env);
   const opened = openStore({ path: config.databasePath, ordinal, topology, bot, log, faults });
   const serve = (admitted: Admitted): Promise<Serving> => startServing(options, ordinal, admitted, faults);

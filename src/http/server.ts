@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Config } from '../config.ts';
+import type { HttpConfig } from '../config/load.ts';
 import type { GuildwayError } from '../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../link/message.ts';
 import type { Logger } from '../observability/log.ts';
@@ -31,7 +31,11 @@ import { isWebSocketUpgrade, Upgrades } from './upgrades.ts';
 import type { WebhookEndpoints } from './webhooks/endpoint.ts';
 
 export interface EdgeOptions {
-  readonly config: Config;
+  readonly config: Pick<
+    HttpConfig,
+    | ('name' | 'linkSecret' | 'maxConnections' | 'maxBodyBytes')
+    | ('headersTimeoutMs' | 'bodyTimeoutMs' | 'keepAliveMs' | 'requestTimeoutMs' | 'connectTimeoutMs')
+  >;
   readonly routes: RouteTable;
   readonly exchange: Exchange;
   readonly bodies: BodyReader;

@@ -1,6 +1,6 @@
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { BotManifest } from '../bot/types.ts';
-import type { Config } from '../config.ts';
+import type { HttpConfig } from '../config/load.ts';
 import type { AdminRoute, Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import { Gauge, type Registry } from '../observability/metrics.ts';
@@ -34,7 +34,7 @@ const MAX_HELD_BODIES = 64 * 1024 * 1024;
 const DRAIN_SHARE = 0.75;
 
 export interface HttpServiceOptions {
-  readonly config: Config;
+  readonly config: HttpConfig;
   readonly manifest: BotManifest;
   readonly topology: Topology;
   readonly log: Logger;
@@ -97,10 +97,6 @@ export async function startHttpService({
     webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, headersFor, metrics, log: seldomLog }),
   });
   registerGauges(registry, upstreams);
-  if (config.discordPublicKey === null)
-    log.warn('DISCORD_PUBLIC_KEY is not set: every interaction is answered with 401');
-  if (config.linkSecret === null) log.warn('LINK_SECRET is not set: gateway pods are spoken to over plain HTTP only');
-
   const { server } = edge;
   server.listen(config.port, config.host ?? undefined);
   await new Promise<void>((resolve, reject) => {
@@ -165,7 +161,7 @@ function readiness(upstreams: readonly Upstream[]): Readiness {
   return { ready: reasons.length < upstreams.length, reasons };
 }
 
-function adminRoutes(upstreams: readonly Upstream[], config: Config): Record<string, AdminRoute> {
+function adminRoutes(upstreams: readonly Upstream[], config: HttpConfig): Record<string, AdminRoute> {
   const ask =
     (target: string): AdminRoute =>
     () =>

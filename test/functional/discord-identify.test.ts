@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { defineBot } from '../../src/bot/define-bot.ts';
 import type { Command } from '../../src/bot/types.ts';
-import { loadConfig } from '../../src/config.ts';
+import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
 import { signPlainRequest } from '../../src/link/auth.ts';
 import { createTopology } from '../../src/routing/topology.ts';
@@ -31,24 +31,26 @@ async function startPod(
   env: Record<string, string> = {},
 ): Promise<Service & AsyncDisposable> {
   const { discord, basePort, folder } = place;
-  const config = loadConfig({
-    SERVICE_MODE: 'gateway',
-    POD_NAME: `gateway-${ordinal}`,
-    NUM_GATEWAY_PODS: String(PODS),
-    DATABASE_PATH: folder.file(`${ordinal}.db`),
-    LINK_SECRET: SECRET,
-    HOST: '127.0.0.1',
-    PORT: String(basePort + ordinal),
-    GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${basePort}+ordinal}`,
-    DISCORD_TOKEN: discord.token,
-    DISCORD_APP_ID: discord.applicationId,
-    DISCORD_API_URL: discord.apiUrl,
-    DISCORD_SHARDS: '1',
-    IDENTIFY_INTERVAL_MS: '400',
-    // The pods start one after the other.
-    TOPOLOGY_CONFIRMED: `md5/${PODS}`,
-    ...env,
-  });
+  const config = gatewayConfig(
+    loadConfig({
+      SERVICE_MODE: 'gateway',
+      POD_NAME: `gateway-${ordinal}`,
+      NUM_GATEWAY_PODS: String(PODS),
+      DATABASE_PATH: folder.file(`${ordinal}.db`),
+      LINK_SECRET: SECRET,
+      HOST: '127.0.0.1',
+      PORT: String(basePort + ordinal),
+      GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${basePort}+ordinal}`,
+      DISCORD_TOKEN: discord.token,
+      DISCORD_APP_ID: discord.applicationId,
+      DISCORD_API_URL: discord.apiUrl,
+      DISCORD_SHARDS: '1',
+      IDENTIFY_INTERVAL_MS: '400',
+      // The pods start one after the other.
+      TOPOLOGY_CONFIRMED: `md5/${PODS}`,
+      ...env,
+    }),
+  );
   const topology = createTopology({ strategy: 'md5', pods: PODS });
   const bot = defineBot({ name: 'test' });
   const service = await startGatewayService({ config, bot, topology, log: silent, registry: new Registry() });

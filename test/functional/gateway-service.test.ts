@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { defineBot } from '../../src/bot/define-bot.ts';
-import { loadConfig } from '../../src/config.ts';
+import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
 import { signPlainRequest } from '../../src/link/auth.ts';
 import { LinkClient } from '../../src/link/client.ts';
@@ -76,18 +76,20 @@ function events(signal: AbortSignal): Response {
 }
 
 async function startPod(path: string, pods = 3) {
-  const config = loadConfig({
-    SERVICE_MODE: 'gateway',
-    POD_NAME: `gateway-${ORDINAL}`,
-    NUM_GATEWAY_PODS: String(pods),
-    DATABASE_PATH: path,
-    LINK_SECRET: SECRET,
-    PORT: '0',
-    HOST: '127.0.0.1',
-    MAX_BODY_BYTES: '1024',
-    GATEWAY_URL_TEMPLATE: NOWHERE,
-    TOPOLOGY_CONFIRMED: `md5/${pods}`,
-  });
+  const config = gatewayConfig(
+    loadConfig({
+      SERVICE_MODE: 'gateway',
+      POD_NAME: `gateway-${ORDINAL}`,
+      NUM_GATEWAY_PODS: String(pods),
+      DATABASE_PATH: path,
+      LINK_SECRET: SECRET,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      MAX_BODY_BYTES: '1024',
+      GATEWAY_URL_TEMPLATE: NOWHERE,
+      TOPOLOGY_CONFIRMED: `md5/${pods}`,
+    }),
+  );
   const topology = createTopology({ strategy: 'md5', pods });
   const registry = new Registry();
   const service = await startGatewayService({ config, bot, topology, log: silent, registry });

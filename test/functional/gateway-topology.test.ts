@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { defineBot } from '../../src/bot/define-bot.ts';
-import { loadConfig } from '../../src/config.ts';
+import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
 import { LinkClient } from '../../src/link/client.ts';
 import { headerValue } from '../../src/link/message.ts';
@@ -51,17 +51,19 @@ class Place implements AsyncDisposable {
   }
 
   async start(ordinal: number, pods: number, env: Record<string, string> = {}): Promise<Started> {
-    const config = loadConfig({
-      SERVICE_MODE: 'gateway',
-      POD_NAME: `gateway-${ordinal}`,
-      NUM_GATEWAY_PODS: String(pods),
-      DATABASE_PATH: this.path(ordinal),
-      LINK_SECRET: SECRET,
-      HOST: '127.0.0.1',
-      PORT: String(this.#basePort + ordinal),
-      GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${this.#basePort}+ordinal}`,
-      ...env,
-    });
+    const config = gatewayConfig(
+      loadConfig({
+        SERVICE_MODE: 'gateway',
+        POD_NAME: `gateway-${ordinal}`,
+        NUM_GATEWAY_PODS: String(pods),
+        DATABASE_PATH: this.path(ordinal),
+        LINK_SECRET: SECRET,
+        HOST: '127.0.0.1',
+        PORT: String(this.#basePort + ordinal),
+        GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${this.#basePort}+ordinal}`,
+        ...env,
+      }),
+    );
     const topology = createTopology({ strategy: 'md5', pods, epoch: config.epoch });
     const service = await startGatewayService({ config, bot, topology, log: silent, registry: new Registry() });
     const guildId = guildOf(ordinal, pods);

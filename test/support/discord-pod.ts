@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { defineBot } from '../../src/bot/define-bot.ts';
 import type { BotDefinition } from '../../src/bot/types.ts';
-import { loadConfig } from '../../src/config.ts';
+import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startDiscordSessions } from '../../src/gateway/discord/index.ts';
 import { createDiscordRest } from '../../src/gateway/discord/rest.ts';
 import type { DiscordSessions, GuildEvent, SessionStore, StoredSession } from '../../src/gateway/discord-seam.ts';
@@ -92,18 +92,20 @@ export interface DiscordPod extends AsyncDisposable {
 export async function startDiscordPod(discord: DiscordSimulator, options: DiscordPodOptions = {}): Promise<DiscordPod> {
   const topology = options.topology ?? createTopology({ strategy: 'md5', pods: 1 });
   const ordinal = options.ordinal ?? 0;
-  const config = loadConfig({
-    SERVICE_MODE: 'gateway',
-    POD_NAME: `gateway-${ordinal}`,
-    NUM_GATEWAY_PODS: String(topology.pods),
-    LINK_SECRET: SECRET,
-    DISCORD_TOKEN: discord.token,
-    DISCORD_APP_ID: discord.applicationId,
-    DISCORD_API_URL: discord.apiUrl,
-    IDENTIFY_INTERVAL_MS: '1',
-    ...(topology.strategy === 'md5' ? { DISCORD_SHARDS: '1' } : {}),
-    ...options.env,
-  });
+  const config = gatewayConfig(
+    loadConfig({
+      SERVICE_MODE: 'gateway',
+      POD_NAME: `gateway-${ordinal}`,
+      NUM_GATEWAY_PODS: String(topology.pods),
+      LINK_SECRET: SECRET,
+      DISCORD_TOKEN: discord.token,
+      DISCORD_APP_ID: discord.applicationId,
+      DISCORD_API_URL: discord.apiUrl,
+      IDENTIFY_INTERVAL_MS: '1',
+      ...(topology.strategy === 'md5' ? { DISCORD_SHARDS: '1' } : {}),
+      ...options.env,
+    }),
+  );
   const store = options.store ?? new MemorySessions();
   const events: GuildEvent[] = [];
   const { log, lines } = recordingLog();

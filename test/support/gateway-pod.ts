@@ -1,6 +1,6 @@
 import { Registry } from 'prom-client';
 import { type BotDefinition, defineBot } from '../../src/bot/index.ts';
-import { loadConfig } from '../../src/config.ts';
+import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
 import { signPlainRequest } from '../../src/link/auth.ts';
 import { LinkClient } from '../../src/link/client.ts';
@@ -47,19 +47,21 @@ export interface GatewayPod extends AsyncDisposable {
 export async function startGatewayPod(options: GatewayPodOptions): Promise<GatewayPod> {
   const { pods = 1, log = silent } = options;
   const folder = temporaryFolder();
-  const config = loadConfig({
-    SERVICE_MODE: 'gateway',
-    POD_NAME: 'gateway-0',
-    NUM_GATEWAY_PODS: String(pods),
-    DATABASE_PATH: folder.file('pod'),
-    LINK_SECRET: SECRET,
-    PORT: '0',
-    HOST: '127.0.0.1',
-    // The other pods do not exist.
-    GATEWAY_URL_TEMPLATE: NOWHERE,
-    TOPOLOGY_CONFIRMED: `md5/${pods}`,
-    ...options.env,
-  });
+  const config = gatewayConfig(
+    loadConfig({
+      SERVICE_MODE: 'gateway',
+      POD_NAME: 'gateway-0',
+      NUM_GATEWAY_PODS: String(pods),
+      DATABASE_PATH: folder.file('pod'),
+      LINK_SECRET: SECRET,
+      PORT: '0',
+      HOST: '127.0.0.1',
+      // The other pods do not exist.
+      GATEWAY_URL_TEMPLATE: NOWHERE,
+      TOPOLOGY_CONFIRMED: `md5/${pods}`,
+      ...options.env,
+    }),
+  );
   const topology = createTopology({ strategy: 'md5', pods });
   const bot = defineBot({ name: 'test', ...options.bot });
   const service = await startGatewayService({ config, bot, topology, log, registry: new Registry() });

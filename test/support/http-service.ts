@@ -3,7 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { pino } from 'pino';
 import type { BotManifest } from '../../src/bot/types.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { startHttpService } from '../../src/http/service.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../src/link/message.ts';
 import { attachLinkServer } from '../../src/link/server.ts';

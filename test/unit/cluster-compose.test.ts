@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
 import { readLitestream, readStagingManifests, stagingRouting, withRouting } from '../../scripts/staging/manifests.ts';
-import { loadConfig } from '../../src/config.ts';
+import { loadConfig } from '../../src/config/load.ts';
 import { gatewayUrl } from '../../src/public-routing.ts';
 
 interface ComposeService {

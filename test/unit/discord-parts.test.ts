@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { DiscordAPIError } from '@discordjs/rest';
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { Registry } from 'prom-client';
-import { loadConfig } from '../../src/config.ts';
+import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { fatalAnswer, fatalClose } from '../../src/gateway/discord/close-codes.ts';
 import { isSame, registration } from '../../src/gateway/discord/commands.ts';
 import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
@@ -38,7 +38,7 @@ test('with more than 50 pods each still has one request a second, and pod 0 says
   ] as const) {
     const { log, lines } = recordingLog();
     const env = { SERVICE_MODE: 'gateway', LINK_SECRET: SECRET, NUM_GATEWAY_PODS: String(pods) };
-    const config = loadConfig({ ...env, POD_ORDINAL: String(ordinal) });
+    const config = gatewayConfig(loadConfig({ ...env, POD_ORDINAL: String(ordinal) }));
     const rest = createDiscordRest({ config, topology: createTopology({ strategy: 'md5', pods }), log });
     assert.ok(rest.options.globalRequestsPerSecond >= 1);
     assert.equal(lines.filter(({ text }) => text.startsWith('more pods than')).length, said);

@@ -196,7 +196,7 @@ class Sessions implements DiscordSessions {
     if (ordinal === GUILDLESS_POD) await this.#gate.acquire(shard, signal);
     else {
       const url = gatewayUrl(config.gatewayUrlTemplate, GUILDLESS_POD);
-      await askForIdentify({ url, secret: config.linkSecret ?? '', log }, shard, signal);
+      await askForIdentify({ url, secret: config.linkSecret, log }, shard, signal);
     }
     this.#metrics.identified.inc();
   }

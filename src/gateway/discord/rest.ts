@@ -23,7 +23,7 @@ export const createDiscordRest: CreateDiscordRest = ({ config, topology, log }) 
   const rest = new REST({
     api: config.discordApiUrl,
     version: '10',
-    globalRequestsPerSecond: restShare(config.ordinal ?? 0, topology.pods),
+    globalRequestsPerSecond: restShare(config.ordinal, topology.pods),
     userAgentAppendix: 'Guildway',
     // 10,000 answers of 401, 403 or 429 in ten minutes block this address: say so long before.
     invalidRequestWarningInterval: 500,

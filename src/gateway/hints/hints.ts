@@ -1,4 +1,4 @@
-import type { Config } from '../../config.ts';
+import type { GatewayConfig } from '../../config/load.ts';
 import { LinkClient } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
@@ -15,7 +15,12 @@ import { ExpiryNotice } from './expiry-notice.ts';
 import { HintIntake } from './intake.ts';
 
 export interface HintsOptions {
-  readonly config: Config;
+  readonly config: Pick<
+    GatewayConfig,
+    | ('name' | 'databasePath' | 'gatewayUrlTemplate')
+    | ('linkSecret' | 'linkHeartbeatMs' | 'linkMaxInFlight' | 'connectTimeoutMs')
+    | ('hintRatePerSecond' | 'hintMaxCount' | 'hintMaxBytes' | 'hintMinFreeBytes')
+  >;
   readonly ordinal: number;
   readonly topology: Topology;
   readonly store: HintStore;
@@ -81,7 +86,7 @@ function channelTo({ config, ordinal, topology, serve, log }: HintsOptions, owne
   const link = new LinkClient({
     url: gatewayUrl(config.gatewayUrlTemplate, owner),
     ordinal: owner,
-    secret: config.linkSecret ?? '',
+    secret: config.linkSecret,
     topology,
     name: config.name,
     heartbeatMs: config.linkHeartbeatMs,

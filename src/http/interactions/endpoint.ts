@@ -1,5 +1,5 @@
 import type { BotManifest } from '../../bot/types.ts';
-import type { Config } from '../../config.ts';
+import type { HttpConfig } from '../../config/load.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
@@ -19,7 +19,7 @@ import { deferralOf, deferred, type Interaction, NO_CHOICES, refused, unknown } 
 import type { SignatureVerifier } from './verify.ts';
 
 export interface InteractionEndpointOptions {
-  readonly config: Config;
+  readonly config: Pick<HttpConfig, 'name' | 'interactionBudgetMs' | 'standInReserveMs'>;
   readonly exchange: Exchange;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;

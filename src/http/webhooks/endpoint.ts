@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Config } from '../../config.ts';
+import type { HttpConfig } from '../../config/load.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
@@ -19,7 +19,10 @@ import type { StandIns } from '../stand-ins.ts';
 import { verifyStripe } from './stripe.ts';
 
 export interface WebhookEndpointsOptions {
-  readonly config: Config;
+  readonly config: Pick<
+    HttpConfig,
+    'name' | 'interactionBudgetMs' | 'requestTimeoutMs' | 'standInReserveMs' | 'stripeWebhookSecret'
+  >;
   readonly exchange: Exchange;
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;

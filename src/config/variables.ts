@@ -1,8 +1,17 @@
-import { isIP } from 'node:net';
-import { hostname } from 'node:os';
-import { GuildwayError } from './errors.ts';
-import { checkGatewayUrlTemplate } from './routing/gateway-url.ts';
-import type { RoutingStrategy } from './routing/topology.ts';
+import { checkGatewayUrlTemplate } from '../routing/gateway-url.ts';
+import type { RoutingStrategy } from '../routing/topology.ts';
+import {
+  bytes,
+  httpUrl,
+  integer,
+  milliseconds,
+  NotAllowed,
+  oneOf,
+  type Reader,
+  snowflake,
+  text,
+  trustedProxies,
+} from './readers.ts';
 
 export type ServiceMode = 'http' | 'gateway' | 'monolith';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -11,88 +20,24 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' |
  * One environment variable. The table below is the only place that knows names, defaults and what is allowed;
  * docs/configuration.md is generated from it.
  */
-interface Variable<T> {
+export interface Variable<T> extends Reader<T> {
   readonly name: string;
   /** The raw default, as it would be written in the environment; null where there is none. */
   readonly fallback: string | null;
-  readonly allowed: string;
   readonly about: string;
   /** Which modes read it. */
   readonly modes: readonly ServiceMode[];
   /** Its value must not be printed. */
   readonly secret?: true;
-  /** Turns a value into its typed form, or throws an error whose message says why not. */
-  readonly parse: (raw: string) => T;
+  /** Said at start where it is not set and these modes lack something without it. */
+  readonly missing?: { readonly modes: readonly ServiceMode[]; readonly means: string };
 }
 
-const ALL: readonly ServiceMode[] = ['http', 'gateway', 'monolith'];
-const EDGE: readonly ServiceMode[] = ['http', 'monolith'];
-const OWNER: readonly ServiceMode[] = ['gateway', 'monolith'];
+const ALL = ['http', 'gateway', 'monolith'] as const;
+const EDGE = ['http', 'monolith'] as const;
+const OWNER = ['gateway', 'monolith'] as const;
 /** A monolith is pod 0 of 1. */
-const PODS: readonly ServiceMode[] = ['gateway'];
-
-class NotAllowed extends Error {}
-
-function integer(min: number, max: number): { allowed: string; parse: (raw: string) => number } {
-  return {
-    allowed: max === Number.MAX_SAFE_INTEGER ? `an integer of ${min} or more` : `an integer from ${min} to ${max}`,
-    parse(raw) {
-      // Number() alone would take '', ' 3', '1e1' and '0x3'.
-      const value = /^(0|[1-9][0-9]*)$/.test(raw) ? Number(raw) : Number.NaN;
-      if (!(value >= min && value <= max)) throw new NotAllowed();
-      return value;
-    },
-  };
-}
-
-function oneOf<const T extends string>(...values: readonly T[]): { allowed: string; parse: (raw: string) => T } {
-  return {
-    allowed: values.map((value) => `\`${value}\``).join(', '),
-    parse(raw) {
-      const found = values.find((value) => value === raw);
-      if (found === undefined) throw new NotAllowed();
-      return found;
-    },
-  };
-}
-
-const text = (allowed: string, test: (raw: string) => boolean = () => true) => ({
-  allowed,
-  parse(raw: string): string {
-    if (raw === '' || !test(raw)) throw new NotAllowed();
-    return raw;
-  },
-});
-
-const httpUrl = text('an http:// or https:// URL', (raw) => /^https?:$/.test(URL.parse(raw)?.protocol ?? ''));
-const milliseconds = (min: number, max: number) => {
-  const base = integer(min, max);
-  return { ...base, allowed: `${base.allowed} (milliseconds)` };
-};
-const bytes = (min: number, max = Number.MAX_SAFE_INTEGER) => {
-  const base = integer(min, max);
-  return { ...base, allowed: `${base.allowed} (bytes)` };
-};
-const snowflake = text('a snowflake', (raw) => /^[1-9][0-9]{0,19}$/.test(raw));
-
-const PRIVATE_NETWORKS: readonly string[] = Object.freeze([
-  ...['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16', '100.64.0.0/10'],
-  ...['::1/128', 'fc00::/7', 'fe80::/10'],
-]);
-
-/** So many proxies, or those with these addresses and networks. */
-function trustedProxies(raw: string): number | readonly string[] {
-  if (raw === 'none') return [];
-  if (/^(?:[1-9]|10)$/.test(raw)) return Number(raw);
-  const networks = raw.split(',').map((network) => network.trim());
-  for (const network of networks) {
-    const [address = '', prefix = '0', ...rest] = network.split('/');
-    const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
-    const fits = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits && rest.length === 0;
-    if (network !== 'private' && !fits) throw new NotAllowed();
-  }
-  return networks.flatMap((network) => (network === 'private' ? PRIVATE_NETWORKS : network));
-}
+const PODS = ['gateway'] as const;
 
 function define<const T extends Record<string, Variable<unknown>>>(table: T): T {
   return table;
@@ -233,6 +178,7 @@ export const VARIABLES = define({
     secret: true,
     about:
       'Shared by all pods; proves that a caller is one of them. Required by gateway pods. An HTTP pod without it speaks only plain HTTP. Make one with `openssl rand -hex 32`.',
+    missing: { modes: ['http'], means: 'gateway pods are reached over plain HTTP only' },
     ...text('16 characters or more', (raw) => raw.length >= 16),
   },
   discordToken: {
@@ -241,7 +187,8 @@ export const VARIABLES = define({
     modes: OWNER,
     secret: true,
     about: "The bot's token. Without it a gateway pod answers requests but has no Discord connection.",
-    ...text('a bot token'),
+    missing: { modes: OWNER, means: 'this pod has no Discord connection and gets no events' },
+    ...text('a bot token', (raw) => /^\S+$/.test(raw)),
   },
   discordPublicKey: {
     name: 'DISCORD_PUBLIC_KEY',
@@ -249,6 +196,7 @@ export const VARIABLES = define({
     modes: EDGE,
     about:
       "The application's public key, which verifies what Discord sends. Without it every interaction is answered with 401.",
+    missing: { modes: EDGE, means: 'every interaction is answered with 401' },
     ...text('64 hexadecimal digits', (raw) => /^[0-9a-fA-F]{64}$/.test(raw)),
   },
   discordAppId: {
@@ -476,111 +424,3 @@ export const VARIABLES = define({
     ...oneOf<LogLevel>('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   },
 });
-
-type Values = { readonly [K in keyof typeof VARIABLES]: ReturnType<(typeof VARIABLES)[K]['parse']> };
-type WithoutDefault = {
-  [K in keyof typeof VARIABLES]: (typeof VARIABLES)[K]['fallback'] extends string ? never : K;
-}[keyof typeof VARIABLES];
-
-/** The validated, frozen configuration of one process. Times are milliseconds, sizes are bytes, as the names say. */
-export type Config = Omit<Values, WithoutDefault> & { readonly [K in WithoutDefault]: Values[K] | null } & {
-  /** The pod's name for logs and metrics: POD_NAME or the host name. */
-  readonly name: string;
-  /** The ordinal of this gateway pod; 0 in a monolith, null in an HTTP pod. */
-  readonly ordinal: number | null;
-};
-
-type Environment = Readonly<Record<string, string | undefined>>;
-
-function read<K extends keyof typeof VARIABLES>(env: Environment, key: K): Values[K] | null {
-  const variable: Variable<unknown> = VARIABLES[key];
-  const raw = env[variable.name] ?? variable.fallback;
-  if (raw === null) return null;
-  try {
-    return variable.parse(raw) as Values[K];
-  } catch (error) {
-    const shown = variable.secret ? 'its value' : JSON.stringify(raw);
-    const why = error instanceof GuildwayError ? ` (${error.message})` : '';
-    throw new GuildwayError(
-      'CONFIG_INVALID',
-      `${variable.name}: ${shown} is not allowed${why}; it must be ${variable.allowed}`,
-      {
-        facts: { variable: variable.name },
-      },
-    );
-  }
-}
-
-/**
- * Reads and checks the whole configuration.
- * @param env usually `process.env`
- * @throws GuildwayError CONFIG_INVALID, naming the variable, its value and what is allowed
- */
-export function loadConfig(env: Environment): Config {
-  const values = Object.fromEntries(
-    (Object.keys(VARIABLES) as (keyof typeof VARIABLES)[]).map((key) => [key, read(env, key)]),
-  ) as Omit<Config, 'name' | 'ordinal'>;
-  const name = values.podName ?? hostname();
-  const config: Config = {
-    ...values,
-    name,
-    numGatewayPods: values.serviceMode === 'monolith' ? 1 : values.numGatewayPods,
-    ordinal: readOrdinal(values, name),
-  };
-  checkTogether(config);
-  return Object.freeze(config);
-}
-
-function readOrdinal(values: Omit<Config, 'name' | 'ordinal'>, name: string): number | null {
-  if (values.serviceMode === 'http') return null;
-  if (values.serviceMode === 'monolith') return 0;
-  if (values.podOrdinal !== null) return values.podOrdinal;
-  const match = /(?:^|-)(0|[1-9][0-9]{0,3})$/.exec(name);
-  if (match === null) {
-    throw new GuildwayError(
-      'CONFIG_INVALID',
-      `POD_NAME: ${JSON.stringify(name)} does not end in a pod's number; it must look like gateway-0, or set POD_ORDINAL`,
-    );
-  }
-  return Number(match[1]);
-}
-
-function checkTogether(config: Config): void {
-  const fail = (message: string): never => {
-    throw new GuildwayError('CONFIG_INVALID', message);
-  };
-  if (config.ordinal !== null && config.ordinal >= config.numGatewayPods) {
-    fail(
-      `POD_ORDINAL: this is pod ${config.ordinal}, but NUM_GATEWAY_PODS is ${config.numGatewayPods}: the pods are 0 to ${config.numGatewayPods - 1}`,
-    );
-  }
-  if (config.routing === 'discord-shard') {
-    if (config.discordShards === null)
-      fail('DISCORD_SHARDS: not set; ROUTING=discord-shard needs it, an integer of NUM_GATEWAY_PODS or more');
-    else if (config.discordShards < config.numGatewayPods) {
-      fail(
-        `DISCORD_SHARDS: ${config.discordShards} is not allowed; it must be NUM_GATEWAY_PODS (${config.numGatewayPods}) or more`,
-      );
-    }
-  }
-  if (config.serviceMode === 'gateway' && config.linkSecret === null) {
-    fail('LINK_SECRET: not set; a gateway pod needs it to know its HTTP pods. Make one with: openssl rand -hex 32');
-  }
-  if (config.standInReserveMs >= config.interactionBudgetMs) {
-    fail(
-      `STAND_IN_RESERVE_MS: ${config.standInReserveMs} is not allowed; it must be less than INTERACTION_BUDGET_MS (${config.interactionBudgetMs})`,
-    );
-  }
-}
-
-/** The few values that `guildway/routing` needs, read without demanding the rest of the configuration. */
-export function loadRoutingConfig(
-  env: Environment,
-): Pick<Config, 'numGatewayPods' | 'routing' | 'discordShards' | 'gatewayUrlTemplate'> {
-  return {
-    numGatewayPods: read(env, 'numGatewayPods') as number,
-    routing: read(env, 'routing') as RoutingStrategy,
-    discordShards: read(env, 'discordShards'),
-    gatewayUrlTemplate: read(env, 'gatewayUrlTemplate') as string,
-  };
-}
