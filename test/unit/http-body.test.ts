@@ -10,8 +10,10 @@ import { BodyReader } from '../../src/http/body.ts';
 async function startReader(bodies: BodyReader, limit: number) {
   const outcomes: (number | string | undefined)[] = [];
   let noted = (): void => {};
+  let begun = Promise.withResolvers<void>();
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const declared = request.headers['content-length'];
+    request.once('data', () => begun.resolve());
     bodies.read(request, response, declared === undefined ? null : Number(declared), limit).then(
       (body) => {
         outcomes.push(body.length);
@@ -37,6 +39,11 @@ async function startReader(bodies: BodyReader, limit: number) {
       outgoing.write(Buffer.alloc(sent, 'x'));
       return outgoing;
     },
+    /** Resolves when a part of a body has been read. */
+    async begun() {
+      await begun.promise;
+      begun = Promise.withResolvers<void>();
+    },
     async outcome(count: number) {
       while (outcomes.length < count) {
         await new Promise<void>((resolve) => {
@@ -56,7 +63,7 @@ test('a client that goes away in the middle of its body takes nothing of the roo
   await using reader = await startReader(new BodyReader(1_000), 900);
   for (let i = 1; i <= 3; i++) {
     const outgoing = reader.send(900, 600);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await reader.begun();
     outgoing.destroy();
     assert.equal(await reader.outcome(i), 'CANCELLED');
   }
