@@ -1,7 +1,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { BotManifest } from '../../src/bot/types.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { startHttpService } from '../../src/http/service.ts';
@@ -40,7 +40,7 @@ export interface HttpUnderTest extends AsyncDisposable {
 
 /** An HTTP service in this process, in front of `gatewayPods` ports on which the test starts whatever it wants. */
 export async function startHttp(
-  options: { gatewayPods?: number; env?: Record<string, string>; manifest?: Partial<BotManifest> } = {},
+  options: { gatewayPods?: number; env?: Record<string, string>; manifest?: Partial<BotManifest>; log?: Logger } = {},
 ): Promise<HttpUnderTest> {
   const pods = options.gatewayPods ?? 3;
   const first = await findFreePorts(pods);
@@ -60,7 +60,7 @@ export async function startHttp(
     config,
     manifest: { name: 'test', routes: [], commands: {}, components: {}, modals: {}, ...options.manifest },
     topology: createTopology({ strategy: 'md5', pods }),
-    log: pino({ level: 'silent' }),
+    log: options.log ?? pino({ level: 'silent' }),
     registry,
   });
   return {

@@ -139,3 +139,61 @@ test("Stripe's signature: the body, the time, several v1", () => {
   assert.ok(!verifyStripe('another', `t=${timestamp},v1=${mac(timestamp)}`, body, now));
   fc.assert(fc.property(fc.anything(), (header) => assert.equal(verifyStripe(secret, header, body, now), false)));
 });
+
+/** What is said of refusals. */
+function refusals() {
+  const said: { level: 'info' | 'warn'; facts: Record<string, unknown>; message: string }[] = [];
+  const say = (level: 'info' | 'warn') => (facts: Record<string, unknown>, message: string) =>
+    void said.push({ level, facts, message });
+  return { said, log: { info: say('info'), warn: say('warn') } };
+}
+
+test('why a Discord signature is refused: form, clock, key and signature are told apart', async () => {
+  const body = Buffer.from('{"type":1}');
+  const { said, log } = refusals();
+  const verifier = new SignatureVerifier(publicKey, 600_000, () => now, log);
+  const refused = async (claim: ReturnType<typeof signed>, of = body): Promise<string> => {
+    assert.equal(await accepts(verifier, claim, of), false);
+    assert.equal(said.length, 1);
+    const [{ level, message, facts }] = said.splice(0) as [(typeof said)[0]];
+    return `${level} ${message} ${JSON.stringify(facts)}`;
+  };
+  const other = Buffer.from('{"type":2}');
+  assert.match(
+    await refused({ ...signed(body), signature: 'beef' }),
+    /^info .*no Discord signature, or a malformed one/,
+  );
+  assert.match(
+    await refused(signed(body, String(now / 1_000 - 3_600))),
+    /^warn .*clock.*"secondsBehindThisClock":3600/,
+  );
+  assert.match(
+    await refused(signed(body, String(now / 1_000 + 3_600))),
+    /^warn .*clock.*"secondsBehindThisClock":-3600/,
+  );
+  // As long as none was valid, the key is what is most likely wrong.
+  assert.match(await refused(signed(body), other), /^warn .*is DISCORD_PUBLIC_KEY this application's\?/);
+  assert.ok(await accepts(verifier, signed(body), body));
+  assert.match(await refused(signed(body), other), /^warn .*forged or altered/);
+  const without = refusals();
+  assert.equal(await accepts(new SignatureVerifier(null, 0, () => now, without.log), signed(body), body), false);
+  assert.match(String(without.said[0]?.message), /DISCORD_PUBLIC_KEY is not set/);
+});
+
+test('why a Stripe signature is refused', () => {
+  const secret = 'whsec_test';
+  const body = Buffer.from('{"id":"evt_1"}');
+  const header = (at: string, key = secret) =>
+    `t=${at},v1=${createHmac('sha256', key).update(`${at}.`).update(body).digest('hex')}`;
+  const refused = (given: string | undefined): string => {
+    const { said, log } = refusals();
+    assert.equal(verifyStripe(secret, given, body, now, log), false);
+    assert.equal(said.length, 1);
+    return `${said[0]?.level} ${said[0]?.message} ${JSON.stringify(said[0]?.facts)}`;
+  };
+  assert.match(refused(undefined), /^info .*no Stripe signature/);
+  assert.match(refused(`t=${timestamp},v1=abc`), /^info .*malformed/);
+  assert.match(refused(header(String(now / 1_000 - 900))), /^warn .*clock.*"secondsBehindThisClock":900/);
+  // Such as one with a line break at its end.
+  assert.match(refused(header(timestamp, `${secret}\n`)), /^warn .*is STRIPE_WEBHOOK_SECRET this endpoint's\?/);
+});

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import type { HeaderList } from '../../link/message.ts';
+import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { type Duration, type WallClock, wallNow } from '../../time.ts';
 import { fieldValue } from '../headers.ts';
 
@@ -32,11 +33,18 @@ export interface SignatureClaim {
   readonly timestamp: string;
 }
 
+/** Where refusals are said; throttled, since anybody can cause them. */
+export type RefusalLog = Pick<SeldomLog, 'info' | 'warn'>;
+export const SILENT: RefusalLog = { info() {}, warn() {} };
+
 /** Verifies what Discord signed: Ed25519 over the timestamp header and the raw body. */
 export class SignatureVerifier {
   readonly #publicKey: Buffer | null;
   readonly #maxAgeMs: Duration;
   readonly #now: WallClock;
+  readonly #log: RefusalLog;
+  /** A signature has been valid: the key is the right one. */
+  #keyFits = false;
   #waiting: { readonly claim: SignatureClaim; readonly body: Buffer; readonly resolve: (genuine: boolean) => void }[] =
     [];
   readonly #verifyAll = (): void => {
@@ -48,11 +56,13 @@ export class SignatureVerifier {
   /**
    * @param publicKey 64 hexadecimal digits; null refuses everything
    * @param maxAgeMs how far the timestamp may be from this clock; 0 for any
+   * @param log told of each refusal, and what an operator can do about it
    */
-  constructor(publicKey: string | null, maxAgeMs: Duration, now: WallClock = wallNow) {
+  constructor(publicKey: string | null, maxAgeMs: Duration, now: WallClock = wallNow, log: RefusalLog = SILENT) {
     this.#publicKey = publicKey === null ? null : Buffer.from(publicKey, 'hex');
     this.#maxAgeMs = maxAgeMs;
     this.#now = now;
+    this.#log = log;
   }
 
   /** The signature that a request claims to have, or null for what cannot be one: cheap, and looked at before a body is read. */
@@ -60,10 +70,22 @@ export class SignatureVerifier {
     // A header that was sent twice is joined by a comma, which neither form allows.
     const signature = signatureBytes(fieldValue(fields, 'x-signature-ed25519') ?? '');
     const timestamp = fieldValue(fields, 'x-signature-timestamp');
-    if (signature === null) return null;
-    if (timestamp === undefined || !/^[0-9]{1,15}$/.test(timestamp)) return null;
-    if (this.#publicKey === null) return null;
-    if (this.#maxAgeMs !== 0 && Math.abs(this.#now() - Number(timestamp) * 1_000) > this.#maxAgeMs) return null;
+    if (signature === null || timestamp === undefined || !/^[0-9]{1,15}$/.test(timestamp)) {
+      this.#log.info({}, "refused: no Discord signature, or a malformed one; it is not Discord's request");
+      return null;
+    }
+    if (this.#publicKey === null) {
+      this.#log.warn({}, 'refused: signatures cannot be verified, because DISCORD_PUBLIC_KEY is not set');
+      return null;
+    }
+    const offMs = this.#now() - Number(timestamp) * 1_000;
+    if (this.#maxAgeMs !== 0 && Math.abs(offMs) > this.#maxAgeMs) {
+      this.#log.warn(
+        { secondsBehindThisClock: Math.round(offMs / 1_000) },
+        "refused: a Discord signature's time is too far from this pod's clock; set the clock, unless an old request was sent again",
+      );
+      return null;
+    }
     return { signature, timestamp };
   }
 
@@ -84,6 +106,12 @@ export class SignatureVerifier {
     const message = Buffer.allocUnsafe(timestamp.length + body.length);
     message.write(timestamp, 0, 'latin1');
     body.copy(message, timestamp.length);
-    return verifyEd25519(signature, message, this.#publicKey);
+    const genuine = verifyEd25519(signature, message, this.#publicKey);
+    if (genuine) this.#keyFits = true;
+    else if (this.#keyFits)
+      this.#log.warn({}, 'refused: a Discord signature is wrong; the request is forged or altered');
+    else
+      this.#log.warn({}, "refused: no Discord signature has been valid yet; is DISCORD_PUBLIC_KEY this application's?");
+    return genuine;
   }
 }

@@ -94,7 +94,8 @@ export class WebhookEndpoints {
     const body = await this.#read(request);
     if (body === null) return null;
     const secret = config.stripeWebhookSecret;
-    if (secret !== null && !verifyStripe(secret, fieldValue(request.fields, 'stripe-signature'), body)) {
+    const signature = fieldValue(request.fields, 'stripe-signature');
+    if (secret !== null && !verifyStripe(secret, signature, body, wallNow(), this.#options.log)) {
       sendError(request, 400, 'invalid Stripe signature');
       return null;
     }

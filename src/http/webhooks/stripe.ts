@@ -1,5 +1,6 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { type WallTime, wallNow } from '../../time.ts';
+import { type RefusalLog, SILENT } from '../interactions/verify.ts';
 
 /** Stripe's own tolerance. */
 const TOLERANCE_S = 300;
@@ -8,13 +9,31 @@ const TOLERANCE_S = 300;
  * Checks a `Stripe-Signature` header: `t=<seconds>,v1=<hmac-sha256 of "t.body">`, of which v1 may stand there several times while
  * a secret is being changed. Source: Stripe's documentation, "Verify webhook signatures manually".
  */
-export function verifyStripe(secret: string, header: unknown, body: Buffer, now: WallTime = wallNow()): boolean {
-  if (typeof header !== 'string' || header.length > 2_000) return false;
-  const parts = header.split(',').map((part) => part.trim());
+export function verifyStripe(
+  secret: string,
+  header: unknown,
+  body: Buffer,
+  now: WallTime = wallNow(),
+  log: RefusalLog = SILENT,
+): boolean {
+  const parts =
+    typeof header === 'string' && header.length <= 2_000 ? header.split(',').map((part) => part.trim()) : [];
   const time = parts.find((part) => part.startsWith('t='))?.slice(2) ?? '';
-  if (!/^\d{1,12}$/.test(time) || Math.abs(now / 1_000 - Number(time)) > TOLERANCE_S) return false;
+  const signatures = parts.filter((part) => /^v1=[0-9a-f]{64}$/.test(part));
+  if (!/^\d{1,12}$/.test(time) || signatures.length === 0) {
+    log.info({}, "refused: no Stripe signature, or a malformed one; it is not Stripe's request");
+    return false;
+  }
+  const offSeconds = Math.round(now / 1_000 - Number(time));
+  if (Math.abs(now / 1_000 - Number(time)) > TOLERANCE_S) {
+    log.warn(
+      { secondsBehindThisClock: offSeconds },
+      "refused: a Stripe signature's time is too far from this pod's clock; set the clock, unless an old request was sent again",
+    );
+    return false;
+  }
   const expected = createHmac('sha256', secret).update(`${time}.`).update(body).digest();
-  return parts.some(
-    (part) => /^v1=[0-9a-f]{64}$/.test(part) && timingSafeEqual(Buffer.from(part.slice(3), 'hex'), expected),
-  );
+  if (signatures.some((part) => timingSafeEqual(Buffer.from(part.slice(3), 'hex'), expected))) return true;
+  log.warn({}, "refused: a Stripe signature is wrong; is STRIPE_WEBHOOK_SECRET this endpoint's?");
+  return false;
 }
