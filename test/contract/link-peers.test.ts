@@ -274,7 +274,7 @@ test('a process that was stopped for a while gives its peers the time to say tha
   pod.http.on('connection', () => connections++);
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 400);
   for (let i = 0; i < 10; i++) {
-    assert.equal((await client.request(get('/'), 1_000)).status, 200);
+    assert.equal((await client.request(get('/'), 30_000)).status, 200);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   assert.equal(connections, 0, 'it was not dialled again');
@@ -296,7 +296,7 @@ for (const [name, bytes] of [
     raw.write(bytes);
     await closed(raw);
     using client = startClient(pod.url);
-    assert.equal((await client.request(get('/'), 1_000)).status, 200);
+    assert.equal((await client.request(get('/'), 30_000)).status, 200);
   });
 }
 

@@ -91,6 +91,34 @@ test('an event webhook whose handler failed is not acknowledged, and handled whe
   assert.deepEqual([statuses, calls, rows], [[500, 204, 204], 2, 1]);
 });
 
+test('what is to be given again is held whole, up to 8 MiB', async () => {
+  const fetch: BotDefinition['fetch'] = (request) =>
+    new Response(Buffer.alloc(Number(new URL(request.url).search.slice(1))));
+  await using pod = await startGatewayPod({ bot: { fetch } });
+  const size = 8 * 1024 * 1024;
+  const send = async (bytes: number) =>
+    (await pod.plain('POST', `${page}?${bytes}`, { headers: { 'idempotency-key': String(bytes) } })).status;
+  assert.deepEqual([await send(size), await send(size + 1)], [200, 500]);
+});
+
+test('an event that could not be written down is not acknowledged, and its handler is not blamed', async () => {
+  using folder = temporaryFolder();
+  const webhookEvents: BotDefinition['webhookEvents'] = {
+    ENTITLEMENT_CREATE: (_, { transaction }) => transaction((db) => void db.run(insert, guild, 'x')),
+  };
+  await using pod = await startGatewayPod({
+    bot: { ...notes, webhookEvents },
+    env: { DATABASE_PATH: folder.file('own') },
+  });
+  {
+    using other = new DatabaseSync(folder.file('own'));
+    other.exec('UPDATE guildway_meta SET incarnation = incarnation + 1');
+  }
+  const event = { type: 'ENTITLEMENT_CREATE', data: { guild_id: guild } };
+  const body = JSON.stringify({ version: 1, type: 1, event });
+  assert.equal((await pod.ask('POST', '/webhooks/discord-events', { body })).status, 503);
+});
+
 test('an interaction that names no application is none: its id becomes part of a URL', async () => {
   await using pod = await startGatewayPod({ bot: {} });
   const send = async (application: unknown) => {

@@ -10,9 +10,9 @@ import { until } from '../support/wait.ts';
 const id = '197038439483310086'; // owner 2 of 3
 const env = {
   LINK_SECRET: 'the link secret of this test',
-  INTERACTION_BUDGET_MS: '900',
-  STAND_IN_RESERVE_MS: '500',
-  REQUEST_TIMEOUT_MS: '900',
+  INTERACTION_BUDGET_MS: '1500',
+  STAND_IN_RESERVE_MS: '1000',
+  REQUEST_TIMEOUT_MS: '2000',
   RETRY_BASE_MS: '5',
   STRIPE_WEBHOOK_SECRET: 'whsec_test',
 };

@@ -142,3 +142,15 @@ test('a handler that does not end is given up on after a minute: its signal says
   await Promise.all([stuck, next]);
   assert.deepEqual([seen, aborted], [['stuck', 'next'], true]);
 });
+
+test('events commit without waiting for the disk: after a power loss they roll back with the sequence, and come again', async () => {
+  using folder = temporaryFolder();
+  using store = openTestStore(folder.file('pod'));
+  const seen: unknown[] = [];
+  const synchronous = (): unknown => store.connection.sqlite.prepare('PRAGMA synchronous').get()?.synchronous;
+  const dispatch = dispatchFor(store, {
+    MESSAGE_CREATE: (_, { transaction }) => transaction(() => void seen.push(synchronous())),
+  });
+  await dispatch.dispatch(message(1, 'x'));
+  assert.deepEqual(seen, [1]);
+});
