@@ -35,7 +35,7 @@ export const PARTS = {
 };
 
 /** Built-in modules that pure code may import. */
-const PURE = { 'src/protocol': [], 'src/routing': ['crypto'], 'src/time.ts': [] };
+const PURE = { 'src/protocol': ['crypto'], 'src/routing': ['crypto'], 'src/time.ts': [] };
 
 /** A regular expression that matches these paths and everything below them. */
 const under = (paths) => `^(?:${paths.map((path) => path.replaceAll('.', '\\.')).join('|')})(?:/|$)`;

@@ -89,6 +89,7 @@ async function main(): Promise<void> {
       return { ready: services.every((service) => service.readiness().ready), reasons };
     },
     routes: (path) => services.map((service) => service.adminRoutes[path]).find((route) => route !== undefined),
+    actions: (path) => services.map((service) => service.adminActions[path]).find((action) => action !== undefined),
     log,
   });
   // Before anything can take long: as the first process of a container, a signal without a handler is not delivered at all.

@@ -30,6 +30,9 @@ export function defineBot(definition: BotDefinition): Bot {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(table)) fail(`${JSON.stringify(table)} is not the name of a table`);
     if (table.startsWith('guildway_')) fail(`${JSON.stringify(table)}: names that start with guildway_ are taken`);
   }
+  for (const name of definition.sessionCookies ?? []) {
+    if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) fail(`${JSON.stringify(name)} is not the name of a cookie`);
+  }
   const { websocket } = definition;
   if (websocket !== undefined && typeof websocket.upgrade !== 'function') {
     fail('websocket has no upgrade(): it decides who may connect');

@@ -92,6 +92,11 @@ export interface BotDefinition {
   readonly routes?: readonly RouteRule[];
   /** Serves every routed request that is not Discord's: pages, APIs, other webhooks. A web-standard handler. */
   fetch?(request: Request, context: BotContext): Answer<Response>;
+  /**
+   * The cookies by which `fetch` recognizes a caller, by name. An `Idempotency-Key` counts for the caller who sent it: for
+   * the same `Authorization` header and these cookies. Default: see docs/bots.md.
+   */
+  readonly sessionCookies?: readonly string[];
   /** Websockets on the same routes as `fetch`; without it an upgrade is answered with 404. */
   readonly websocket?: WebSocketHandler;
   /** Tables that hold rows of guilds. Each has a TEXT column `guild_id`; their rows live where their guild's owner is. */

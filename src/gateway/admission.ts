@@ -100,6 +100,10 @@ class Pod implements Service {
     return this.#server?.port ?? 0;
   }
 
+  get adminActions(): Service['adminActions'] {
+    return this.#serving?.adminActions ?? {};
+  }
+
   get adminRoutes(): Service['adminRoutes'] {
     return this.#serving?.adminRoutes ?? {};
   }

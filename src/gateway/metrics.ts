@@ -17,7 +17,8 @@ export type Outcome = 'ok' | 'failed' | 'replayed' | 'misdirected' | 'refused' |
 interface KeptFor {
   readonly owner: number;
   readonly count: number;
-  readonly oldestSeconds: number;
+  /** Age of the oldest that a user waits for. */
+  readonly oldestInteractionSeconds: number;
 }
 
 /** Values that are read when they are scraped. */
@@ -25,7 +26,9 @@ export interface MetricSources {
   readonly replays: () => number;
   readonly websockets: () => number;
   /** Requests that this pod keeps, by the pod they are for. */
-  readonly hints: () => { readonly owners: readonly KeptFor[] };
+  readonly hints: () => readonly KeptFor[];
+  /** How many of them are set aside for an operator. */
+  readonly setAside: () => number;
   readonly sizes: () => { readonly database: number; readonly wal: number };
 }
 
@@ -63,7 +66,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     }),
     hintsDelivered: new Counter({
       name: 'guildway_hints_delivered_total',
-      help: 'Requests kept for other pods that their owner has answered for good.',
+      help: 'Requests kept for other pods that their owner has answered for good, or that were set aside.',
       labelNames: ['outcome'],
       registers,
     }),
@@ -77,7 +80,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
   };
 }
 
-function watch(registry: Registry, { replays, websockets, hints, sizes }: MetricSources): void {
+function watch(registry: Registry, { replays, websockets, hints, setAside, sizes }: MetricSources): void {
   const registers = [registry];
   new Counter({
     name: 'guildway_ledger_replays_total',
@@ -95,7 +98,7 @@ function watch(registry: Registry, { replays, websockets, hints, sizes }: Metric
     registers,
     collect() {
       this.reset();
-      for (const { owner, count } of hints().owners) this.set({ owner }, count);
+      for (const { owner, count } of hints()) this.set({ owner }, count);
     },
   });
   const gauge = (name: string, help: string, read: () => number): void => {
@@ -108,9 +111,10 @@ function watch(registry: Registry, { replays, websockets, hints, sizes }: Metric
       },
     });
   };
-  gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them.', () =>
-    Math.max(0, ...hints().owners.map(({ oldestSeconds }) => oldestSeconds)),
+  gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them that a user waits for.', () =>
+    Math.max(0, ...hints().map(({ oldestInteractionSeconds }) => oldestInteractionSeconds)),
   );
+  gauge('guildway_hints_set_aside', 'Requests that could not be delivered and wait for an operator.', setAside);
   gauge('guildway_websockets', "Open websockets of the bot's clients.", websockets);
   gauge('guildway_sqlite_bytes', 'Size of the database file.', () => sizes().database);
   gauge('guildway_sqlite_wal_bytes', 'Size of its write-ahead log.', () => sizes().wal);

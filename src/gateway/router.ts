@@ -5,11 +5,12 @@ import { type GatewayResponse, HEADER, type HeaderList, headerValue, INTERNAL_PA
 import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 import { hasHandlerName } from '../protocol/discord.ts';
+import { HINT_HEADER } from '../protocol/headers.ts';
 import { isWebhook, WEBHOOK_METHOD } from '../protocol/paths.ts';
 import { normalTarget, pathOf } from '../protocol/target.ts';
 import { EVENT_WEBHOOKS_ROUTE, INTERACTIONS_ROUTE, type RouteRule } from '../routing/route-table.ts';
 import { isSnowflake } from '../routing/snowflake.ts';
-import { asWallTime, elapsed, type MonotonicTime, monotonicNow, remaining, type WallTime } from '../time.ts';
+import { elapsed, inMs, type MonotonicTime, monotonicNow, remaining } from '../time.ts';
 import type { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
 import { type FetchDispatch, needsWholeBody } from './dispatch/fetch.ts';
 import type { InteractionDispatch } from './dispatch/interactions.ts';
@@ -168,7 +169,7 @@ export class Router {
     return interactions.serve(value, {
       ...delivery,
       deferred: deferredOf(headerValue(incoming.headers, HEADER.deferred)),
-      expiresAt: expiryOf(headerValue(incoming.headers, HEADER.hintExpires)),
+      completeUntil: endOf(headerValue(incoming.headers, HINT_HEADER.lifeMs)),
     });
   }
 
@@ -262,6 +263,6 @@ function deferredOf(value: string | undefined): Deferred {
   return value === '5' ? 5 : value === '6' ? 6 : 0;
 }
 
-function expiryOf(value: string | undefined): WallTime | null {
-  return value !== undefined && /^\d{1,16}$/.test(value) ? asWallTime(Number(value)) : null;
+function endOf(lifeMs: string | undefined): MonotonicTime | null {
+  return lifeMs !== undefined && /^\d{1,10}$/.test(lifeMs) ? inMs(Number(lifeMs)) : null;
 }

@@ -14,6 +14,7 @@ import { InteractionWebhook } from './dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from './dispatch/interactions.ts';
 import { Once } from './dispatch/once.ts';
 import { type Faults, readFaults } from './faults.ts';
+import { hintActions } from './hints/admin.ts';
 import { createHints } from './hints/hints.ts';
 import type { Incoming } from './incoming.ts';
 import { InternalEndpoints } from './internal.ts';
@@ -90,7 +91,7 @@ async function startServing(
         incarnation: store.incarnation,
         topology: topology.toRecord(),
         database: store.sizes(),
-        hints: { count: store.hints.count, bytes: store.hints.bytes },
+        hints: { count: store.hints.count, bytes: store.hints.bytes, setAside: store.hints.setAsideTotals.count },
         discord: sessions?.state() ?? null,
       }),
       guilds: () => [...new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)])].toSorted(),
@@ -111,7 +112,8 @@ async function startServing(
     websockets: () => websockets?.open ?? 0,
     replays: () => once.replays,
     sizes: () => store.sizes(),
-    hints: () => hints.summary(),
+    hints: () => hints.owners(),
+    setAside: () => store.hints.setAsideTotals.count,
   });
 
   const stopPruning = startPruning(store.ledger, log);
@@ -151,6 +153,7 @@ async function startServing(
       '/hints': () => hints.summary(),
       '/ledger': () => ({ running: once.running, replays: once.replays, kinds: store.ledger.count() }),
     },
+    adminActions: hintActions(hints),
     drain() {
       drained ??= drain();
       return drained;

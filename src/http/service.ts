@@ -112,6 +112,7 @@ export async function startHttpService({
     port: (server.address() as AddressInfo).port,
     readiness: () => readiness(upstreams),
     adminRoutes: adminRoutes(upstreams, config),
+    adminActions: {},
     drain() {
       drained ??= drain(edge, config.idleDrainMs, config.drainTimeoutMs * DRAIN_SHARE);
       return drained;

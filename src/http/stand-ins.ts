@@ -3,12 +3,12 @@ import { type GatewayRequest, HEADER } from '../link/message.ts';
 import type { SeldomLog } from '../observability/seldom-log.ts';
 import { HINT_HEADER } from '../protocol/headers.ts';
 import { PATH } from '../protocol/paths.ts';
-import { type Duration, type MonotonicTime, remaining, type WallTime } from '../time.ts';
+import { type Duration, type MonotonicTime, remaining } from '../time.ts';
 import type { Upstream } from './forward/upstream.ts';
 import type { HttpMetrics } from './metrics.ts';
 
 /** A request that is to be kept until its owner is back. */
-export interface Hint {
+export interface Handoff {
   /** What makes it the same request when it comes again, such as `interaction:1234`. */
   readonly identity: string;
   readonly owner: number;
@@ -18,7 +18,8 @@ export interface Hint {
   readonly deferred: 0 | 5 | 6;
   /** The owner may have carried it out already: when it expires nobody can say that it did not happen. */
   readonly sent: boolean;
-  readonly expiresAt: WallTime;
+  /** For how long it may be executed. */
+  readonly lifeMs: Duration;
 }
 
 /**
@@ -27,7 +28,7 @@ export interface Hint {
  * - `unknown`: no pod said that it has it, but one that was asked may
  * - `conflict`: a pod has its identity with another body
  */
-export type Keeping =
+export type HandoffResult =
   | { readonly kind: 'kept'; readonly pod: number }
   | { readonly kind: 'nobody' | 'unknown' | 'conflict' };
 
@@ -51,15 +52,15 @@ export class StandIns {
    * is slow is not given up when the next one is asked: on a busy machine all of them are slow, and each answer in time counts.
    * Two pods may keep the same hint then; its owner applies it once.
    */
-  store(hint: Hint, deadlineAt: MonotonicTime): Promise<Keeping> {
-    const request = toRequest(hint);
-    const candidates = this.#candidates(hint.owner);
-    const { promise, resolve } = Promise.withResolvers<Keeping>();
+  store(handoff: Handoff, deadlineAt: MonotonicTime): Promise<HandoffResult> {
+    const request = toRequest(handoff);
+    const candidates = this.#candidates(handoff.owner);
+    const { promise, resolve } = Promise.withResolvers<HandoffResult>();
     let timer: NodeJS.Timeout | undefined;
     let open = 0;
     let maybe = false;
     let over = false;
-    const end = (result: Keeping): void => {
+    const end = (result: HandoffResult): void => {
       over = true;
       clearTimeout(timer);
       resolve(result);
@@ -75,13 +76,13 @@ export class StandIns {
       }
       open++;
       timer = setTimeout(askNext, leftMs * PATIENCE_SHARE);
-      void this.#ask(standIn, hint.owner, request, leftMs).then((result) => {
+      void this.#ask(standIn, handoff.owner, request, leftMs).then((result) => {
         open--;
         if (over) return;
         if (result.kind === 'unknown') maybe = true;
         if (result.kind === 'nobody' || result.kind === 'unknown') askNext();
         else {
-          if (result.kind === 'kept') this.#metrics.hintStored(hint.owner);
+          if (result.kind === 'kept') this.#metrics.hintStored(handoff.owner);
           end(result);
         }
       });
@@ -100,7 +101,7 @@ export class StandIns {
   }
 
   /** What one pod made of a hint; it never rejects. */
-  async #ask(standIn: Upstream, owner: number, request: GatewayRequest, timeoutMs: Duration): Promise<Keeping> {
+  async #ask(standIn: Upstream, owner: number, request: GatewayRequest, timeoutMs: Duration): Promise<HandoffResult> {
     const pod = standIn.ordinal;
     try {
       const { status } = await standIn.request(request, timeoutMs);
@@ -115,7 +116,7 @@ export class StandIns {
   }
 }
 
-function toRequest({ identity, owner, guildId, request, deferred, sent, expiresAt }: Hint): GatewayRequest {
+function toRequest({ identity, owner, guildId, request, deferred, sent, lifeMs }: Handoff): GatewayRequest {
   return {
     method: 'PUT',
     target: `${PATH.hints}${encodeURIComponent(identity)}`,
@@ -123,7 +124,7 @@ function toRequest({ identity, owner, guildId, request, deferred, sent, expiresA
       ...request.headers,
       ...[HINT_HEADER.target, request.target, HINT_HEADER.guild, guildId ?? ''],
       ...[HINT_HEADER.owner, String(owner), HINT_HEADER.sent, sent ? '1' : '0'],
-      ...[HEADER.deferred, String(deferred), HEADER.hintExpires, String(expiresAt)],
+      ...[HEADER.deferred, String(deferred), HINT_HEADER.lifeMs, String(lifeMs)],
     ],
     body: request.body,
   };

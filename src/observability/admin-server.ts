@@ -1,7 +1,8 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { refusalForOperators } from '../cross-site.ts';
+import { errorCode } from '../errors.ts';
 import type { Logger } from './log.ts';
 
 /** Whether a service can do its work now and, if not, why: each reason is one short sentence. */
@@ -19,8 +20,28 @@ export interface AdminServer {
 export type AdminRoute = (query: URLSearchParams) => unknown;
 
 /**
+ * Answers a POST, whose body is JSON, with JSON.
+ * @throws GuildwayError REQUEST_INVALID, which says what is wrong with the body
+ */
+export type AdminAction = (body: unknown) => unknown;
+
+const MAX_BODY = 64 * 1024;
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+const json = (status: number, value: unknown): Answer => ({
+  status,
+  type: 'application/json',
+  body: `${JSON.stringify(value, null, 2)}\n`,
+});
+
+/**
  * Starts the admin port: `/healthz` (this process runs; looks at nothing else, so that a sick neighbour cannot get a healthy
- * pod killed), `/readyz` (200 or 503 with reasons), `/metrics`, and the services' own JSON routes.
+ * pod killed), `/readyz` (200 or 503 with reasons), `/metrics`, and the services' own JSON routes and actions.
  */
 export async function startAdminServer(options: {
   port: number;
@@ -32,18 +53,13 @@ export async function startAdminServer(options: {
   readiness: () => Readiness;
   /** Finds the route of a path. */
   routes?: (path: string) => AdminRoute | undefined;
+  /** Finds the action of a path. */
+  actions?: (path: string) => AdminAction | undefined;
   log: Logger;
 }): Promise<AdminServer> {
-  const { registry, readiness, routes = () => undefined, log } = options;
+  const { registry, readiness, routes = () => undefined, actions = () => undefined, log } = options;
 
-  async function answer(target: string): Promise<{ status: number; type: string; body: string }> {
-    const at = target.indexOf('?');
-    const path = at === -1 ? target : target.slice(0, at);
-    const json = (status: number, value: unknown) => ({
-      status,
-      type: 'application/json',
-      body: `${JSON.stringify(value, null, 2)}\n`,
-    });
+  async function read(path: string, query: URLSearchParams): Promise<Answer> {
     if (path === '/healthz') return { status: 200, type: 'text/plain', body: 'ok\n' };
     if (path === '/readyz') {
       const state = readiness();
@@ -51,8 +67,19 @@ export async function startAdminServer(options: {
     }
     if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() };
     const route = routes(path);
-    if (route !== undefined) return json(200, await route(new URLSearchParams(at === -1 ? '' : target.slice(at + 1))));
+    if (route !== undefined) return json(200, await route(query));
     return json(404, { error: `no ${path}`, paths: ['/healthz', '/readyz', '/metrics'] });
+  }
+
+  async function act(action: AdminAction, request: IncomingMessage): Promise<Answer> {
+    const body = await readJson(request);
+    if (body === undefined) return json(400, { error: `the body must be JSON of at most ${MAX_BODY} bytes` });
+    try {
+      return json(200, await action(body));
+    } catch (error) {
+      if (errorCode(error) === 'REQUEST_INVALID') return json(400, { error: (error as Error).message });
+      throw error;
+    }
   }
 
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
@@ -67,15 +94,18 @@ export async function startAdminServer(options: {
       response.end(`${JSON.stringify({ error: refusal.error })}\n`);
       return;
     }
-    if (method !== 'GET' && method !== 'HEAD') {
-      response.writeHead(405, { allow: 'GET, HEAD' }).end();
+    const [path, query] = partsOf(request.url ?? '/');
+    const reads = method === 'GET' || method === 'HEAD';
+    const action = reads ? undefined : actions(path);
+    if (!reads && (method !== 'POST' || action === undefined)) {
+      response.writeHead(405, { allow: actions(path) === undefined ? 'GET, HEAD' : 'POST' }).end();
       return;
     }
-    answer(request.url ?? '/').then(
+    (action === undefined ? read(path, query) : act(action, request)).then(
       ({ status, type, body }) =>
         response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body),
       (error: unknown) => {
-        log.error({ err: error, path: request.url }, 'admin request failed');
+        log.error({ err: error, path }, 'admin request failed');
         response.writeHead(500).end();
       },
     );
@@ -93,4 +123,25 @@ export async function startAdminServer(options: {
         server.closeAllConnections();
       }),
   };
+}
+
+function partsOf(target: string): [path: string, query: URLSearchParams] {
+  const at = target.indexOf('?');
+  return at === -1 ? [target, new URLSearchParams()] : [target.slice(0, at), new URLSearchParams(target.slice(at + 1))];
+}
+
+/** Undefined: it is none, or too long. */
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) return undefined;
+    chunks.push(chunk);
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+  } catch {
+    return undefined;
+  }
 }

@@ -30,13 +30,13 @@ export const HEADER = Object.freeze({
   deferred: 'guildway-deferred',
   /** A hint's identity: this request was kept by a stand-in. */
   hint: 'guildway-hint',
-  /** Unix milliseconds after which a hint must not be executed any more. */
-  hintExpires: 'guildway-hint-expires',
+  /** Public to bots. What the HTTP pod has verified of a request: `stripe`, the signature of a Stripe event. */
+  verified: 'guildway-verified',
   /** On a response: it was stored earlier and is given again. */
   replayed: 'guildway-replayed',
 });
 
-/** The headers of `PUT /_guildway/hints/<identity>`, beside `HEADER.deferred` and `HEADER.hintExpires`. */
+/** The headers of `PUT /_guildway/hints/<identity>`, beside `HEADER.deferred`. */
 export const HINT_HEADER = Object.freeze({
   /** Path and query to deliver it to. */
   target: 'guildway-hint-target',
@@ -46,6 +46,8 @@ export const HINT_HEADER = Object.freeze({
   owner: 'guildway-hint-owner',
   /** `0`: it was certainly not sent to its owner. Anything else: its owner may have executed it. */
   sent: 'guildway-hint-sent',
+  /** Also when it is delivered: for how many milliseconds it may still be executed. */
+  lifeMs: 'guildway-hint-life-ms',
 });
 
 /**

@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
+import { GuildwayError } from '../../src/errors.ts';
 import { type Readiness, startAdminServer } from '../../src/observability/admin-server.ts';
 import { REDACTED } from '../../src/observability/log.ts';
 import { createRegistry } from '../../src/observability/metrics.ts';
@@ -72,6 +73,52 @@ test('health says that the process runs, readiness says why it cannot serve, met
     const rebound = await ask(admin.port, 'GET', { host: `evil.example:${admin.port}` });
     assert.equal(rebound.status, 403, 'a name that somebody else pointed at this machine');
     assert.match(rebound.body, /evil\.example/);
+  } finally {
+    await admin.close();
+  }
+});
+
+test('an action takes a POST with JSON, and says what is wrong with it', async () => {
+  const done: unknown[] = [];
+  const admin = await startAdminServer({
+    port: 0,
+    host: '127.0.0.1',
+    hostNames: [],
+    registry: createRegistry({}),
+    readiness: () => ({ ready: true, reasons: [] }),
+    routes: (path) => (path === '/hints' ? () => ({}) : undefined),
+    actions: (path) => {
+      if (path === '/broken') return () => Promise.reject(new Error('no'));
+      if (path !== '/hints/drop') return undefined;
+      return (body) => {
+        if (body === null) throw new GuildwayError('REQUEST_INVALID', 'name one request');
+        done.push(body);
+        return { dropped: 1 };
+      };
+    },
+    log,
+  });
+  const json = { 'content-type': 'application/json' };
+  const post = async (path: string, body: string, headers: Record<string, string> = json) => {
+    const response = await fetch(`http://127.0.0.1:${admin.port}${path}`, { method: 'POST', headers, body });
+    return [response.status, await response.text()] as const;
+  };
+  try {
+    const [status, body] = await post('/hints/drop', '{"identity":"stripe:evt_1"}');
+    assert.deepEqual([status, JSON.parse(body), done], [200, { dropped: 1 }, [{ identity: 'stripe:evt_1' }]]);
+    const [invalid, why] = await post('/hints/drop', 'null');
+    assert.deepEqual([invalid, JSON.parse(why)], [400, { error: 'name one request' }]);
+    for (const wrong of ['', '{', `"${'x'.repeat(70_000)}"`]) {
+      assert.equal((await post('/hints/drop', wrong))[0], 400, wrong.slice(0, 10));
+    }
+    assert.equal((await post('/broken', '{}'))[0], 500);
+    assert.equal((await post('/hints', '{}'))[0], 405);
+    assert.equal((await post('/nothing', '{}'))[0], 405);
+    assert.equal((await post('/hints/drop', '{}', { 'content-type': 'text/plain' }))[0], 415);
+    assert.equal((await post('/hints/drop', '{}', { ...json, origin: 'https://evil.example' }))[0], 403);
+    const { status: read } = await fetch(`http://127.0.0.1:${admin.port}/hints/drop`);
+    assert.equal(read, 404, 'a GET changes nothing');
+    assert.equal(done.length, 1);
   } finally {
     await admin.close();
   }

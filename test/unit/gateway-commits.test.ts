@@ -66,7 +66,7 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
         requestId: 'r',
         deadlineAt: inMs(5_000),
         deferred: 0,
-        expiresAt: null,
+        completeUntil: null,
       } as const;
       return JSON.parse((await interactions.serve(interaction, delivery)).body.toString()).data.content as string;
     },

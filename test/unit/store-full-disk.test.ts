@@ -6,7 +6,6 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { errorCode } from '../../src/errors.ts';
-import { asWallTime } from '../../src/time.ts';
 import { notesOf, openTestStore, temporaryFolder } from '../support/store.ts';
 
 /** A file system of its own with little room, or null where this process may not mount one. */
@@ -62,7 +61,7 @@ test('a full disk', async (t) => {
           bodyHash: '',
           deferred: 5,
           uncertain: false,
-          expiresAt: asWallTime(1),
+          lifeMs: 1,
         },
       ]),
     failed,

@@ -13,7 +13,7 @@ const hint = (identity: string, overrides: Partial<NewHint> = {}): NewHint => ({
   bodyHash: 'hash',
   deferred: 5,
   uncertain: false,
-  expiresAt: asWallTime(2_000),
+  lifeMs: 1_000,
   ...overrides,
 });
 
@@ -33,7 +33,8 @@ test('hints survive the process, in their order, with everything in them', () =>
   const [first, second] = store.hints.list();
   assert.equal(first?.identity, 'interaction:1');
   assert.equal(first?.storedAt, 1_000);
-  const { bodyHash, ...content } = binary;
+  const { bodyHash, lifeMs, ...content } = binary;
+  assert.equal(second?.expiresAt, 2_000);
   assert.deepEqual(store.hints.read(second?.id ?? 0), { ...second, ...content });
   store.hints.remove(first?.id ?? 0);
   store.hints.remove(first?.id ?? 0);
@@ -46,12 +47,9 @@ test('an attempt is written down, and time runs out for the oldest first', () =>
   using folder = temporaryFolder();
   let now = 1_000;
   using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });
-  store.hints.put([
-    hint('interaction:1', { expiresAt: asWallTime(3_000) }),
-    hint('interaction:2', { expiresAt: asWallTime(2_000) }),
-  ]);
+  store.hints.put([hint('interaction:1', { lifeMs: 2_000 }), hint('interaction:2', { lifeMs: 1_000 })]);
   const [first, second] = store.hints.list();
-  store.hints.markUncertain(first?.id ?? 0);
+  store.hints.noteAttempt(first?.id ?? 0);
   assert.equal(store.hints.read(first?.id ?? 0)?.uncertain, true);
   assert.equal(store.hints.read(second?.id ?? 0)?.uncertain, false);
   assert.deepEqual(store.hints.expired(10), []);
@@ -60,4 +58,81 @@ test('an attempt is written down, and time runs out for the oldest first', () =>
   now = 3_500;
   assert.deepEqual(store.hints.expired(10), [second?.id, first?.id]);
   assert.deepEqual(store.hints.expired(1), [second?.id]);
+});
+
+test('a hint is on disk (synchronous=FULL) before anybody is told that it is kept, and so is one that waits again', () => {
+  using folder = temporaryFolder();
+  using store = openTestStore(folder.file('pod'));
+  const { sqlite } = store.connection;
+  const seen: unknown[] = [];
+  sqlite.function('look', () => {
+    seen.push(sqlite.prepare('PRAGMA synchronous').get()?.synchronous);
+    return 0;
+  });
+  const FULL = 2;
+  // Inside the transaction that stores it, which begins as the one before has left it.
+  sqlite.exec('CREATE TEMP TRIGGER stored AFTER INSERT ON guildway_hints BEGIN SELECT look(); END');
+  store.connection.transaction('normal', () => {});
+  store.hints.put([hint('interaction:1'), hint('stripe:evt_1')]);
+  assert.deepEqual(seen.splice(0), [FULL, FULL]);
+
+  sqlite.exec('CREATE TEMP TRIGGER again AFTER UPDATE OF set_aside_at ON guildway_hints BEGIN SELECT look(); END');
+  const [, event] = store.hints.list();
+  store.hints.setAside(event?.id ?? 0, 'rejected');
+  seen.length = 0;
+  store.hints.put([hint('stripe:evt_1')]);
+  assert.deepEqual(seen, [FULL]);
+});
+
+test('what is set aside is counted for itself, is not due, and waits again when it is taken back', () => {
+  using folder = temporaryFolder();
+  let now = 1_000;
+  const path = folder.file('pod');
+  {
+    using store = openTestStore(path, { now: () => asWallTime(now) });
+    store.hints.put([hint('stripe:evt_1'), hint('stripe:evt_2', { body: Buffer.from('abc') })]);
+    const [first, second] = store.hints.list();
+    store.hints.setAside(first?.id ?? 0, 'rejected');
+    store.hints.setAside(first?.id ?? 0, 'twice');
+    assert.deepEqual([store.hints.count, store.hints.bytes], [1, 3]);
+    assert.deepEqual(store.hints.setAsideTotals, { count: 1, bytes: 7 });
+    now = 9_000;
+    assert.deepEqual(store.hints.expired(10), [second?.id]);
+    store.hints.prolong(second?.id ?? 0, 1);
+    assert.deepEqual(store.hints.expired(10), []);
+  }
+  using store = openTestStore(path, { now: () => asWallTime(now) });
+  assert.deepEqual([store.hints.count, store.hints.bytes], [1, 3]);
+  assert.deepEqual(store.hints.setAsideTotals, { count: 1, bytes: 7 });
+  assert.equal(store.hints.list()[0]?.identity, 'stripe:evt_2');
+  const [entry] = store.hints.listSetAside(10);
+  assert.deepEqual(
+    [entry?.reason, entry?.setAsideAt, store.hints.findSetAside('stripe:evt_2')],
+    ['rejected', 1_000, null],
+  );
+  const again = store.hints.takeBack(entry?.id ?? 0, 500);
+  assert.deepEqual([again?.identity, again?.expiresAt, again && 'bytes' in again], ['stripe:evt_1', 9_500, false]);
+  assert.equal(store.hints.takeBack(entry?.id ?? 0, 500), null);
+  assert.deepEqual([store.hints.count, store.hints.bytes], [2, 10]);
+  assert.deepEqual(store.hints.setAsideTotals, { count: 0, bytes: 0 });
+  store.hints.setAside(again?.id ?? 0, 'rejected');
+  store.hints.remove(again?.id ?? 0);
+  assert.deepEqual(store.hints.setAsideTotals, { count: 0, bytes: 0 });
+});
+
+test('a clock that is set back between two processes does not lengthen a life', () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod');
+  {
+    using store = openTestStore(path, { now: () => asWallTime(700_000) });
+    store.hints.put([hint('interaction:1', { lifeMs: 60_000 })]);
+  }
+  {
+    using store = openTestStore(path, { now: () => asWallTime(100_000) });
+    const [entry] = store.hints.list();
+    assert.deepEqual([entry?.storedAt, entry?.expiresAt], [100_000, 160_000]);
+  }
+  using store = openTestStore(path, { now: () => asWallTime(110_000) });
+  const [entry] = store.hints.list();
+  assert.deepEqual([entry?.storedAt, entry?.expiresAt], [100_000, 160_000]);
 });

@@ -100,7 +100,7 @@ test('a process that lost its database writes nothing more', () => {
   const fenced = (error: unknown) => errorCode(error) === 'FENCED';
   assert.throws(write, fenced);
   assert.throws(() => store.connection.botTransaction('full', write), fenced);
-  assert.throws(() => store.hints.markUncertain(1), fenced);
+  assert.throws(() => store.hints.noteAttempt(1), fenced);
   assert.throws(() => store.sessions.clear(0), fenced);
   assert.deepEqual(notesOf(store), []);
   assert.equal(store.connection.fatal?.code, 'FENCED');

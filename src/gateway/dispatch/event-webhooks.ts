@@ -6,7 +6,7 @@ import type { MonotonicTime } from '../../time.ts';
 import { empty, failed } from '../responses.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
-import { eventWebhookIdentity } from './identity.ts';
+import { identityOfEventWebhook } from './identity.ts';
 import { type Execution, isStoreError, type Once } from './once.ts';
 import { TimeLimit } from './time-limit.ts';
 
@@ -20,7 +20,7 @@ export interface EventWebhookDelivery {
   readonly deadlineAt: MonotonicTime;
 }
 
-/** Discord's event webhooks, such as a new entitlement. They have no id, so an event's whole body is its identity. */
+/** Discord's event webhooks, such as a new entitlement. */
 export class EventWebhookDispatch {
   readonly #bot: Bot;
   readonly #host: Host;
@@ -41,7 +41,7 @@ export class EventWebhookDispatch {
     const { type } = (event.event ?? {}) as { readonly type?: unknown };
     const handler = typeof type === 'string' && Object.hasOwn(webhookEvents, type) ? webhookEvents[type] : undefined;
     if (typeof type !== 'string' || handler === undefined) return empty(204);
-    const { response, replayed } = await this.#once.run(eventWebhookIdentity(delivery.body), (memo) =>
+    const { response, replayed } = await this.#once.run(identityOfEventWebhook(event), (memo) =>
       this.#execute(async (context) => handler(event, context), type, delivery, memo),
     );
     return replayed ? { ...response, headers: [...response.headers, HEADER.replayed, '1'] } : response;

@@ -10,7 +10,7 @@ import { collect, isStreamed, type Reply } from '../reply.ts';
 import { failed, problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
-import { keyIdentity, stripeIdentity } from './identity.ts';
+import { identityOfKey, identityOfStripeEvent } from './identity.ts';
 import { type Execution, isStoreError, type Once } from './once.ts';
 import { TimeLimit } from './time-limit.ts';
 import { fromWebHeaders, toWebRequest } from './web-request.ts';
@@ -49,11 +49,13 @@ export function needsWholeBody(method: string, path: string, headers: HeaderList
 /** The bot's `fetch`: pages, APIs and the webhooks that are not Discord's. */
 export class FetchDispatch {
   readonly #fetch: Handler | null;
+  readonly #sessionCookies: readonly string[] | null;
   readonly #host: Host;
   readonly #once: Once;
 
   constructor(options: { bot: Bot; host: Host; once: Once }) {
     this.#fetch = options.bot.fetch?.bind(options.bot) ?? null;
+    this.#sessionCookies = options.bot.sessionCookies ?? null;
     this.#host = options.host;
     this.#once = options.once;
   }
@@ -67,7 +69,7 @@ export class FetchDispatch {
     if (key !== undefined && UNSAFE.test(method) && !KEY.test(key)) {
       return problem(400, 'Idempotency-Key: it must be 1 to 255 printable ASCII characters');
     }
-    const identity = identityOf(delivery);
+    const identity = identityOf(delivery, this.#sessionCookies);
     if (identity === null) {
       const context = this.#contextOf(delivery, NO_MEMO, delivery.signal);
       const reply = await this.#call(fetch, delivery, context);
@@ -135,22 +137,14 @@ export class FetchDispatch {
 }
 
 /** Null: it may be executed each time it comes. */
-function identityOf({ method, target, headers, body, guildId }: FetchDelivery): Identity | null {
+function identityOf(
+  { method, target, headers, body, guildId }: FetchDelivery,
+  sessionCookies: readonly string[] | null,
+): Identity | null {
   if (!UNSAFE.test(method)) return null;
   const whole = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  if (pathOf(target) === PATH.stripe) {
-    const id = stripeEventId(whole);
-    return id === null ? null : stripeIdentity(id, whole);
-  }
+  if (pathOf(target) === PATH.stripe) return identityOfStripeEvent(whole);
   const key = fieldValue(headers, 'idempotency-key');
-  return key === undefined ? null : keyIdentity(key, { guildId, method, target, headers, body: whole });
-}
-
-function stripeEventId(body: Buffer): string | null {
-  try {
-    const { id } = JSON.parse(body.toString('utf8')) as { id?: unknown };
-    return typeof id === 'string' && KEY.test(id) ? id : null;
-  } catch {
-    return null;
-  }
+  if (key === undefined) return null;
+  return identityOfKey(key, { guildId, method, target, headers, body: whole }, sessionCookies);
 }

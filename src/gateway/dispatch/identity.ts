@@ -1,40 +1,50 @@
 import { hash } from 'node:crypto';
-import type { HeaderList } from '../../link/message.ts';
+import type { HeaderList } from '../../protocol/headers.ts';
+import { HINT_LIFE_MS } from '../../protocol/hints.ts';
+import { discordEventIdentity, interactionIdentity, stripeIdentity } from '../../protocol/identity.ts';
 import type { Identity } from '../store/ledger.ts';
+import { callerOf } from './caller.ts';
 
 const HOUR_MS = 3_600_000;
 
+/** What is delivered again at the end of a hint's life must still be known; a day for clocks, and for an owner that is slow. */
+export const EVENT_RETENTION_MS = HINT_LIFE_MS.event + 24 * HOUR_MS;
+
 /**
  * How long each kind is remembered: longer than its sender repeats it, and longer than a stand-in keeps it. Discord does not
- * repeat an interaction and its token lives 15 minutes; a hint of a webhook may come three days later.
+ * repeat an interaction, and its token lives 15 minutes.
  */
 const RETENTION_MS = Object.freeze({
   interaction: HOUR_MS,
   key: 24 * HOUR_MS,
-  stripe: 96 * HOUR_MS,
-  event: 96 * HOUR_MS,
+  stripe: EVENT_RETENTION_MS,
+  event: EVENT_RETENTION_MS,
 });
 
 const sha256 = (data: Buffer | string): string => hash('sha256', data, 'base64url');
 
-/** @param id the interaction's, a snowflake */
-export function interactionIdentity(id: string, body: Buffer): Identity {
-  return { key: `interaction:${id}`, bodyHash: sha256(body), retentionMs: RETENTION_MS.interaction };
+/** Discord sends an interaction once, so the same id with other bytes is an error or a forgery. @param id a snowflake */
+export function identityOfInteraction(id: string, body: Buffer): Identity {
+  return { key: interactionIdentity(id), bodyHash: sha256(body), retentionMs: RETENTION_MS.interaction };
 }
 
-/** A webhook event of Discord's has no id of its own. */
-export function eventWebhookIdentity(body: Buffer): Identity {
-  const bodyHash = sha256(body);
-  return { key: `discord-event:${hash('sha256', body)}`, bodyHash, retentionMs: RETENTION_MS.event };
+/** The event itself is its identity, see {@link discordEventIdentity}. */
+export function identityOfEventWebhook(payload: unknown): Identity {
+  return { key: discordEventIdentity(payload), bodyHash: null, retentionMs: RETENTION_MS.event };
 }
 
-/** @param id the Stripe event's, `evt_…` */
-export function stripeIdentity(id: string, body: Buffer): Identity {
-  return { key: `stripe:${id}`, bodyHash: sha256(body), retentionMs: RETENTION_MS.stripe };
+/** The event's id alone, see {@link stripeIdentity}. */
+export function identityOfStripeEvent(body: Buffer): Identity {
+  return { key: stripeIdentity(parsed(body), body), bodyHash: null, retentionMs: RETENTION_MS.stripe };
 }
 
-/** What a caller is recognized by. */
-const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie']);
+function parsed(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'));
+  } catch {
+    return null;
+  }
+}
 
 export interface KeyedRequest {
   readonly guildId: string | null;
@@ -46,16 +56,17 @@ export interface KeyedRequest {
 }
 
 /**
- * An `Idempotency-Key` of a request about a guild: the same key for another request is refused, so all of it is hashed.
+ * An `Idempotency-Key` of a request about a guild. The same key with another method, target or body is refused.
  *
- * A recorded response is given without asking the bot, so a key counts for the caller who sent it: another caller's same key is
- * another one. Key and credentials are hashed together, so that what is logged of an identity does not tell who they are.
+ * A recorded response is given without asking the bot, so a key counts for the caller who sent it. Key and caller are hashed
+ * together: nothing that is logged of an identity tells who the caller is.
+ * @param sessionCookies see {@link callerOf}
  */
-export function keyIdentity(key: string, { guildId, method, target, headers, body }: KeyedRequest): Identity {
-  const caller = headers.flatMap((name, i) => (i % 2 === 0 && CREDENTIALS.has(name) ? [name, headers[i + 1]] : []));
+export function identityOfKey(key: string, request: KeyedRequest, sessionCookies: readonly string[] | null): Identity {
+  const { guildId, method, target, headers, body } = request;
   const content = Buffer.concat([Buffer.from(`${method} ${target}\n`), body]);
   return {
-    key: `key:${guildId ?? ''}:${sha256(JSON.stringify([key, ...caller]))}`,
+    key: `key:${guildId ?? ''}:${sha256(JSON.stringify([key, ...callerOf(headers, sessionCookies)]))}`,
     bodyHash: sha256(content),
     retentionMs: RETENTION_MS.key,
   };

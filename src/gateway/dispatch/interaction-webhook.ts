@@ -1,6 +1,5 @@
 import { DiscordAPIError, REST, RequestMethod } from '@discordjs/rest';
-import { createdAt } from '../../protocol/discord.ts';
-import { after, type Duration, inMs, monotonicNow, wallNow } from '../../time.ts';
+import { type Duration, inMs, monotonicNow } from '../../time.ts';
 import type { WebhookCall } from './late-response.ts';
 
 /** A first response arrives within 3 s or never; the rest is for clocks that differ. */
@@ -45,13 +44,12 @@ export class InteractionWebhook {
 
   /**
    * Makes the calls in order and stops at the first that does not succeed.
-   * @param interactionId says when it was made, and so whether its first response may still be on its way
+   * @param ageMs of the interaction: whether its first response may still be on its way
    * @throws what the client throws when Discord cannot be reached or fails; the calls may be made again then
    */
-  async send(interactionId: string, calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
-    const early = wallNow() < after(createdAt(interactionId), FIRST_RESPONSE_MS);
+  async send(ageMs: Duration, calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
     for (const call of calls) {
-      const outcome = await this.#sendOne(call, early ? EARLY_MS : 0);
+      const outcome = await this.#sendOne(call, ageMs < FIRST_RESPONSE_MS ? EARLY_MS : 0);
       if (outcome.kind !== 'done') return outcome;
     }
     return { kind: 'done' };

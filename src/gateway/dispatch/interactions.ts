@@ -4,12 +4,14 @@ import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
-import { inMs, type MonotonicTime, type WallTime, wallNow } from '../../time.ts';
+import { createdAt } from '../../protocol/discord.ts';
+import { HINT_LIFE_MS } from '../../protocol/hints.ts';
+import { type Duration, type MonotonicTime, remaining, wallNow } from '../../time.ts';
 import { empty, json, problem } from '../responses.ts';
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
-import { interactionIdentity } from './identity.ts';
+import { identityOfInteraction } from './identity.ts';
 import { apology, choicesResponse, findResponseProblem, INTERACTION, RESPONSE } from './interaction-rules.ts';
 import type { InteractionWebhook } from './interaction-webhook.ts';
 import { lateNotice, lateResponse } from './late-response.ts';
@@ -29,8 +31,8 @@ export interface InteractionDelivery {
   readonly deadlineAt: MonotonicTime;
   /** The deferred response that the user has got already; 0: none, the response goes back inline. */
   readonly deferred: Deferred;
-  /** Unix milliseconds after which it must not be begun any more; null: it comes from its caller directly. */
-  readonly expiresAt: WallTime | null;
+  /** Until when a deferred response can be completed; null: the caller waits for an inline one. */
+  readonly completeUntil: MonotonicTime | null;
 }
 
 /** Discord's interactions: finds the bot's handler, runs it once, and gets its answer to the user, inline or late. */
@@ -53,16 +55,13 @@ export class InteractionDispatch {
 
   /**
    * Serves one delivery.
-   * @returns the inline response (200), or for a deferred one 200 once the user has the answer, 410 when it came too late, 502
-   *   when it should be delivered again
+   * @returns the inline response (200), or for a deferred one 200 once the user has the answer, 502 when it should be delivered
+   *   again
    * @throws GuildwayError IDENTITY_REUSED, STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   async serve(interaction: APIInteraction, delivery: InteractionDelivery): Promise<GatewayResponse> {
     if (interaction.type === INTERACTION.ping) return json(200, { type: RESPONSE.pong });
-    const identity = interactionIdentity(interaction.id, delivery.body);
-    if (delivery.expiresAt !== null && wallNow() > delivery.expiresAt && !this.#once.knows(identity)) {
-      return problem(410, 'this interaction has expired and was not executed');
-    }
+    const identity = identityOfInteraction(interaction.id, delivery.body);
     let answer: Answer;
     try {
       answer = await this.#once.run(identity, (memo) => this.#execute(interaction, delivery, memo));
@@ -84,7 +83,7 @@ export class InteractionDispatch {
       requestId: delivery.requestId,
       durability: 'full',
       memo,
-      deadline: new HandlerDeadline(waitingUntil(delivery)),
+      deadline: new HandlerDeadline(delivery.completeUntil ?? delivery.deadlineAt),
       signal: limit.signal,
       facts,
     });
@@ -153,11 +152,13 @@ export class InteractionDispatch {
 
   async #sendLate(
     interaction: APIInteraction,
-    { deferred, requestId, guildId }: InteractionDelivery,
+    delivery: InteractionDelivery,
     identity: Identity,
     { response }: Answer,
   ): Promise<GatewayResponse> {
+    const { deferred, requestId, guildId } = delivery;
     const { ledger } = this.#host.store;
+    const ageMs = ageOf(interaction, delivery);
     if (ledger.find(identity.key)?.completed === true) return empty(200, [HEADER.replayed, '1']);
     const log = this.#host.log.child({ guild: guildId, request: requestId, interaction: interaction.id });
     const type = deferred as DeferralRule['type'];
@@ -166,12 +167,10 @@ export class InteractionDispatch {
     const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
     if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
     try {
-      let outcome = await this.#webhook.send(interaction.id, late.calls);
+      let outcome = await this.#webhook.send(ageMs, late.calls);
       if (outcome.kind === 'refused') {
         log.error({ err: errorFacts(outcome.error) }, 'Discord does not take the late answer');
-        outcome = await this.#webhook.send(interaction.id, [
-          lateNotice(interaction, deferred, MESSAGE.failed(requestId)),
-        ]);
+        outcome = await this.#webhook.send(ageMs, [lateNotice(interaction, deferred, MESSAGE.failed(requestId))]);
       }
       if (outcome.kind !== 'done') {
         log.warn({ err: errorFacts(outcome.error) }, 'the interaction is done, but its user cannot be told any more');
@@ -193,9 +192,11 @@ export class InteractionDispatch {
   }
 }
 
-/** When the user stops waiting: one who has got a deferred response waits as long as it can be completed. */
-function waitingUntil({ deadlineAt, expiresAt }: InteractionDelivery): MonotonicTime {
-  return expiresAt === null ? deadlineAt : inMs(expiresAt - wallNow());
+/** By how much of its life is over, which no clock can be wrong about, and by its id's time. The younger counts. */
+function ageOf({ id }: APIInteraction, { completeUntil }: InteractionDelivery): Duration {
+  const livedMs =
+    completeUntil === null ? Number.POSITIVE_INFINITY : HINT_LIFE_MS.interaction - remaining(completeUntil);
+  return Math.min(livedMs, wallNow() - createdAt(id));
 }
 
 /** Under what name an interaction's handler is found: a command's name, or the start of a `custom_id`. */

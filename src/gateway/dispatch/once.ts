@@ -82,15 +82,10 @@ export class Once {
     return { ...(await this.#execute(identity, execute)), replayed: false };
   }
 
-  /** Whether something is known of an identity, so that it is not too late to ask for it. */
-  knows(identity: Identity): boolean {
-    return this.#recent.find(identity.key) !== null || this.#ledger.find(identity.key) !== null;
-  }
-
   #execute(identity: Identity, execute: (memo: StepMemo) => Promise<Execution>): Promise<Execution> {
     const memo = new TrackedMemo(this.#ledger.memo(identity));
     const { promise, resolve } = Promise.withResolvers<Execution>();
-    const entry = this.#recent.add(identity.key, identity.bodyHash, promise);
+    const entry = this.#recent.add(identity.key, identity.bodyHash ?? '', promise);
     this.#running++;
     const result = execute(memo).then(async (execution) => {
       // In the same commit as the last transaction, if the handler has waited for nothing since; never after one that failed.
@@ -147,7 +142,7 @@ class TrackedMemo implements StepMemo {
 }
 
 function assertSameBody(identity: Identity, bodyHash: string): void {
-  if (identity.bodyHash === bodyHash) return;
+  if (identity.bodyHash === null || identity.bodyHash === bodyHash) return;
   throw new GuildwayError('IDENTITY_REUSED', `${identity.key} was used before with another body`, {
     facts: { identity: identity.key },
   });

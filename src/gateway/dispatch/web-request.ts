@@ -1,4 +1,4 @@
-import { type HeaderList, headerValue, isHopByHop, isInternal } from '../../protocol/headers.ts';
+import { HEADER, type HeaderList, headerValue, isHopByHop, isInternal } from '../../protocol/headers.ts';
 
 const isForwarded = (name: string): boolean => !isHopByHop(name) && !isInternal(name);
 
@@ -24,7 +24,7 @@ export function toWebRequest({ method, target, headers, body, signal }: WebReque
     const name = headers[i] as string;
     const value = headers[i + 1] as string;
     if (name === 'cookie') cookies += cookies === '' ? value : `; ${value}`;
-    else if (isForwarded(name)) forwarded.push([name, value]);
+    else if (isForwarded(name) || name === HEADER.verified) forwarded.push([name, value]);
   }
   // Several are joined by semicolons (RFC 6265, 5.4), which `Headers` does not know.
   if (cookies !== '') forwarded.push(['cookie', cookies]);

@@ -3,18 +3,22 @@ import type { GuildwayError } from '../../errors.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
-import { after, steadyNow, type WallClock } from '../../time.ts';
+import { after, type Duration, type MonotonicClock, monotonicNow, steadyNow, type WallClock } from '../../time.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { Hint, HintEntry, HintStore } from '../store/hints.ts';
 import type { HintChannel } from './channel.ts';
 import { deliveryRequest, type Verdict, verdictOf } from './delivery.ts';
+import type { Pending } from './delivery-order.ts';
 import type { ExpiryNotice } from './expiry-notice.ts';
-import { type Attempt, Lane } from './lane.ts';
-import type { Pending } from './lane-queue.ts';
+import { kindOf, rejectionPauseMs, retryPauseMs } from './fate.ts';
+import { type AttemptResult, OwnerQueue } from './owner-queue.ts';
+import type { SetAside } from './set-aside.ts';
+import { type OwnerSummary, summarize } from './summary.ts';
 
 export interface DelivererOptions {
   readonly store: HintStore;
+  readonly setAside: SetAside;
   readonly topology: Topology;
   /** Opens the way to a pod, which may be this one. */
   readonly channelTo: (owner: number) => HintChannel;
@@ -23,16 +27,11 @@ export interface DelivererOptions {
   readonly metrics: GatewayMetrics;
   readonly faults: Faults;
   readonly log: Logger;
+  /** The store's clock, by which hints expire. */
   readonly now?: WallClock;
+  /** By which deliveries wait. */
+  readonly monotonic?: MonotonicClock;
   readonly random?: () => number;
-}
-
-/** The hints for one owner, as the admin port shows them. */
-export interface LaneSummary {
-  readonly owner: number;
-  readonly count: number;
-  readonly inFlight: number;
-  readonly oldestSeconds: number;
 }
 
 /** A deferred response must have left before it can be edited. */
@@ -46,12 +45,13 @@ const EXPIRY_BATCH = 400;
 const MAX_HOPS = 2;
 const MISDIRECTED_PAUSE_MS = 1_000;
 
-/** Brings hints to their owners, and sees to it that none disappears without a word. */
+/** Brings hints to their owners. What cannot be delivered is told to its user or set aside: none disappears without a word. */
 export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #now: WallClock;
+  readonly #monotonic: MonotonicClock;
   readonly #random: () => number;
-  readonly #lanes = new Map<number, Lane>();
+  readonly #queues = new Map<number, OwnerQueue>();
   #expiryTimer: NodeJS.Timeout | null = null;
   #expiring = false;
   #stopped = false;
@@ -59,6 +59,7 @@ export class Deliverer {
   constructor(options: DelivererOptions) {
     this.#options = options;
     this.#now = options.now ?? steadyNow;
+    this.#monotonic = options.monotonic ?? monotonicNow;
     this.#random = options.random ?? Math.random;
   }
 
@@ -70,38 +71,21 @@ export class Deliverer {
 
   /** Plans a hint that is on disk; its owner is that of the topology of the moment. */
   add(entry: HintEntry): void {
-    if (this.#stopped) return;
-    const pending = {
-      entry,
-      notBefore: after(entry.storedAt, FIRST_RESPONSE_MS),
-      attempts: 0,
-      reached: false,
-      hops: 0,
-    };
-    this.#laneOf(this.#options.topology.ownerOf(entry.guildId)).add(pending);
+    this.#plan(entry, FIRST_RESPONSE_MS);
   }
 
-  summary(): LaneSummary[] {
-    const now = this.#now();
-    return [...this.#lanes].map(([owner, lane]) => {
-      let count = 0;
-      let oldest: number = now;
-      for (const { entry } of lane.pending()) {
-        count++;
-        oldest = Math.min(oldest, entry.storedAt);
-      }
-      return { owner, count, inFlight: lane.inFlight, oldestSeconds: (now - oldest) / 1_000 };
-    });
+  summary(): OwnerSummary[] {
+    return summarize(this.#queues, this.#now());
   }
 
-  /** Deals with the hints whose time is over: says so to who waits, counts and removes them. */
+  /** Deals with the hints whose time is over: tells the user, or sets them aside. */
   async expireDue(): Promise<void> {
     if (this.#expiring || this.#stopped) return;
     this.#expiring = true;
     try {
       const due = this.#options.store.expired(EXPIRY_BATCH).filter((id) => !this.#isInFlight(id));
       const hints = due.map((id) => this.#options.store.read(id)).filter((hint) => hint !== null);
-      await Promise.all(hints.map((hint) => this.#expire(hint)));
+      await Promise.all(hints.map((hint) => this.#timeIsOver(hint)));
     } catch (error) {
       this.#options.log.error({ err: errorFacts(error) }, 'expired hints could not be dealt with');
     } finally {
@@ -113,111 +97,155 @@ export class Deliverer {
   async drain(): Promise<void> {
     this.#stopped = true;
     if (this.#expiryTimer !== null) clearInterval(this.#expiryTimer);
-    for (const lane of this.#lanes.values()) lane.stop();
-    while (this.#lanes.values().some((lane) => lane.inFlight > 0)) await delay(10);
+    for (const queue of this.#queues.values()) queue.stop();
+    while (this.#queues.values().some((queue) => queue.inFlight > 0)) await delay(10);
   }
 
   close(): void {
     this.#stopped = true;
     if (this.#expiryTimer !== null) clearInterval(this.#expiryTimer);
-    for (const lane of this.#lanes.values()) lane.close();
-    this.#lanes.clear();
+    for (const queue of this.#queues.values()) queue.close();
+    this.#queues.clear();
   }
 
-  #laneOf(owner: number): Lane {
-    const existing = this.#lanes.get(owner);
+  #plan(entry: HintEntry, waitMs: Duration): void {
+    if (this.#stopped) return;
+    const notBefore = after(this.#monotonic(), waitMs);
+    const counters = { failures: 0, rejections: 0, lastFailure: null, reached: false, hops: 0 };
+    this.#queueOf(this.#options.topology.ownerOf(entry.guildId)).add({ entry, notBefore, ...counters });
+  }
+
+  #queueOf(owner: number): OwnerQueue {
+    const existing = this.#queues.get(owner);
     if (existing !== undefined) return existing;
-    const lane: Lane = new Lane({
+    const queue: OwnerQueue = new OwnerQueue({
       channel: this.#options.channelTo(owner),
       ratePerSecond: this.#options.ratePerSecond,
       attempt: (pending, channel) => this.#attempt(owner, pending, channel),
-      onIdle: () => this.#lanes.delete(owner),
-      now: this.#now,
+      onIdle: () => this.#queues.delete(owner),
+      now: this.#monotonic,
       random: this.#random,
     });
-    this.#lanes.set(owner, lane);
-    return lane;
+    this.#queues.set(owner, queue);
+    return queue;
   }
 
-  async #attempt(owner: number, pending: Pending, channel: HintChannel): Promise<Attempt> {
+  async #attempt(owner: number, pending: Pending, channel: HintChannel): Promise<AttemptResult> {
     const { store, log } = this.#options;
-    const { entry } = pending;
-    const facts = { identity: entry.identity, guild: entry.guildId, pod: owner };
+    const { id, identity, guildId } = pending.entry;
     try {
-      const hint = store.read(entry.id);
-      if (hint === null) return 'done';
+      const hint = store.read(id);
+      if (hint === null) return DONE;
+      const lifeMs = hint.expiresAt - this.#now();
       // Too late to begin. It is still on disk, where expireDue finds it.
-      if (entry.expiresAt <= this.#now()) return 'done';
-      this.#markUncertain(entry.id);
-      const verdict = verdictOf(await channel.send(deliveryRequest(hint), ATTEMPT_TIMEOUT_MS));
+      if (lifeMs <= 0) return DONE;
+      this.#noteAttempt(id);
+      const verdict = verdictOf(await channel.send(deliveryRequest(hint, lifeMs), ATTEMPT_TIMEOUT_MS));
       return await this.#conclude(owner, pending, hint, verdict);
     } catch (error) {
       const sent = (error as GuildwayError).facts?.sent !== false;
-      log.warn({ ...facts, sent, err: errorFacts(error) }, 'a hint was not delivered');
-      return sent ? 'again' : 'later';
+      log.warn({ identity, guild: guildId, pod: owner, sent, err: errorFacts(error) }, 'a hint was not delivered');
+      return sent ? this.#again(pending, 'the owner did not answer', null) : { kind: 'refused' };
     }
   }
 
-  async #conclude(owner: number, pending: Pending, hint: Hint, verdict: Verdict): Promise<Attempt> {
-    const { store, metrics, faults, log, notice } = this.#options;
-    const { entry } = pending;
-    const facts = { identity: entry.identity, guild: entry.guildId, pod: owner };
+  async #conclude(owner: number, pending: Pending, hint: Hint, verdict: Verdict): Promise<AttemptResult> {
+    const { store, metrics, faults, log } = this.#options;
+    const facts = { identity: hint.identity, guild: hint.guildId, pod: owner };
     switch (verdict.kind) {
       case 'delivered':
         faults.killAt('kill-after-delivery');
-        store.remove(entry.id);
+        store.remove(hint.id);
         metrics.hintsDelivered.inc({ outcome: 'delivered' });
-        log.debug({ ...facts, afterMs: this.#now() - entry.storedAt }, 'hint delivered');
-        return 'done';
-      case 'rejected':
-        log.error(facts, 'the owner of a hint does not accept it');
-        await notice.rejected(hint);
-        store.remove(entry.id);
-        metrics.hintsDelivered.inc({ outcome: 'rejected' });
-        return 'done';
-      case 'expired':
-        // The owner knows that it never began.
-        await this.#expire({ ...hint, uncertain: false });
-        return 'done';
-      case 'elsewhere':
+        log.debug({ ...facts, afterMs: this.#now() - hint.storedAt }, 'hint delivered');
+        return DONE;
+      case 'refused':
+        return { kind: 'refused' };
+      case 'redirected':
         return this.#redirect(owner, pending, verdict.owner, verdict.epoch);
-      default:
-        return verdict.kind;
+      case 'failed':
+        log.warn({ ...facts, why: verdict.why }, 'a hint could not be done at its owner');
+        return this.#again(pending, verdict.why, verdict.retryAfterMs);
+      case 'rejected':
+        log.warn({ ...facts, why: verdict.why, rejections: pending.rejections + 1 }, 'a hint was rejected');
+        return this.#rejected(pending, hint, verdict.why);
     }
   }
 
+  #again(pending: Pending, why: string, retryAfterMs: Duration | null): AttemptResult {
+    const afterMs = retryPauseMs(kindOf(pending.entry), pending.failures, retryAfterMs, this.#random);
+    pending.failures++;
+    pending.lastFailure = why;
+    return { kind: 'retry', afterMs };
+  }
+
+  async #rejected(pending: Pending, hint: Hint, why: string): Promise<AttemptResult> {
+    const { store, setAside, metrics, notice } = this.#options;
+    if (kindOf(hint) === 'interaction') {
+      await notice.rejected(hint);
+      store.remove(hint.id);
+      metrics.hintsDelivered.inc({ outcome: 'rejected' });
+      return DONE;
+    }
+    const afterMs = rejectionPauseMs(pending.rejections, this.#random) ?? setAside.take(hint, why);
+    if (afterMs === null) return DONE;
+    pending.failures++;
+    pending.rejections++;
+    pending.lastFailure = why;
+    return { kind: 'retry', afterMs };
+  }
+
   /** Follows the pod's word for who the owner is, unless it knows less than this one or they go round in circles. */
-  #redirect(from: number, pending: Pending, to: number | null, epoch: number): Attempt {
+  #redirect(from: number, pending: Pending, to: number, epoch: number): AttemptResult {
     const { topology, log } = this.#options;
     const facts = { identity: pending.entry.identity, guild: pending.entry.guildId, pod: from, owner: to, epoch };
     log.warn({ ...facts, ours: topology.fingerprint, ourEpoch: topology.epoch }, 'a hint was misdirected');
-    const follow = to !== null && to !== from && epoch >= topology.epoch && pending.hops < MAX_HOPS;
+    // A pod that does not say who, or under which epoch, says NaN.
+    const known = Number.isInteger(to) && to !== from && epoch >= topology.epoch;
+    const follow = known && pending.hops < MAX_HOPS;
     pending.hops = follow ? pending.hops + 1 : 0;
-    if (!follow) pending.notBefore = after(this.#now(), MISDIRECTED_PAUSE_MS);
-    this.#laneOf(follow ? to : topology.ownerOf(pending.entry.guildId)).add(pending);
-    return 'done';
+    if (!follow) pending.notBefore = after(this.#monotonic(), MISDIRECTED_PAUSE_MS);
+    this.#queueOf(follow ? to : topology.ownerOf(pending.entry.guildId)).add(pending);
+    return DONE;
   }
 
-  async #expire(hint: Hint): Promise<void> {
-    const { store, notice, metrics, log } = this.#options;
+  async #timeIsOver(hint: Hint): Promise<void> {
+    const { store, setAside, notice, metrics, log } = this.#options;
+    if (kindOf(hint) === 'event') {
+      const why = this.#takeOut(hint)?.lastFailure ?? 'its owner was away until its time was over';
+      const waitMs = setAside.take(hint, why);
+      if (waitMs !== null) this.#plan(hint, waitMs);
+      return;
+    }
     if (!(await notice.expired(hint))) return;
-    for (const lane of this.#lanes.values()) lane.remove(hint);
+    this.#takeOut(hint);
     store.remove(hint.id);
     metrics.hintsExpired.inc();
     const { identity, guildId, uncertain, storedAt } = hint;
     log.error({ identity, guild: guildId, uncertain, afterMs: this.#now() - storedAt }, 'a hint has expired');
   }
 
-  /** Without room on the disk it is delivered all the same: that matters more than what is said if it never arrives. */
-  #markUncertain(id: number): void {
+  /** Before it is sent: from then on its owner may have executed it. */
+  #noteAttempt(id: number): void {
     try {
-      this.#options.store.markUncertain(id);
+      this.#options.store.noteAttempt(id);
     } catch (error) {
+      // A full disk: that it is delivered matters more than what is said if it never arrives.
       this.#options.log.warn({ err: errorFacts(error) }, 'an attempt could not be written down');
     }
   }
 
+  #takeOut(entry: HintEntry): Pending | null {
+    for (const queue of this.#queues.values()) {
+      const pending = queue.remove(entry);
+      if (pending !== null) return pending;
+    }
+    return null;
+  }
+
   #isInFlight(id: number): boolean {
-    return this.#lanes.values().some((lane) => lane.isInFlight(id));
+    return this.#queues.values().some((queue) => queue.isInFlight(id));
   }
 }
+
+const DONE: AttemptResult = { kind: 'done' };

@@ -1,47 +1,64 @@
-import { type GatewayRequest, type GatewayResponse, HEADER, headerValue } from '../../link/message.ts';
+import { HEADER, type HeaderList, HINT_HEADER, headerValue } from '../../protocol/headers.ts';
+import type { GatewayRequest, GatewayResponse } from '../../protocol/message.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
+import type { Duration } from '../../time.ts';
+import { wallNow } from '../../time.ts';
 import type { Hint } from '../store/hints.ts';
 
-/** The request that delivers a hint: the original one, and what its owner must know. */
-export function deliveryRequest(hint: Hint): GatewayRequest {
+/** The request that delivers a hint: the original one, and what its owner must know. @param lifeMs how long it may still be executed */
+export function deliveryRequest(hint: Hint, lifeMs: Duration): GatewayRequest {
   return {
     method: 'POST',
     target: hint.target,
     headers: [
       ...hint.headers,
-      HEADER.hint,
-      hint.identity,
-      HEADER.deferred,
-      String(hint.deferred),
-      HEADER.hintExpires,
-      String(hint.expiresAt),
+      ...[HEADER.hint, hint.identity, HEADER.deferred, String(hint.deferred)],
+      ...[HINT_HEADER.lifeMs, String(Math.max(0, Math.floor(lifeMs)))],
     ],
     body: hint.body,
   };
 }
 
 /**
- * What an owner's answer means for a hint.
- * - `delivered`: it is done
- * - `expired`: it came too late and was not executed
- * - `rejected`: it will never be accepted as it is
- * - `elsewhere`: another pod owns the guild now, as far as this one knows
- * - `later`: not executed, because the pod serves nothing now
- * - `again`: the owner has seen it, and it is not done yet
+ * What a response to a delivery means. The pod's own statement decides where there is one; any other status is the bot's answer.
+ * - `delivered`: done
+ * - `refused`: the pod has not looked at it, because it serves nothing now
+ * - `redirected`: another pod owns the guild, as far as this one knows
+ * - `failed`: it could not be done now; a repetition may do it
+ * - `rejected`: the bot does not want it; a repetition seldom changes that
  */
 export type Verdict =
-  | { readonly kind: 'delivered' | 'expired' | 'rejected' | 'later' | 'again' }
-  | { readonly kind: 'elsewhere'; readonly owner: number | null; readonly epoch: number };
+  | { readonly kind: 'delivered' | 'refused' }
+  | { readonly kind: 'redirected'; readonly owner: number; readonly epoch: number }
+  | { readonly kind: 'failed'; readonly why: string; readonly retryAfterMs: Duration | null }
+  | { readonly kind: 'rejected'; readonly why: string };
+
+/** Statuses below 500 by which a server asks for a repetition: Request Timeout, Too Early, Too Many Requests. */
+const REPEATABLE: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export function verdictOf({ status, headers }: GatewayResponse): Verdict {
-  if (status < 300) return { kind: 'delivered' };
-  if (status === 410) return { kind: 'expired' };
-  if (status === 421) {
-    const number = (name: string): number => Number(headerValue(headers, name) ?? Number.NaN);
-    const owner = number(HEADER.owner);
-    const epoch = number(HEADER.epoch);
-    return { kind: 'elsewhere', owner: Number.isSafeInteger(owner) && owner >= 0 ? owner : null, epoch: epoch || 0 };
+  const statement = podStatement(status, headers);
+  switch (statement?.kind) {
+    case 'refused':
+    case 'held':
+      return { kind: 'refused' };
+    case 'redirect':
+      return { kind: 'redirected', owner: statement.owner, epoch: statement.epoch };
+    case 'failed':
+      return { kind: 'failed', why: statement.why, retryAfterMs: retryAfter(headers) };
   }
-  if (status === 503 || status === 429) return { kind: 'later' };
-  if (status >= 500 || status === 408 || status === 425) return { kind: 'again' };
-  return { kind: 'rejected' };
+  if (status < 300) return { kind: 'delivered' };
+  const why = `the bot answered ${status}`;
+  return status >= 500 || REPEATABLE.has(status)
+    ? { kind: 'failed', why, retryAfterMs: retryAfter(headers) }
+    : { kind: 'rejected', why };
+}
+
+/** How long `Retry-After` asks to wait: seconds, or an HTTP date (RFC 9110, 10.2.3). Null where it says neither. */
+function retryAfter(headers: HeaderList): Duration | null {
+  const value = headerValue(headers, 'retry-after');
+  if (value === undefined) return null;
+  if (/^\d{1,9}$/.test(value)) return Number(value) * 1_000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? null : Math.max(0, date - wallNow());
 }

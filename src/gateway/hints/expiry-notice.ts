@@ -39,7 +39,9 @@ export class ExpiryNotice {
     const facts = { identity: hint.identity, guild: hint.guildId };
     try {
       const interaction = JSON.parse(hint.body.toString('utf8')) as APIInteraction;
-      const outcome = await this.#webhook.send(interaction.id, [lateNotice(interaction, hint.deferred, text)]);
+      const outcome = await this.#webhook.send(this.#now() - hint.storedAt, [
+        lateNotice(interaction, hint.deferred, text),
+      ]);
       if (outcome.kind !== 'done')
         this.#log.warn({ ...facts, err: errorFacts(outcome.error) }, 'its user cannot be told');
       return true;

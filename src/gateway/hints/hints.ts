@@ -10,9 +10,11 @@ import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { HintStore, NewHint } from '../store/hints.ts';
 import { type HintChannel, linkChannel, localChannel } from './channel.ts';
-import { Deliverer, type LaneSummary } from './deliverer.ts';
+import { Deliverer } from './deliverer.ts';
 import { ExpiryNotice } from './expiry-notice.ts';
-import { HintIntake } from './intake.ts';
+import { HintIntake, type HintLimits } from './intake.ts';
+import { type Selection, SetAside, type SetAsideSummary } from './set-aside.ts';
+import type { OwnerSummary } from './summary.ts';
 
 export interface HintsOptions {
   readonly config: Pick<
@@ -37,13 +39,25 @@ export interface HintsSummary {
   readonly count: number;
   /** Of the bodies together. */
   readonly bytes: number;
-  readonly owners: readonly LaneSummary[];
+  readonly owners: readonly OwnerSummary[];
+  readonly setAside: {
+    readonly count: number;
+    readonly bytes: number;
+    /** The first 1,000. */
+    readonly entries: readonly SetAsideSummary[];
+  };
 }
 
 export interface Hints {
   /** See {@link HintIntake.put}. */
   put(hint: NewHint): Promise<GatewayResponse>;
+  /** What waits, by the pod that it is for. */
+  owners(): OwnerSummary[];
   summary(): HintsSummary;
+  /** Has requests that were set aside delivered again. See {@link SetAside.takeBack}. @returns how many */
+  deliverAgain(selection: Selection, force: boolean): number;
+  /** See {@link SetAside.drop}. */
+  drop(selection: Selection): number;
   /** Begins to deliver, first of all what an earlier process has left. */
   start(): void;
   /** Sends nothing more and waits for what is in flight; the rest stays on disk. */
@@ -54,8 +68,15 @@ export interface Hints {
 /** The stand-in's part of a gateway pod: takes hints, and brings them to their owners. */
 export function createHints(options: HintsOptions): Hints {
   const { config, topology, store, webhook, metrics, faults, log } = options;
+  const limits: HintLimits = {
+    maxCount: config.hintMaxCount,
+    maxBytes: config.hintMaxBytes,
+    minFreeBytes: config.hintMinFreeBytes,
+  };
+  const setAside = new SetAside({ store, limits, metrics, log });
   const deliverer = new Deliverer({
     store,
+    setAside,
     topology,
     channelTo: (owner) => channelTo(options, owner),
     notice: new ExpiryNotice({ webhook, log }),
@@ -66,7 +87,7 @@ export function createHints(options: HintsOptions): Hints {
   });
   const intake = new HintIntake({
     store,
-    limits: { maxCount: config.hintMaxCount, maxBytes: config.hintMaxBytes, minFreeBytes: config.hintMinFreeBytes },
+    limits,
     databasePath: config.databasePath,
     onStored: (entry) => deliverer.add(entry),
     faults,
@@ -74,7 +95,19 @@ export function createHints(options: HintsOptions): Hints {
   });
   return {
     put: (hint) => intake.put(hint),
-    summary: () => ({ count: store.count, bytes: store.bytes, owners: deliverer.summary() }),
+    owners: () => deliverer.summary(),
+    summary: () => ({
+      count: store.count,
+      bytes: store.bytes,
+      owners: deliverer.summary(),
+      setAside: { ...store.setAsideTotals, entries: setAside.list() },
+    }),
+    deliverAgain(selection, force) {
+      const entries = setAside.takeBack(selection, force);
+      for (const entry of entries) deliverer.add(entry);
+      return entries.length;
+    },
+    drop: (selection) => setAside.drop(selection),
     start: () => deliverer.start(),
     drain: () => deliverer.drain(),
     close: () => deliverer.close(),

@@ -2,12 +2,11 @@ import { hash } from 'node:crypto';
 import { statfsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode, GuildwayError } from '../../errors.ts';
-import { type GatewayResponse, HEADER, type HeaderList, headerValue, INTERNAL_PREFIX } from '../../link/message.ts';
+import { type GatewayResponse, HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
-import { HINT_HEADER, isHopByHop } from '../../protocol/headers.ts';
+import { HINT_HEADER, isHopByHop, isInternal } from '../../protocol/headers.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
-import { asWallTime } from '../../time.ts';
 import type { Faults } from '../faults.ts';
 import { empty, problem } from '../responses.ts';
 import type { Deferred, HintEntry, HintStore, NewHint, PutResult } from '../store/hints.ts';
@@ -23,7 +22,9 @@ export interface HintLimits {
 /** How late a hint is written under the fault `no-hint-fsync`. */
 const FAULT_DELAY_MS = 500;
 
-const IDENTITY = /^(interaction|stripe|discord-event|key):[\x21-\x7e]{1,512}$/;
+const IDENTITY = /^(interaction|stripe|discord-event):[\x21-\x7e]{1,512}$/;
+/** Headers of pods that describe the request itself: they are delivered with it. */
+const KEPT_INTERNAL: ReadonlySet<string> = new Set([HEADER.requestId, HEADER.verified]);
 
 /**
  * Reads a hint out of a `PUT /_guildway/hints/<identity>`.
@@ -38,18 +39,13 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
   if (guildId !== '' && !isSnowflake(guildId)) throw invalid(HINT_HEADER.guild);
   const deferred = headerValue(headers, HEADER.deferred) ?? '0';
   if (!/^[056]$/.test(deferred)) throw invalid(HEADER.deferred);
-  const expires = headerValue(headers, HEADER.hintExpires) ?? '';
-  if (!/^\d{1,15}$/.test(expires)) throw invalid(HEADER.hintExpires);
+  const lifeMs = headerValue(headers, HINT_HEADER.lifeMs) ?? '';
+  if (!/^\d{1,10}$/.test(lifeMs)) throw invalid(HINT_HEADER.lifeMs);
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     // The body is kept, and whoever sends it says how long it is.
-    if (
-      isHopByHop(name) ||
-      name === 'content-length' ||
-      (name.startsWith(INTERNAL_PREFIX) && name !== HEADER.requestId)
-    )
-      continue;
+    if (isHopByHop(name) || name === 'content-length' || (isInternal(name) && !KEPT_INTERNAL.has(name))) continue;
     kept.push(name, headers[i + 1] as string);
   }
   return {
@@ -58,10 +54,11 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
     target,
     headers: kept,
     body,
-    bodyHash: hash('sha256', body, 'base64url'),
+    // What else is known by its content has that in its identity.
+    bodyHash: identity.startsWith('interaction:') ? hash('sha256', body, 'base64url') : null,
     deferred: Number(deferred) as Deferred,
     uncertain: headerValue(headers, HINT_HEADER.sent) !== '0',
-    expiresAt: asWallTime(Number(expires)),
+    lifeMs: Number(lifeMs),
   };
 }
 

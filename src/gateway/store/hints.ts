@@ -1,6 +1,6 @@
-import type { StatementSync } from 'node:sqlite';
-import type { HeaderList } from '../../link/message.ts';
-import type { WallClock, WallTime } from '../../time.ts';
+import type { SQLInputValue, StatementSync } from 'node:sqlite';
+import type { HeaderList } from '../../protocol/headers.ts';
+import { after, type Duration, type WallClock, type WallTime } from '../../time.ts';
 import type { Connection } from './connection.ts';
 
 /** The deferred response that the caller has got: none, a new message (5), or none visible on a component's message (6). */
@@ -17,12 +17,13 @@ export interface NewHint {
   /** Those of the original request that describe its body. */
   readonly headers: HeaderList;
   readonly body: Buffer;
-  readonly bodyHash: string;
+  /** Null: the identity alone says which request it is. */
+  readonly bodyHash: string | null;
   readonly deferred: Deferred;
   /** The owner may have executed it: an attempt was sent, and its outcome is not known. */
   readonly uncertain: boolean;
-  /** Unix milliseconds. */
-  readonly expiresAt: WallTime;
+  /** How long from now on it may be executed. */
+  readonly lifeMs: Duration;
 }
 
 /** A stored hint without its content: what its delivery is planned with. */
@@ -37,83 +38,91 @@ export interface HintEntry {
 }
 
 /** A stored hint with everything that its delivery sends. */
-export type Hint = Omit<NewHint, 'bodyHash'> & HintEntry;
+export type Hint = Omit<NewHint, 'bodyHash' | 'lifeMs'> & HintEntry;
 
-/** `stored`: now on disk. `known`: it was there. `conflict`: its identity was there with another body. */
+/** A hint whose delivery has ended without success. It stays until an operator has it delivered again, or drops it. */
+export interface SetAsideEntry extends HintEntry {
+  readonly target: string;
+  readonly uncertain: boolean;
+  /** Deliveries that were sent. */
+  readonly attempts: number;
+  readonly setAsideAt: WallTime;
+  readonly reason: string;
+}
+
+/**
+ * `stored`: on disk, and to be delivered; `again`: it had been set aside. `known`: it was there. `conflict`: its identity was there
+ * with another body.
+ */
 export type PutResult =
-  | { readonly kind: 'stored'; readonly entry: HintEntry }
+  | { readonly kind: 'stored'; readonly entry: HintEntry; readonly again: boolean }
   | { readonly kind: 'known' | 'conflict' };
 
-const ENTRY = `id, identity, NULLIF(guild_id, '') AS guildId, deferred, stored_at AS storedAt, expires_at AS expiresAt`;
+/** How many there are, and the size of their bodies together. */
+export interface HintTotals {
+  count: number;
+  bytes: number;
+}
 
-/** `guildway_hints`. */
+const ENTRY = `id, identity, NULLIF(guild_id, '') AS guildId, deferred, stored_at AS storedAt, expires_at AS expiresAt`;
+const SET_ASIDE = `${ENTRY}, target, uncertain, attempts, set_aside_at AS setAsideAt, reason`;
+
+/** `guildway_hints`: requests that are kept for other pods, those that wait and those that are set aside. */
 export class HintStore {
   readonly #connection: Connection;
   readonly #now: WallClock;
-  readonly #insert: StatementSync;
-  readonly #hashOf: StatementSync;
-  readonly #list: StatementSync;
-  readonly #read: StatementSync;
-  readonly #remove: StatementSync;
-  readonly #expired: StatementSync;
-  readonly #uncertain: StatementSync;
-  #count: number;
-  #bytes: number;
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #waiting: HintTotals = { count: 0, bytes: 0 };
+  readonly #setAside: HintTotals = { count: 0, bytes: 0 };
 
+  /** @param now a clock that a step of the system's clock does not reach */
   constructor(connection: Connection, now: WallClock) {
     const { sqlite } = connection;
     this.#connection = connection;
     this.#now = now;
-    this.#insert = sqlite.prepare(
-      `INSERT INTO guildway_hints
-         (identity, guild_id, target, headers, body, body_hash, deferred, uncertain, stored_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${ENTRY}`,
-    );
-    this.#hashOf = sqlite.prepare('SELECT body_hash AS bodyHash FROM guildway_hints WHERE identity = ?');
-    this.#list = sqlite.prepare(`SELECT ${ENTRY} FROM guildway_hints ORDER BY id`);
-    this.#read = sqlite.prepare(`SELECT ${ENTRY}, target, headers, body, uncertain FROM guildway_hints WHERE id = ?`);
-    this.#remove = sqlite.prepare('DELETE FROM guildway_hints WHERE id = ? RETURNING length(body) AS bytes');
-    this.#expired = sqlite.prepare('SELECT id FROM guildway_hints WHERE expires_at <= ? ORDER BY expires_at LIMIT ?');
-    this.#uncertain = sqlite.prepare('UPDATE guildway_hints SET uncertain = 1 WHERE id = ? AND uncertain = 0');
-    const sums = sqlite
-      .prepare('SELECT COUNT(*) AS count, COALESCE(SUM(length(body)), 0) AS bytes FROM guildway_hints')
-      .get();
-    this.#count = sums?.count as number;
-    this.#bytes = sums?.bytes as number;
+    this.#statements = prepare((sql) => sqlite.prepare(sql));
+    this.#countAll();
+    this.#endStepsBack();
   }
 
+  /** Those that wait for their delivery. */
   get count(): number {
-    return this.#count;
+    return this.#waiting.count;
   }
 
-  /** Of all bodies together. */
+  /** Of all their bodies together. */
   get bytes(): number {
-    return this.#bytes;
+    return this.#waiting.bytes;
+  }
+
+  get setAsideTotals(): Readonly<HintTotals> {
+    return this.#setAside;
   }
 
   /**
-   * Stores several hints in one transaction; they are on disk when this returns.
+   * Stores several hints in one transaction; they are on disk when this returns. One that was set aside waits again: its sender
+   * has sent it again.
    * @throws GuildwayError STORE_FAILED: none of them is stored
    */
   put(hints: readonly NewHint[]): PutResult[] {
-    const storedAt = this.#now();
-    const results = this.#connection.transaction('full', () => hints.map((hint) => this.#putOne(hint, storedAt)));
-    for (const [i, { kind }] of results.entries()) {
-      if (kind !== 'stored') continue;
-      this.#count++;
-      this.#bytes += (hints[i] as NewHint).body.length;
+    // Before anybody is told that it is kept, so FULL.
+    const results = this.#connection.transaction('full', () => hints.map((hint) => this.#putOne(hint)));
+    for (const [i, result] of results.entries()) {
+      if (result.kind !== 'stored') continue;
+      if (result.again) this.#countAll();
+      else this.#count(this.#waiting, 1, (hints[i] as NewHint).body.length);
     }
     return results;
   }
 
-  /** All of them, in the order in which they arrived. */
+  /** All that wait, in the order in which they arrived. */
   list(): HintEntry[] {
-    return this.#list.all() as unknown as HintEntry[];
+    return this.#statements.list.all() as unknown as HintEntry[];
   }
 
   /** Null when it has been removed. */
   read(id: number): Hint | null {
-    const row = this.#read.get(id);
+    const row = this.#statements.read.get(id);
     if (row === undefined) return null;
     return {
       ...(row as unknown as HintEntry),
@@ -126,37 +135,145 @@ export class HintStore {
 
   /** `normal`: one that comes back after a power loss is delivered again, and its owner knows it. */
   remove(id: number): void {
-    const row = this.#connection.transaction('normal', () => this.#remove.get(id));
-    if (row === undefined) return;
-    this.#count--;
-    this.#bytes -= row.bytes as number;
+    const row = this.#change(this.#statements.remove, id);
+    if (row !== null) this.#count(row.aside === 1 ? this.#setAside : this.#waiting, -1, row.bytes);
   }
 
   /** An attempt to deliver it is about to be sent: from now on it may have been executed. */
-  markUncertain(id: number): void {
-    this.#connection.transaction('normal', () => this.#uncertain.run(id));
+  noteAttempt(id: number): void {
+    this.#change(this.#statements.attempt, id);
   }
 
-  /** Up to `limit` whose time is over, those first that have been longest. */
+  /** Up to `limit` that wait and whose time is over, those first that have been longest. */
   expired(limit: number): number[] {
-    return this.#expired.all(this.#now(), limit).map((row) => row.id as number);
+    return this.#statements.expired.all(this.#now(), limit).map((row) => row.id as number);
   }
 
-  #putOne(hint: NewHint, storedAt: WallTime): PutResult {
-    const known = this.#hashOf.get(hint.identity);
-    if (known !== undefined) return { kind: known.bodyHash === hint.bodyHash ? 'known' : 'conflict' };
-    const entry = this.#insert.get(
+  /** Gives one that waits more time, from now on. */
+  prolong(id: number, ms: Duration): void {
+    this.#change(this.#statements.prolong, after(this.#now(), ms), id);
+  }
+
+  /** Takes one out of delivery and keeps it for an operator. */
+  setAside(id: number, reason: string): void {
+    const row = this.#change(this.#statements.setAside, this.#now(), reason, id);
+    if (row === null) return;
+    this.#count(this.#waiting, -1, row.bytes);
+    this.#count(this.#setAside, 1, row.bytes);
+  }
+
+  /** Those that are set aside, the first one first. */
+  listSetAside(limit: number): SetAsideEntry[] {
+    const rows = this.#statements.listSetAside.all(limit) as unknown as SetAsideEntry[];
+    return rows.map((row) => ({ ...row, uncertain: Boolean(row.uncertain) }));
+  }
+
+  findSetAside(identity: string): SetAsideEntry | null {
+    const row = this.#statements.findSetAside.get(identity) as unknown as SetAsideEntry | undefined;
+    return row === undefined ? null : { ...row, uncertain: Boolean(row.uncertain) };
+  }
+
+  /** Lets one that is set aside wait for its delivery again. @returns what to plan it with, or null: it is not set aside */
+  takeBack(id: number, lifeMs: Duration): HintEntry | null {
+    const row = this.#connection.transaction('full', () =>
+      this.#statements.takeBack.get(after(this.#now(), lifeMs), id),
+    );
+    if (row === undefined) return null;
+    const { bytes, ...entry } = row;
+    this.#count(this.#setAside, -1, bytes as number);
+    this.#count(this.#waiting, 1, bytes as number);
+    return entry as unknown as HintEntry;
+  }
+
+  #putOne(hint: NewHint): PutResult {
+    const known = this.#statements.find.get(hint.identity);
+    const now = this.#now();
+    if (known !== undefined) {
+      if (hint.bodyHash !== null && known.bodyHash !== hint.bodyHash) return { kind: 'conflict' };
+      if (known.aside === 0) return { kind: 'known' };
+      const { bytes, ...entry } = this.#statements.takeBack.get(after(now, hint.lifeMs), known.id as number) ?? {};
+      return { kind: 'stored', entry: entry as unknown as HintEntry, again: true };
+    }
+    const entry = this.#statements.insert.get(
       hint.identity,
       hint.guildId ?? '',
       hint.target,
       JSON.stringify(hint.headers),
       hint.body,
-      hint.bodyHash,
+      hint.bodyHash ?? '',
       hint.deferred,
       hint.uncertain ? 1 : 0,
-      storedAt,
-      hint.expiresAt,
+      now,
+      after(now, hint.lifeMs),
     );
-    return { kind: 'stored', entry: entry as unknown as HintEntry };
+    return { kind: 'stored', entry: entry as unknown as HintEntry, again: false };
   }
+
+  /** A clock that was set back between two processes must not lengthen the life of what the first one stored. */
+  #endStepsBack(): void {
+    const now = this.#now();
+    if (this.#statements.fromTheFuture.get(now) !== undefined) this.#change(this.#statements.restamp, now, now, now);
+  }
+
+  #change(statement: StatementSync, ...values: SQLInputValue[]): { aside: number; bytes: number } | null {
+    const row = this.#connection.transaction('normal', () => statement.get(...values));
+    return row === undefined ? null : (row as unknown as { aside: number; bytes: number });
+  }
+
+  #countAll(): void {
+    const none = { count: 0, bytes: 0 };
+    Object.assign(this.#waiting, none);
+    Object.assign(this.#setAside, none);
+    for (const { aside, count, bytes } of this.#statements.totals.all()) {
+      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
+    }
+  }
+
+  #count(totals: HintTotals, by: 1 | -1, bytes: number): void {
+    totals.count += by;
+    totals.bytes += by * bytes;
+  }
+}
+
+function prepare(sql: (text: string) => StatementSync) {
+  return {
+    totals: sql(
+      `SELECT set_aside_at IS NOT NULL AS aside, COUNT(*) AS count, SUM(length(body)) AS bytes
+       FROM guildway_hints GROUP BY 1`,
+    ),
+    insert: sql(
+      `INSERT INTO guildway_hints
+         (identity, guild_id, target, headers, body, body_hash, deferred, uncertain, stored_at, expires_at)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${ENTRY}`,
+    ),
+    find: sql(
+      `SELECT id, body_hash AS bodyHash, set_aside_at IS NOT NULL AS aside FROM guildway_hints WHERE identity = ?`,
+    ),
+    list: sql(`SELECT ${ENTRY} FROM guildway_hints WHERE set_aside_at IS NULL ORDER BY id`),
+    read: sql(`SELECT ${ENTRY}, target, headers, body, uncertain FROM guildway_hints WHERE id = ?`),
+    remove: sql(
+      'DELETE FROM guildway_hints WHERE id = ? RETURNING set_aside_at IS NOT NULL AS aside, length(body) AS bytes',
+    ),
+    expired: sql(
+      'SELECT id FROM guildway_hints WHERE set_aside_at IS NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?',
+    ),
+    attempt: sql('UPDATE guildway_hints SET uncertain = 1, attempts = attempts + 1 WHERE id = ?'),
+    prolong: sql('UPDATE guildway_hints SET expires_at = ? WHERE id = ?'),
+    setAside: sql(
+      `UPDATE guildway_hints SET set_aside_at = ?, reason = ? WHERE id = ? AND set_aside_at IS NULL
+       RETURNING length(body) AS bytes`,
+    ),
+    listSetAside: sql(
+      `SELECT ${SET_ASIDE} FROM guildway_hints WHERE set_aside_at IS NOT NULL ORDER BY set_aside_at, id LIMIT ?`,
+    ),
+    findSetAside: sql(`SELECT ${SET_ASIDE} FROM guildway_hints WHERE identity = ? AND set_aside_at IS NOT NULL`),
+    takeBack: sql(
+      `UPDATE guildway_hints SET set_aside_at = NULL, reason = NULL, expires_at = ?
+       WHERE id = ? AND set_aside_at IS NOT NULL RETURNING ${ENTRY}, length(body) AS bytes`,
+    ),
+    fromTheFuture: sql('SELECT 1 FROM guildway_hints WHERE stored_at > ? LIMIT 1'),
+    restamp: sql(
+      'UPDATE guildway_hints SET expires_at = expires_at - stored_at + ?, stored_at = ? WHERE stored_at > ?',
+    ),
+  };
 }

@@ -7,8 +7,8 @@ import type { Connection } from './connection.ts';
 export interface Identity {
   /** Such as `interaction:1234`. */
   readonly key: string;
-  /** Of its content: the same key with another one is a mistake of the sender, or worse. */
-  readonly bodyHash: string;
+  /** Of its content: the same key with other content is refused. Null: the key alone is the identity. */
+  readonly bodyHash: string | null;
   /** How long it is remembered; longer than its sender, or a stand-in, may repeat it. */
   readonly retentionMs: Duration;
 }
@@ -124,6 +124,6 @@ export class Ledger {
         `the result of a transaction is ${value.length} characters long; it is recorded, so keep it below ${MAX_VALUE_LENGTH}`,
       );
     }
-    this.#write.run(key, step, bodyHash, value, this.#now() + retentionMs);
+    this.#write.run(key, step, bodyHash ?? '', value, this.#now() + retentionMs);
   }
 }

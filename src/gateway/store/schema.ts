@@ -71,4 +71,13 @@ export const MIGRATIONS: readonly string[] = [
   -- 'claimed': this pod has no rows yet and waits for the other pods to agree on the topology. 'placed': it has served under it.
   ALTER TABLE guildway_meta ADD COLUMN state TEXT NOT NULL DEFAULT 'placed';
   `,
+  `
+  -- Kept requests whose delivery has ended without success are set aside for an operator. Only the others fall due.
+  ALTER TABLE guildway_hints ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE guildway_hints ADD COLUMN set_aside_at INTEGER;
+  ALTER TABLE guildway_hints ADD COLUMN reason TEXT;
+  DROP INDEX guildway_hints_by_expiry;
+  CREATE INDEX guildway_hints_due ON guildway_hints (expires_at) WHERE set_aside_at IS NULL;
+  CREATE INDEX guildway_hints_set_aside ON guildway_hints (set_aside_at) WHERE set_aside_at IS NOT NULL;
+  `,
 ];

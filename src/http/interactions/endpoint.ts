@@ -4,10 +4,12 @@ import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
 import { hasHandlerName, INTERACTION } from '../../protocol/discord.ts';
+import { HINT_LIFE_MS } from '../../protocol/hints.ts';
+import { interactionIdentity } from '../../protocol/identity.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { podStatement } from '../../protocol/pod-statement.ts';
 import { isGuildId, isSnowflake } from '../../routing/snowflake.ts';
-import { after, before, inMs, type MonotonicTime, wallNow } from '../../time.ts';
+import { before, inMs, type MonotonicTime } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
@@ -32,9 +34,6 @@ export interface InteractionEndpointOptions {
 
 /** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
 const MAX_BODY = MAX_LINK_BODY;
-
-/** A hint's interaction can be completed as long as its token lives; the stand-in needs the last half minute to say so. */
-const HINT_LIFE_MS = 14.5 * 60_000;
 
 /** `POST /webhooks/discord`: verifies, routes, and answers in Discord's time whatever happens to the owner. */
 export class InteractionEndpoint {
@@ -133,29 +132,29 @@ export class InteractionEndpoint {
     let maybe = sent;
     const rule = deferralOf(interaction, this.#options.manifest());
     if (rule !== null) {
-      const keeping = await standIns.store(
+      const handoff = await standIns.store(
         {
-          identity: `interaction:${interaction.id}`,
+          identity: interactionIdentity(interaction.id),
           owner,
           guildId,
           request,
           deferred: rule.type,
           sent,
-          expiresAt: after(wallNow(), HINT_LIFE_MS),
+          lifeMs: HINT_LIFE_MS.interaction,
         },
         deadlineAt,
       );
-      if (keeping.kind === 'kept') {
-        log.info({ ...facts, keeper: keeping.pod }, 'owner away: interaction deferred');
+      if (handoff.kind === 'kept') {
+        log.info({ ...facts, keeper: handoff.pod }, 'owner away: interaction deferred');
         return answer('deferred', deferred(rule));
       }
-      if (keeping.kind === 'conflict') {
+      if (handoff.kind === 'conflict') {
         log.warn(facts, 'refused: the same interaction id with another body');
         metrics.interaction('invalid');
         sendError(incoming, 409, 'this interaction id was used with another body');
         return null;
       }
-      maybe ||= keeping.kind === 'unknown';
+      maybe ||= handoff.kind === 'unknown';
     }
     log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not kept');
     return maybe ? this.#answerUnknown(incoming) : answer('refused', refused(incoming.id));

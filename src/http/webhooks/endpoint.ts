@@ -1,13 +1,14 @@
-import { createHash } from 'node:crypto';
 import type { HttpConfig } from '../../config/load.ts';
 import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
+import { HINT_LIFE_MS } from '../../protocol/hints.ts';
+import { discordEventIdentity, stripeIdentity } from '../../protocol/identity.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { podStatement } from '../../protocol/pod-statement.ts';
 import { pathOf } from '../../protocol/target.ts';
 import { EVENT_WEBHOOKS_ROUTE, guildOfRequest, type RouteMatch } from '../../routing/route-table.ts';
-import { after, before, type Duration, inMs, wallNow } from '../../time.ts';
+import { before, type Duration, inMs, wallNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
@@ -35,9 +36,6 @@ const EMPTY = Buffer.alloc(0);
 
 /** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
 const MAX_BODY = MAX_LINK_BODY;
-/** Who sent it has given up long before; so has anybody who would look. */
-const HINT_LIFE_MS = 3 * 86_400_000;
-
 /** Webhooks whose sender repeats what was not acknowledged: so an acknowledgement means that a pod has it on disk. */
 export class WebhookEndpoints {
   readonly #options: WebhookEndpointsOptions;
@@ -73,7 +71,7 @@ export class WebhookEndpoints {
     const guild = guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
     return this.#deliver({
       guildId: guild.kind === 'guild' ? guild.guildId : null,
-      identity: `discord-event:${createHash('sha256').update(body).digest('hex')}`,
+      identity: discordEventIdentity(payload),
       request: {
         method: 'POST',
         target: PATH.discordEvents,
@@ -112,11 +110,11 @@ export class WebhookEndpoints {
     });
     return this.#deliver({
       guildId: guild.kind === 'guild' ? guild.guildId : null,
-      identity: `stripe:${typeof payload.id === 'string' ? payload.id.slice(0, 200) : createHash('sha256').update(body).digest('hex')}`,
+      identity: stripeIdentity(payload, body),
       request: {
         method: 'POST',
         target: request.url,
-        headers: headersFor(request),
+        headers: [...headersFor(request), ...(secret === null ? [] : [HEADER.verified, 'stripe'])],
         body,
       },
       incoming: request,
@@ -163,12 +161,11 @@ export class WebhookEndpoints {
       );
     }
     if (delivery.keep) {
-      const expiresAt = after(wallNow(), HINT_LIFE_MS);
-      const keeping = await standIns.store(
-        { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent, expiresAt },
+      const handoff = await standIns.store(
+        { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent, lifeMs: HINT_LIFE_MS.event },
         deadlineAt,
       );
-      if (keeping.kind === 'kept') {
+      if (handoff.kind === 'kept') {
         delivery.acknowledge();
         return null;
       }

@@ -1,11 +1,16 @@
-import type { WallTime } from '../../time.ts';
+import type { MonotonicTime } from '../../time.ts';
 import type { HintEntry } from '../store/hints.ts';
 
-/** A hint that waits in a lane. */
+/** A hint that waits for its delivery. */
 export interface Pending {
   readonly entry: HintEntry;
-  notBefore: WallTime;
-  attempts: number;
+  notBefore: MonotonicTime;
+  /** Deliveries that ended without success, in this process; for the pause before the next one. */
+  failures: number;
+  /** How many of these the bot has rejected. */
+  rejections: number;
+  /** Why the last one failed. */
+  lastFailure: string | null;
   /** Its owner has seen it or may have: those behind it need not wait for it any more. */
   reached: boolean;
   /** How often it was sent on to another owner in a row. */
@@ -25,8 +30,8 @@ interface Group {
 const keyOf = ({ entry, reached }: Pending): string =>
   entry.guildId === null || reached ? `hint ${entry.id}` : entry.guildId;
 
-/** The hints of a lane that are not under way. Taking the next one costs the same however many there are. */
-export class LaneQueue {
+/** The hints for one owner that are not under way, in the order of their delivery. Taking the next one costs the same however many there are. */
+export class DeliveryOrder {
   readonly #groups = new Map<string, Group>();
   /** First in, first out, so that every guild has its turn. */
   #ready: Group[] = [];
@@ -58,7 +63,7 @@ export class LaneQueue {
   }
 
   /** The next hint that may start, or null. Its guild then waits for {@link release}. */
-  take(now: WallTime): Pending | null {
+  take(now: MonotonicTime): Pending | null {
     for (;;) {
       const group = this.#ready.shift();
       if (group === undefined) return null;
@@ -78,12 +83,12 @@ export class LaneQueue {
   }
 
   /** Looks again at the guilds whose first hint was not due. */
-  wake(now: WallTime): void {
+  wake(now: MonotonicTime): void {
     const delayed = this.#delayed;
     this.#delayed = [];
     for (const group of delayed) {
-      const due = (group.hints[0]?.notBefore ?? 0) <= now;
-      (due ? this.#ready : this.#delayed).push(group);
+      const first = group.hints[0];
+      (first === undefined || first.notBefore <= now ? this.#ready : this.#delayed).push(group);
     }
   }
 
@@ -96,15 +101,16 @@ export class LaneQueue {
     else this.#list(group);
   }
 
-  /** Takes a hint out that is not under way. */
-  remove({ id, guildId }: Pick<HintEntry, 'id' | 'guildId'>): void {
+  /** Takes a hint out that is not under way; null when it is not here. */
+  remove({ id, guildId }: Pick<HintEntry, 'id' | 'guildId'>): Pending | null {
     for (const key of [guildId, `hint ${id}`]) {
       const hints = this.#groups.get(key ?? '')?.hints ?? [];
       const at = hints.findIndex(({ entry }) => entry.id === id);
       if (at === -1) continue;
-      hints.splice(at, 1);
       this.#size--;
+      return hints.splice(at, 1)[0] ?? null;
     }
+    return null;
   }
 
   #list(group: Group): void {

@@ -1,26 +1,28 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { fullJitter } from '../../link/backoff.ts';
-import { after, type WallClock, type WallTime } from '../../time.ts';
+import { after, type Duration, type MonotonicClock, type MonotonicTime } from '../../time.ts';
 import type { HintEntry } from '../store/hints.ts';
 import type { HintChannel } from './channel.ts';
-import { LaneQueue, type Pending } from './lane-queue.ts';
+import { DeliveryOrder, type Pending } from './delivery-order.ts';
 
 /**
  * What became of an attempt.
- * - `done`: the hint is no longer this lane's
- * - `later`: it was certainly not executed; the owner is away or serves nothing
- * - `again`: the owner has it or may have it
+ * - `done`: the hint is no longer this queue's
+ * - `refused`: the owner has certainly not looked at it: it is away, or serves nothing
+ * - `retry`: the owner has it or may have it
  */
-export type Attempt = 'done' | 'later' | 'again';
+export type AttemptResult =
+  | { readonly kind: 'done' | 'refused' }
+  | { readonly kind: 'retry'; readonly afterMs: Duration };
 
-export interface LaneOptions {
+export interface OwnerQueueOptions {
   readonly channel: HintChannel;
   readonly ratePerSecond: number;
   /** Sends one hint; must not reject. */
-  readonly attempt: (pending: Pending, channel: HintChannel) => Promise<Attempt>;
-  /** Called when nothing is left; the lane is not used after it. */
+  readonly attempt: (pending: Pending, channel: HintChannel) => Promise<AttemptResult>;
+  /** Called when nothing is left; the queue is not used after it. */
   readonly onIdle: () => void;
-  readonly now: WallClock;
+  readonly now: MonotonicClock;
   readonly random: () => number;
 }
 
@@ -29,36 +31,34 @@ const MAX_IN_FLIGHT = 256;
 /** Between looks for an owner that is away; the link itself waits up to half a second more. */
 const AWAY_PAUSE_MS = 250;
 const MIN_PAUSE_MS = 50;
+const PAUSE_BASE_MS = 250;
 const PAUSE_CAP_MS = 2_000;
-const RETRY_BASE_MS = 250;
-/** A user waits for a deferred answer; a webhook that fails for days is not worth a try every few seconds. */
-const RETRY_CAP_MS = 5_000;
-const PATIENT_RETRY_CAP_MS = 60_000;
 
 /**
  * The hints for one owner. While it is away they wait; when it is back they go out at a bounded rate, so that live traffic is
  * served beside them, and in order for each guild: the next one leaves when the one before it has reached its owner.
  */
-export class Lane {
-  readonly #options: LaneOptions;
-  readonly #queue = new LaneQueue();
+export class OwnerQueue {
+  readonly #options: OwnerQueueOptions;
+  readonly #waiting = new DeliveryOrder();
   readonly #inFlight = new Map<number, Pending>();
   #running = false;
   #stopped = false;
-  #failuresInARow = 0;
-  #pausedUntil = 0;
+  #refusalsInARow = 0;
+  #pausedUntil: MonotonicTime;
   #tokens = 0;
-  #refilledAt: WallTime;
+  #refilledAt: MonotonicTime;
 
-  constructor(options: LaneOptions) {
+  constructor(options: OwnerQueueOptions) {
     this.#options = options;
-    this.#refilledAt = options.now();
+    this.#pausedUntil = options.now();
+    this.#refilledAt = this.#pausedUntil;
   }
 
   /** Everything in it, waiting or on its way. */
   *pending(): Iterable<Pending> {
     yield* this.#inFlight.values();
-    yield* this.#queue;
+    yield* this.#waiting;
   }
 
   get inFlight(): number {
@@ -70,13 +70,13 @@ export class Lane {
   }
 
   add(pending: Pending): void {
-    this.#queue.add(pending);
+    this.#waiting.add(pending);
     if (!this.#running && !this.#stopped) void this.#run();
   }
 
-  /** Takes a waiting hint out. */
-  remove(entry: Pick<HintEntry, 'id' | 'guildId'>): void {
-    this.#queue.remove(entry);
+  /** Takes a waiting hint out; null when it is not here. */
+  remove(entry: Pick<HintEntry, 'id' | 'guildId'>): Pending | null {
+    return this.#waiting.remove(entry);
   }
 
   /** Sends nothing more; what is in flight ends by itself. */
@@ -92,11 +92,11 @@ export class Lane {
   async #run(): Promise<void> {
     const { channel, now, random } = this.#options;
     this.#running = true;
-    while (!this.#stopped && this.#queue.size > 0) {
+    while (!this.#stopped && this.#waiting.size > 0) {
       let pauseMs = TICK_MS * (0.5 + random());
       try {
         await channel.connect();
-        this.#queue.wake(now());
+        this.#waiting.wake(now());
         this.#startDue();
       } catch {
         pauseMs = AWAY_PAUSE_MS * (0.5 + random());
@@ -112,7 +112,7 @@ export class Lane {
     if (this.#stopped || now < this.#pausedUntil) return;
     this.#refill(now);
     while (this.#tokens >= 1 && this.#inFlight.size < MAX_IN_FLIGHT) {
-      const next = this.#queue.take(now);
+      const next = this.#waiting.take(now);
       if (next === null) return;
       this.#tokens--;
       void this.#start(next);
@@ -120,21 +120,20 @@ export class Lane {
   }
 
   async #start(pending: Pending): Promise<void> {
-    const { attempt, channel, now, random } = this.#options;
+    const { attempt, channel, now } = this.#options;
     this.#inFlight.set(pending.entry.id, pending);
-    const outcome = await attempt(pending, channel);
+    const result = await attempt(pending, channel);
     this.#inFlight.delete(pending.entry.id);
-    this.#queue.release(pending);
-    if (outcome === 'later') {
+    this.#waiting.release(pending);
+    if (result.kind === 'refused') {
       this.#pause(now());
       this.add(pending);
       return;
     }
-    this.#failuresInARow = 0;
-    if (outcome === 'again') {
+    this.#refusalsInARow = 0;
+    if (result.kind === 'retry') {
       pending.reached = true;
-      const capMs = pending.entry.deferred === 0 ? PATIENT_RETRY_CAP_MS : RETRY_CAP_MS;
-      pending.notBefore = after(now(), MIN_PAUSE_MS + fullJitter(pending.attempts++, RETRY_BASE_MS, capMs, random));
+      pending.notBefore = after(now(), MIN_PAUSE_MS + result.afterMs);
       this.add(pending);
     }
     this.#startDue();
@@ -142,12 +141,12 @@ export class Lane {
   }
 
   /** As long as the owner serves nothing it is asked less and less often. */
-  #pause(now: WallTime): void {
-    this.#pausedUntil =
-      now + MIN_PAUSE_MS + fullJitter(this.#failuresInARow++, RETRY_BASE_MS, PAUSE_CAP_MS, this.#options.random);
+  #pause(now: MonotonicTime): void {
+    const pauseMs = fullJitter(this.#refusalsInARow++, PAUSE_BASE_MS, PAUSE_CAP_MS, this.#options.random);
+    this.#pausedUntil = after(now, MIN_PAUSE_MS + pauseMs);
   }
 
-  #refill(now: WallTime): void {
+  #refill(now: MonotonicTime): void {
     const { ratePerSecond } = this.#options;
     const burst = Math.max(1, ratePerSecond / 10);
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#refilledAt) * ratePerSecond) / 1_000);
@@ -155,7 +154,7 @@ export class Lane {
   }
 
   #endIfIdle(): void {
-    if (this.#running || this.#stopped || this.#queue.size > 0 || this.#inFlight.size > 0) return;
+    if (this.#running || this.#stopped || this.#waiting.size > 0 || this.#inFlight.size > 0) return;
     this.#stopped = true;
     this.#options.channel.close();
     this.#options.onIdle();

@@ -1,0 +1,129 @@
+import { GuildwayError } from '../../errors.ts';
+import type { Logger } from '../../observability/log.ts';
+import { HINT_LIFE_MS } from '../../protocol/hints.ts';
+import { type Duration, steadyNow, type WallClock } from '../../time.ts';
+import { EVENT_RETENTION_MS } from '../dispatch/identity.ts';
+import type { GatewayMetrics } from '../metrics.ts';
+import type { HintEntry, HintStore, SetAsideEntry } from '../store/hints.ts';
+import type { HintLimits } from './intake.ts';
+
+/** One that is set aside, as the admin port shows it. */
+export interface SetAsideSummary {
+  readonly identity: string;
+  readonly guild: string | null;
+  readonly target: string;
+  readonly reason: string;
+  /** Deliveries that were sent. */
+  readonly attempts: number;
+  /** Since it was kept. */
+  readonly ageSeconds: number;
+  /** Its owner may have carried it out and does not remember that any more: to deliver it again may do it twice. */
+  readonly forgotten: boolean;
+}
+
+/** Which ones an operator means. */
+export type Selection = { readonly identity: string } | { readonly all: true };
+
+/** Without room it stays among those that are delivered, and is tried this often. */
+const NO_ROOM_PAUSE_MS: Duration = 3_600_000;
+/** What is listed and what is dealt with at once. */
+const BATCH = 1_000;
+
+/**
+ * Kept requests whose delivery has ended without success. An operator has them delivered again or drops them; nothing else
+ * removes one. They have the same limits as those that wait, for themselves. When these are reached, nothing more is set aside
+ * and what cannot be delivered goes on waiting, so that in the end the stand-in takes no new requests and their senders
+ * repeat them.
+ */
+export class SetAside {
+  readonly #store: HintStore;
+  readonly #limits: Pick<HintLimits, 'maxCount' | 'maxBytes'>;
+  readonly #metrics: GatewayMetrics;
+  readonly #log: Logger;
+  readonly #now: WallClock;
+
+  constructor(options: {
+    store: HintStore;
+    limits: Pick<HintLimits, 'maxCount' | 'maxBytes'>;
+    metrics: GatewayMetrics;
+    log: Logger;
+    /** The store's clock. */
+    now?: WallClock;
+  }) {
+    this.#store = options.store;
+    this.#limits = options.limits;
+    this.#metrics = options.metrics;
+    this.#log = options.log;
+    this.#now = options.now ?? steadyNow;
+  }
+
+  /** Sets one aside. @returns null, or, where there is no room, how long it waits for its next delivery */
+  take({ id, identity, guildId }: HintEntry, reason: string): Duration | null {
+    const { count, bytes } = this.#store.setAsideTotals;
+    const facts = { identity, guild: guildId, reason };
+    if (count >= this.#limits.maxCount || bytes >= this.#limits.maxBytes) {
+      this.#store.prolong(id, 2 * NO_ROOM_PAUSE_MS);
+      this.#log.error({ ...facts, count, bytes }, 'no room to set a request aside: see /hints on the admin port');
+      return NO_ROOM_PAUSE_MS;
+    }
+    this.#store.setAside(id, reason);
+    this.#metrics.hintsDelivered.inc({ outcome: 'set-aside' });
+    this.#log.error(facts, 'a kept request is set aside: deliver it again or drop it, /hints on the admin port');
+    return null;
+  }
+
+  /** The first of them. */
+  list(): SetAsideSummary[] {
+    return this.#store.listSetAside(BATCH).map((entry) => this.#summaryOf(entry));
+  }
+
+  /**
+   * Lets requests wait for their delivery again.
+   * @param force also those that may be done twice; without it they stay
+   * @returns what to plan their deliveries with
+   * @throws GuildwayError REQUEST_INVALID when the one that is meant is not set aside, or may be done twice
+   */
+  takeBack(selection: Selection, force: boolean): HintEntry[] {
+    const selected = this.#select(selection);
+    const safe = force ? selected : selected.filter((entry) => !this.#isForgotten(entry));
+    if (safe.length === 0 && 'identity' in selection) {
+      throw new GuildwayError(
+        'REQUEST_INVALID',
+        `${selection.identity} may have been done, and its owner does not remember that any more: check, then add "force": true`,
+      );
+    }
+    const entries = safe.map(({ id }) => this.#store.takeBack(id, HINT_LIFE_MS.event));
+    this.#log.warn({ ...selection, force, count: safe.length }, 'requests that were set aside are delivered again');
+    return entries.filter((entry) => entry !== null);
+  }
+
+  /** Removes requests for good. @returns how many. @throws GuildwayError REQUEST_INVALID when the one that is meant is not set aside */
+  drop(selection: Selection): number {
+    const selected = this.#select(selection);
+    for (const { id, identity, guildId, reason } of selected) {
+      this.#store.remove(id);
+      this.#log.warn({ identity, guild: guildId, reason }, 'a request that was set aside is dropped');
+    }
+    return selected.length;
+  }
+
+  #select(selection: Selection): SetAsideEntry[] {
+    if ('all' in selection) return this.#store.listSetAside(BATCH);
+    const entry = this.#store.findSetAside(selection.identity);
+    if (entry === null) {
+      throw new GuildwayError('REQUEST_INVALID', `${selection.identity} is not set aside at this pod: see GET /hints`);
+    }
+    return [entry];
+  }
+
+  /** The first attempt came after it was stored, so its owner remembers it at least until then. */
+  #isForgotten({ uncertain, storedAt }: SetAsideEntry): boolean {
+    return uncertain && this.#now() - storedAt >= EVENT_RETENTION_MS;
+  }
+
+  #summaryOf(entry: SetAsideEntry): SetAsideSummary {
+    const { identity, guildId, target, reason, attempts, storedAt } = entry;
+    const ageSeconds = Math.round((this.#now() - storedAt) / 1_000);
+    return { identity, guild: guildId, target, reason, attempts, ageSeconds, forgotten: this.#isForgotten(entry) };
+  }
+}

@@ -1,0 +1,153 @@
+import { Registry } from 'prom-client';
+import { GuildwayError } from '../../src/errors.ts';
+import { InteractionWebhook } from '../../src/gateway/dispatch/interaction-webhook.ts';
+import { readFaults } from '../../src/gateway/faults.ts';
+import type { HintChannel } from '../../src/gateway/hints/channel.ts';
+import { Deliverer } from '../../src/gateway/hints/deliverer.ts';
+import { ExpiryNotice } from '../../src/gateway/hints/expiry-notice.ts';
+import { HintIntake, type HintLimits } from '../../src/gateway/hints/intake.ts';
+import { SetAside } from '../../src/gateway/hints/set-aside.ts';
+import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
+import { empty } from '../../src/gateway/responses.ts';
+import type { NewHint } from '../../src/gateway/store/hints.ts';
+import { type GatewayRequest, type GatewayResponse, headerValue } from '../../src/link/message.ts';
+import { createTopology } from '../../src/routing/topology.ts';
+import { asMonotonicTime, asWallTime, type Duration, type MonotonicClock, type WallClock } from '../../src/time.ts';
+import { noFaults, openTestStore, silent, temporaryFolder } from './store.ts';
+import { startWebhookReceiver } from './webhook-receiver.ts';
+
+/** Owners 0, 1 and 2 under md5/3. */
+export const GUILDS = ['41771983423143937', '102860784329052160', '81384788765712384'] as const;
+/** Of owner 1, like GUILDS[1]. */
+export const SIBLING = '613425648685547541';
+export const AMPLE: HintLimits = { maxCount: 1_000, maxBytes: 1_000_000, minFreeBytes: 0 };
+
+/** Clocks that move only when they are told to. */
+export class ManualClocks {
+  #ms = 0;
+  readonly #start = Date.now();
+  readonly now: WallClock = () => asWallTime(this.#start + this.#ms);
+  readonly monotonic: MonotonicClock = () => asMonotonicTime(this.#ms);
+
+  advance(ms: Duration): void {
+    this.#ms += ms;
+  }
+}
+
+/** An owner that is away until it is told otherwise, and writes down what it gets. */
+export class Owner implements HintChannel {
+  away = true;
+  readonly requests: GatewayRequest[] = [];
+  answer: (request: GatewayRequest) => GatewayResponse | Promise<GatewayResponse> = () => empty(200);
+
+  async connect(): Promise<void> {
+    if (this.away) throw new GuildwayError('LINK_UNAVAILABLE', 'away', { facts: { sent: false } });
+  }
+
+  async send(request: GatewayRequest): Promise<GatewayResponse> {
+    await this.connect();
+    this.requests.push(request);
+    return this.answer(request);
+  }
+
+  close(): void {}
+
+  get identities(): (string | undefined)[] {
+    return this.requests.map(({ headers }) => headerValue(headers, 'guildway-hint'));
+  }
+}
+
+export interface StandInOptions {
+  readonly path?: string;
+  /** Default the clocks of a pod. */
+  readonly clocks?: { readonly now?: WallClock; readonly monotonic?: MonotonicClock };
+  readonly limits?: HintLimits;
+  readonly rate?: number;
+  readonly fault?: string;
+}
+
+/** The stand-in's part of a gateway pod, with three owners that the test plays. */
+export async function startStandIn(options: StandInOptions = {}) {
+  const folder = temporaryFolder();
+  const path = options.path ?? folder.file('pod');
+  // Where the test has none, each part takes its own.
+  const { clocks = {} } = options;
+  const { now } = clocks;
+  const clock = now === undefined ? {} : { now };
+  const limits = options.limits ?? AMPLE;
+  const store = openTestStore(path, clock);
+  const discord = await startWebhookReceiver();
+  const webhook = new InteractionWebhook(discord.url);
+  const faults =
+    options.fault === undefined ? noFaults : readFaults({ NODE_ENV: 'test', GUILDWAY_TEST_FAULT: options.fault });
+  const owners: [Owner, Owner, Owner] = [new Owner(), new Owner(), new Owner()];
+  const registry = new Registry();
+  const metrics = createGatewayMetrics(registry);
+  const setAside = new SetAside({ store: store.hints, limits, metrics, log: silent, ...clock });
+  const deliverer = new Deliverer({
+    store: store.hints,
+    setAside,
+    topology: createTopology({ strategy: 'md5', pods: 3 }),
+    channelTo: (owner) => owners[owner] as Owner,
+    notice: new ExpiryNotice({ webhook, log: silent, ...clock }),
+    ratePerSecond: options.rate ?? 10_000,
+    ...{ metrics, faults: noFaults, log: silent, ...clocks },
+  });
+  const intake = new HintIntake({
+    store: store.hints,
+    limits,
+    databasePath: path,
+    onStored: (entry) => deliverer.add(entry),
+    faults,
+    log: silent,
+  });
+  return {
+    store,
+    discord,
+    setAside,
+    deliverer,
+    intake,
+    owners,
+    async metric(name: string) {
+      const { values } = (await registry.getSingleMetric(name)?.get()) ?? { values: [] };
+      return values.reduce((sum, { value }) => sum + value, 0);
+    },
+    async [Symbol.asyncDispose]() {
+      deliverer.close();
+      webhook.close();
+      await discord[Symbol.asyncDispose]();
+      store.close();
+      folder[Symbol.dispose]();
+    },
+  };
+}
+
+let counter = 0;
+
+/** A hint for owner 1, each another one. */
+export function hint(overrides: Partial<NewHint> = {}): NewHint {
+  counter++;
+  const body = overrides.body ?? Buffer.from(`{"n":${counter}}`);
+  return {
+    identity: `interaction:${counter}`,
+    guildId: GUILDS[1],
+    target: '/webhooks/discord',
+    headers: ['content-type', 'application/json', 'guildway-request-id', 'r-1'],
+    bodyHash: String(counter),
+    deferred: 0,
+    uncertain: false,
+    lifeMs: 60_000,
+    ...overrides,
+    body,
+  };
+}
+
+/** A Stripe event for owner 1, each another one. */
+export const stripeHint = (overrides: Partial<NewHint> = {}): NewHint =>
+  hint({
+    identity: `stripe:evt_${counter}`,
+    target: '/webhooks/stripe',
+    bodyHash: null,
+    lifeMs: 3 * 86_400_000,
+    ...overrides,
+  });
