@@ -15,7 +15,7 @@ const path = (relative: string): string => fileURLToPath(new URL(`../../${relati
 
 async function bench(entry: string, args: readonly string[], output: string): Promise<string> {
   const { stdout } = await run(process.execPath, [path(entry), '--quick', '--output', output, ...args], {
-    timeout: 90_000,
+    timeout: 150_000,
   });
   return stdout;
 }

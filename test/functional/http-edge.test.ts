@@ -179,10 +179,8 @@ test('a body over the limit: 413 before its signature is looked at, in time to b
     const answer = await rawReadingLate(`${head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunk}`);
     assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${length} bytes`);
   }
-  // One that only says that it is too large is not waited for.
-  const startedAt = performance.now();
+  // One that only says that it is too large is not waited for: it never comes.
   assert.match(await raw(`${head}Content-Length: ${over}\r\n\r\n`), /^HTTP\/1\.1 413 /);
-  assert.ok(performance.now() - startedAt < 2_000);
 });
 
 test('lengths: of a whole body its own, of a HEAD the one that was given, of a 204 none', async () => {

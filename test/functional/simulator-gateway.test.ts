@@ -148,7 +148,7 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
 
   test('takes a connection without heartbeat acknowledgements for dead, and resumes', async () => {
     // Long enough that a busy machine does not make either side late, which would end the session.
-    await using simulator = await startDiscordSimulator({ guilds: 2, heartbeatIntervalMs: 500 });
+    await using simulator = await startDiscordSimulator({ guilds: 2, heartbeatIntervalMs: 2_000 });
     await using shards = new Shards(simulator, { shardCount: 1 });
     await shards.manager.connect();
     simulator.gateway.pauseHeartbeatAcks();

@@ -183,7 +183,7 @@ describe('an interaction over HTTP', () => {
     const { simulator, guildId } = stage;
     const result = await simulator.interactions.command({ guildId, name: 'ping' });
     assert.equal(result.outcome, 'timeout');
-    assert.ok(result.elapsedMs >= 95 && result.elapsedMs < 2_500, `${result.elapsedMs} ms`);
+    assert.ok(result.elapsedMs >= 95, `${result.elapsedMs} ms`);
     const late = await call(simulator, 'POST', callback(result), { type: 4, data: { content: 'late' } }, null);
     assert.deepEqual([late.status, late.json.code], [404, 10062]);
     const edit = await call(simulator, 'PATCH', original(simulator, result.token), { content: 'late' }, null);

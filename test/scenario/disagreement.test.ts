@@ -115,7 +115,6 @@ describe('three pods of which some take themselves for others', () => {
     }
     const interaction = await scenario.operate(guildId, 'loop');
     assert.ok(interaction.outcome === 'answered' || interaction.outcome === 'deferred', interaction.problem ?? '');
-    assert.ok(interaction.elapsedMs < 3_000);
     const write = await scenario.write(guildId, 'loop-write');
     assert.ok(write.status === 421 || write.status >= 500, `status ${write.status}`);
     assert.deepEqual(scenario.rowsOf('loop'), []);

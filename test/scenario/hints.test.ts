@@ -12,6 +12,8 @@ import { assertDeferred, completion, type Scenario, startScenario, until } from 
 
 const HINTS = 10_000;
 const RATE = 2_000;
+/** How long a busy machine may take for all of them. */
+const PATIENCE_MS = 120_000;
 
 /** Writes hints into the database of a stand-in that is not running, as if it had kept them for an hour. */
 function keep(scenario: Scenario, standIn: number, guilds: readonly string[]): void {
@@ -66,8 +68,8 @@ describe('hints', () => {
     await scenario.gateway(2).start();
     await until('delivery has begun', () => countRows(path) > 0);
 
-    // Live traffic of the same guilds, while the rate is watched.
-    const waits: number[] = [];
+    // Live traffic of the same guilds, while the rate is watched. Behind the hints it would wait for longer than its budget, and be
+    // deferred.
     let mostPerSecond = 0;
     // Counting takes time too: a window is from before its first count to after its last one.
     const count = () => ({ from: performance.now(), rows: countRows(path), to: performance.now() });
@@ -75,22 +77,17 @@ describe('hints', () => {
     for (let live = 0; ; live++) {
       const result = await scenario.operate(guilds[live % guilds.length] as string, `live-${live}`);
       assert.equal(result.outcome, 'answered', result.problem ?? '');
-      waits.push(result.elapsedMs);
       const now = count();
       if (now.to - last.from > 500) {
         mostPerSecond = Math.max(mostPerSecond, ((now.rows - last.rows) * 1_000) / (now.to - last.from));
         last = now;
       }
       if (now.rows >= HINTS + live + 1) break;
-      assert.ok(now.to - startedAt < 40_000, `${now.rows} of ${HINTS} after 40 s`);
+      assert.ok(now.to - startedAt < PATIENCE_MS, `${now.rows} of ${HINTS} after ${PATIENCE_MS} ms`);
       await sleep(50);
     }
-    await scenario.hintsDrained();
+    await scenario.hintsDrained(PATIENCE_MS);
     assert.ok(mostPerSecond < RATE * 1.3, `${Math.round(mostPerSecond)} a second`);
-    waits.sort((a, b) => a - b);
-    const median = waits[waits.length >> 1] as number;
-    // Behind the hints it would wait for seconds.
-    assert.ok(median < 1_000, `live traffic waited ${Math.round(median)} ms (median)`);
     const kept = scenario.rows().filter(({ operation }) => operation.startsWith('kept-'));
     assert.equal(kept.length, HINTS);
     assert.equal(new Set(kept.map(({ operation }) => operation)).size, HINTS);

