@@ -1,8 +1,3 @@
-/**
- * All unit tests in one process: a process for each of their files took twice the CPU. A file alone runs as any other:
- * `npx node --test test/unit/routing.test.ts`.
- */
-import { globSync } from 'node:fs';
+import { importTests } from './support/in-one.ts';
 
-const folder = new URL('unit/', import.meta.url);
-for (const file of globSync('**/*.test.ts', { cwd: folder }).sort()) await import(new URL(file, folder).href);
+await importTests('unit/**/*');

@@ -4,13 +4,7 @@ import type { BotManifest } from '../bot/types.ts';
 import type { GatewayConfig } from '../config/load.ts';
 import { verifyPlainRequest } from '../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../link/frames.ts';
-import {
-  type GatewayRequest,
-  type GatewayResponse,
-  HEADER,
-  type HeaderList,
-  type RequestContext,
-} from '../link/message.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../link/message.ts';
 import { attachLinkServer } from '../link/server.ts';
 import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
@@ -72,6 +66,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     },
     (request, response) => {
       const refusal = admit(request);
+      closeWhileDraining(response);
       if (refusal !== null) {
         sendWhole(response, refusal, request.method);
         return;
@@ -79,8 +74,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
       const answer = async (): Promise<void> => {
         const reply = await route(incoming);
-        // A connection that stays open would keep the pod from ending.
-        if (draining) response.shouldKeepAlive = false;
+        closeWhileDraining(response);
         if (isStreamed(reply)) {
           streams.add(response);
           await sendStream(response, reply, request.method, log);
@@ -95,8 +89,13 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   );
   server.maxConnections = config.maxConnections;
 
+  /** A connection that stays open would keep the pod from ending. */
+  function closeWhileDraining(response: ServerResponse): void {
+    if (draining) response.shouldKeepAlive = false;
+  }
+
   function admit(request: IncomingMessage): GatewayResponse | null {
-    return draining ? refuse(503, 'this pod is shutting down', ['connection', 'close']) : authorize(request);
+    return draining ? refuse(503, 'this pod is shutting down') : authorize(request);
   }
 
   /** Null when the caller is a pod and meant this one. */
@@ -169,8 +168,8 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
  * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
  * a 401 or 503 from the bot's. Nothing was done.
  */
-function refuse(status: 401 | 421 | 503, why: string, headers: HeaderList = []): GatewayResponse {
-  return problem(status, why, [HEADER.refusal, why, ...headers]);
+function refuse(status: 401 | 421 | 503, why: string): GatewayResponse {
+  return problem(status, why, [HEADER.refusal, why]);
 }
 
 /** Serves a request with a whole response, as the link and this pod itself need it. */

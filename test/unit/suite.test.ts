@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict';
+import { globSync, readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+const find = (pattern: string): string[] => globSync(pattern, { cwd: ROOT });
+
+test('npm test runs each test file once, by itself or with others in one process', () => {
+  const { scripts } = JSON.parse(readFileSync(`${ROOT}package.json`, 'utf8')) as { scripts: { test: string } };
+  const alone = [...scripts.test.matchAll(/"(test\/[^"]+)"/g)].flatMap(([, pattern]) => find(pattern as string));
+  const bundles = find('test/*-in-one.test.ts');
+  const together = bundles.flatMap((file) => {
+    const [, patterns] = /importTests\((.+)\)/.exec(readFileSync(ROOT + file, 'utf8')) as unknown as [string, string];
+    return [...patterns.matchAll(/'([^']+)'/g)].flatMap(([, pattern]) => find(`test/${pattern}.test.ts`));
+  });
+  assert.deepEqual([...alone, ...together].toSorted(), find('test/**/*.test.ts').toSorted());
+  assert.ok(bundles.length > 1 && together.length > alone.length);
+});
