@@ -4,7 +4,11 @@ import type { Logger } from 'pino';
 /** A value that SQLite can store. */
 export type SqlValue = string | number | bigint | null | Uint8Array;
 
-/** The pod's SQLite database. Statements are prepared once and cached by their text, so keep the text constant. */
+/**
+ * The pod's SQLite database. Statements are prepared once and cached by their text, so keep the text constant.
+ *
+ * An integer is read as a number where that is exact (up to 2^53 - 1), else as a bigint: a snowflake in an INTEGER column is a bigint.
+ */
 export interface Database {
   /** The first row, or undefined. */
   get<Row extends object>(sql: string, ...values: SqlValue[]): Row | undefined;
@@ -36,7 +40,7 @@ export interface BotContext {
    * webhook, an Idempotency-Key). If the same thing is delivered again, the n-th transaction of the handler is not run
    * again; it returns its recorded result. Writes outside of it happen at least once.
    *
-   * `work` is synchronous, and its result must survive `JSON.stringify`. If it throws, nothing is written.
+   * `work` is synchronous, and its result must survive `JSON.stringify`; it may have bigints. If it throws, nothing is written.
    *
    * When it returns, every reader of this pod sees the writes, and they commit at the end of this turn of the event loop. The
    * handler's answer and its calls of {@link rest} leave the pod after that commit. If the commit fails, they do not leave, and the

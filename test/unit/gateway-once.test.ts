@@ -181,7 +181,9 @@ test('work that is asynchronous, or whose result JSON cannot hold, is refused an
       }),
     /must be synchronous/,
   );
-  assert.throws(() => context.transaction((db) => [db.run(insert, '1', 'big'), 1n]), /BigInt/);
+  const circle: unknown[] = [];
+  circle.push(circle);
+  assert.throws(() => context.transaction((db) => [db.run(insert, '1', 'round'), circle]), /circular/);
   assert.deepEqual(notesOf(store), []);
 });
 

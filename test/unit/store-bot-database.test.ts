@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { notesOf, openTestStore, temporaryFolder } from '../support/store.ts';
+import { describe, test } from 'node:test';
+import { NOTES, notesOf, openTestStore, temporaryFolder } from '../support/store.ts';
 
 const INSERT = 'INSERT INTO notes (guild_id, text) VALUES (?, ?)';
 
@@ -91,4 +91,71 @@ test('what is acknowledged commits with synchronous=FULL, gateway events with NO
   store.botDatabases.full.run(INSERT, '1', 'outside a transaction');
   look();
   assert.deepEqual(seen, [NORMAL, FULL]);
+});
+
+describe('integers that no number holds', () => {
+  const GUILD = 222_197_033_908_436_994n;
+  const TABLE = 'CREATE TABLE points (guild_id INTEGER PRIMARY KEY, points INTEGER) STRICT';
+  const open = (path: string) => openTestStore(path, { bot: { tables: ['points'], migrations: [TABLE] } });
+
+  test('are read as they were written, by every kind of statement; others stay numbers', () => {
+    using folder = temporaryFolder();
+    using store = open(folder.file('pod'));
+    const db = store.botDatabases.full;
+    // The row's id is the guild's: rounded it would be another one's.
+    assert.deepEqual(db.run('INSERT INTO points VALUES (?, ?)', GUILD, 5), { changes: 1, lastInsertRowid: GUILD });
+    assert.deepEqual(db.run('INSERT INTO points VALUES (?, ?)', 7, 2n ** 53n), { changes: 1, lastInsertRowid: 7 });
+    const select = 'SELECT guild_id, points FROM points WHERE guild_id = ?';
+    assert.deepEqual({ ...db.get(select, 7) }, { guild_id: 7, points: 2n ** 53n });
+    assert.deepEqual({ ...db.get(select, GUILD) }, { guild_id: GUILD, points: 5 });
+    // As text, as Discord sends it, too.
+    assert.deepEqual({ ...db.get(select, String(GUILD)) }, { guild_id: GUILD, points: 5 });
+    const rows = db.all<{ guild_id: number | bigint; points: number | bigint }>(
+      'SELECT * FROM points ORDER BY guild_id',
+    );
+    assert.deepEqual(
+      rows.map((row) => [row.guild_id, row.points]),
+      [
+        [7, 2n ** 53n],
+        [GUILD, 5],
+      ],
+    );
+    assert.equal(db.get<{ n: number }>('SELECT count(*) AS n FROM points')?.n, 2);
+    for (const edge of [2n ** 53n - 1n, 1n - 2n ** 53n]) {
+      assert.deepEqual(
+        { ...db.get('SELECT ? AS edge, 0.5 AS half, NULL AS empty', edge) },
+        { edge: Number(edge), half: 0.5, empty: null },
+      );
+    }
+    for (const large of [2n ** 53n, -(2n ** 53n), 2n ** 63n - 1n, -(2n ** 63n)]) {
+      assert.deepEqual({ ...db.get('SELECT ? AS large', large) }, { large });
+    }
+  });
+
+  test('are returned by a statement that writes, which is executed once', () => {
+    using folder = temporaryFolder();
+    using store = open(folder.file('pod'));
+    const db = store.botDatabases.full;
+    const add =
+      'INSERT INTO points VALUES (?, 1) ON CONFLICT DO UPDATE SET points = points + 1 RETURNING guild_id, points';
+    assert.deepEqual({ ...db.get(add, GUILD) }, { guild_id: GUILD, points: 1 });
+    const inside = store.connection.transaction('full', () => db.all(add, GUILD));
+    assert.deepEqual(
+      inside.map((row) => ({ ...row })),
+      [{ guild_id: GUILD, points: 2 }],
+    );
+    assert.equal(db.get<{ points: number }>('SELECT points FROM points')?.points, 2);
+  });
+
+  test('are ids of guilds that are listed, beside those in columns of text', () => {
+    using folder = temporaryFolder();
+    const bot = { tables: ['points', 'notes'], migrations: [TABLE, NOTES] };
+    using store = openTestStore(folder.file('pod'), { bot });
+    const db = store.botDatabases.full;
+    for (const guild of [GUILD, GUILD + 1n]) db.run('INSERT INTO points VALUES (?, 0)', guild);
+    for (const guild of [GUILD + 1n, GUILD + 2n]) db.run(INSERT, String(guild), 'x');
+    const all = [GUILD, GUILD + 1n, GUILD + 2n].map(String);
+    assert.deepEqual(store.guilds.list(100), all);
+    assert.deepEqual(store.guilds.list(2), all.slice(0, 2));
+  });
 });

@@ -5,6 +5,7 @@ import { type MonotonicTime, remaining } from '../../time.ts';
 import type { Durability, PendingCommit } from '../store/connection.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
+import { decodeResult, encodeResult } from './recorded-result.ts';
 
 /** What all handlers of a pod share. */
 export interface Host {
@@ -173,18 +174,4 @@ function afterCommit(rest: REST, durable: () => Promise<void>): REST {
       };
     },
   });
-}
-
-const UNDEFINED = 'undefined';
-
-function encodeResult(result: unknown): string {
-  if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
-    throw new TypeError('the work of context.transaction returned a promise: it must be synchronous');
-  }
-  // What JSON does not know becomes undefined: a function, a symbol.
-  return JSON.stringify(result) ?? UNDEFINED;
-}
-
-function decodeResult(value: string): unknown {
-  return value === UNDEFINED ? undefined : JSON.parse(value);
 }

@@ -9,6 +9,8 @@ const MAX_STATEMENTS = 1_000;
 interface BotStatement {
   readonly statement: StatementSync;
   readonly writes: boolean;
+  /** It gives every integer as a BigInt. */
+  bigInts: boolean;
 }
 
 /** The statements of the bot, prepared once. Shared by all its contexts. */
@@ -24,14 +26,19 @@ export class BotStatements {
     const cached = this.#cache.get(sql);
     if (cached !== undefined) return cached;
     const { result: statement, writes } = asBot(this.#connection, () => this.#connection.sqlite.prepare(sql));
-    const prepared = { statement, writes };
+    // Executed again with BigInts it would write again, so it has them from the start. They cost it little beside the write.
+    if (writes) statement.setReadBigInts(true);
+    const prepared = { statement, writes, bigInts: writes };
     if (this.#cache.size >= MAX_STATEMENTS) this.#cache.delete(this.#cache.keys().next().value as string);
     this.#cache.set(sql, prepared);
     return prepared;
   }
 }
 
-/** The database as a bot's handler has it. A write outside a transaction is a fenced transaction of its own. */
+/**
+ * The database as a bot's handler has it. A write outside a transaction is a fenced transaction of its own. An integer that a number
+ * holds exactly is read as a number, a larger one, such as a guild's id, as a BigInt.
+ */
 export class BotDatabase implements Database {
   readonly #connection: Connection;
   readonly #statements: BotStatements;
@@ -44,29 +51,58 @@ export class BotDatabase implements Database {
   }
 
   get<Row extends object>(sql: string, ...values: SqlValue[]): Row | undefined {
-    return this.#execute(sql, (statement) => statement.get(...values) as Row | undefined);
-  }
-
-  all<Row extends object>(sql: string, ...values: SqlValue[]): Row[] {
-    return this.#execute(sql, (statement) => statement.all(...values) as Row[]);
-  }
-
-  run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint } {
-    return this.#execute(sql, (statement) => {
-      const { changes, lastInsertRowid } = statement.run(...values);
-      return { changes: Number(changes), lastInsertRowid };
+    return this.#execute(sql, ({ statement, bigInts }) => {
+      const row = statement.get(...values) as Row | undefined;
+      return row !== undefined && bigInts ? narrow(row) : row;
     });
   }
 
-  #execute<Result>(sql: string, execute: (statement: StatementSync) => Result): Result {
-    const { statement, writes } = this.#statements.get(sql);
-    if (writes && !this.#connection.inTransaction) {
-      return this.#connection.botTransaction(this.#durability, () => execute(statement));
+  all<Row extends object>(sql: string, ...values: SqlValue[]): Row[] {
+    return this.#execute(sql, ({ statement, bigInts }) => {
+      const rows = statement.all(...values) as Row[];
+      return bigInts ? rows.map(narrow) : rows;
+    });
+  }
+
+  run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint } {
+    return this.#execute(sql, ({ statement }) => {
+      const { changes, lastInsertRowid } = statement.run(...values);
+      return { changes: Number(changes), lastInsertRowid: narrowInteger(lastInsertRowid) };
+    });
+  }
+
+  #execute<Result>(sql: string, execute: (prepared: BotStatement) => Result): Result {
+    const prepared = this.#statements.get(sql);
+    if (prepared.writes && !this.#connection.inTransaction) {
+      return this.#connection.botTransaction(this.#durability, () => execute(prepared));
     }
     try {
-      return execute(statement);
+      return execute(prepared);
     } catch (error) {
-      throw this.#connection.noted(error);
+      if (prepared.bigInts || !isTooLargeForNumber(error)) throw this.#connection.noted(error);
+      // From now on, as its column has such values.
+      prepared.statement.setReadBigInts(true);
+      prepared.bigInts = true;
+      return this.#execute(sql, execute);
     }
   }
+}
+
+/** node:sqlite reads an integer that no number holds exactly as a BigInt or not at all. */
+const isTooLargeForNumber = (error: unknown): boolean =>
+  error instanceof RangeError && (error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE';
+
+/** A number where that is exact, so that the type of a value depends on the value and not on the statement that reads it. */
+function narrowInteger(value: number | bigint): number | bigint {
+  if (typeof value === 'number') return value;
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
+}
+
+/** {@link narrowInteger} for each value of a row, in place. */
+function narrow<Row extends object>(row: Row): Row {
+  const values = row as Record<string, unknown>;
+  for (const [column, value] of Object.entries(values)) {
+    if (typeof value === 'bigint') values[column] = narrowInteger(value);
+  }
+  return row;
 }

@@ -6,25 +6,29 @@ import type { Connection } from './connection.ts';
  * look-up per guild and table, not one per row.
  */
 export class GuildIndex {
-  readonly #next: readonly StatementSync[];
+  readonly #tables: readonly { readonly first: StatementSync; readonly next: StatementSync }[];
 
   constructor({ sqlite }: Connection, tables: readonly string[]) {
-    // The names were checked by defineBot, and that the columns exist at start.
-    this.#next = tables.map((table) =>
-      sqlite.prepare(`SELECT min(guild_id) AS guildId FROM "${table}" WHERE guild_id > ?`),
-    );
+    // The names were checked by defineBot, and that the columns exist at start. As BigInts: an id in an INTEGER column fits no number.
+    const prepare = (table: string, where: string): StatementSync => {
+      const statement = sqlite.prepare(`SELECT min(guild_id) AS guildId FROM "${table}" ${where}`);
+      statement.setReadBigInts(true);
+      return statement;
+    };
+    this.#tables = tables.map((table) => ({
+      first: prepare(table, ''),
+      next: prepare(table, 'WHERE guild_id > ?'),
+    }));
   }
 
   /** Ids in the order of text, at most `limit` of them. */
   list(limit: number): string[] {
     const found = new Set<string>();
-    for (const statement of this.#next) {
-      let after = '';
-      for (let i = 0; i < limit; i++) {
-        const next = statement.get(after)?.guildId;
-        if (typeof next !== 'string') break;
-        found.add(next);
-        after = next;
+    for (const { first, next } of this.#tables) {
+      let guildId = first.get()?.guildId;
+      for (let i = 0; i < limit && (typeof guildId === 'string' || typeof guildId === 'bigint'); i++) {
+        found.add(String(guildId));
+        guildId = next.get(guildId)?.guildId;
       }
     }
     return [...found].toSorted().slice(0, limit);
