@@ -3,7 +3,6 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { routingOption } from '../testkit/cluster/options.ts';
 import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
 import {
@@ -16,8 +15,8 @@ import {
   ratiosOf,
 } from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
-import { positiveNumber, QUICK } from './harness/options.ts';
-import { ANYWHERE, cpuMicroseconds, PINNED, processTree } from './harness/processes.ts';
+import { measureOptions, positiveNumber, say } from './harness/options.ts';
+import { cpuMicroseconds, processTree } from './harness/processes.ts';
 import { SEED, Stage, type Target } from './harness/rounds.ts';
 import { HAPROXY } from './peers/haproxy.ts';
 import { GUILDWAY, HELLO } from './peers/node-peers.ts';
@@ -42,10 +41,6 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
 
 /** Everything that the scenarios need, started once: gateway pods by their number, and HTTP pods in front of each. */
 class Fleet {
@@ -231,18 +226,17 @@ async function main(): Promise<void> {
     say(HELP);
     return;
   }
-  const rounds = values.quick ? 1 : positiveNumber('rounds', values.rounds);
-  const measureMs = values.quick ? QUICK.measureMs : 1000 * positiveNumber('seconds', values.seconds);
+  const measure = measureOptions(values);
+  const { rounds, measureMs, minAnswers, cores, routing } = measure;
   const perPod = positiveNumber('connections', values.connections);
   const scenarios = values.quick
     ? SCENARIOS.filter(({ httpPods, guilds }) => httpPods <= 2 && guilds <= 1_000)
     : SCENARIOS;
-  const routing = routingOption(values.routing);
   const machine = describeMachine();
   say(`${machineSentence(machine)}\n`);
 
-  await using stage = new Stage(values.quick ? ANYWHERE : PINNED, routing);
-  const run = new LoadRun(stage, timesOf(measureMs), perPod, values.quick ? QUICK.minAnswers : 1);
+  await using stage = new Stage(cores, routing);
+  const run = new LoadRun(stage, timesOf(measureMs), perPod, minAnswers);
   const measured: Measured[] = scenarios.map((scenario) => ({
     ...{ scenario, rounds: [], inTurn: [], connections: 0 },
     ...{ beside: [], besideInTurn: [] },

@@ -2,11 +2,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { routingOption } from '../testkit/cluster/options.ts';
 import { barChart } from './harness/chart.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
-import { positiveNumber, QUICK } from './harness/options.ts';
-import { ANYWHERE, PINNED } from './harness/processes.ts';
+import { measureOptions, positiveNumber, say } from './harness/options.ts';
 import { markdown, verdict } from './harness/report.ts';
 import { type RoundOptions, runWorkload } from './harness/rounds.ts';
 import { summarize, type Table } from './harness/summary.ts';
@@ -44,31 +42,21 @@ const { values } = parseArgs({
   allowNegative: true,
 });
 
-const say = (line: string): void => {
-  process.stdout.write(`${line}\n`);
-};
-
 async function main(): Promise<void> {
   if (values.help) {
     say(HELP);
     return;
   }
-  const rounds = values.quick ? 1 : positiveNumber('rounds', values.rounds);
-  const measureMs = values.quick ? QUICK.measureMs : 1000 * positiveNumber('seconds', values.seconds);
+  const measure = measureOptions(values);
+  const { rounds, measureMs, cores, routing } = measure;
   const connections = values.connections === undefined ? undefined : positiveNumber('connections', values.connections);
   const chosen = values.workloads.split(',');
   const peers = values.peers?.split(',');
-  const routing = routingOption(values.routing);
-  const cores = values.quick ? ANYWHERE : PINNED;
   const options: RoundOptions = {
-    rounds,
-    measureMs,
-    minAnswers: values.quick ? QUICK.minAnswers : 1,
+    ...measure,
     // Long enough for the connections to be there; the first round's is longer, for compilers.
     warmupMs: Math.min(300, measureMs / 3),
-    cores,
     pods: 3,
-    routing,
     progress: say,
   };
   if (values.install) installPeers(say);

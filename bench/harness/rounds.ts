@@ -8,6 +8,7 @@ import type { RunOptions, RunResult } from '../generator/main.ts';
 import { publicKeyOf, type ShotOptions } from '../generator/shots.ts';
 import { nginxPods } from '../peers/nginx.ts';
 import type { Peer, PeerContext } from '../peers/peer.ts';
+import type { MeasureOptions } from './options.ts';
 import { type Cores, listening, processTree, type RunningProcess, type StartOptions, start } from './processes.ts';
 import { topologyOf } from './routing.ts';
 
@@ -19,15 +20,9 @@ export interface Workload {
   readonly connections: number;
 }
 
-export interface RoundOptions {
-  readonly rounds: number;
+export interface RoundOptions extends MeasureOptions {
   readonly warmupMs: number;
-  readonly measureMs: number;
-  /** A measurement goes on until this many answers have come. */
-  readonly minAnswers: number;
-  readonly cores: Cores;
   readonly pods: number;
-  readonly routing: RoutingStrategy;
   readonly progress: (line: string) => void;
 }
 

@@ -6,11 +6,13 @@
  */
 import { lookup } from 'node:dns/promises';
 import { createServer as createControl } from 'node:http';
-import { connect, createServer, type Socket } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { startBalancer } from '../../testkit/cluster/balancer.ts';
 
 const BALANCER_CONTROL_PORT = 8092;
 const PROBE_EVERY_MS = 500;
+/** Of every pod. */
+const PORT = 3_000;
 
 /** A pod that takes part, by name and by the address that it had when it was added. */
 interface Endpoint {
@@ -20,7 +22,11 @@ interface Endpoint {
 
 let endpoints: readonly Endpoint[] = [];
 let ready: readonly Endpoint[] = [];
-let turn = 0;
+
+function balance(endpoints: readonly Endpoint[]): void {
+  ready = endpoints;
+  balancer.targets = ready.map(({ address }) => ({ host: address, port: PORT }));
+}
 
 async function isReady({ address }: Endpoint): Promise<boolean> {
   const response = await fetch(`http://${address}:9090/readyz`, { signal: AbortSignal.timeout(2_000) });
@@ -32,46 +38,20 @@ async function probe(): Promise<void> {
   const probed = endpoints;
   const results = await Promise.all(probed.map((endpoint) => isReady(endpoint).catch(() => false)));
   // Those that were taken out meanwhile stay out.
-  ready = probed.filter((endpoint, index) => results[index] && endpoints.includes(endpoint));
+  balance(probed.filter((endpoint, index) => results[index] && endpoints.includes(endpoint)));
 }
 
 async function setEndpoints(names: readonly string[]): Promise<void> {
   const known = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]));
   // What goes away goes away now, before any name is looked up.
-  ready = ready.filter(({ name }) => names.includes(name));
+  balance(ready.filter(({ name }) => names.includes(name)));
   endpoints = await Promise.all(
     names.map(async (name) => known.get(name) ?? { name, address: (await lookup(name)).address }),
   );
   await probe();
 }
 
-function forward(client: Socket, left: number): void {
-  const endpoint = ready[turn++ % Math.max(1, ready.length)];
-  if (endpoint === undefined || left === 0) {
-    client.destroy();
-    return;
-  }
-  const upstream = connect({ host: endpoint.address, port: 3000, noDelay: true });
-  const next = (): void => forward(client, left - 1);
-  upstream.once('error', next);
-  upstream.once('connect', () => {
-    upstream.off('error', next);
-    for (const [from, to] of [
-      [client, upstream],
-      [upstream, client],
-    ] as const) {
-      from.on('error', () => to.destroy());
-      from.once('close', () => to.destroySoon());
-      from.pipe(to);
-    }
-    client.resume();
-  });
-}
-
-createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
-  client.on('error', () => {});
-  forward(client, 3);
-}).listen(Number(process.env.BALANCER_PORT));
+const balancer = await startBalancer({ port: Number(process.env.BALANCER_PORT), host: '0.0.0.0' });
 
 createControl((request, response) => {
   const answer = async (): Promise<unknown> => {

@@ -15,7 +15,7 @@ const ask = async (port: number): Promise<string> => (await fetch(`http://127.0.
 test('connections go to the targets in turn, past one that refuses, and a busy port is an error', async () => {
   const [a, b] = [await target('a'), await target('b')];
   const balancer = await startBalancer({ port: 0, host: '127.0.0.1' });
-  balancer.targets = [a.port, b.port];
+  balancer.targets = [a, b].map(({ port }) => ({ host: '127.0.0.1', port }));
   const answers = new Set([await ask(balancer.port), await ask(balancer.port)]);
   assert.deepEqual([...answers].sort(), ['a', 'b']);
 

@@ -25,7 +25,7 @@ test('the benches run, answer every request rightly, and report', { skip: proces
   t.after(() => rm(output, { recursive: true, force: true }));
 
   await t.test('npm run bench', async () => {
-    const peers = 'guildway,guildway-plain,hello';
+    const peers = 'guildway,hello';
     await bench('bench/main.ts', ['--no-install', '--peers', peers], output);
     const { tables } = JSON.parse(await readFile(join(output, 'bench.json'), 'utf8')) as { tables: Table[] };
     assert.deepEqual(

@@ -1,10 +1,16 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
+/** Where connections go. */
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** A TCP load balancer, as a Kubernetes Service is one: new connections go to the targets in turn, past those that refuse. */
 export interface Balancer {
   readonly port: number;
-  /** Ports on the loopback address; read for every connection. */
-  targets: readonly number[];
+  /** Read for every connection. */
+  targets: readonly Target[];
   close(): Promise<void>;
 }
 
@@ -15,6 +21,8 @@ export async function startBalancer(options: { port: number; host: string }): Pr
 
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
     track(client);
+    // What is left of it then is closed below; an 'error' that nobody hears ends the process.
+    client.on('error', () => {});
     const targets = balancer.targets;
     forward(client, targets, turn++ % Math.max(1, targets.length), targets.length);
   });
@@ -24,12 +32,13 @@ export async function startBalancer(options: { port: number; host: string }): Pr
     socket.once('close', () => open.delete(socket));
   }
 
-  function forward(client: Socket, targets: readonly number[], at: number, left: number): void {
-    if (left === 0) {
+  function forward(client: Socket, targets: readonly Target[], at: number, left: number): void {
+    const target = targets[at];
+    if (left === 0 || target === undefined) {
       client.destroy();
       return;
     }
-    const upstream = connect({ port: targets[at] as number, host: '127.0.0.1', noDelay: true });
+    const upstream = connect({ ...target, noDelay: true });
     track(upstream);
     const next = (): void => forward(client, targets, (at + 1) % targets.length, left - 1);
     upstream.once('error', next);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTopology, type RoutingStrategy, type Topology } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
-import { type Balancer, startBalancer } from './balancer.ts';
+import { type Balancer, startBalancer, type Target } from './balancer.ts';
 import { Pod } from './pod.ts';
 import { findFreePorts } from './ports.ts';
 
@@ -195,7 +195,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     undo.push(() => Promise.all([...httpPods, ...gatewayPods].map((pod) => endPod(pod))));
     for (const pod of pods) pod.spawn();
     await Promise.all(pods.map((pod) => pod.ready()));
-    balancer.targets = httpPods.map((pod) => pod.port);
+    balancer.targets = httpPods.map(targetOf);
 
     return {
       url,
@@ -211,12 +211,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         const pod = newHttpPod(await findFreePorts(2));
         httpPods.push(pod);
         await pod.start();
-        balancer.targets = httpPods.map(({ port }) => port);
+        balancer.targets = httpPods.map(targetOf);
         return pod;
       },
       removeHttpPod: () => removeLast(httpPods, balancer),
       rotate(pods) {
-        balancer.targets = pods.map(({ port }) => port);
+        balancer.targets = pods.map(targetOf);
       },
     };
   } catch (error) {
@@ -236,9 +236,11 @@ async function startSimulator(options: ClusterOptions, url: string): Promise<Dis
   });
 }
 
+const targetOf = ({ port }: Pod): Target => ({ host: '127.0.0.1', port });
+
 async function removeLast(httpPods: Pod[], balancer: Balancer): Promise<void> {
   const pod = httpPods.pop();
-  balancer.targets = httpPods.map(({ port }) => port);
+  balancer.targets = httpPods.map(targetOf);
   await pod?.stop();
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Feed } from '../feed.ts';
-import { Poster } from '../interactions/post.ts';
+import { PostTarget } from '../interactions/post.ts';
 import type { WebhookSigner } from '../keys.ts';
 import type { Violations } from '../violations.ts';
 
@@ -29,21 +29,18 @@ const GIVE_UP_AFTER_MS = 10 * 60_000;
 /** Posts event webhooks, and repeats what was not acknowledged with growing pauses for up to ten minutes. */
 export class WebhookEvents {
   readonly #parts: WebhookParts;
-  #poster: Poster | null = null;
+  readonly #target = new PostTarget();
 
   constructor(parts: WebhookParts) {
     this.#parts = parts;
   }
 
   get url(): string | null {
-    return this.#poster?.url ?? null;
+    return this.#target.url;
   }
 
   setUrl(url: string | null): void {
-    if (url === this.url) return;
-    const next = url === null ? null : new Poster(url);
-    void this.#poster?.close();
-    this.#poster = next;
+    this.#target.setUrl(url);
   }
 
   /**
@@ -68,7 +65,7 @@ export class WebhookEvents {
   }
 
   async close(): Promise<void> {
-    await this.#poster?.close();
+    await this.#target.close();
   }
 
   async #deliver(body: Buffer): Promise<WebhookDelivery> {
@@ -87,9 +84,9 @@ export class WebhookEvents {
 
   async #post(body: Buffer): Promise<number | null> {
     const { signer, clock, deadlineMs } = this.#parts;
-    if (this.#poster === null) throw new Error('there is no event webhook URL');
+    if (this.#target.poster === null) throw new Error('there is no event webhook URL');
     const headers = { 'content-type': 'application/json', ...signer.sign(body, clock.now()) };
-    const reply = await this.#poster.post(body, headers, deadlineMs).catch(() => null);
+    const reply = await this.#target.poster.post(body, headers, deadlineMs).catch(() => null);
     return reply?.status ?? null;
   }
 }

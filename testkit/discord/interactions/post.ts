@@ -69,6 +69,31 @@ export class Poster {
   }
 }
 
+/** Where something is posted, which may change, or be nowhere. */
+export class PostTarget {
+  #poster: Poster | null = null;
+
+  get poster(): Poster | null {
+    return this.#poster;
+  }
+
+  get url(): string | null {
+    return this.#poster?.url ?? null;
+  }
+
+  /** @throws TypeError when it is not a URL */
+  setUrl(url: string | null): void {
+    if (url === this.url) return;
+    const next = url === null ? null : new Poster(url);
+    void this.#poster?.close();
+    this.#poster = next;
+  }
+
+  async close(): Promise<void> {
+    await this.#poster?.close();
+  }
+}
+
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
   const flat: Record<string, string> = {};
   for (const name in headers) {

@@ -5,7 +5,7 @@ import type { Misbehaviour } from '../misbehaviour.ts';
 import type { MessageStore } from '../store/messages.ts';
 import type { Violations } from '../violations.ts';
 import { judgeCallback, judgeFailure, judgeReply, parseJson } from './judge.ts';
-import { Poster, type PostFailure, type PostReply } from './post.ts';
+import { type Poster, type PostFailure, type PostReply, PostTarget } from './post.ts';
 import type { InteractionRecord, InteractionRecords } from './records.ts';
 import type { Responder } from './responder.ts';
 import { createResult, type FirstResponse, type InteractionResult, summarize } from './result.ts';
@@ -34,7 +34,7 @@ const JSON_HEADERS = Object.freeze({
 /** Delivers interactions, by HTTP where a URL is set and over the gateway where not, and waits for the first response. */
 export class InteractionSender {
   readonly #parts: SenderParts;
-  #poster: Poster | null = null;
+  readonly #target = new PostTarget();
   #sent = 0;
 
   constructor(parts: SenderParts) {
@@ -42,15 +42,12 @@ export class InteractionSender {
   }
 
   get url(): string | null {
-    return this.#poster?.url ?? null;
+    return this.#target.url;
   }
 
   /** @throws TypeError when it is not a URL */
   setUrl(url: string | null): void {
-    if (url === this.url) return;
-    const next = url === null ? null : new Poster(url);
-    void this.#poster?.close();
-    this.#poster = next;
+    this.#target.setUrl(url);
   }
 
   /** How many interactions were sent. */
@@ -62,9 +59,9 @@ export class InteractionSender {
   async send(record: InteractionRecord, body: Buffer, headers?: Record<string, string>): Promise<InteractionResult> {
     this.#sent++;
     record.deliveries++;
-    const first = await (this.#poster === null
+    const first = await (this.#target.poster === null
       ? this.#overGateway(record, body)
-      : this.#overHttp(this.#poster, record, body, headers));
+      : this.#overHttp(this.#target.poster, record, body, headers));
     const { messages, records, feed, probeEvery } = this.#parts;
     const result = createResult({
       record,
@@ -85,7 +82,7 @@ export class InteractionSender {
    * @returns the status, or 0 when there was no response
    */
   async probe(body: Buffer): Promise<{ status: number }> {
-    const poster = this.#poster;
+    const poster = this.#target.poster;
     if (poster === null) throw new Error('there is no interactions URL');
     const { signer, clock, violations, deadlineMs } = this.#parts;
     const headers = { ...JSON_HEADERS, ...signer.sign(body, clock.now()) };
@@ -94,7 +91,7 @@ export class InteractionSender {
     const reply = await poster.post(body, headers, deadlineMs).catch(() => null);
     if (reply !== null && reply.status < 400) {
       violations.record('bad_signature_accepted', `status ${reply.status}`);
-      if (this.#poster === poster) this.setUrl(null);
+      if (this.#target.poster === poster) this.setUrl(null);
     } else if (reply !== null && reply.status !== 401) {
       violations.record('bad_signature_answer', `status ${reply.status}`);
     }
@@ -105,12 +102,12 @@ export class InteractionSender {
   async ping(body: Buffer): Promise<boolean> {
     const { signer, clock, deadlineMs } = this.#parts;
     const headers = { ...JSON_HEADERS, ...signer.sign(body, clock.now()) };
-    const reply = await this.#poster?.post(body, headers, deadlineMs).catch(() => null);
+    const reply = await this.#target.poster?.post(body, headers, deadlineMs).catch(() => null);
     return reply?.status === 200 && (parseJson(reply)?.type as number | undefined) === 1;
   }
 
   async close(): Promise<void> {
-    await this.#poster?.close();
+    await this.#target.close();
   }
 
   async #overHttp(
