@@ -1,29 +1,151 @@
 // Runs before `npm start`, `npm test` and the others, with whatever Node the machine has (20 or newer), and installs the
-// project's packages when they are missing or out of date. One of them is the Node that the project itself runs on.
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+// project's packages when those in node_modules are not those of package-lock.json. One of them is the Node that the project runs
+// on. npm ci begins by deleting node_modules, so it never runs while a process of this folder does, nor twice at once.
+import { execFileSync, spawnSync } from 'node:child_process';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { fileURLToPath } from 'node:url';
 
-const root = new URL('../', import.meta.url);
-const stamp = new URL('node_modules/.guildway-installed', root);
-const lock = createHash('sha256')
-  .update(readFileSync(new URL('package-lock.json', root)))
-  .digest('hex');
-const node = new URL('node_modules/node/bin/node', root);
-const nodeOnWindows = new URL('node_modules/node/bin/node.exe', root);
+const root = fileURLToPath(new URL('../', import.meta.url));
+const windows = process.platform === 'win32';
+const node = `${root}node_modules/node/bin/node${windows ? '.exe' : ''}`;
+/** Held while packages are installed. One that a dead process has left behind says that an installation was cut short. */
+const lock = `${root}.guildway/install.lock`;
+const WAIT_MS = 200;
+const WAIT_AT_MOST_MS = 15 * 60_000;
 
-const installed =
-  existsSync(stamp) && readFileSync(stamp, 'utf8') === lock && (existsSync(node) || existsSync(nodeOnWindows));
-if (!installed) {
-  process.stderr.write('guildway: installing packages (npm ci) …\n');
+const say = (text) => process.stderr.write(`guildway: ${text}\n`);
+
+/** The packages that are not installed as package-lock.json has them, by their folders. */
+function differences() {
+  const { packages } = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8'));
+  const different = Object.entries(packages)
+    .filter(([folder, { version, optional, link }]) => {
+      if (folder === '' || link) return false;
+      const installed = versionIn(folder);
+      // Optional packages are those of other platforms, among others.
+      return installed === null ? !optional : installed !== version;
+    })
+    .map(([folder]) => folder);
+  return existsSync(node) ? different : [...different, 'node_modules/node/bin'];
+}
+
+function versionIn(folder) {
+  try {
+    return JSON.parse(readFileSync(`${root}${folder}/package.json`, 'utf8')).version;
+  } catch {
+    return null;
+  }
+}
+
+/** Process ids of pods, clusters, tests and others that run on the project's Node. */
+function runningHere() {
+  if (!existsSync(node)) return [];
+  if (process.platform === 'linux') {
+    const binary = realpathSync(node);
+    return readdirSync('/proc').filter((pid) => {
+      if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false;
+      try {
+        return (
+          readlinkSync(`/proc/${pid}/exe`) === binary &&
+          !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('setup.mjs')
+        );
+      } catch {
+        // It has ended, or is another user's.
+        return false;
+      }
+    });
+  }
+  if (windows) return [];
+  const lines = execFileSync('ps', ['-A', '-o', 'pid=,command='], { encoding: 'utf8' }).split('\n');
+  return lines
+    .filter((line) => line.includes(node) && !line.includes('setup.mjs'))
+    .map((line) => line.trim().split(/\s/, 1)[0]);
+}
+
+/** The process that has written a lock, or null when there is none. */
+function holder() {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function isAlive(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** @returns whether an installation was cut short before */
+function takeLock() {
+  mkdirSync(`${root}.guildway`, { recursive: true });
+  const until = Date.now() + WAIT_AT_MOST_MS;
+  let cutShort = false;
+  for (let waited = false; ; waited = true) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      return cutShort;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    const pid = holder();
+    if (pid !== null && !isAlive(pid)) {
+      cutShort = true;
+      rmSync(lock, { force: true });
+      continue;
+    }
+    if (!waited) say(`process ${pid} is installing packages; waiting for it`);
+    if (Date.now() > until)
+      throw new Error(`${lock} is still held by process ${pid}; if that is no npm ci, delete the file`);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
+  }
+}
+
+/** @returns the exit code */
+function install() {
+  const cutShort = takeLock();
+  const different = differences();
+  // Another process has installed them meanwhile.
+  if (different.length === 0 && !cutShort) {
+    rmSync(lock);
+    return 0;
+  }
+  const running = runningHere();
+  if (running.length > 0) {
+    const shown = different.slice(0, 3).join(', ');
+    const what = different.length > 3 ? `${shown} and ${different.length - 3} more` : shown;
+    say(
+      `packages are not those of package-lock.json (${what || 'an installation was cut short'}), and installing them would delete node_modules under processes that use it: ${running.join(', ')}. End them, then run this again.`,
+    );
+    if (!cutShort) rmSync(lock);
+    return 1;
+  }
+  say('installing packages (npm ci) …');
   const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],
-    shell: process.platform === 'win32',
+    shell: windows,
   });
-  if (status !== 0) {
-    process.stderr.write('guildway: npm ci failed; its message is above. The npm registry must be reachable.\n');
-    process.exit(status ?? 1);
+  if (status === 0) {
+    rmSync(lock);
+    return 0;
   }
-  writeFileSync(stamp, lock);
+  // The lock stays: what is there now is not to be relied on.
+  say('npm ci failed; its message is above. The npm registry must be reachable.');
+  return status ?? 1;
 }
+
+if (existsSync(lock) || differences().length > 0) process.exitCode = install();
