@@ -282,7 +282,9 @@ test('a request too large for a frame is refused as never sent, and the connecti
   assert.equal(pod.link.connections, 1);
 });
 
-test('a pod that is away is dialled again within half a second, however long it has been away', async (t) => {
+test('a pod that is away is dialled again within half a second, however long it has been away', {
+  timeout: 20_000,
+}, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   t.mock.method(Math, 'random', () => 0.999);
   const states: string[] = [];
@@ -297,7 +299,9 @@ test('a pod that is away is dialled again within half a second, however long it 
   }
 });
 
-test('a plain HTTP server is looked at again once a minute: it may be one of our pods by then', async (t) => {
+test('a plain HTTP server is looked at again once a minute: it may be one of our pods by then', {
+  timeout: 20_000,
+}, async (t) => {
   let dials = 0;
   const http = createServer((request, response) => {
     if (request.url === '/_guildway/link') dials++;

@@ -139,8 +139,9 @@ test('a handler that does not end is given up on after a minute: its signal says
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual([seen, aborted], [['stuck'], false]);
   t.mock.timers.tick(1);
-  await Promise.all([stuck, next]);
+  await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual([seen, aborted], [['stuck', 'next'], true]);
+  await Promise.all([stuck, next]);
 });
 
 test('events commit without waiting for the disk: after a power loss they roll back with the sequence, and come again', async () => {
