@@ -34,6 +34,21 @@ export const wallNow: WallClock = () => Date.now() as WallTime;
  */
 export const steadyNow: WallClock = () => Math.floor(performance.timeOrigin + performance.now()) as WallTime;
 
+/**
+ * What the clocks of this process say now: one moment, or two after the system's clock was set while it ran. Nobody knows which of
+ * them is right, so a moment of another machine may be compared with either.
+ */
+export function clocksNow(): readonly WallTime[] {
+  const [wall, steady] = [wallNow(), steadyNow()];
+  return Math.abs(wall - steady) < 1_000 ? [wall] : [wall, steady];
+}
+
+/** The one of {@link clocksNow} that is nearer to a moment of another machine. */
+export function nearestNow(to: WallTime): WallTime {
+  const [wall, steady] = clocksNow() as [WallTime, WallTime?];
+  return steady !== undefined && Math.abs(steady - to) < Math.abs(wall - to) ? steady : wall;
+}
+
 /** The moment `ms` after another one. */
 export const after = <Moment extends MonotonicTime | WallTime>(moment: Moment, ms: Duration): Moment =>
   (moment + ms) as Moment;

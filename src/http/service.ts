@@ -9,7 +9,7 @@ import { gatewayUrl } from '../routing/gateway-url.ts';
 import { createRouteTable, DEFAULT_ROUTES } from '../routing/route-table.ts';
 import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
-import { type Duration, wallNow } from '../time.ts';
+import { type Duration, nearestNow } from '../time.ts';
 import { BodyReader } from './body.ts';
 import { Exchange } from './forward/exchange.ts';
 import { fanOut } from './forward/fan-out.ts';
@@ -77,7 +77,7 @@ export async function startHttpService({
   const bodies = new BodyReader(MAX_HELD_BODIES);
   const standIns = new StandIns({ upstreams, metrics, log: seldomLog });
   const headersFor = createRequestHeaders(new Proxies(config.trustedProxies));
-  const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, wallNow, seldomLog);
+  const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, nearestNow, seldomLog);
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;

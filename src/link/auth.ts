@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type WallTime, wallNow } from '../time.ts';
+import { clocksNow, type WallTime } from '../time.ts';
 
 // Requests that do not fit the link (large, streaming, upgrades) reach a gateway pod as plain HTTP. Each carries a proof that
 // its sender holds LINK_SECRET, and the ordinal that it meant to reach: an address that now belongs to another pod must
@@ -8,7 +8,7 @@ import { type WallTime, wallNow } from '../time.ts';
 /** Tolerates pods whose clocks disagree; a proof is of use only to who can read the cluster's network. */
 const WINDOW_MS = 5 * 60_000;
 
-const mac = (secret: string, ordinal: number, at: number, method: string, target: string): Buffer =>
+const mac = (secret: string, ordinal: string, at: string, method: string, target: string): Buffer =>
   createHmac('sha256', secret).update(`guildway-plain-v1\n${ordinal}\n${at}\n${method}\n${target}`).digest();
 
 /** The value of the `guildway-auth` header for a plain HTTP request to pod `ordinal`. */
@@ -17,9 +17,10 @@ export function signPlainRequest(
   ordinal: number,
   method: string,
   target: string,
-  now: WallTime = wallNow(),
+  now: readonly WallTime[] = clocksNow(),
 ): string {
-  return `v1;${ordinal};${now};${mac(secret, ordinal, now, method, target).toString('hex')}`;
+  const at = now.join(',');
+  return `v1;${ordinal};${at};${mac(secret, String(ordinal), at, method, target).toString('hex')}`;
 }
 
 /**
@@ -31,12 +32,13 @@ export function verifyPlainRequest(
   header: string | undefined,
   method: string,
   target: string,
-  now: WallTime = wallNow(),
+  now: readonly WallTime[] = clocksNow(),
 ): { dialled: number } | null {
-  const match = /^v1;(\d{1,5});(\d{1,16});([0-9a-f]{64})$/.exec(header ?? '');
+  const match = /^v1;(\d{1,5});(\d{1,16}(?:,\d{1,16})?);([0-9a-f]{64})$/.exec(header ?? '');
   if (match === null) return null;
   const [, ordinal, at, proof] = match as unknown as [string, string, string, string];
-  if (Math.abs(now - Number(at)) > WINDOW_MS) return null;
-  const expected = mac(secret, Number(ordinal), Number(at), method, target);
+  const signedAt = at.split(',').map(Number);
+  if (!signedAt.some((signed) => now.some((ours) => Math.abs(ours - signed) <= WINDOW_MS))) return null;
+  const expected = mac(secret, ordinal, at, method, target);
   return timingSafeEqual(expected, Buffer.from(proof, 'hex')) ? { dialled: Number(ordinal) } : null;
 }

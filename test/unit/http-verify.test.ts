@@ -123,10 +123,10 @@ test("Stripe's signature: the body, the time, several v1", () => {
   const secret = 'whsec_test';
   const body = Buffer.from('{"id":"evt_1"}');
   const mac = (at: string, of = body) => createHmac('sha256', secret).update(`${at}.`).update(of).digest('hex');
-  assert.ok(verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, body, now));
-  assert.ok(verifyStripe(secret, `t=${timestamp},v1=${'0'.repeat(64)},v1=${mac(timestamp)},v0=x`, body, now));
-  assert.ok(!verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, Buffer.from('{}'), now));
-  assert.ok(!verifyStripe(secret, `t=1,v1=${mac('1')}`, body, now));
+  assert.ok(verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, body, () => now));
+  assert.ok(verifyStripe(secret, `t=${timestamp},v1=${'0'.repeat(64)},v1=${mac(timestamp)},v0=x`, body, () => now));
+  assert.ok(!verifyStripe(secret, `t=${timestamp},v1=${mac(timestamp)}`, Buffer.from('{}'), () => now));
+  assert.ok(!verifyStripe(secret, `t=1,v1=${mac('1')}`, body, () => now));
   for (const [seconds, accepted] of [
     [-301, false],
     [-299, true],
@@ -134,10 +134,21 @@ test("Stripe's signature: the body, the time, several v1", () => {
     [301, false],
   ] as const) {
     const at = String(now / 1_000 + seconds);
-    assert.equal(verifyStripe(secret, `t=${at},v1=${mac(at)}`, body, now), accepted, `${seconds} s from the clock`);
+    assert.equal(
+      verifyStripe(secret, `t=${at},v1=${mac(at)}`, body, () => now),
+      accepted,
+      `${seconds} s from the clock`,
+    );
   }
-  assert.ok(!verifyStripe('another', `t=${timestamp},v1=${mac(timestamp)}`, body, now));
-  fc.assert(fc.property(fc.anything(), (header) => assert.equal(verifyStripe(secret, header, body, now), false)));
+  assert.ok(!verifyStripe('another', `t=${timestamp},v1=${mac(timestamp)}`, body, () => now));
+  fc.assert(
+    fc.property(fc.anything(), (header) =>
+      assert.equal(
+        verifyStripe(secret, header, body, () => now),
+        false,
+      ),
+    ),
+  );
 });
 
 /** What is said of refusals. */
@@ -187,7 +198,10 @@ test('why a Stripe signature is refused', () => {
     `t=${at},v1=${createHmac('sha256', key).update(`${at}.`).update(body).digest('hex')}`;
   const refused = (given: string | undefined): string => {
     const { said, log } = refusals();
-    assert.equal(verifyStripe(secret, given, body, now, log), false);
+    assert.equal(
+      verifyStripe(secret, given, body, () => now, log),
+      false,
+    );
     assert.equal(said.length, 1);
     return `${said[0]?.level} ${said[0]?.message} ${JSON.stringify(said[0]?.facts)}`;
   };
@@ -196,4 +210,22 @@ test('why a Stripe signature is refused', () => {
   assert.match(refused(header(String(now / 1_000 - 900))), /^warn .*clock.*"secondsBehindThisClock":900/);
   // Such as one with a line break at its end.
   assert.match(refused(header(timestamp, `${secret}\n`)), /^warn .*is STRIPE_WEBHOOK_SECRET this endpoint's\?/);
+});
+
+test('a clock that is set while the pod runs refuses no signature that is fresh', async (t) => {
+  for (const stepMs of [-900_000, 900_000]) {
+    const signedAt = Math.floor(Date.now() / 1_000);
+    t.mock.timers.enable({ apis: ['Date'], now: Date.now() + stepMs });
+    const steppedAt = Math.floor(Date.now() / 1_000);
+    const body = Buffer.from('{"n":1}');
+    const verifier = new SignatureVerifier(publicKey, 600_000);
+    // The step may have been a correction as well as a mistake.
+    for (const at of [signedAt, steppedAt]) {
+      assert.ok(await accepts(verifier, signed(body, String(at)), body), `${stepMs} ms`);
+      const mac = createHmac('sha256', 'whsec').update(`${at}.`).update(body).digest('hex');
+      assert.ok(verifyStripe('whsec', `t=${at},v1=${mac}`, body), `${stepMs} ms`);
+    }
+    assert.ok(!(await accepts(verifier, signed(body, String(signedAt - 2 * 86_400)), body)));
+    t.mock.timers.reset();
+  }
 });

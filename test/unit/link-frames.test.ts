@@ -124,23 +124,31 @@ test('a HELLO has the fields of its shape: one that lacks any or has another in 
 test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {
   const secret = 'the secret of the cluster';
   const now = asWallTime(1_700_000_000_000);
-  const header = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', now);
-  assert.deepEqual(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, 60_000)), { dialled: 2 });
-  assert.equal(verifyPlainRequest('another secret of 16', header, 'POST', '/app/1?x=1', now), null);
-  assert.equal(verifyPlainRequest(secret, header, 'GET', '/app/1?x=1', now), null);
-  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=2', now), null);
-  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, 6 * 60_000)), null);
+  const header = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', [now]);
+  assert.deepEqual(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', [after(now, 60_000)]), { dialled: 2 });
+  assert.equal(verifyPlainRequest('another secret of 16', header, 'POST', '/app/1?x=1', [now]), null);
+  assert.equal(verifyPlainRequest(secret, header, 'GET', '/app/1?x=1', [now]), null);
+  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=2', [now]), null);
+  assert.equal(verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', [after(now, 6 * 60_000)]), null);
   assert.equal(
-    verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', after(now, -6 * 60_000)),
+    verifyPlainRequest(secret, header, 'POST', '/app/1?x=1', [after(now, -6 * 60_000)]),
     null,
     'of the future',
   );
-  assert.equal(verifyPlainRequest(secret, header.replace('v1;2', 'v1;1'), 'POST', '/app/1?x=1', now), null);
+  assert.equal(verifyPlainRequest(secret, header.replace('v1;2', 'v1;1'), 'POST', '/app/1?x=1', [now]), null);
   const renewed = header.replace(`;${now};`, `;${now + 1_000};`);
-  assert.equal(verifyPlainRequest(secret, renewed, 'POST', '/app/1?x=1', now), null, 'its time is part of it');
+  assert.equal(verifyPlainRequest(secret, renewed, 'POST', '/app/1?x=1', [now]), null, 'its time is part of it');
   for (const wrong of [undefined, '', 'v1', 'v1;2;3;4', header.slice(0, -1), `${header}0`]) {
-    assert.equal(verifyPlainRequest(secret, wrong, 'POST', '/app/1?x=1', now), null);
+    assert.equal(verifyPlainRequest(secret, wrong, 'POST', '/app/1?x=1', [now]), null);
   }
+  // A pod whose clock was set while it ran says both: before and after. The same holds for the one that is asked.
+  const stepped = after(now, 600_000);
+  const both = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', [stepped, now]);
+  for (const clocks of [[now], [stepped], [after(now, -600_000), now]]) {
+    assert.deepEqual(verifyPlainRequest(secret, both, 'POST', '/app/1?x=1', clocks), { dialled: 2 });
+  }
+  assert.equal(verifyPlainRequest(secret, both, 'POST', '/app/1?x=1', [after(now, -600_000)]), null);
+  assert.equal(verifyPlainRequest(secret, both.replace(`${stepped},`, ''), 'POST', '/app/1?x=1', [now]), null);
 });
 
 test('proofs are compared whole', () => {

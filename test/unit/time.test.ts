@@ -5,7 +5,18 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { after, before, elapsed, inMs, monotonicNow, remaining, steadyNow, wallNow } from '../../src/time.ts';
+import {
+  after,
+  before,
+  clocksNow,
+  elapsed,
+  inMs,
+  monotonicNow,
+  nearestNow,
+  remaining,
+  steadyNow,
+  wallNow,
+} from '../../src/time.ts';
 import { temporaryFolder } from '../support/store.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
@@ -102,4 +113,15 @@ test('a step of the system clock does not reach the steady one', (t) => {
   assert.ok(wallNow() < earlier - 500_000);
   const later = steadyNow();
   assert.ok(later >= earlier && later < earlier + 60_000);
+});
+
+test('the clocks of a process are one, until the system clock is set; either may be right', (t) => {
+  const start = wallNow();
+  assert.equal(clocksNow().length, 1);
+  t.mock.timers.enable({ apis: ['Date'], now: start + 600_000 });
+  const [wall, steady] = clocksNow();
+  assert.equal(wall, start + 600_000);
+  assert.ok(steady !== undefined && steady >= start - 1_000 && steady < start + 60_000);
+  assert.equal(nearestNow(after(start, 590_000)), wall);
+  assert.ok(nearestNow(after(start, 10_000)) < start + 60_000);
 });

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { HeaderList } from '../../link/message.ts';
 import type { SeldomLog } from '../../observability/seldom-log.ts';
-import { type Duration, type WallClock, wallNow } from '../../time.ts';
+import { asWallTime, type Duration, nearestNow, type WallTime } from '../../time.ts';
 import { fieldValue } from '../headers.ts';
 
 interface Sodium {
@@ -41,7 +41,7 @@ export const SILENT: RefusalLog = { info() {}, warn() {} };
 export class SignatureVerifier {
   readonly #publicKey: Buffer | null;
   readonly #maxAgeMs: Duration;
-  readonly #now: WallClock;
+  readonly #now: (signedAt: WallTime) => WallTime;
   readonly #log: RefusalLog;
   /** A signature has been valid: the key is the right one. */
   #keyFits = false;
@@ -58,7 +58,12 @@ export class SignatureVerifier {
    * @param maxAgeMs how far the timestamp may be from this clock; 0 for any
    * @param log told of each refusal, and what an operator can do about it
    */
-  constructor(publicKey: string | null, maxAgeMs: Duration, now: WallClock = wallNow, log: RefusalLog = SILENT) {
+  constructor(
+    publicKey: string | null,
+    maxAgeMs: Duration,
+    now: (signedAt: WallTime) => WallTime = nearestNow,
+    log: RefusalLog = SILENT,
+  ) {
     this.#publicKey = publicKey === null ? null : Buffer.from(publicKey, 'hex');
     this.#maxAgeMs = maxAgeMs;
     this.#now = now;
@@ -78,7 +83,8 @@ export class SignatureVerifier {
       this.#log.warn({}, 'refused: signatures cannot be verified, because DISCORD_PUBLIC_KEY is not set');
       return null;
     }
-    const offMs = this.#now() - Number(timestamp) * 1_000;
+    const signedAt = asWallTime(Number(timestamp) * 1_000);
+    const offMs = this.#now(signedAt) - signedAt;
     if (this.#maxAgeMs !== 0 && Math.abs(offMs) > this.#maxAgeMs) {
       this.#log.warn(
         { secondsBehindThisClock: Math.round(offMs / 1_000) },

@@ -8,7 +8,7 @@ import { PATH } from '../../protocol/paths.ts';
 import { podStatement } from '../../protocol/pod-statement.ts';
 import { pathOf } from '../../protocol/target.ts';
 import { EVENT_WEBHOOKS_ROUTE, guildOfRequest, type RouteMatch } from '../../routing/route-table.ts';
-import { before, type Duration, inMs, wallNow } from '../../time.ts';
+import { before, type Duration, inMs, nearestNow } from '../../time.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import { ask } from '../forward/ask.ts';
 import type { Exchange } from '../forward/exchange.ts';
@@ -93,7 +93,7 @@ export class WebhookEndpoints {
     if (body === null) return null;
     const secret = config.stripeWebhookSecret;
     const signature = fieldValue(request.fields, 'stripe-signature');
-    if (secret !== null && !verifyStripe(secret, signature, body, wallNow(), this.#options.log)) {
+    if (secret !== null && !verifyStripe(secret, signature, body, nearestNow, this.#options.log)) {
       sendError(request, 400, 'invalid Stripe signature');
       return null;
     }

@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { type WallTime, wallNow } from '../../time.ts';
+import { asWallTime, nearestNow, type WallTime } from '../../time.ts';
 import { type RefusalLog, SILENT } from '../interactions/verify.ts';
 
 /** Stripe's own tolerance. */
@@ -13,7 +13,7 @@ export function verifyStripe(
   secret: string,
   header: unknown,
   body: Buffer,
-  now: WallTime = wallNow(),
+  now: (signedAt: WallTime) => WallTime = nearestNow,
   log: RefusalLog = SILENT,
 ): boolean {
   const parts =
@@ -24,10 +24,11 @@ export function verifyStripe(
     log.info({}, "refused: no Stripe signature, or a malformed one; it is not Stripe's request");
     return false;
   }
-  const offSeconds = Math.round(now / 1_000 - Number(time));
-  if (Math.abs(now / 1_000 - Number(time)) > TOLERANCE_S) {
+  const signedAt = asWallTime(Number(time) * 1_000);
+  const offSeconds = (now(signedAt) - signedAt) / 1_000;
+  if (Math.abs(offSeconds) > TOLERANCE_S) {
     log.warn(
-      { secondsBehindThisClock: offSeconds },
+      { secondsBehindThisClock: Math.round(offSeconds) },
       "refused: a Stripe signature's time is too far from this pod's clock; set the clock, unless an old request was sent again",
     );
     return false;

@@ -1,0 +1,50 @@
+/** Somebody sets the clocks of pods that run: nothing stops, nothing is done twice. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { assertDeferred, completion, type Scenario, startScenario } from './support.ts';
+
+const CLOCK = new URL('../support/stepping-clock.mjs', import.meta.url).href;
+
+describe('the clocks of running pods are set', () => {
+  let scenario: Scenario;
+  before(async () => {
+    scenario = await startScenario({ gatewayPods: 2, env: { NODE_OPTIONS: `--import=${CLOCK}` } });
+  });
+  after(() => scenario[Symbol.asyncDispose]());
+
+  for (const [direction, signal] of [
+    ['forward', 'SIGUSR2'],
+    ['back', 'SIGPWR'],
+  ] as const) {
+    test(`${direction}: what is kept is delivered once; interactions, and requests over plain HTTP, are served`, async () => {
+      const guildId = scenario.guildOf(1);
+      const owner = scenario.gateway(1);
+      assert.equal((await scenario.operate(guildId, `before-${direction}`)).outcome, 'answered');
+      await owner.kill();
+      const kept = await scenario.operate(guildId, `kept-${direction}`);
+      assertDeferred(kept);
+      for (const pod of [scenario.gateway(0), scenario.http(0)]) process.kill(pod.pid as number, signal);
+      await owner.start();
+      assert.equal(await completion(kept), `done kept-${direction}`);
+      assert.equal((await scenario.operate(guildId, `after-${direction}`)).outcome, 'answered');
+
+      // Longer than what the link takes.
+      const body = JSON.stringify({
+        operation: `plain-${direction}`,
+        steps: 1,
+        slowMs: 0,
+        padding: 'x'.repeat(400_000),
+      });
+      const response = await fetch(`${scenario.cluster.url}/api/guilds/${guildId}/operations`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      });
+      assert.equal(response.status, 201, await response.text());
+      await scenario.hintsDrained();
+      for (const id of ['before', 'kept', 'after', 'plain']) {
+        assert.deepEqual(scenario.rowsOf(`${id}-${direction}`), ['0@1'], id);
+      }
+    });
+  }
+});
