@@ -39,7 +39,7 @@ export interface SessionStore {
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void;
 }
 
-/** One gateway dispatch of a guild that this pod owns, or without a guild on pod 0. */
+/** One gateway dispatch: of a guild that this pod owns, of one that is to be forwarded, or without a guild on pod 0. */
 export interface GuildEvent {
   /** Its type, such as `MESSAGE_CREATE`. */
   readonly name: string;
@@ -56,7 +56,13 @@ export interface GuildEvent {
  * guild are handled one after the other, those of several guilds side by side, so they do not finish in order: the sequence
  * to store is the last one before the first that has not finished.
  */
-export type DispatchSink = (event: GuildEvent) => Promise<void>;
+export type DispatchSink = (event: GuildEvent) => Promise<unknown>;
+
+/**
+ * Takes over an event of a guild that another pod owns. Resolves when it is on disk here, to be delivered there; rejects when this
+ * pod is about to end first. The event is not handled before it has resolved: the next process gets it again.
+ */
+export type ForwardSink = (event: GuildEvent) => Promise<void>;
 
 /** The part of the configuration that the sessions need. */
 export type DiscordConfig = Pick<
@@ -71,6 +77,7 @@ export interface DiscordSessionsOptions {
   readonly ordinal: number;
   readonly sessions: SessionStore;
   readonly dispatch: DispatchSink;
+  readonly forward: ForwardSink;
   /** Made by `createDiscordRest`; the bot's handlers use the same, so that both stay inside this pod's share. */
   readonly rest: REST;
   readonly log: Logger;

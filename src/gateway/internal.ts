@@ -17,6 +17,8 @@ export interface InternalOptions {
   /** Hands out identify slots. */
   readonly identify: (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
   readonly agreement: Agreement;
+  /** Handles an event of Discord's gateway that reached another pod. */
+  readonly takeEvent: (body: Buffer) => Promise<GatewayResponse>;
 }
 
 /** `/_guildway/*`: what pods ask each other. HTTP pods let no request from outside through to it. */
@@ -34,6 +36,8 @@ export class InternalEndpoints {
       return method === 'GET' ? json(200, { guilds: this.#options.guilds() }) : allow('GET');
     }
     if (path === PATH.identify) return method === 'POST' ? this.#identify(incoming) : allow('POST');
+    if (path === PATH.events)
+      return method === 'POST' ? this.#options.takeEvent(await incoming.readBody(MAX_LINK_BODY)) : allow('POST');
     if (path === PATH.topology)
       return method === 'POST' ? serveTopology(this.#options.agreement, incoming) : allow('POST');
     if (path.startsWith(PATH.hints)) return method === 'PUT' ? this.#putHint(incoming, path) : allow('PUT');

@@ -10,11 +10,13 @@ import type { Host } from './dispatch/context.ts';
 import { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
 import { EventDispatch } from './dispatch/events.ts';
 import { FetchDispatch } from './dispatch/fetch.ts';
+import { ForwardedEvents } from './dispatch/forwarded-events.ts';
 import { InteractionWebhook } from './dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from './dispatch/interactions.ts';
 import { Once } from './dispatch/once.ts';
 import { type Faults, readFaults } from './faults.ts';
 import { hintActions } from './hints/admin.ts';
+import { createEventForwarder } from './hints/event-forwarder.ts';
 import { createHints } from './hints/hints.ts';
 import type { Incoming } from './incoming.ts';
 import { InternalEndpoints } from './internal.ts';
@@ -77,9 +79,12 @@ async function startServing(
     ...{ config, ordinal, topology, store: store.hints, webhook, metrics, faults, log },
     serve: (request, deadlineAt) => serveWhole({ route, log }, request, { deadlineAt, signal: NEVER }),
   });
+  const guard = new Guard({ ordinal, topology, routes: bot.routes ?? [] });
+  const unavailable = (): string | null => store.connection.fatal?.message ?? null;
+  const forwardedEvents = new ForwardedEvents({ guard, events, once, unavailable });
   const router = new Router({
     ordinal,
-    guard: new Guard({ ordinal, topology, routes: bot.routes ?? [] }),
+    guard,
     interactions: new InteractionDispatch({ bot, host, once, webhook }),
     eventWebhooks: new EventWebhookDispatch({ bot, host, once }),
     fetch: new FetchDispatch({ bot, host, once }),
@@ -99,8 +104,9 @@ async function startServing(
       identify: async (request, context) =>
         sessions?.identify(request, context) ?? problem(503, 'this pod has no Discord sessions'),
       agreement,
+      takeEvent: (body) => forwardedEvents.serve(body),
     }),
-    unavailable: () => store.connection.fatal?.message ?? null,
+    unavailable,
     maxBodyBytes: config.maxBodyBytes,
     metrics,
     log,
@@ -119,7 +125,9 @@ async function startServing(
   const stopPruning = startPruning(store.ledger, log);
   const stopCatching = catchStrayRejections(log);
   hints.start();
+  const stopping = new AbortController();
   const close = async (): Promise<void> => {
+    stopping.abort();
     stopPruning();
     stopCatching();
     hints.close();
@@ -131,8 +139,13 @@ async function startServing(
   try {
     if (config.discordToken !== null) {
       const dispatch: DispatchSink = (event) => events.dispatch(event);
+      const forward = createEventForwarder({
+        put: (hint) => hints.put(hint),
+        pause: (ms) => delay(ms, undefined, { signal: stopping.signal }),
+        log,
+      });
       const parts = { config, bot, topology, ordinal, rest, log, registry };
-      sessions = await startDiscordSessions({ ...parts, sessions: store.sessions, dispatch });
+      sessions = await startDiscordSessions({ ...parts, sessions: store.sessions, dispatch, forward });
     }
   } catch (error) {
     await close();
@@ -140,6 +153,7 @@ async function startServing(
   }
 
   const drain = async (): Promise<void> => {
+    stopping.abort();
     await Promise.all([hints.drain(), server.drain()]);
     for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
     await sessions?.drain();

@@ -30,6 +30,10 @@ export function discordEventIdentity(payload: unknown): string {
   return `discord-event:${sha256(JSON.stringify([application ?? null, sorted(event ?? null)]))}`;
 }
 
+/** An event of Discord's gateway that one pod hands to another: Discord numbers the events of a session. */
+export const gatewayEventIdentity = (sessionId: string, sequence: number): string =>
+  `gateway-event:${PLAIN_ID.test(sessionId) ? sessionId : `sha256-${sha256(sessionId)}`}:${sequence}`;
+
 /** The same value with the keys of its objects in alphabetical order. */
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);

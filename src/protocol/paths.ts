@@ -15,6 +15,8 @@ export const PATH = Object.freeze({
   state: `${INTERNAL_PATHS}state`,
   guilds: `${INTERNAL_PATHS}guilds`,
   identify: `${INTERNAL_PATHS}identify`,
+  /** A gateway pod `POST`s an event of Discord's gateway here that reached it and not the guild's owner. */
+  events: `${INTERNAL_PATHS}events`,
   /** Gateway pods `POST` what they know of their topology to each other here, and get the other's back. */
   topology: `${INTERNAL_PATHS}topology`,
   /** Followed by the hint's identity, URI-encoded. */

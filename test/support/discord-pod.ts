@@ -4,7 +4,13 @@ import type { BotDefinition } from '../../src/bot/types.ts';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startDiscordSessions } from '../../src/gateway/discord/index.ts';
 import { createDiscordRest } from '../../src/gateway/discord/rest.ts';
-import type { DiscordSessions, GuildEvent, SessionStore, StoredSession } from '../../src/gateway/discord-seam.ts';
+import type {
+  DiscordSessions,
+  ForwardSink,
+  GuildEvent,
+  SessionStore,
+  StoredSession,
+} from '../../src/gateway/discord-seam.ts';
 import type { Logger } from '../../src/observability/log.ts';
 import { createTopology, type Topology } from '../../src/routing/topology.ts';
 import type { DiscordSimulator } from '../../testkit/discord/index.ts';
@@ -73,6 +79,8 @@ export interface DiscordPodOptions {
   readonly bot?: Partial<BotDefinition>;
   /** Handles an event after it was recorded. */
   readonly handle?: (event: GuildEvent) => Promise<void> | void;
+  /** Takes events of other owners' guilds. */
+  readonly forward?: ForwardSink;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -120,6 +128,7 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
       events.push(event);
       await options.handle?.(event);
     },
+    forward: options.forward ?? (() => Promise.resolve()),
     rest: createDiscordRest({ config, topology, log }),
     log,
     registry,

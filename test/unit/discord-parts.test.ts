@@ -11,7 +11,8 @@ import { guildOfDispatch, OwnedGuilds } from '../../src/gateway/discord/guilds.t
 import { createSessionMetrics } from '../../src/gateway/discord/metrics.ts';
 import { createDiscordRest, restShare } from '../../src/gateway/discord/rest.ts';
 import { ShardSessions } from '../../src/gateway/discord/sessions.ts';
-import { createTopology } from '../../src/routing/topology.ts';
+import type { ForwardSink, GuildEvent } from '../../src/gateway/discord-seam.ts';
+import { createTopology, type Topology } from '../../src/routing/topology.ts';
 import { MemorySessions, recordingLog, SECRET } from '../support/discord-pod.ts';
 
 test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each has one at least", () => {
@@ -121,6 +122,7 @@ test('room that comes while a session is being left lets no event overtake the o
       taken.push(sequence);
       return release.promise;
     },
+    forward: () => Promise.reject(new Error('no other pod owns a guild')),
     metrics: () => metrics,
     onFull: (shard) => left.push(shard),
   });
@@ -160,4 +162,39 @@ test('a token that Discord refuses is not tried again; whatever else its API ans
   assert.match(fatalAnswer(answer(401)) ?? '', /DISCORD_TOKEN/);
   for (const error of [answer(400), answer(403), answer(404), answer(429), new Error('ECONNREFUSED')])
     assert.equal(fatalAnswer(error), null);
+});
+
+test("an event of another owner's guild: forwarded where its owner does not receive it, and not done before it is safe", async () => {
+  // Owned by pod 1 of both topologies.
+  const guild = '102860784345829376';
+  const take = async (topology: Topology, forward: ForwardSink) => {
+    const store = new MemorySessions();
+    const sessions = new ShardSessions(store);
+    sessions.start({ shardId: 0, shardCount: 2, sessionId: 's', sequence: 4, resumeURL: 'ws://localhost' });
+    const metrics = createSessionMetrics(new Registry(), { shards: () => ({}), pending: () => 0 });
+    const intake = new EventIntake({
+      ...{ topology, ordinal: 0, sessions, guilds: new OwnedGuilds(store), metrics: () => metrics },
+      dispatch: () => Promise.reject(new Error('not of this pod')),
+      forward,
+      onFull: () => {},
+    });
+    const payload = { op: 0, t: 'ENTITLEMENT_CREATE', s: 5, d: { guild_id: guild } };
+    intake.take(payload as unknown as GatewayDispatchPayload, 0);
+    await intake.finished();
+    sessions.persist();
+    return store.rows.get(0)?.sequence;
+  };
+  const forwarded: GuildEvent[] = [];
+  const keep = async (event: GuildEvent) => void forwarded.push(event);
+  const discordShard = createTopology({ strategy: 'discord-shard', pods: 2, shards: 2 });
+  assert.equal(discordShard.ownerOf(guild), 1);
+  assert.equal(await take(discordShard, keep), 5);
+  assert.deepEqual(forwarded, [
+    { name: 'ENTITLEMENT_CREATE', data: { guild_id: guild }, guildId: guild, shard: 0, sessionId: 's', sequence: 5 },
+  ]);
+  assert.equal(await take(discordShard, () => Promise.reject(new Error('ends'))), 4, 'the next process gets it again');
+  const md5 = createTopology({ strategy: 'md5', pods: 2 });
+  assert.equal(md5.ownerOf(guild), 1);
+  assert.equal(await take(md5, keep), 5);
+  assert.equal(forwarded.length, 1, 'under md5 the owner has it from Discord');
 });

@@ -1,6 +1,6 @@
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { GUILDLESS_POD, type Topology } from '../../routing/topology.ts';
-import type { DispatchSink } from '../discord-seam.ts';
+import type { DispatchSink, ForwardSink } from '../discord-seam.ts';
 import { guildOfDispatch, type OwnedGuilds } from './guilds.ts';
 import type { SessionMetrics } from './metrics.ts';
 import type { ShardSessions } from './sessions.ts';
@@ -18,16 +18,17 @@ export interface EventIntakeOptions {
   readonly sessions: ShardSessions;
   readonly guilds: OwnedGuilds;
   readonly dispatch: DispatchSink;
+  readonly forward: ForwardSink;
   readonly metrics: () => SessionMetrics;
   /** A shard has to be left until {@link EventIntake.whenRoomy}. */
   readonly onFull: (shard: number) => void;
 }
 
-/** The first to see an event: drops those of other owners, hands the others on, and keeps account of what has been handled. */
+/** The first to see an event: drops those that another pod receives itself, hands on the others, and keeps account of what was handled. */
 export class EventIntake {
   readonly #guilds: OwnedGuilds;
   readonly #options: EventIntakeOptions;
-  readonly #running = new Set<Promise<void>>();
+  readonly #running = new Set<Promise<unknown>>();
   /** Shards that are being left: an event after one that was not taken must not be taken either. */
   readonly #full = new Set<number>();
   #roomy: PromiseWithResolvers<void> | null = null;
@@ -46,12 +47,12 @@ export class EventIntake {
   greet(guilds: readonly { readonly id: string }[], shard: number): void {
     this.#guilds.replace(
       shard,
-      guilds.map(({ id }) => id).filter((id) => this.#owns(id, shard)),
+      guilds.map(({ id }) => id).filter((id) => this.#fateOf(id, shard) === 'handle'),
     );
   }
 
   take(payload: GatewayDispatchPayload, shard: number): void {
-    const { sessions, metrics, dispatch, onFull } = this.#options;
+    const { sessions, metrics, dispatch, forward, onFull } = this.#options;
     const { t: name, s: sequence } = payload;
     const session = sessions.retrieve(shard);
     if (session === null || this.#full.has(shard)) return;
@@ -61,7 +62,8 @@ export class EventIntake {
     }
     if (sessions.has(shard, sequence)) return;
     const guildId = guildOfDispatch(payload);
-    if (!this.#owns(guildId, shard)) {
+    const fate = this.#fateOf(guildId, shard);
+    if (fate === 'drop') {
       metrics().dropped.inc();
       sessions.skip(shard, sequence);
       return;
@@ -71,15 +73,21 @@ export class EventIntake {
       onFull(shard);
       return;
     }
-    if (guildId !== null) this.#guilds.follow(payload, guildId, shard);
-    metrics().events.inc({ event: name });
-    const { sessionId } = session;
+    if (fate === 'handle' && guildId !== null) this.#guilds.follow(payload, guildId, shard);
+    if (fate === 'handle') metrics().events.inc({ event: name });
+    else metrics().forwarded.inc({ event: name });
     const finished = sessions.begin(shard, sequence);
-    const run: Promise<void> = dispatch({ name, data: payload.d, guildId, shard, sessionId, sequence }).then(() => {
-      finished();
+    const sink = fate === 'handle' ? dispatch : forward;
+    const { sessionId } = session;
+    const end = (): void => {
       this.#running.delete(run);
       if (this.#running.size <= MAX_PENDING_EVENTS / 2) this.#roomy?.resolve();
-    });
+    };
+    // One that could not be forwarded is not finished: it comes again to the next process.
+    const run = sink({ name, data: payload.d, guildId, shard, sessionId, sequence }).then(() => {
+      finished();
+      end();
+    }, end);
     this.#running.add(run);
   }
 
@@ -103,10 +111,15 @@ export class EventIntake {
     await Promise.all(this.#running);
   }
 
-  /** What has no guild comes to whoever holds shard 0, which under md5 is every pod. */
-  #owns(guildId: string | null, shard: number): boolean {
+  /**
+   * What has no guild comes to whoever holds shard 0, which under md5 is every pod. Discord sends some events of a guild to shard 0
+   * all the same: where one pod alone holds that shard, it forwards them to the owner.
+   */
+  #fateOf(guildId: string | null, shard: number): 'handle' | 'forward' | 'drop' {
     const { topology, ordinal } = this.#options;
-    if (guildId === null) return ordinal === GUILDLESS_POD && shard === 0;
-    return topology.ownerOf(guildId) === ordinal;
+    if (guildId === null) return ordinal === GUILDLESS_POD && shard === 0 ? 'handle' : 'drop';
+    if (topology.ownerOf(guildId) === ordinal) return 'handle';
+    // Under md5 the owner holds every shard, and has received the event as well.
+    return topology.shardsOf(ordinal) === null ? 'drop' : 'forward';
   }
 }

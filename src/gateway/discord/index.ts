@@ -60,7 +60,7 @@ class Sessions implements DiscordSessions {
 
   constructor(options: DiscordSessionsOptions) {
     this.#options = options;
-    const { config, topology, ordinal, rest, bot, log, registry, dispatch } = options;
+    const { config, topology, ordinal, rest, bot, log, registry, dispatch, forward } = options;
     this.#shards = new ShardSessions(options.sessions);
     this.#guilds = new OwnedGuilds(options.sessions);
     this.#intake = new EventIntake({
@@ -69,6 +69,7 @@ class Sessions implements DiscordSessions {
       ordinal,
       sessions: this.#shards,
       dispatch,
+      forward,
       metrics: () => this.#metrics,
       onFull: (shard) => this.#leaveUntilRoomy(shard),
     });

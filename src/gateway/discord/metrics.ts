@@ -38,6 +38,12 @@ export function createSessionMetrics(
       help: 'Events of guilds that other pods own: under md5 every pod gets every event.',
       registers,
     }),
+    forwarded: new Counter({
+      name: 'guildway_discord_events_forwarded_total',
+      help: 'Events of guilds that other pods own and do not receive: kept, and delivered to their owners.',
+      labelNames: ['event'],
+      registers,
+    }),
     latency: new Gauge({
       name: 'guildway_shard_latency_seconds',
       help: 'Time between the last heartbeat and its acknowledgement.',

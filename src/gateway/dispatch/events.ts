@@ -7,8 +7,10 @@ import { after, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts'
 import type { GuildEvent } from '../discord-seam.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
-import { NO_MEMO } from '../store/ledger.ts';
+import type { Durability } from '../store/connection.ts';
+import { NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { isStoreError } from './once.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** After this a handler is given up on, so that the later events of its guild are handled. */
@@ -18,10 +20,20 @@ const RETRY_MS = 500;
 
 type Handler = (data: unknown, context: BotContext) => void | Promise<void>;
 
+/** How the results of an event's transactions are recorded. */
+export interface Recording {
+  readonly memo: StepMemo;
+  readonly durability: Durability;
+}
+
+/** `ok`: handled and committed. `failed`: its handler threw. `not-stored`: the database refused, for as long as it was tried. */
+export type EventOutcome = 'ok' | 'failed' | 'not-stored';
+
 /** An event and its handler. */
 interface Run {
   readonly handler: Handler;
   readonly event: GuildEvent;
+  readonly recording: Recording;
   readonly startedAt: MonotonicTime;
 }
 
@@ -48,11 +60,14 @@ export class EventDispatch {
     this.#metrics = options.metrics;
   }
 
-  /** Resolves when the event is handled and committed, has failed or been given up on; never rejects. */
-  dispatch(event: GuildEvent): Promise<void> {
+  /**
+   * Resolves when the event is handled and committed, has failed or been given up on; never rejects.
+   * @param recording default: with the session that the event came by, for as long as that session may bring it again
+   */
+  dispatch(event: GuildEvent, recording: Recording = this.#ofSession(event)): Promise<EventOutcome> {
     const handler = Object.hasOwn(this.#handlers, event.name) ? this.#handlers[event.name] : undefined;
-    if (handler === undefined) return Promise.resolve();
-    const run: Run = { handler, event, startedAt: monotonicNow() };
+    if (handler === undefined) return Promise.resolve('ok');
+    const run: Run = { handler, event, recording, startedAt: monotonicNow() };
     const before = this.#tails.get(event.guildId);
     const handled = before === undefined ? this.#handle(run) : before.then(() => this.#handle(run));
     if (!(handled instanceof Promise)) return this.#settle(run, handled);
@@ -75,9 +90,9 @@ export class EventDispatch {
     return mayRetry(attempt) ? this.#retry(run, attempt) : attempt;
   }
 
-  #attempt({ handler, event, startedAt }: Run): Attempt | Promise<Attempt> {
+  #attempt({ handler, event, recording, startedAt }: Run): Attempt | Promise<Attempt> {
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
-    const context = this.#context(event, limit, startedAt);
+    const context = this.#context(event, recording, limit, startedAt);
     try {
       const pending = handler(event.data, context);
       if (pending === undefined) return { context, error: null };
@@ -100,13 +115,13 @@ export class EventDispatch {
   }
 
   /** Waits for the commit. If it fails, the event is handled again, after those of its guild that are being handled. */
-  async #settle(run: Run, attempt: Attempt): Promise<void> {
+  async #settle(run: Run, attempt: Attempt): Promise<EventOutcome> {
     let { error } = attempt;
     if (error === null) {
       try {
         await attempt.context.durable();
         this.#finished(run, 'ok');
-        return;
+        return 'ok';
       } catch (failure) {
         error = failure;
       }
@@ -124,15 +139,20 @@ export class EventDispatch {
       'the handler of an event failed',
     );
     this.#finished(run, 'failed');
+    return isStoreError(error) ? 'not-stored' : 'failed';
   }
 
-  #context(event: GuildEvent, limit: TimeLimit, startedAt: MonotonicTime): HandlerContext {
-    const { sessionId, sequence, guildId, name, shard } = event;
+  #ofSession({ sessionId, sequence }: GuildEvent): Recording {
+    const memo = this.#faults.has('no-ledger') ? NO_MEMO : this.#host.store.sessions.memo(sessionId, sequence);
+    return { memo, durability: 'normal' };
+  }
+
+  #context(event: GuildEvent, recording: Recording, limit: TimeLimit, startedAt: MonotonicTime): HandlerContext {
+    const { sequence, guildId, name, shard } = event;
     return new HandlerContext(this.#host, {
       guildId,
       requestId: `event:${shard}:${sequence}`,
-      durability: 'normal',
-      memo: this.#faults.has('no-ledger') ? NO_MEMO : this.#host.store.sessions.memo(sessionId, sequence),
+      ...recording,
       deadline: new HandlerDeadline(after(startedAt, HANDLER_LIMIT_MS)),
       signal: limit.signal,
       facts: { event: name },

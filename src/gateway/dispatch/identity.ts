@@ -1,7 +1,12 @@
 import { hash } from 'node:crypto';
 import type { HeaderList } from '../../protocol/headers.ts';
 import { HINT_LIFE_MS } from '../../protocol/hints.ts';
-import { discordEventIdentity, interactionIdentity, stripeIdentity } from '../../protocol/identity.ts';
+import {
+  discordEventIdentity,
+  gatewayEventIdentity,
+  interactionIdentity,
+  stripeIdentity,
+} from '../../protocol/identity.ts';
 import type { Identity } from '../store/ledger.ts';
 import { callerOf } from './caller.ts';
 
@@ -31,6 +36,11 @@ export function identityOfInteraction(id: string, body: Buffer): Identity {
 /** The event itself is its identity, see {@link discordEventIdentity}. */
 export function identityOfEventWebhook(payload: unknown): Identity {
   return { key: discordEventIdentity(payload), bodyHash: null, retentionMs: RETENTION_MS.event };
+}
+
+/** A gateway event that another pod received, see {@link gatewayEventIdentity}. */
+export function identityOfGatewayEvent(sessionId: string, sequence: number): Identity {
+  return { key: gatewayEventIdentity(sessionId, sequence), bodyHash: null, retentionMs: RETENTION_MS.event };
 }
 
 /** The event's id alone, see {@link stripeIdentity}. */

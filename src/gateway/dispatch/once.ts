@@ -151,5 +151,5 @@ function assertSameBody(identity: Identity, bodyHash: string): void {
 /** Errors that say that nothing can be written: they are not the handler's, and no answer of it counts. */
 export function isStoreError(error: unknown): boolean {
   const code = errorCode(error);
-  return code === 'STORE_FAILED' || code === 'FENCED' || code === 'DATABASE_CORRUPT';
+  return code === 'STORE_FAILED' || code === 'FENCED' || code === 'TOPOLOGY_MISMATCH' || code === 'DATABASE_CORRUPT';
 }

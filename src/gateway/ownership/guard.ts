@@ -68,10 +68,14 @@ export class Guard {
         if (method !== null && isAnyPods(match, method)) return { kind: 'mine', guildId: null };
         return this.#ordinal === GUILDLESS_POD ? { kind: 'mine', guildId: null } : this.#misdirected(null);
       case 'guild':
-        return this.#topology.ownerOf(guild.guildId) === this.#ordinal
-          ? { kind: 'mine', guildId: guild.guildId }
-          : this.#misdirected(guild.guildId);
+        return this.checkGuild(guild.guildId);
     }
+  }
+
+  /** Whether a guild is this pod's. @param guildId a valid snowflake */
+  checkGuild(guildId: string): Verdict {
+    const isMine = this.#topology.ownerOf(guildId) === this.#ordinal;
+    return isMine ? { kind: 'mine', guildId } : this.#misdirected(guildId);
   }
 
   /** 421, with the owner that this pod believes in and the topology it computed that from. */

@@ -1,0 +1,65 @@
+import { GuildwayError } from '../../errors.ts';
+import { type GatewayResponse, HEADER } from '../../link/message.ts';
+import { isSnowflake } from '../../routing/snowflake.ts';
+import type { GuildEvent } from '../discord-seam.ts';
+import type { Guard } from '../ownership/guard.ts';
+import { empty, notServing, problem } from '../responses.ts';
+import type { EventDispatch } from './events.ts';
+import { identityOfGatewayEvent } from './identity.ts';
+import type { Once } from './once.ts';
+
+export interface ForwardedEventsOptions {
+  readonly guard: Guard;
+  readonly events: EventDispatch;
+  readonly once: Once;
+  /** Why this pod serves nothing now, or null. */
+  readonly unavailable: () => string | null;
+}
+
+/** `POST /_guildway/events`: events of Discord's gateway that reached another pod, for guilds that this one owns. */
+export class ForwardedEvents {
+  readonly #options: ForwardedEventsOptions;
+
+  constructor(options: ForwardedEventsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Handles an event once, however often it is delivered. Like an event of this pod's own sessions, one whose handler throws is done.
+   * @returns 204 when it is handled and on disk; 421 when the guild is another pod's
+   * @throws GuildwayError STORE_FAILED when the database refuses: it may be delivered again
+   */
+  async serve(body: Buffer): Promise<GatewayResponse> {
+    const { guard, events, once, unavailable } = this.#options;
+    const why = unavailable();
+    if (why !== null) return notServing(why);
+    const event = parse(body);
+    if (event === null) return problem(400, 'not an event of a guild');
+    const verdict = guard.checkGuild(event.guildId);
+    if (verdict.kind !== 'mine') return verdict.response;
+    const { response, replayed } = await once.run(
+      identityOfGatewayEvent(event.sessionId, event.sequence),
+      async (memo) => {
+        const outcome = await events.dispatch(event, { memo, durability: 'full' });
+        if (outcome === 'not-stored') throw new GuildwayError('STORE_FAILED', 'the event could not be written');
+        return { response: empty(204), final: true };
+      },
+    );
+    return replayed ? { ...response, headers: [...response.headers, HEADER.replayed, '1'] } : response;
+  }
+}
+
+function parse(body: Buffer): (GuildEvent & { readonly guildId: string }) | null {
+  let value: Partial<Readonly<Record<keyof GuildEvent, unknown>>> | null;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch {
+    return null;
+  }
+  const { name, data, guildId, shard, sessionId, sequence } = value ?? {};
+  const isNamed = typeof name === 'string' && typeof sessionId === 'string' && isSnowflake(guildId);
+  if (!isNamed || !isCount(shard) || !isCount(sequence)) return null;
+  return { name, data, guildId, shard, sessionId, sequence };
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
