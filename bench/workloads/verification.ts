@@ -4,7 +4,7 @@
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
-import { SignatureVerifier } from '../../src/http/interactions/verify.ts';
+import { SignatureVerifier } from '../../src/http/endpoints/discord-signature.ts';
 import { publicKeyOf, signedInteractions } from '../generator/shots.ts';
 import { type Contender, runCalls } from '../harness/calls.ts';
 import { SEED } from '../harness/rounds.ts';

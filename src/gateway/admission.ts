@@ -6,12 +6,12 @@ import type { Logger } from '../observability/log.ts';
 import { gatewayUrl } from '../routing/gateway-url.ts';
 import { asVariables, type Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
-import { heldRoute, heldUpgrades } from './held.ts';
-import type { Incoming } from './incoming.ts';
+import type { Reply } from './dispatch/reply.ts';
 import { Agreement } from './ownership/agreement.ts';
 import { askPeer } from './ownership/ask-peer.ts';
-import type { Reply } from './reply.ts';
-import { type GatewayServer, startGatewayServer } from './server.ts';
+import { heldRoute, heldUpgrades } from './serve/held.ts';
+import type { Incoming } from './serve/incoming.ts';
+import { type GatewayServer, startGatewayServer } from './serve/server.ts';
 import type { OpenedStore, Store } from './store/store.ts';
 import type { Upgrades } from './websocket/upgrades.ts';
 

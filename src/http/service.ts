@@ -4,27 +4,27 @@ import type { HttpConfig } from '../config/load.ts';
 import type { AdminRoute, Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import { Gauge, type Registry } from '../observability/metrics.ts';
-import { SeldomLog } from '../observability/seldom-log.ts';
+import { ThrottledLog } from '../observability/throttled-log.ts';
 import { gatewayUrl } from '../routing/gateway-url.ts';
 import { createRouteTable, DEFAULT_ROUTES } from '../routing/route-table.ts';
 import type { Topology } from '../routing/topology.ts';
 import type { Service } from '../service.ts';
 import { type Duration, nearestNow } from '../time.ts';
-import { BodyReader } from './body.ts';
-import { Exchange } from './forward/exchange.ts';
-import { fanOut } from './forward/fan-out.ts';
-import { createSharedLookup } from './forward/lookup.ts';
-import { Upstream } from './forward/upstream.ts';
-import { createRequestHeaders } from './headers.ts';
-import { InteractionEndpoint } from './interactions/endpoint.ts';
-import { SignatureVerifier } from './interactions/verify.ts';
+import { Edge } from './edge.ts';
+import { SignatureVerifier } from './endpoints/discord-signature.ts';
+import { InteractionEndpoint } from './endpoints/interaction.ts';
+import { WebhookEndpoints } from './endpoints/webhooks.ts';
+import { BodyReader } from './inbound/body.ts';
+import { createRequestHeaders } from './inbound/headers.ts';
+import { Proxies } from './inbound/proxies.ts';
 import { HttpMetrics } from './metrics.ts';
-import { Breaker } from './policy/breaker.ts';
-import { RetryBudget } from './policy/retry-budget.ts';
-import { Proxies } from './proxies.ts';
-import { Edge } from './server.ts';
-import { StandIns } from './stand-ins.ts';
-import { WebhookEndpoints } from './webhooks/endpoint.ts';
+import { Breaker } from './outbound/breaker.ts';
+import { fanOut } from './outbound/fan-out.ts';
+import { createSharedLookup } from './outbound/lookup.ts';
+import { OwnerClient } from './outbound/owner-client.ts';
+import { RetryBudget } from './outbound/retry-budget.ts';
+import { StandIns } from './outbound/stand-ins.ts';
+import { Upstream } from './outbound/upstream.ts';
 
 /** While it drains, and connections may be idle no longer: how often it looks for those that are. */
 const LOOK_MS = 100;
@@ -68,33 +68,33 @@ export async function startHttpService({
         log,
       }),
   );
-  const seldomLog = new SeldomLog(log);
-  const exchange = new Exchange({
-    ...{ upstreams, topology, metrics, log: seldomLog },
+  const throttledLog = new ThrottledLog(log);
+  const owners = new OwnerClient({
+    ...{ upstreams, topology, metrics, log: throttledLog },
     retries: new RetryBudget(config.retryBudgetPercent),
     retryBaseMs: config.retryBaseMs,
   });
   const bodies = new BodyReader(MAX_HELD_BODIES);
-  const standIns = new StandIns({ upstreams, metrics, log: seldomLog });
+  const standIns = new StandIns({ upstreams, metrics, log: throttledLog });
   const headersFor = createRequestHeaders(new Proxies(config.trustedProxies));
-  const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, nearestNow, seldomLog);
+  const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, nearestNow, throttledLog);
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const edge = new Edge({
-    ...{ config, exchange, bodies, upstreams, headersFor, metrics, log, seldomLog },
+    ...{ config, owners, bodies, upstreams, headersFor, metrics, log, throttledLog },
     routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
     interactions: new InteractionEndpoint({
       config,
-      exchange,
+      owners,
       standIns,
       verifier,
       headersFor,
       manifest: currentManifest,
       metrics,
-      log: seldomLog,
+      log: throttledLog,
     }),
-    webhooks: new WebhookEndpoints({ config, exchange, standIns, verifier, headersFor, metrics, log: seldomLog }),
+    webhooks: new WebhookEndpoints({ config, owners, standIns, verifier, headersFor, metrics, log: throttledLog }),
   });
   registerGauges(registry, upstreams);
   const { server } = edge;

@@ -6,8 +6,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { BodyReader } from '../../src/http/body.ts';
-import { LaneRequest } from '../../src/http/lane/lane-request.ts';
+import { BodyReader } from '../../src/http/inbound/body.ts';
+import { FastPathRequest } from '../../src/http/inbound/fast-path/fast-path-request.ts';
 import { type GatewayRequest, HEADER, type RequestContext } from '../../src/link/message.ts';
 import { type HttpUnderTest, signedHeaders, startHttp, startLinkPod } from '../support/http-service.ts';
 import { until } from '../support/wait.ts';
@@ -245,15 +245,15 @@ test('bodies count as held until they are answered', async () => {
   const bodies = new BodyReader(10);
   const whole = { method: 'POST', url: '/', fields: [], body: Buffer.from('123456') };
   const connection = { address: '', respond: () => {}, close: () => {} };
-  const first = new LaneRequest(whole, '1', connection, bodies);
-  const second = new LaneRequest(whole, '2', connection, bodies);
+  const first = new FastPathRequest(whole, '1', connection, bodies);
+  const second = new FastPathRequest(whole, '2', connection, bodies);
   assert.equal(await first.readBody(6), whole.body);
   await assert.rejects(second.readBody(6), { code: 'OVERLOADED' });
   await assert.rejects(second.readBody(5), { code: 'BODY_TOO_LARGE' });
   first.respond(200, [], Buffer.alloc(0));
   assert.equal(await second.readBody(6), whole.body);
   second.gone();
-  assert.equal(await new LaneRequest(whole, '3', connection, bodies).readBody(6), whole.body);
+  assert.equal(await new FastPathRequest(whole, '3', connection, bodies).readBody(6), whole.body);
 });
 
 test('a pod that is ended answers what it has, and says that the connection is over', async () => {

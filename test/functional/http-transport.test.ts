@@ -7,7 +7,7 @@ import { connect, type LookupFunction } from 'node:net';
 import { after, before, test } from 'node:test';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createSharedLookup } from '../../src/http/forward/lookup.ts';
+import { createSharedLookup } from '../../src/http/outbound/lookup.ts';
 import { type HttpUnderTest, signedHeaders, startHttp, startPlainPod } from '../support/http-service.ts';
 
 const id = '197038439483310086'; // owner 2 of 3

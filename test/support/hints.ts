@@ -1,6 +1,7 @@
 import { Registry } from 'prom-client';
 import { GuildwayError } from '../../src/errors.ts';
 import { InteractionWebhook } from '../../src/gateway/dispatch/interaction-webhook.ts';
+import { empty } from '../../src/gateway/dispatch/responses.ts';
 import { readFaults } from '../../src/gateway/faults.ts';
 import type { HintChannel } from '../../src/gateway/hints/channel.ts';
 import { Deliverer } from '../../src/gateway/hints/deliverer.ts';
@@ -8,7 +9,6 @@ import { ExpiryNotice } from '../../src/gateway/hints/expiry-notice.ts';
 import { HintIntake, type HintLimits } from '../../src/gateway/hints/intake.ts';
 import { SetAside } from '../../src/gateway/hints/set-aside.ts';
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
-import { empty } from '../../src/gateway/responses.ts';
 import type { NewHint } from '../../src/gateway/store/hints.ts';
 import { type GatewayRequest, type GatewayResponse, headerValue } from '../../src/link/message.ts';
 import { createTopology } from '../../src/routing/topology.ts';

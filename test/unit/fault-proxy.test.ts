@@ -36,7 +36,7 @@ function open(): Socket {
 const ended = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
 
 /** How an attempt to use a connection ends: what came back, or the error's code. */
-async function exchange(socket: Socket, text: string, timeoutMs = 2_000): Promise<string> {
+async function owners(socket: Socket, text: string, timeoutMs = 2_000): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const timer = setTimeout(() => resolve('nothing'), timeoutMs);
   socket.once('data', (data) => resolve(data.toString()));
@@ -59,7 +59,7 @@ describe('fault proxy', () => {
 
   test('passes bytes, and the end of a connection', async () => {
     const socket = open();
-    assert.equal(await exchange(socket, 'hello'), 'hello');
+    assert.equal(await owners(socket, 'hello'), 'hello');
     socket.end();
     await once(socket, 'close');
     assert.equal(proxy.connections, 0);
@@ -67,38 +67,38 @@ describe('fault proxy', () => {
 
   test('refuses: new connections find nobody, open ones are reset', async () => {
     const before = open();
-    assert.equal(await exchange(before, 'hello'), 'hello');
+    assert.equal(await owners(before, 'hello'), 'hello');
     const end = ended(before);
     await proxy.setMode('refuse');
     await end;
-    assert.equal(await exchange(open(), 'hello'), 'ECONNREFUSED');
+    assert.equal(await owners(open(), 'hello'), 'ECONNREFUSED');
     await proxy.setMode('pass');
-    assert.equal(await exchange(open(), 'again'), 'again');
+    assert.equal(await owners(open(), 'again'), 'again');
   });
 
   test('resets what connects', async () => {
     await proxy.setMode('reset');
-    assert.match(await exchange(open(), 'hello'), /ECONNRESET|EPIPE|closed/);
+    assert.match(await owners(open(), 'hello'), /ECONNRESET|EPIPE|closed/);
     await proxy.setMode('pass');
-    assert.equal(await exchange(open(), 'again'), 'again');
+    assert.equal(await owners(open(), 'again'), 'again');
   });
 
   test('a black hole swallows both directions, and delivers late', async () => {
     const before = open();
-    assert.equal(await exchange(before, 'one'), 'one');
+    assert.equal(await owners(before, 'one'), 'one');
     await proxy.setMode('blackhole');
     const late = open();
-    assert.equal(await exchange(before, 'two', 200), 'nothing');
-    assert.equal(await exchange(late, 'three', 200), 'nothing');
+    assert.equal(await owners(before, 'two', 200), 'nothing');
+    assert.equal(await owners(late, 'three', 200), 'nothing');
     const arrived = Promise.all([once(before, 'data'), once(late, 'data')]);
     await proxy.setMode('pass');
     assert.deepEqual((await arrived).map(String), ['two', 'three']);
-    assert.equal(await exchange(before, 'four'), 'four');
+    assert.equal(await owners(before, 'four'), 'four');
   });
 
   test('a black hole can become a reset', async () => {
     const socket = open();
-    assert.equal(await exchange(socket, 'one'), 'one');
+    assert.equal(await owners(socket, 'one'), 'one');
     await proxy.setMode('blackhole');
     const end = ended(socket);
     await proxy.setMode('reset');

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { empty } from '../../src/gateway/responses.ts';
+import { empty } from '../../src/gateway/dispatch/responses.ts';
 import { hint, startStandIn, stripeHint } from '../support/hints.ts';
 import { openTestStore, temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';

@@ -9,11 +9,11 @@ import { GuildwayError } from '../../src/errors.ts';
 import type { GuildEvent } from '../../src/gateway/discord-seam.ts';
 import { EventDispatch } from '../../src/gateway/dispatch/events.ts';
 import { ForwardedEvents } from '../../src/gateway/dispatch/forwarded-events.ts';
-import { Once } from '../../src/gateway/dispatch/once.ts';
+import { IdempotentRunner } from '../../src/gateway/dispatch/idempotent-runner.ts';
+import { empty } from '../../src/gateway/dispatch/responses.ts';
 import { createEventForwarder } from '../../src/gateway/hints/event-forwarder.ts';
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
-import { Guard } from '../../src/gateway/ownership/guard.ts';
-import { empty } from '../../src/gateway/responses.ts';
+import { Guard } from '../../src/gateway/serve/guard.ts';
 import { HEADER, headerValue, MAX_LINK_BODY } from '../../src/link/message.ts';
 import { createTopology } from '../../src/routing/topology.ts';
 import { recordingLog } from '../support/discord-pod.ts';
@@ -44,7 +44,7 @@ function ownerOn(store: ReturnType<typeof openTestStore>, handlers: Handlers, wh
   return new ForwardedEvents({
     guard: new Guard({ ordinal: 1, topology, routes: [] }),
     events: new EventDispatch({ bot, host, faults: noFaults, metrics: createGatewayMetrics(new Registry()) }),
-    once: new Once({ ledger: store.ledger, faults: noFaults, log: silent }),
+    once: new IdempotentRunner({ ledger: store.ledger, faults: noFaults, log: silent }),
     unavailable: () => why,
   });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Guard, type Verdict } from '../../src/gateway/ownership/guard.ts';
+import { Guard, type Verdict } from '../../src/gateway/serve/guard.ts';
 import { headerValue } from '../../src/link/message.ts';
 import type { RouteRule } from '../../src/routing/route-table.ts';
 import { createTopology } from '../../src/routing/topology.ts';

@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
+import { empty, problem } from '../../src/gateway/dispatch/responses.ts';
 import { verdictOf } from '../../src/gateway/hints/delivery.ts';
 import { rejectionPauseMs, retryPauseMs } from '../../src/gateway/hints/fate.ts';
-import { empty, problem } from '../../src/gateway/responses.ts';
 import { headerValue } from '../../src/link/message.ts';
 import { GUILDS, hint, ManualClocks, startStandIn, stripeHint } from '../support/hints.ts';
 import { command } from '../support/interactions.ts';

@@ -2,9 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { empty, problem } from '../../src/gateway/dispatch/responses.ts';
 import { hintActions } from '../../src/gateway/hints/admin.ts';
 import type { Selection } from '../../src/gateway/hints/set-aside.ts';
-import { empty, problem } from '../../src/gateway/responses.ts';
 import { AMPLE, hint, ManualClocks, startStandIn, stripeHint } from '../support/hints.ts';
 import { temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';

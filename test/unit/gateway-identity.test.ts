@@ -8,6 +8,7 @@ import { callerOf } from '../../src/gateway/dispatch/caller.ts';
 import type { Host } from '../../src/gateway/dispatch/context.ts';
 import { EventWebhookDispatch } from '../../src/gateway/dispatch/event-webhooks.ts';
 import { FetchDispatch } from '../../src/gateway/dispatch/fetch.ts';
+import { IdempotentRunner } from '../../src/gateway/dispatch/idempotent-runner.ts';
 import {
   identityOfEventWebhook,
   identityOfInteraction,
@@ -17,7 +18,6 @@ import {
 } from '../../src/gateway/dispatch/identity.ts';
 import { InteractionWebhook } from '../../src/gateway/dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from '../../src/gateway/dispatch/interactions.ts';
-import { Once } from '../../src/gateway/dispatch/once.ts';
 import { HINT_LIFE_MS } from '../../src/protocol/hints.ts';
 import { inMs } from '../../src/time.ts';
 import { ManualClocks } from '../support/hints.ts';
@@ -62,7 +62,11 @@ function startPod() {
   const store = openTestStore(folder.file('pod'), { now: clocks.now });
   const webhook = new InteractionWebhook('http://127.0.0.1:9');
   const host: Host = { pod: 0, store, rest: null as unknown as REST, log: silent };
-  const parts = () => ({ bot, host, once: new Once({ ledger: store.ledger, faults: noFaults, log: silent }) });
+  const parts = () => ({
+    bot,
+    host,
+    once: new IdempotentRunner({ ledger: store.ledger, faults: noFaults, log: silent }),
+  });
   const delivery = { guildId: GUILD, requestId: 'r', deadlineAt: inMs(MINUTE_MS) };
   const fetch = async (target: string, headers: string[], body: string, guildId = GUILD) => {
     const signal = () => new AbortController().signal;

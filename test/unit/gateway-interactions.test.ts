@@ -7,10 +7,10 @@ import { pino } from 'pino';
 import { defineBot } from '../../src/bot/define-bot.ts';
 import type { BotDefinition, Command } from '../../src/bot/types.ts';
 import { errorCode } from '../../src/errors.ts';
+import { IdempotentRunner } from '../../src/gateway/dispatch/idempotent-runner.ts';
 import { InteractionWebhook } from '../../src/gateway/dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from '../../src/gateway/dispatch/interactions.ts';
 import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
-import { Once } from '../../src/gateway/dispatch/once.ts';
 import type { Deferred } from '../../src/gateway/store/hints.ts';
 import { inMs } from '../../src/time.ts';
 import { autocomplete, command, component, GUILD, modalSubmit } from '../support/interactions.ts';
@@ -44,7 +44,7 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
     new InteractionDispatch({
       bot,
       host: { pod: 0, store, rest: null as unknown as REST, log },
-      once: new Once({ ledger: store.ledger, faults: noFaults, log }),
+      once: new IdempotentRunner({ ledger: store.ledger, faults: noFaults, log }),
       webhook,
     });
   let dispatch = start();

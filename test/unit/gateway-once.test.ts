@@ -5,9 +5,9 @@ import type { REST } from '@discordjs/rest';
 import fc from 'fast-check';
 import { errorCode } from '../../src/errors.ts';
 import { HandlerContext, HandlerDeadline, type Host } from '../../src/gateway/dispatch/context.ts';
-import { type Execution, Once } from '../../src/gateway/dispatch/once.ts';
+import { type Execution, IdempotentRunner } from '../../src/gateway/dispatch/idempotent-runner.ts';
+import { json } from '../../src/gateway/dispatch/responses.ts';
 import { readFaults } from '../../src/gateway/faults.ts';
-import { json } from '../../src/gateway/responses.ts';
 import type { Identity, StepMemo } from '../../src/gateway/store/ledger.ts';
 import { monotonicNow } from '../../src/time.ts';
 import { noFaults, notesOf, openTestStore, silent, temporaryFolder } from '../support/store.ts';
@@ -17,10 +17,13 @@ type Store = ReturnType<typeof openTestStore>;
 const identity = (key: string, bodyHash = 'body'): Identity => ({ key, bodyHash, retentionMs: 3_600_000 });
 
 /** What a restart leaves of a pod: its database. */
-function newProcess(store: Store, faults = noFaults): { once: Once; context: (memo: StepMemo) => HandlerContext } {
+function newProcess(
+  store: Store,
+  faults = noFaults,
+): { once: IdempotentRunner; context: (memo: StepMemo) => HandlerContext } {
   const host: Host = { pod: 0, store, rest: null as unknown as REST, log: silent };
   return {
-    once: new Once({ ledger: store.ledger, faults, log: silent }),
+    once: new IdempotentRunner({ ledger: store.ledger, faults, log: silent }),
     context: (memo) =>
       new HandlerContext(host, {
         guildId: '1',

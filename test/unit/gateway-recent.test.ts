@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { Recent } from '../../src/gateway/dispatch/recent.ts';
+import { RecentExecutions } from '../../src/gateway/dispatch/recent-executions.ts';
 
 test('finds what was added, until newer ones take its place', () => {
-  const recent = new Recent<number>(4);
+  const recent = new RecentExecutions<number>(4);
   for (let i = 0; i < 6; i++) {
     const entry = recent.add(`key ${i}`, 'hash', i);
     assert.ok(entry !== null);
@@ -17,7 +17,7 @@ test('finds what was added, until newer ones take its place', () => {
 });
 
 test('what runs is not forgotten; when everything runs, the next one is not remembered', () => {
-  const recent = new Recent<number>(4);
+  const recent = new RecentExecutions<number>(4);
   const entries = [0, 1, 2, 3].map((i) => recent.add(`key ${i}`, 'hash', i));
   assert.equal(recent.add('key 4', 'hash', 4), null);
   (entries[2] as { running: boolean }).running = false;
@@ -33,7 +33,7 @@ const command = fc.record({ action: fc.constantFrom('add', 'finish', 'delete', '
 test('it agrees with a list, whatever is done to it', () => {
   fc.assert(
     fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
-      const recent = new Recent<string>(8);
+      const recent = new RecentExecutions<string>(8);
       const entries = new Map<string, ReturnType<typeof recent.find>>();
       for (const { action, key } of commands) {
         const known = recent.find(key);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { collect } from '../../src/gateway/dispatch/reply.ts';
 import { fromWebHeaders, toWebRequest } from '../../src/gateway/dispatch/web-request.ts';
-import { collect } from '../../src/gateway/reply.ts';
 import { inMs } from '../../src/time.ts';
 
 function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {

@@ -4,7 +4,7 @@ import { createServer, request as httpRequest, type IncomingMessage, type Server
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { errorCode } from '../../src/errors.ts';
-import { BodyReader } from '../../src/http/body.ts';
+import { BodyReader } from '../../src/http/inbound/body.ts';
 
 /** A server that reads bodies with `bodies`, and says what came of each before it answers. */
 async function startReader(bodies: BodyReader, limit: number) {

@@ -1,8 +1,8 @@
 // What an HTTP pod passes on of headers, in both directions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRequestHeaders, fieldsOf, fieldValue, responseHeaders } from '../../src/http/headers.ts';
-import { Proxies, type TrustedProxies } from '../../src/http/proxies.ts';
+import { createRequestHeaders, fieldsOf, fieldValue, responseHeaders } from '../../src/http/inbound/headers.ts';
+import { Proxies, type TrustedProxies } from '../../src/http/inbound/proxies.ts';
 
 /** The names that are left of these fields, in their order. */
 const names = (fields: readonly string[]): string[] => fields.filter((_, i) => i % 2 === 0);

@@ -4,8 +4,8 @@ import { createServer } from 'node:http';
 import { duplexPair } from 'node:stream';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { fieldsOf } from '../../src/http/headers.ts';
-import { RequestParsers, type WholeRequest } from '../../src/http/lane/parser.ts';
+import { RequestParsers, type WholeRequest } from '../../src/http/inbound/fast-path/parser.ts';
+import { fieldsOf } from '../../src/http/inbound/headers.ts';
 import { normalTarget } from '../../src/protocol/target.ts';
 
 const parsers = RequestParsers.find(16 * 1024) as RequestParsers;

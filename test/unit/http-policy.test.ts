@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import type { BotManifest } from '../../src/bot/types.ts';
-import { deferralOf, deferred, type Interaction } from '../../src/http/interactions/deferral.ts';
-import { Breaker } from '../../src/http/policy/breaker.ts';
-import { RetryBudget } from '../../src/http/policy/retry-budget.ts';
+import { deferralOf, deferred, type Interaction } from '../../src/http/endpoints/deferral.ts';
+import { Breaker } from '../../src/http/outbound/breaker.ts';
+import { RetryBudget } from '../../src/http/outbound/retry-budget.ts';
 import { asMonotonicTime } from '../../src/time.ts';
 
 test('a breaker opens after so many failures in a row, probes after a pause, and closes when the probe succeeds', () => {

@@ -3,8 +3,8 @@ import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { SignatureVerifier, signatureBytes, verifyEd25519 } from '../../src/http/interactions/verify.ts';
-import { verifyStripe } from '../../src/http/webhooks/stripe.ts';
+import { SignatureVerifier, signatureBytes, verifyEd25519 } from '../../src/http/endpoints/discord-signature.ts';
+import { verifyStripe } from '../../src/http/endpoints/stripe-signature.ts';
 import { asWallTime } from '../../src/time.ts';
 
 interface Vectors {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Duplex } from 'node:stream';
 import { test } from 'node:test';
-import { openTunnel } from '../../src/http/forward/tunnel.ts';
-import { closeFrame, FrameBoundaries } from '../../src/http/forward/websocket-frames.ts';
+import { openTunnel } from '../../src/http/outbound/tunnel.ts';
+import { closeFrame, FrameBoundaries } from '../../src/http/outbound/websocket-frames.ts';
 
 /** A frame of a server with a payload of this length, and of a client where it is masked. */
 function frame(length: number, masked = false): Buffer {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import { SeldomLog } from '../../src/observability/seldom-log.ts';
+import { ThrottledLog } from '../../src/observability/throttled-log.ts';
 import { asMonotonicTime } from '../../src/time.ts';
 
 function logging(level: string) {
@@ -13,7 +13,7 @@ function logging(level: string) {
 test('a message is logged once a second, with the number of those that were left out; others are not held back', () => {
   const { log, lines } = logging('info');
   let now = 0;
-  const seldom = new SeldomLog(log, () => asMonotonicTime(now));
+  const seldom = new ThrottledLog(log, () => asMonotonicTime(now));
   for (let i = 0; i < 5; i++) seldom.warn({ i }, 'away');
   seldom.info({}, 'deferred');
   now = 1_000;
@@ -30,7 +30,7 @@ test('a message is logged once a second, with the number of those that were left
 
 test('at level debug nothing is left out', () => {
   const { log, lines } = logging('debug');
-  const seldom = new SeldomLog(log, () => asMonotonicTime(0));
+  const seldom = new ThrottledLog(log, () => asMonotonicTime(0));
   for (let i = 0; i < 3; i++) seldom.warn({ i }, 'away');
   assert.equal(lines.length, 3);
 });

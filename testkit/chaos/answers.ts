@@ -1,5 +1,5 @@
 import { MESSAGE } from '../../src/gateway/dispatch/messages.ts';
-import { refused } from '../../src/http/interactions/deferral.ts';
+import { refused } from '../../src/http/endpoints/deferral.ts';
 import type { Fate } from './history.ts';
 
 export interface Reading {

@@ -44,7 +44,7 @@ export class EventIntake {
   }
 
   /** Notes which guilds a new session has: all of its shard, also those that are out of order now. */
-  greet(guilds: readonly { readonly id: string }[], shard: number): void {
+  onReady(guilds: readonly { readonly id: string }[], shard: number): void {
     this.#guilds.replace(
       shard,
       guilds.map(({ id }) => id).filter((id) => this.#fateOf(id, shard) === 'handle'),

@@ -1,6 +1,6 @@
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
 import { remaining } from '../../time.ts';
-import { empty, problem } from '../responses.ts';
+import { empty, problem } from '../dispatch/responses.ts';
 import type { IdentifyGate } from './identify-gate.ts';
 
 /** `POST /_guildway/identify` with `{"shard": 0}`: 204 when the caller may identify, 503 when it must ask again. Does not reject. */

@@ -5,7 +5,7 @@ import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link
 import { gatewayUrl } from '../../routing/gateway-url.ts';
 import { GUILDLESS_POD } from '../../routing/topology.ts';
 import type { DiscordSessions, DiscordSessionsOptions, StartDiscordSessions } from '../discord-seam.ts';
-import { problem } from '../responses.ts';
+import { problem } from '../dispatch/responses.ts';
 import { fatalAnswer, fatalClose } from './close-codes.ts';
 import { CommandRegistration } from './command-registration.ts';
 import { ShardConnections } from './connections.ts';
@@ -253,7 +253,7 @@ class Sessions implements DiscordSessions {
       if (!this.#stopping.signal.aborted) this.#intake.take(payload, shard);
     });
     manager.on(WebSocketShardEvents.Ready, (data, shard) => {
-      this.#intake.greet(data.guilds, shard);
+      this.#intake.onReady(data.guilds, shard);
       this.#persist();
       this.#onSession(shard);
       log.info({ shard, guilds: data.guilds.length }, 'Discord session started');

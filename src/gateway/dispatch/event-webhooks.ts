@@ -3,11 +3,11 @@ import type { Bot } from '../../bot/define-bot.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { MonotonicTime } from '../../time.ts';
-import { empty, failed } from '../responses.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfEventWebhook } from './identity.ts';
-import { type Execution, isStoreError, type Once } from './once.ts';
+import { empty, failed } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 
 const HANDLER_LIMIT_MS = 60_000;
@@ -24,9 +24,9 @@ export interface EventWebhookDelivery {
 export class EventWebhookDispatch {
   readonly #bot: Bot;
   readonly #host: Host;
-  readonly #once: Once;
+  readonly #once: IdempotentRunner;
 
-  constructor(options: { bot: Bot; host: Host; once: Once }) {
+  constructor(options: { bot: Bot; host: Host; once: IdempotentRunner }) {
     this.#bot = options.bot;
     this.#host = options.host;
     this.#once = options.once;

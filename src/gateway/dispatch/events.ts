@@ -10,7 +10,7 @@ import type { GatewayMetrics } from '../metrics.ts';
 import type { Durability } from '../store/connection.ts';
 import { NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
-import { isStoreError } from './once.ts';
+import { isStoreError } from './idempotent-runner.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** After this a handler is given up on, so that the later events of its guild are handled. */

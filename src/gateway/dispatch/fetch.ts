@@ -6,12 +6,12 @@ import { fieldValue } from '../../protocol/headers.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { pathOf } from '../../protocol/target.ts';
 import { inMs, type MonotonicTime } from '../../time.ts';
-import { collect, isStreamed, type Reply } from '../reply.ts';
-import { failed, problem } from '../responses.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfKey, identityOfStripeEvent } from './identity.ts';
-import { type Execution, isStoreError, type Once } from './once.ts';
+import { collect, isStreamed, type Reply } from './reply.ts';
+import { failed, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 import { fromWebHeaders, toWebRequest } from './web-request.ts';
 
@@ -51,9 +51,9 @@ export class FetchDispatch {
   readonly #fetch: Handler | null;
   readonly #sessionCookies: readonly string[] | null;
   readonly #host: Host;
-  readonly #once: Once;
+  readonly #once: IdempotentRunner;
 
-  constructor(options: { bot: Bot; host: Host; once: Once }) {
+  constructor(options: { bot: Bot; host: Host; once: IdempotentRunner }) {
     this.#fetch = options.bot.fetch?.bind(options.bot) ?? null;
     this.#sessionCookies = options.bot.sessionCookies ?? null;
     this.#host = options.host;

@@ -2,16 +2,16 @@ import { GuildwayError } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { GuildEvent } from '../discord-seam.ts';
-import type { Guard } from '../ownership/guard.ts';
-import { empty, notServing, problem } from '../responses.ts';
+import type { Guard } from '../serve/guard.ts';
 import type { EventDispatch } from './events.ts';
+import type { IdempotentRunner } from './idempotent-runner.ts';
 import { identityOfGatewayEvent } from './identity.ts';
-import type { Once } from './once.ts';
+import { empty, notServing, problem } from './responses.ts';
 
 export interface ForwardedEventsOptions {
   readonly guard: Guard;
   readonly events: EventDispatch;
-  readonly once: Once;
+  readonly once: IdempotentRunner;
   /** Why this pod serves nothing now, or null. */
   readonly unavailable: () => string | null;
 }

@@ -7,16 +7,16 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import { createdAt } from '../../protocol/discord.ts';
 import { HINT_LIFE_MS } from '../../protocol/hints.ts';
 import { type Duration, type MonotonicTime, remaining, wallNow } from '../../time.ts';
-import { empty, json, problem } from '../responses.ts';
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { type Answer, type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfInteraction } from './identity.ts';
 import { apology, choicesResponse, findResponseProblem, INTERACTION, RESPONSE } from './interaction-rules.ts';
 import type { InteractionWebhook } from './interaction-webhook.ts';
 import { lateNotice, lateResponse } from './late-response.ts';
 import { MESSAGE } from './messages.ts';
-import { type Answer, type Execution, isStoreError, type Once } from './once.ts';
+import { empty, json, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** As long as an interaction's token lives: nobody can be answered after it. */
@@ -40,12 +40,12 @@ export class InteractionDispatch {
   readonly #bot: Bot;
   readonly #manifest: BotManifest;
   readonly #host: Host;
-  readonly #once: Once;
+  readonly #once: IdempotentRunner;
   readonly #webhook: InteractionWebhook;
   /** Late answers that are being sent: two stand-ins may deliver the same interaction at the same time. */
   readonly #completions = new Map<string, Promise<GatewayResponse>>();
 
-  constructor(options: { bot: Bot; host: Host; once: Once; webhook: InteractionWebhook }) {
+  constructor(options: { bot: Bot; host: Host; once: IdempotentRunner; webhook: InteractionWebhook }) {
     this.#bot = options.bot;
     this.#manifest = manifestOf(options.bot);
     this.#host = options.host;

@@ -7,8 +7,8 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { HINT_HEADER, isHopByHop, isInternal } from '../../protocol/headers.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
+import { empty, problem } from '../dispatch/responses.ts';
 import type { Faults } from '../faults.ts';
-import { empty, problem } from '../responses.ts';
 import type { Deferred, HintEntry, HintStore, NewHint, PutResult } from '../store/hints.ts';
 
 export interface HintLimits {

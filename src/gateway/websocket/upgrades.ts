@@ -4,8 +4,8 @@ import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { inMs } from '../../time.ts';
-import { problem } from '../responses.ts';
-import type { Router } from '../router.ts';
+import { problem } from '../dispatch/responses.ts';
+import type { Router } from '../serve/router.ts';
 import { refuseUpgrade } from './refuse.ts';
 import type { WebSockets } from './websockets.ts';
 

@@ -1,0 +1,35 @@
+import { type GatewayResponse, HEADER, type HeaderList } from '../../link/message.ts';
+
+const NOTHING = Buffer.alloc(0);
+
+export const JSON_TYPE: HeaderList = Object.freeze(['content-type', 'application/json']);
+
+/** A response with a JSON body. */
+export function json(status: number, value: unknown, headers: HeaderList = []): GatewayResponse {
+  return { status, headers: [...JSON_TYPE, ...headers], body: Buffer.from(JSON.stringify(value)) };
+}
+
+/** A response whose JSON body says what is wrong, for people. */
+export function problem(status: number, error: string, headers: HeaderList = []): GatewayResponse {
+  return json(status, { error }, headers);
+}
+
+/** {@link problem} of this pod and not of its bot, which may have carried the request out. @param status 500 or more */
+export function failed(status: number, error: string, headers: HeaderList = []): GatewayResponse {
+  return problem(status, error, [HEADER.failure, error, ...headers]);
+}
+
+export function empty(status: number, headers: HeaderList = []): GatewayResponse {
+  return { status, headers, body: NOTHING };
+}
+
+/** The pod serves nothing now and has done nothing of the request; it may be sent again. */
+export const notServing = (why: string): GatewayResponse =>
+  problem(503, why, [HEADER.refusal, headerText(why), 'retry-after', '1']);
+
+/** The pod serves no guild until topologies agree, and has done nothing of the request. */
+export const held = (why: string, headers: HeaderList): GatewayResponse =>
+  problem(503, why, [HEADER.held, headerText(why), 'retry-after', '5', ...headers]);
+
+/** A sentence may quote what the system said, such as a resolver: a header takes printable ASCII only. */
+const headerText = (text: string): string => text.replace(/[^\x20-\x7e]+/g, ' ');

@@ -1,0 +1,193 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { BotManifest } from '../../bot/types.ts';
+import type { GatewayConfig } from '../../config/load.ts';
+import { verifyPlainRequest } from '../../link/auth.ts';
+import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
+import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../../link/message.ts';
+import { attachLinkServer } from '../../link/server.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
+import type { Logger } from '../../observability/log.ts';
+import type { Topology } from '../../routing/topology.ts';
+import { before } from '../../time.ts';
+import { collect, isStreamed, type Reply } from '../dispatch/reply.ts';
+import { problem } from '../dispatch/responses.ts';
+import { refuseUpgrade } from '../websocket/refuse.ts';
+import type { Upgrades } from '../websocket/upgrades.ts';
+import { type Incoming, incomingMessage } from './incoming.ts';
+import { plainRequest } from './plain-request.ts';
+import { sendStream, sendWhole } from './response-writer.ts';
+
+export interface GatewayServerOptions {
+  readonly config: Pick<
+    GatewayConfig,
+    | ('host' | 'port' | 'maxConnections' | 'maxBodyBytes' | 'streamDrainMs')
+    | ('headersTimeoutMs' | 'bodyTimeoutMs' | 'keepAliveMs' | 'requestTimeoutMs' | 'connectTimeoutMs')
+    | ('linkSecret' | 'linkHeartbeatMs' | 'linkMaxInFlight')
+  >;
+  readonly ordinal: number;
+  readonly topology: Topology;
+  readonly manifest: BotManifest;
+  /** Serves a request; must not reject. */
+  readonly route: (incoming: Incoming) => Promise<Reply>;
+  /** Takes upgrades that are not the link's. */
+  readonly upgrades: Upgrades;
+  readonly log: Logger;
+}
+
+export interface GatewayServer {
+  readonly port: number;
+  /** Takes no new requests, and resolves when those in flight are answered. */
+  drain(): Promise<void>;
+  /** Ends all connections at once. */
+  close(): Promise<void>;
+}
+
+/** The end of a caller's time that is kept for telling it that a response does not end. */
+const ANSWER_MS = 100;
+
+/**
+ * Starts the pod's one port: the link, and beside it plain HTTP for what is large or streams.
+ * @throws the listening error, such as EADDRINUSE
+ */
+export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
+  const { config, ordinal, route, upgrades, log } = options;
+  const streams = new Set<ServerResponse>();
+  let draining = false;
+
+  const server = createServer(
+    {
+      optimizeEmptyRequests: true,
+      keepAliveTimeout: config.keepAliveMs,
+      headersTimeout: config.headersTimeoutMs,
+      // The HTTP pod that passes an upload on began to wait for it earlier, so this cuts none short that it still takes.
+      requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
+      noDelay: true,
+    },
+    (request, response) => {
+      const refusal = admit(request);
+      closeWhileDraining(response);
+      if (refusal !== null) {
+        sendWhole(response, refusal, request.method);
+        return;
+      }
+      const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
+      const answer = async (): Promise<void> => {
+        const reply = await route(incoming);
+        closeWhileDraining(response);
+        if (isStreamed(reply)) {
+          streams.add(response);
+          await sendStream(response, reply, request.method, log);
+          streams.delete(response);
+        } else sendWhole(response, reply, request.method);
+      };
+      answer().catch((error: unknown) => {
+        log.error({ err: errorFacts(error) }, 'a response could not be sent');
+        response.destroy();
+      });
+    },
+  );
+  server.maxConnections = config.maxConnections;
+
+  /** A connection that stays open would keep the pod from ending. */
+  function closeWhileDraining(response: ServerResponse): void {
+    if (draining) response.shouldKeepAlive = false;
+  }
+
+  function admit(request: IncomingMessage): GatewayResponse | null {
+    return draining ? refuse(503, 'this pod is shutting down') : authorize(request);
+  }
+
+  /** Null when the caller is a pod and meant this one. */
+  function authorize(request: IncomingMessage): GatewayResponse | null {
+    const header = request.headers[HEADER.auth];
+    const caller = verifyPlainRequest(
+      config.linkSecret,
+      typeof header === 'string' ? header : undefined,
+      request.method ?? '',
+      request.url ?? '',
+    );
+    if (caller === null) return refuse(401, `${HEADER.auth}: missing or wrong`);
+    if (caller.dialled === ordinal) return null;
+    log.warn({ dialled: caller.dialled, ordinal }, 'a request meant another pod');
+    return refuse(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
+  }
+
+  const link = attachLinkServer(server, {
+    ordinal,
+    secret: config.linkSecret,
+    topology: options.topology,
+    manifest: options.manifest,
+    handler: (request, context) => serveWhole(options, request, context),
+    heartbeatMs: config.linkHeartbeatMs,
+    helloTimeoutMs: config.connectTimeoutMs,
+    maxInFlight: config.linkMaxInFlight,
+    log,
+    onOtherUpgrade(request, socket, head) {
+      const refusal = admit(request);
+      if (refusal === null) upgrades.take(request, socket, head);
+      else refuseUpgrade(socket, refusal);
+    },
+  });
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host ?? undefined, resolve);
+  });
+  let closed: Promise<void> | null = null;
+  const stopListening = (): Promise<void> => {
+    closed ??= new Promise((resolve) => server.close(() => resolve()));
+    return closed;
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    async drain() {
+      draining = true;
+      upgrades.drain();
+      // Server-sent events do not end by themselves.
+      const cut = setTimeout(() => {
+        for (const response of streams) response.destroy();
+        upgrades.close();
+      }, config.streamDrainMs).unref();
+      await Promise.all([stopListening(), link.drain()]);
+      clearTimeout(cut);
+    },
+    async close() {
+      draining = true;
+      link.close();
+      upgrades.close();
+      const stopped = stopListening();
+      server.closeAllConnections();
+      await stopped;
+    },
+  };
+}
+
+/**
+ * What the pod itself says to a caller before it looks at the request. It carries the header that marks a refused link, so that
+ * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
+ * a 401 or 503 from the bot's. Nothing was done.
+ */
+function refuse(status: 401 | 421 | 503, why: string): GatewayResponse {
+  return problem(status, why, [HEADER.refusal, why]);
+}
+
+/** Serves a request with a whole response, as the link and this pod itself need it. */
+export async function serveWhole(
+  { route, log }: Pick<GatewayServerOptions, 'route' | 'log'>,
+  request: GatewayRequest,
+  context: RequestContext,
+): Promise<GatewayResponse> {
+  const reply = await route(incomingMessage(request, context));
+  if (!isStreamed(reply)) return reply;
+  const { status, headers, stream } = reply;
+  const collected = await collect(stream, MAX_RESPONSE_BODY, before(context.deadlineAt, ANSWER_MS));
+  if (collected.kind === 'whole') {
+    await reply.durable?.();
+    return { status, headers, body: collected.body };
+  }
+  const path = request.target.split('?', 1)[0];
+  const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';
+  log.error({ path }, `a response was ${why}: declare its route in the bot with stream: true`);
+  return problem(500, `the response is ${why}`);
+}

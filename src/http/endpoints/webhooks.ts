@@ -1,0 +1,196 @@
+import type { HttpConfig } from '../../config/load.ts';
+import type { GuildwayError } from '../../errors.ts';
+import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
+import type { ThrottledLog } from '../../observability/throttled-log.ts';
+import { HINT_LIFE_MS } from '../../protocol/hints.ts';
+import { discordEventIdentity, stripeIdentity } from '../../protocol/identity.ts';
+import { PATH } from '../../protocol/paths.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
+import { pathOf } from '../../protocol/target.ts';
+import { EVENT_WEBHOOKS_ROUTE, guildOfRequest, type RouteMatch } from '../../routing/route-table.ts';
+import { before, type Duration, inMs, nearestNow } from '../../time.ts';
+import type { EdgeRequest } from '../inbound/edge-request.ts';
+import { fieldValue, type RequestHeaders } from '../inbound/headers.ts';
+import { refuseBody, sendAnswer, sendError, sendJson } from '../inbound/reply.ts';
+import type { HttpMetrics } from '../metrics.ts';
+import { ask } from '../outbound/ask.ts';
+import type { OwnerClient } from '../outbound/owner-client.ts';
+import type { StandIns } from '../outbound/stand-ins.ts';
+import type { SignatureVerifier } from './discord-signature.ts';
+import { verifyStripe } from './stripe-signature.ts';
+
+export interface WebhookEndpointsOptions {
+  readonly config: Pick<
+    HttpConfig,
+    'name' | 'interactionBudgetMs' | 'requestTimeoutMs' | 'standInReserveMs' | 'stripeWebhookSecret'
+  >;
+  readonly owners: OwnerClient;
+  readonly standIns: StandIns;
+  readonly verifier: SignatureVerifier;
+  readonly headersFor: RequestHeaders;
+  readonly metrics: HttpMetrics;
+  readonly log: ThrottledLog;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
+const MAX_BODY = MAX_LINK_BODY;
+/** Webhooks whose sender repeats what was not acknowledged: so an acknowledgement means that a pod has it on disk. */
+export class WebhookEndpoints {
+  readonly #options: WebhookEndpointsOptions;
+
+  constructor(options: WebhookEndpointsOptions) {
+    this.#options = options;
+  }
+
+  /** `POST /webhooks/discord-events`. @returns the ordinal of the pod that answered, or null */
+  async discordEvent(request: EdgeRequest): Promise<number | null> {
+    const { verifier, config } = this.#options;
+    const claim = verifier.claimOf(request.fields);
+    if (claim === null) {
+      sendError(request, 401, 'invalid request signature');
+      return null;
+    }
+    const body = await this.#read(request);
+    if (body === null) return null;
+    if (!(await verifier.verify(claim, body))) {
+      sendError(request, 401, 'invalid request signature');
+      return null;
+    }
+    const payload = parseObject(body);
+    if (payload === null) {
+      sendError(request, 400, 'not an event');
+      return null;
+    }
+    if (payload.type === 0) {
+      request.respond(204, [HEADER.requestId, request.id], EMPTY);
+      return null;
+    }
+    const match = { rule: EVENT_WEBHOOKS_ROUTE, guildSegment: null };
+    const guild = guildOfRequest(match, { query: '', header: () => undefined, json: () => payload });
+    return this.#deliver({
+      guildId: guild.kind === 'guild' ? guild.guildId : null,
+      identity: discordEventIdentity(payload),
+      request: {
+        method: 'POST',
+        target: PATH.discordEvents,
+        headers: ['content-type', 'application/json', HEADER.requestId, request.id],
+        body,
+      },
+      incoming: request,
+      // Discord waits as long for this as for the answer to an interaction.
+      budgetMs: config.interactionBudgetMs,
+      keep: true,
+      acknowledge: () => request.respond(204, [HEADER.requestId, request.id], EMPTY),
+    });
+  }
+
+  /** `POST /webhooks/stripe`: the guild is in the event's metadata. @returns the ordinal of the pod that answered, or null */
+  async stripe(request: EdgeRequest, match: RouteMatch): Promise<number | null> {
+    const { config, headersFor } = this.#options;
+    const body = await this.#read(request);
+    if (body === null) return null;
+    const secret = config.stripeWebhookSecret;
+    const signature = fieldValue(request.fields, 'stripe-signature');
+    if (secret !== null && !verifyStripe(secret, signature, body, nearestNow, this.#options.log)) {
+      sendError(request, 400, 'invalid Stripe signature');
+      return null;
+    }
+    const payload = parseObject(body);
+    if (payload === null) {
+      sendError(request, 400, 'not a Stripe event');
+      return null;
+    }
+    // A bot's own rule for this path may look elsewhere.
+    const guild = guildOfRequest(match, {
+      query: request.url.slice(pathOf(request.url).length + 1),
+      header: (name) => fieldValue(request.fields, name),
+      json: () => payload,
+    });
+    return this.#deliver({
+      guildId: guild.kind === 'guild' ? guild.guildId : null,
+      identity: stripeIdentity(payload, body),
+      request: {
+        method: 'POST',
+        target: request.url,
+        headers: [...headersFor(request), ...(secret === null ? [] : [HEADER.verified, 'stripe'])],
+        body,
+      },
+      incoming: request,
+      budgetMs: config.requestTimeoutMs,
+      // Unverified, anybody could fill the disk.
+      keep: secret !== null,
+      acknowledge: () => sendJson(request, 200, { received: true }),
+    });
+  }
+
+  async #deliver(delivery: {
+    guildId: string | null;
+    identity: string;
+    request: GatewayRequest;
+    incoming: EdgeRequest;
+    budgetMs: Duration;
+    keep: boolean;
+    acknowledge: () => void;
+  }): Promise<number | null> {
+    const { config, owners, standIns, log } = this.#options;
+    const { guildId, identity, request, incoming } = delivery;
+    const deadlineAt = inMs(delivery.budgetMs);
+    const ownerUntil = before(deadlineAt, Math.min(config.standInReserveMs, delivery.budgetMs / 2));
+    const owner = owners.ownerOf(guildId);
+    let sent = true;
+    try {
+      const { response: answer, pod } = await ask(owners, guildId, request, {
+        deadlineAt: ownerUntil,
+        repeatable: 'at-our-pods',
+      });
+      // Whatever the bot says is its answer, which the sender of the webhook knows what to do with.
+      const statement = podStatement(answer.status, answer.headers);
+      if (statement === null) {
+        sendAnswer(incoming, answer, pod, config.name);
+        return pod;
+      }
+      sent = statement.kind !== 'held';
+      log.warn({ guild: guildId, pod, status: answer.status, request: incoming.id }, 'a webhook failed at its owner');
+    } catch (error) {
+      sent = (error as GuildwayError).facts?.sent !== false;
+      log.warn(
+        { guild: guildId, pod: owner.ordinal, request: incoming.id, err: error as GuildwayError },
+        'owner away: webhook',
+      );
+    }
+    if (delivery.keep) {
+      const handoff = await standIns.store(
+        { identity, owner: owner.ordinal, guildId, request, deferred: 0, sent, lifeMs: HINT_LIFE_MS.event },
+        deadlineAt,
+      );
+      if (handoff.kind === 'kept') {
+        delivery.acknowledge();
+        return null;
+      }
+    }
+    sendError(incoming, 503, 'the owner of this guild is away; send it again', ['retry-after', '5']);
+    return null;
+  }
+
+  async #read(request: EdgeRequest): Promise<Buffer | null> {
+    try {
+      return await request.readBody(MAX_BODY);
+    } catch (error) {
+      refuseBody(request, error as GuildwayError);
+      return null;
+    }
+  }
+}
+
+function parseObject(body: Buffer): Record<string, unknown> | null {
+  try {
+    const value: unknown = JSON.parse(body.toString('utf8'));
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
+}

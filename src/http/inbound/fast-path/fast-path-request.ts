@@ -1,0 +1,97 @@
+import type { HeaderList } from '../../../link/message.ts';
+import { type Duration, monotonicNow } from '../../../time.ts';
+import { type Outcome, outcomeOf } from '../../outbound/call.ts';
+import type { Upstream } from '../../outbound/upstream.ts';
+import { type BodyReader, bodyTooLarge } from '../body.ts';
+import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
+import type { WholeRequest } from './parser.ts';
+import { responseHead } from './response-head.ts';
+
+/** What a request needs of the connection that it came on. */
+export interface FastPathConnection {
+  readonly address: string;
+  /** Writes a response; the connection may have been closed. `head` lacks the lines that are the connection's own. */
+  respond(head: string, body: Buffer): void;
+  close(): void;
+}
+
+/** A request that came whole. */
+export class FastPathRequest implements EdgeRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly fields: HeaderList;
+  readonly bodyLength: number;
+  readonly fault = null;
+  readonly id: string;
+  readonly startedAt = monotonicNow();
+  status = 0;
+  readonly #body: Buffer;
+  readonly #connection: FastPathConnection;
+  readonly #bodies: BodyReader;
+  #releaseBody: (() => void) | null = null;
+  #call: { cancel(): void } | null = null;
+
+  constructor(request: WholeRequest, id: string, connection: FastPathConnection, bodies: BodyReader) {
+    this.method = request.method;
+    this.url = request.url;
+    this.fields = request.fields;
+    this.bodyLength = request.body.length;
+    this.#body = request.body;
+    this.id = id;
+    this.#connection = connection;
+    this.#bodies = bodies;
+  }
+
+  get address(): string {
+    return this.#connection.address;
+  }
+
+  async readBody(limit: number): Promise<Buffer> {
+    if (this.bodyLength > limit) throw bodyTooLarge(limit);
+    this.#releaseBody ??= this.#bodies.hold(this.bodyLength);
+    return this.#body;
+  }
+
+  respond(status: number, headers: HeaderList, body: Buffer): void {
+    if (this.status !== 0) return;
+    this.#end(status);
+    this.#connection.respond(responseHead(status, headers), body);
+  }
+
+  abort(): void {
+    if (this.status !== 0) return;
+    this.#end(CLIENT_GONE);
+    this.#connection.close();
+  }
+
+  onGone(call: { cancel(): void }): void {
+    if (this.status === 0) this.#call = call;
+    else if (this.status === CLIENT_GONE) call.cancel();
+  }
+
+  /** The client has gone away. */
+  gone(): void {
+    if (this.status !== 0) return;
+    const call = this.#call;
+    this.#end(CLIENT_GONE);
+    call?.cancel();
+  }
+
+  /** Only where a pod has changed from one that knows the link to one that does not, in the middle of this request. */
+  async overPlain(
+    upstream: Upstream,
+    headers: HeaderList,
+    _body: Buffer | null,
+    timeoutMs: Duration,
+  ): Promise<Outcome> {
+    const { method, url: target } = this;
+    return outcomeOf(upstream, await upstream.plainRequest({ method, target, headers, body: this.#body }, timeoutMs));
+  }
+
+  #end(status: number): void {
+    this.status = status;
+    this.#call = null;
+    this.#releaseBody?.();
+    this.#releaseBody = null;
+  }
+}

@@ -1,0 +1,230 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
+import { endSocket } from '../../../end-socket.ts';
+import type { Duration } from '../../../time.ts';
+import type { BodyReader } from '../body.ts';
+import type { EdgeRequest } from '../edge-request.ts';
+import { type FastPathConnection, FastPathRequest } from './fast-path-request.ts';
+import { type RequestParser, RequestParsers, type WholeRequest } from './parser.ts';
+
+export interface FastPathOptions {
+  readonly bodies: BodyReader;
+  readonly maxHeaderBytes: number;
+  /** How long a connection may be idle between requests, and how long before its first one. */
+  readonly keepAliveMs: Duration;
+  readonly firstRequestMs: Duration;
+  readonly newRequestId: () => string;
+  /** Serves a request, or leaves it to Node's server by returning false. */
+  readonly serve: (request: EdgeRequest) => boolean;
+}
+
+/** Bodies up to this size go out as one string with their head: one write instead of two. */
+const ONE_WRITE = 2 * 1024;
+/** In this many steps the shorter limit is counted: a connection is closed after its limit, and at most one step later. */
+const STEPS = 8;
+/** How late the date of a response may be: it counts seconds. */
+const CLOCK_MS = 500;
+
+/**
+ * The first to read from client connections. As long as what comes on one are whole requests, one at a time, it serves them
+ * without the streams, objects and timers that `node:http` has for requests of every kind: half of what it costs to say hello.
+ * Whatever else comes, the connection is Node's from there on, beginning with that chunk. The parser is Node's either way.
+ */
+export class FastPath {
+  readonly #options: FastPathOptions;
+  readonly #parsers: RequestParsers;
+  readonly #toNode: (socket: Socket) => void;
+  readonly #connections = new Set<Connection>();
+  #draining = false;
+  /** Counts the looks at idle connections. */
+  #look = 0;
+  #lastLines = '';
+
+  /** Puts a lane in front of a server; null where Node's parser cannot be had, and everything goes the server's way. */
+  static inFrontOf(server: Server, options: FastPathOptions): FastPath | null {
+    const parsers = RequestParsers.find(options.maxHeaderBytes);
+    const [listener] = server.listeners('connection') as ((socket: Socket) => void)[];
+    if (parsers === null || listener === undefined) return null;
+    return new FastPath(server, listener, parsers, options);
+  }
+
+  private constructor(
+    server: Server,
+    listener: (socket: Socket) => void,
+    parsers: RequestParsers,
+    options: FastPathOptions,
+  ) {
+    this.#options = options;
+    this.#parsers = parsers;
+    // An HTTP server serves what its own 'connection' listener is given.
+    server.off('connection', listener);
+    this.#toNode = (socket) => listener.call(server, socket);
+    server.on('connection', (socket: Socket) => this.#take(socket));
+    const stepMs = Math.max(1, Math.min(options.keepAliveMs, options.firstRequestMs) / STEPS);
+    // Not in the timer itself: in a busy process it may be due before what has long arrived is read.
+    const timer = setInterval(() => setImmediate(() => this.#closeIdle(stepMs)), stepMs).unref();
+    this.#renewLastLines();
+    const clock = setInterval(() => this.#renewLastLines(), CLOCK_MS).unref();
+    server.once('close', () => {
+      clearInterval(timer);
+      clearInterval(clock);
+    });
+  }
+
+  /** From now on every response closes its connection. */
+  drain(): void {
+    this.#draining = true;
+    this.#renewLastLines();
+  }
+
+  /** Closes the connections on which no request is under way. */
+  closeIdleConnections(): void {
+    for (const connection of this.#connections) if (connection.idle) connection.close();
+  }
+
+  #take(socket: Socket): void {
+    const { bodies, newRequestId, serve } = this.#options;
+    const connection: Connection = new Connection(socket, this.#parsers.create(), this.#look, {
+      serve: (whole) => {
+        const request = new FastPathRequest(whole, newRequestId(), connection, bodies);
+        return serve(request) ? request : null;
+      },
+      look: () => this.#look,
+      lastLines: () => this.#lastLines,
+      closes: () => this.#draining,
+      gone: () => this.#connections.delete(connection),
+      toNode: (chunk) => {
+        this.#connections.delete(connection);
+        socket.pause();
+        socket.unshift(chunk);
+        this.#toNode(socket);
+        socket.resume();
+      },
+    });
+    this.#connections.add(connection);
+  }
+
+  #closeIdle(stepMs: Duration): void {
+    const { keepAliveMs, firstRequestMs } = this.#options;
+    this.#look++;
+    for (const connection of this.#connections) {
+      if (!connection.idle) continue;
+      const limitMs = connection.used ? keepAliveMs : firstRequestMs;
+      if ((this.#look - connection.idleSince - 1) * stepMs >= limitMs) connection.close();
+    }
+  }
+
+  /** Writes anew what ends the head of every response, as Node's server has it. */
+  #renewLastLines(): void {
+    const keepAlive = `keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#options.keepAliveMs / 1_000)}`;
+    const connection = this.#draining ? 'close' : keepAlive;
+    this.#lastLines = `date: ${new Date().toUTCString()}\r\nconnection: ${connection}\r\n\r\n`;
+  }
+}
+
+/** What a connection needs of the lane. */
+interface FastPathSide {
+  serve(whole: WholeRequest): FastPathRequest | null;
+  look(): number;
+  lastLines(): string;
+  closes(): boolean;
+  gone(): void;
+  toNode(chunk: Buffer): void;
+}
+
+class Connection implements FastPathConnection {
+  readonly address: string;
+  /** Whether it has had a request. */
+  used = false;
+  /** The lane's look at which it began to be idle. */
+  idleSince: number;
+  readonly #socket: Socket;
+  readonly #parser: RequestParser;
+  readonly #lane: FastPathSide;
+  #request: FastPathRequest | null = null;
+  /** A request is being served: set before there is one, for it may be answered at once. */
+  #serving = false;
+  #closing = false;
+  /** What came while a request was being served. */
+  #early: Buffer | null = null;
+  readonly #onData = (chunk: Buffer): void => this.#read(this.#serving ? null : this.#parser.parse(chunk), chunk);
+  readonly #onEnd = (): void => this.close();
+  readonly #onClose = (): void => {
+    this.#parser.close();
+    this.#lane.gone();
+    this.#request?.gone();
+  };
+  readonly #onError = (): void => this.close();
+
+  constructor(socket: Socket, parser: RequestParser, look: number, lane: FastPathSide) {
+    this.#socket = socket;
+    this.#parser = parser;
+    this.address = socket.remoteAddress ?? '';
+    this.idleSince = look;
+    this.#lane = lane;
+    socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
+    parser.consume(socket, (whole) => this.#read(whole, null));
+  }
+
+  get idle(): boolean {
+    return !this.#serving && !this.#closing;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  respond(head: string, body: Buffer): void {
+    this.#serving = false;
+    this.#request = null;
+    this.idleSince = this.#lane.look();
+    const socket = this.#socket;
+    const closes = this.#lane.closes();
+    const whole = head + this.#lane.lastLines();
+    if (body.length <= ONE_WRITE) socket.write(whole + body.toString('latin1'), 'latin1');
+    else {
+      socket.cork();
+      socket.write(whole, 'latin1');
+      socket.write(body);
+      socket.uncork();
+    }
+    if (closes) {
+      this.#closing = true;
+      this.#parser.unconsume();
+      endSocket(socket);
+    } else if (this.#early !== null) this.#leaveWith(this.#early);
+  }
+
+  /** @param chunk what was read; null: the parser has it */
+  #read(whole: WholeRequest | null, chunk: Buffer | null): void {
+    if (this.#closing) return;
+    if (this.#serving) {
+      // A client that does not wait for its answers: the rest of its requests are Node's.
+      const early = chunk ?? this.#parser.chunk;
+      this.#early = this.#early === null ? early : Buffer.concat([this.#early, early]);
+      this.#parser.unconsume();
+      this.#socket.pause();
+      return;
+    }
+    this.used = true;
+    // Who does not read what was written gets nothing more until it has: Node knows how.
+    if (whole !== null && this.#socket.writableLength === 0) {
+      this.#serving = true;
+      const request = this.#lane.serve(whole);
+      if (request !== null) {
+        if (this.#serving) this.#request = request;
+        return;
+      }
+      this.#serving = false;
+    }
+    this.#leaveWith(chunk ?? this.#parser.chunk);
+  }
+
+  #leaveWith(chunk: Buffer): void {
+    const socket = this.#socket;
+    if (socket.destroyed) return;
+    this.#parser.close();
+    socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
+    this.#lane.toNode(chunk);
+  }
+}

@@ -1,0 +1,131 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { HEADER, type HeaderList } from '../../link/message.ts';
+import type { Duration, MonotonicTime } from '../../time.ts';
+import type { Outcome } from '../outbound/call.ts';
+import { forwardStream } from '../outbound/stream.ts';
+import type { Upstream } from '../outbound/upstream.ts';
+import type { BodyReader } from './body.ts';
+import { CLIENT_GONE, type EdgeRequest } from './edge-request.ts';
+import { fieldsOf } from './headers.ts';
+import { type HeadFault, type RequestHead, readHead } from './request-head.ts';
+
+/** Bodies up to this size go out as one string with their headers: one write instead of two. */
+const ONE_WRITE = 2 * 1024;
+/** How long a client may go on sending what nobody reads. */
+const LINGER_MS = 1_000;
+
+export interface NodeRequestOptions {
+  readonly bodies: BodyReader;
+  readonly maxBodyBytes: number;
+  /** This pod's name. */
+  readonly httpPod: string;
+}
+
+/** A request that came through Node's HTTP server: of any kind, with bodies that may stream. */
+export class NodeRequest implements EdgeRequest {
+  readonly id: string;
+  readonly startedAt: MonotonicTime;
+  readonly url: string;
+  readonly fields: HeaderList;
+  readonly bodyLength: number | null;
+  readonly fault: HeadFault | null;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly #options: NodeRequestOptions;
+  #aborted = false;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    id: string,
+    startedAt: MonotonicTime,
+    options: NodeRequestOptions,
+  ) {
+    this.request = request;
+    this.response = response;
+    this.id = id;
+    this.startedAt = startedAt;
+    this.#options = options;
+    const head = headOf(request);
+    this.url = head.url;
+    this.fields = head.fields;
+    this.bodyLength = head.bodyLength;
+    this.fault = head.fault;
+  }
+
+  get method(): string {
+    return this.request.method as string;
+  }
+
+  get address(): string {
+    return this.request.socket.remoteAddress ?? '';
+  }
+
+  get status(): number {
+    if (this.#aborted) return CLIENT_GONE;
+    return this.response.headersSent ? this.response.statusCode : 0;
+  }
+
+  readBody(limit: number): Promise<Buffer> {
+    return this.#options.bodies.read(this.request, this.response, this.bodyLength, limit);
+  }
+
+  respond(status: number, headers: HeaderList, body: Buffer): void {
+    const { request, response } = this;
+    if (response.headersSent || response.destroyed) return;
+    const unread = this.bodyLength !== 0 && !request.complete;
+    try {
+      response.writeHead(status, unread ? [...headers, 'connection', 'close'] : (headers as string[]));
+    } catch {
+      // A header that Node does not let out, from a handler that made it up.
+      response.writeHead(502, ['content-length', '0', HEADER.requestId, this.id]).end();
+      return;
+    }
+    if (unread) this.#endAfterLinger(body);
+    else if (body.length === 0) response.end();
+    else if (body.length <= ONE_WRITE) response.end(body.toString('latin1'), 'latin1');
+    else response.end(body);
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.response.destroy();
+  }
+
+  onGone(call: { cancel(): void }): void {
+    // Not `once`, which costs more: a response closes once.
+    this.response.on('close', () => {
+      if (!this.response.writableFinished) call.cancel();
+    });
+  }
+
+  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome> {
+    const { request, response, id } = this;
+    const { maxBodyBytes, httpPod } = this.#options;
+    const streams = body === null && this.bodyLength !== 0;
+    return forwardStream({
+      ...{ upstream, request, target: this.url, response, headers, timeoutMs },
+      ...{ body: body?.length ? body : null, streams, maxBodyBytes, httpPod, requestId: id },
+    });
+  }
+
+  /**
+   * Ends a response to a request whose body nobody wants. Closing while the client still sends would reset the connection, and
+   * take the answer away before it is read: so what comes is thrown away for a moment.
+   */
+  #endAfterLinger(body: Buffer): void {
+    const { request, response } = this;
+    response.write(body);
+    const end = (): void => {
+      clearTimeout(timer);
+      response.end();
+    };
+    const timer = setTimeout(end, LINGER_MS);
+    request.once('end', end).once('close', end).resume();
+  }
+}
+
+/** The head of a request that came through Node's server. */
+export function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): RequestHead {
+  return readHead(method as string, url as string, httpVersion, fieldsOf(rawHeaders));
+}

@@ -1,0 +1,76 @@
+import type { HeaderList } from '../../protocol/headers.ts';
+import { normalTarget } from '../../protocol/target.ts';
+import { isHost } from './host.ts';
+
+/** Why a request is refused before anybody looks at what it is for. Always the client's mistake. */
+export interface HeadFault {
+  readonly status: 400 | 501 | 505;
+  readonly why: string;
+}
+
+/** What a request says of itself before its body. */
+export interface RequestHead {
+  readonly method: string;
+  /** Path and query in their normal form, see protocol/target.ts; empty where there is none, and then there is a {@link fault}. */
+  readonly url: string;
+  /** All header fields in their order, names in lower case, without those that `Connection` names. */
+  readonly fields: HeaderList;
+  /** The declared length of the body: 0 without one, null when it is chunked and so unknown. */
+  readonly bodyLength: number | null;
+  readonly fault: HeadFault | null;
+}
+
+const TARGET: HeadFault = Object.freeze({
+  status: 400,
+  why: 'the request target must be an absolute path: without #, \\, dot segments, or encoded slashes',
+});
+const HOSTS: HeadFault = Object.freeze({
+  status: 400,
+  why: 'a request has one Host, which is a name and perhaps a port',
+});
+const CODING: HeadFault = Object.freeze({
+  status: 501,
+  why: 'the only Transfer-Encoding that is understood is chunked',
+});
+const VERSION: HeadFault = Object.freeze({ status: 505, why: 'use HTTP/1.1' });
+
+/**
+ * Reads a head that Node's parser has taken.
+ * @param version such as `1.1`
+ * @param fields see `fieldsOf`
+ */
+export function readHead(method: string, rawUrl: string, version: string, fields: HeaderList): RequestHead {
+  const normal = normalTarget(rawUrl);
+  let hosts = 0;
+  let host = '';
+  let length = 0;
+  let coding: string | null = null;
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string;
+    const value = fields[i + 1] as string;
+    if (name === 'host') {
+      hosts++;
+      host = value;
+    } else if (name === 'content-length') length = Number(value);
+    else if (name === 'transfer-encoding') coding = coding === null ? value : `${coding}, ${value}`;
+  }
+  const authority = normal?.authority ?? null;
+  let fault: HeadFault | null = null;
+  if (version !== '1.1' && version !== '1.0') fault = VERSION;
+  else if (normal === null) fault = TARGET;
+  // An empty Host says that the target has no authority; HTTP/1.0 knows none at all.
+  else if (hosts > 1 || (host !== '' && !isHost(host)) || (authority !== null && !isHost(authority))) fault = HOSTS;
+  else if (coding !== null && coding.toLowerCase() !== 'chunked') fault = CODING;
+  return {
+    method,
+    url: normal?.target ?? '',
+    fields: authority === null ? fields : withHost(fields, authority),
+    bodyLength: coding === null ? length : null,
+    fault,
+  };
+}
+
+/** The authority of an absolute-form target counts, whatever `Host` says (RFC 9112, 3.2.2). */
+function withHost(fields: HeaderList, authority: string): HeaderList {
+  return ['host', authority, ...fields.filter((_, i) => fields[i - (i % 2)] !== 'host')];
+}
