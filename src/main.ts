@@ -15,6 +15,7 @@ import { createLogger, type Logger } from './observability/log.ts';
 import { createRegistry } from './observability/metrics.ts';
 import { createTopology } from './routing/topology.ts';
 import type { Service } from './service.ts';
+import type { Duration } from './time.ts';
 
 // Name resolution runs in libuv's thread pool, four threads by default: a few pods whose names resolve slowly would hold up
 // the rest. It is read when the pool is first used, so it is set before anything else runs.
@@ -54,18 +55,13 @@ async function startServices(
   }
 }
 
-/** Not ready, then drain, then close; never longer than DRAIN_DELAY_MS + DRAIN_TIMEOUT_MS. */
-async function shutDown(config: Config, log: Logger, services: readonly Service[], admin: AdminServer): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, config.drainDelayMs));
-  const timeout = setTimeout(() => {
-    log.error({ drainTimeoutMs: config.drainTimeoutMs }, 'not drained in time: ending anyway');
-    process.exit(1);
-  }, config.drainTimeoutMs);
+/** Drains, then closes; the process is not ready meanwhile. */
+async function shutDown(drainDelayMs: Duration, services: readonly Service[], admin: AdminServer): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
   // From the edge inwards: the HTTP service still needs its gateway while it finishes.
   for (const service of services.toReversed()) await service.drain();
   for (const service of services.toReversed()) await service.close();
   await admin.close();
-  clearTimeout(timeout);
 }
 
 async function main(): Promise<void> {
@@ -99,10 +95,13 @@ async function main(): Promise<void> {
       if (stopping) return;
       stopping = true;
       log.info({ signal }, 'shutting down');
-      // A start cannot be cut short half-way; it is waited for, but not longer than shutting down may take.
-      const late = setTimeout(() => process.exit(1), config.drainDelayMs + config.drainTimeoutMs);
+      // From the signal on: a start cannot be cut short half-way, and waiting for its end is part of this time.
+      const late = setTimeout(() => {
+        log.error({ drainTimeoutMs: config.drainTimeoutMs }, 'not drained in time: ending anyway');
+        process.exit(1);
+      }, config.drainDelayMs + config.drainTimeoutMs);
       started.promise
-        .then(() => shutDown(config, log, services, admin))
+        .then(() => shutDown(config.drainDelayMs, services, admin))
         .then(
           () => process.exit(0),
           (error: unknown) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
+import fs, { existsSync, writeFileSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
-import { test } from 'node:test';
+import { mock, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { errorCode, GuildwayError } from '../../src/errors.ts';
 import { readHolder } from '../../src/gateway/store/lock.ts';
@@ -73,4 +75,38 @@ test('a folder that cannot be made is an error that names DATABASE_PATH', () => 
     (error: unknown) =>
       error instanceof GuildwayError && error.code === 'STORE_FAILED' && error.message.startsWith('DATABASE_PATH'),
   );
+});
+
+test('who holds a database is on disk before it is used: the note, its name, and no half of it', () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod.sqlite3');
+  const calls: string[] = [];
+  const names = new Map<number, string>();
+  const { openSync, fsyncSync, renameSync } = fs;
+  mock.method(fs, 'openSync', (file: string, flags: string) => {
+    const descriptor = openSync(file, flags);
+    names.set(descriptor, basename(file));
+    return descriptor;
+  });
+  mock.method(fs, 'fsyncSync', (file: number) => {
+    calls.push(`fsync ${names.get(file)} ${fs.fstatSync(file).size > 0 ? 'with its content' : 'empty'}`);
+    fsyncSync(file);
+  });
+  mock.method(fs, 'renameSync', (from: string, to: string) => {
+    calls.push(`rename ${basename(from)} to ${basename(to)}`);
+    renameSync(from, to);
+  });
+  syncBuiltinESMExports();
+  try {
+    openTestStore(path).close();
+  } finally {
+    mock.restoreAll();
+    syncBuiltinESMExports();
+  }
+  assert.equal(readHolder(path)?.incarnation, 1);
+  assert.deepEqual(calls, [
+    'fsync pod.sqlite3.holder.json.new with its content',
+    'rename pod.sqlite3.holder.json.new to pod.sqlite3.holder.json',
+    `fsync ${basename(folder.path)} with its content`,
+  ]);
 });

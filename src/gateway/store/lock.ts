@@ -65,10 +65,22 @@ export class DatabaseLock {
       closeSync(file);
     }
     renameSync(`${path}.new`, path);
+    fsyncFolder(dirname(path));
   }
 
   release(): void {
     if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+}
+
+/** Has a folder's names on disk: without it a power loss may take back the last rename. Windows has no such thing. */
+function fsyncFolder(path: string): void {
+  if (process.platform === 'win32') return;
+  const folder = openSync(path, 'r');
+  try {
+    fsyncSync(folder);
+  } finally {
+    closeSync(folder);
   }
 }
 
