@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { empty, problem } from '../../src/gateway/dispatch/responses.ts';
 import { hintActions } from '../../src/gateway/hints/admin.ts';
 import type { Selection } from '../../src/gateway/hints/set-aside.ts';
-import { AMPLE, hint, ManualClocks, startStandIn, stripeHint } from '../support/hints.ts';
+import { AMPLE, GUILDS, hint, ManualClocks, startStandIn, stripeHint } from '../support/hints.ts';
 import { temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';
 
@@ -148,16 +148,46 @@ test('one that its owner may have done and no longer remembers is delivered agai
   });
 });
 
-test('an event that its sender sends again is delivered again', async () => {
+test('an event that is set aside and comes again is not acknowledged: from here it would not be delivered', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
-  assert.equal((await pod.intake.put(stripeHint({ identity: 'stripe:evt_1' }))).status, 201);
-  assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [1, 0]);
+  assert.equal((await pod.intake.put(stripeHint({ identity: 'stripe:evt_1' }))).status, 507);
+  assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 1]);
+});
+
+test('nothing is sent once more after its owner may have forgotten that it was done', async () => {
+  const clocks = new ManualClocks();
+  await using pod = await startStandIn({ clocks });
+  await setAside(pod, clocks, 'stripe:evt_1');
+  pod.owners[1].away = true;
+  clocks.advance(95 * 3_600_000);
+  assert.deepEqual(actionsOf(pod).deliver({ identity: 'stripe:evt_1' }), { delivering: 1 });
+  clocks.advance(2 * 3_600_000);
+  const before = pod.owners[1].requests.length;
+  pod.owners[1].away = false;
+  await until('the queue is empty', () => {
+    clocks.advance(250);
+    return pod.deliverer.summary().length === 0;
+  });
+  await pod.deliverer.expireDue();
+  assert.equal(pod.owners[1].requests.length, before);
+  assert.equal(pod.setAside.list()[0]?.forgotten, true);
+
+  // Never sent, it is as good as new.
+  await pod.intake.put(stripeHint({ identity: 'stripe:evt_2', guildId: GUILDS[2] }));
+  clocks.advance(100 * 3_600_000);
+  await pod.deliverer.expireDue();
+  assert.deepEqual(actionsOf(pod).deliver({ identity: 'stripe:evt_2' }), { delivering: 1 });
+  const [third] = [pod.owners[2]];
+  let failures = 1;
+  third.answer = () => (failures-- > 0 ? problem(500, 'no') : empty(200));
+  third.away = false;
   await until('it is delivered', () => {
     clocks.advance(250);
     return pod.store.hints.count === 0;
   });
+  assert.equal(third.requests.length, 2);
 });
 
 test('they have limits of their own; beyond these nothing is dropped, and in the end nothing new is taken', async () => {
@@ -177,10 +207,18 @@ test('they have limits of their own; beyond these nothing is dropped, and in the
   await pod.deliverer.expireDue();
   await pod.deliverer.expireDue();
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [2, 2]);
+  // Four days on, their owner may have forgotten whether it has done them.
+  const sent = owner.requests.length;
+  clocks.advance(25 * 3_600_000);
+  await pod.deliverer.expireDue();
+  await until('nothing is left to send', () => {
+    clocks.advance(60_000);
+    return pod.deliverer.summary().length === 0;
+  });
+  assert.deepEqual([owner.requests.length, pod.store.hints.count], [sent, 2]);
   // Once there is room again, they are set aside like any other.
   pod.setAside.drop({ all: true });
-  await until('they are set aside', () => {
-    clocks.advance(60_000);
-    return pod.store.hints.setAsideTotals.count === 2;
-  });
+  clocks.advance(2 * 3_600_000);
+  await pod.deliverer.expireDue();
+  assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 2]);
 });

@@ -60,7 +60,7 @@ test('an attempt is written down, and time runs out for the oldest first', () =>
   assert.deepEqual(store.hints.expired(1), [second?.id]);
 });
 
-test('a hint is on disk (synchronous=FULL) before anybody is told that it is kept, and so is one that waits again', () => {
+test('a hint is on disk (synchronous=FULL) before anybody is told that it is kept', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const { sqlite } = store.connection;
@@ -74,14 +74,7 @@ test('a hint is on disk (synchronous=FULL) before anybody is told that it is kep
   sqlite.exec('CREATE TEMP TRIGGER stored AFTER INSERT ON guildway_hints BEGIN SELECT look(); END');
   store.connection.transaction('normal', () => {});
   store.hints.put([hint('interaction:1'), hint('stripe:evt_1')]);
-  assert.deepEqual(seen.splice(0), [FULL, FULL]);
-
-  sqlite.exec('CREATE TEMP TRIGGER again AFTER UPDATE OF set_aside_at ON guildway_hints BEGIN SELECT look(); END');
-  const [, event] = store.hints.list();
-  store.hints.setAside(event?.id ?? 0, 'rejected');
-  seen.length = 0;
-  store.hints.put([hint('stripe:evt_1')]);
-  assert.deepEqual(seen, [FULL]);
+  assert.deepEqual(seen, [FULL, FULL]);
 });
 
 test('what is set aside is counted for itself, is not due, and waits again when it is taken back', () => {
@@ -96,6 +89,7 @@ test('what is set aside is counted for itself, is not due, and waits again when 
     store.hints.setAside(first?.id ?? 0, 'twice');
     assert.deepEqual([store.hints.count, store.hints.bytes], [1, 3]);
     assert.deepEqual(store.hints.setAsideTotals, { count: 1, bytes: 7 });
+    assert.deepEqual(store.hints.put([hint('stripe:evt_1')]), [{ kind: 'set-aside' }]);
     now = 9_000;
     assert.deepEqual(store.hints.expired(10), [second?.id]);
     store.hints.prolong(second?.id ?? 0, 1);
@@ -110,9 +104,9 @@ test('what is set aside is counted for itself, is not due, and waits again when 
     [entry?.reason, entry?.setAsideAt, store.hints.findSetAside('stripe:evt_2')],
     ['rejected', 1_000, null],
   );
-  const again = store.hints.takeBack(entry?.id ?? 0, 500);
+  const again = store.hints.takeBack(entry?.id ?? 0, 500, false);
   assert.deepEqual([again?.identity, again?.expiresAt, again && 'bytes' in again], ['stripe:evt_1', 9_500, false]);
-  assert.equal(store.hints.takeBack(entry?.id ?? 0, 500), null);
+  assert.equal(store.hints.takeBack(entry?.id ?? 0, 500, true), null);
   assert.deepEqual([store.hints.count, store.hints.bytes], [2, 10]);
   assert.deepEqual(store.hints.setAsideTotals, { count: 0, bytes: 0 });
   store.hints.setAside(again?.id ?? 0, 'rejected');

@@ -3,7 +3,7 @@ import type { LinkClient } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
 import { type Duration, inMs, type MonotonicTime } from '../../time.ts';
 
-/** The way to an owner, as a lane of hints needs it. */
+/** The way to an owner, as a queue of hints needs it. */
 export interface HintChannel {
   /** Resolves when requests can be sent, rejects when the owner is away. */
   connect(): Promise<void>;

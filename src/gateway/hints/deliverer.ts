@@ -13,7 +13,7 @@ import type { Pending } from './delivery-order.ts';
 import type { ExpiryNotice } from './expiry-notice.ts';
 import { kindOf, rejectionPauseMs, retryPauseMs } from './fate.ts';
 import { type AttemptResult, OwnerQueue } from './owner-queue.ts';
-import type { SetAside } from './set-aside.ts';
+import { isForgotten, type SetAside } from './set-aside.ts';
 import { type OwnerSummary, summarize } from './summary.ts';
 
 export interface DelivererOptions {
@@ -136,9 +136,10 @@ export class Deliverer {
     try {
       const hint = store.read(id);
       if (hint === null) return DONE;
-      const lifeMs = hint.expiresAt - this.#now();
+      const now = this.#now();
+      const lifeMs = hint.expiresAt - now;
       // Too late to begin. It is still on disk, where expireDue finds it.
-      if (lifeMs <= 0) return DONE;
+      if (lifeMs <= 0 || isForgotten(hint, now)) return DONE;
       this.#noteAttempt(id);
       const verdict = verdictOf(await channel.send(deliveryRequest(hint, lifeMs), ATTEMPT_TIMEOUT_MS));
       return await this.#conclude(owner, pending, hint, verdict);

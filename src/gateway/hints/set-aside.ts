@@ -1,10 +1,10 @@
 import { GuildwayError } from '../../errors.ts';
 import type { Logger } from '../../observability/log.ts';
 import { HINT_LIFE_MS } from '../../protocol/hints.ts';
-import { type Duration, steadyNow, type WallClock } from '../../time.ts';
+import { type Duration, steadyNow, type WallClock, type WallTime } from '../../time.ts';
 import { EVENT_RETENTION_MS } from '../dispatch/identity.ts';
 import type { GatewayMetrics } from '../metrics.ts';
-import type { HintEntry, HintStore, SetAsideEntry } from '../store/hints.ts';
+import type { Hint, HintEntry, HintStore, SetAsideEntry } from '../store/hints.ts';
 import type { HintLimits } from './intake.ts';
 
 /** One that is set aside, as the admin port shows it. */
@@ -20,6 +20,13 @@ export interface SetAsideSummary {
   /** Its owner may have carried it out and does not remember that any more: to deliver it again may do it twice. */
   readonly forgotten: boolean;
 }
+
+/**
+ * Whether its owner may have carried it out and forgotten that: to deliver it could do it twice. The first attempt came after it was
+ * stored, and its owner remembers it at least from then on.
+ */
+export const isForgotten = ({ uncertain, storedAt }: Pick<Hint, 'uncertain' | 'storedAt'>, now: WallTime): boolean =>
+  uncertain && now - storedAt >= EVENT_RETENTION_MS;
 
 /** Which ones an operator means. */
 export type Selection = { readonly identity: string } | { readonly all: true };
@@ -85,14 +92,24 @@ export class SetAside {
    */
   takeBack(selection: Selection, force: boolean): HintEntry[] {
     const selected = this.#select(selection);
-    const safe = force ? selected : selected.filter((entry) => !this.#isForgotten(entry));
+    const safe = force ? selected : selected.filter((entry) => !isForgotten(entry, this.#now()));
     if (safe.length === 0 && 'identity' in selection) {
       throw new GuildwayError(
         'REQUEST_INVALID',
         `${selection.identity} may have been done, and its owner does not remember that any more: check, then add "force": true`,
       );
     }
-    const entries = safe.map(({ id }) => this.#store.takeBack(id, HINT_LIFE_MS.event));
+    const entries = safe.map((entry) => {
+      // One that was never sent, or is to be sent whatever was, counts as kept now. Any other is not sent after its owner may
+      // have forgotten it.
+      const anew = !entry.uncertain || isForgotten(entry, this.#now());
+      const rememberedMs = entry.storedAt + EVENT_RETENTION_MS - this.#now();
+      return this.#store.takeBack(
+        entry.id,
+        anew ? HINT_LIFE_MS.event : Math.min(HINT_LIFE_MS.event, rememberedMs),
+        anew,
+      );
+    });
     this.#log.warn({ ...selection, force, count: safe.length }, 'requests that were set aside are delivered again');
     return entries.filter((entry) => entry !== null);
   }
@@ -116,14 +133,10 @@ export class SetAside {
     return [entry];
   }
 
-  /** The first attempt came after it was stored, so its owner remembers it at least until then. */
-  #isForgotten({ uncertain, storedAt }: SetAsideEntry): boolean {
-    return uncertain && this.#now() - storedAt >= EVENT_RETENTION_MS;
-  }
-
   #summaryOf(entry: SetAsideEntry): SetAsideSummary {
     const { identity, guildId, target, reason, attempts, storedAt } = entry;
-    const ageSeconds = Math.round((this.#now() - storedAt) / 1_000);
-    return { identity, guild: guildId, target, reason, attempts, ageSeconds, forgotten: this.#isForgotten(entry) };
+    const now = this.#now();
+    const ageSeconds = Math.round((now - storedAt) / 1_000);
+    return { identity, guild: guildId, target, reason, attempts, ageSeconds, forgotten: isForgotten(entry, now) };
   }
 }

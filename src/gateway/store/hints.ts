@@ -51,12 +51,12 @@ export interface SetAsideEntry extends HintEntry {
 }
 
 /**
- * `stored`: on disk, and to be delivered; `again`: it had been set aside. `known`: it was there. `conflict`: its identity was there
+ * `stored`: now on disk. `known`: it was there. `set-aside`: it was, and is not delivered any more. `conflict`: its identity was there
  * with another body.
  */
 export type PutResult =
-  | { readonly kind: 'stored'; readonly entry: HintEntry; readonly again: boolean }
-  | { readonly kind: 'known' | 'conflict' };
+  | { readonly kind: 'stored'; readonly entry: HintEntry }
+  | { readonly kind: 'known' | 'set-aside' | 'conflict' };
 
 /** How many there are, and the size of their bodies together. */
 export interface HintTotals {
@@ -81,7 +81,9 @@ export class HintStore {
     this.#connection = connection;
     this.#now = now;
     this.#statements = prepare((sql) => sqlite.prepare(sql));
-    this.#countAll();
+    for (const { aside, count, bytes } of this.#statements.totals.all()) {
+      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
+    }
     this.#endStepsBack();
   }
 
@@ -100,17 +102,14 @@ export class HintStore {
   }
 
   /**
-   * Stores several hints in one transaction; they are on disk when this returns. One that was set aside waits again: its sender
-   * has sent it again.
+   * Stores several hints in one transaction; they are on disk when this returns.
    * @throws GuildwayError STORE_FAILED: none of them is stored
    */
   put(hints: readonly NewHint[]): PutResult[] {
     // Before anybody is told that it is kept, so FULL.
     const results = this.#connection.transaction('full', () => hints.map((hint) => this.#putOne(hint)));
     for (const [i, result] of results.entries()) {
-      if (result.kind !== 'stored') continue;
-      if (result.again) this.#countAll();
-      else this.#count(this.#waiting, 1, (hints[i] as NewHint).body.length);
+      if (result.kind === 'stored') this.#count(this.#waiting, 1, (hints[i] as NewHint).body.length);
     }
     return results;
   }
@@ -173,11 +172,17 @@ export class HintStore {
     return row === undefined ? null : { ...row, uncertain: Boolean(row.uncertain) };
   }
 
-  /** Lets one that is set aside wait for its delivery again. @returns what to plan it with, or null: it is not set aside */
-  takeBack(id: number, lifeMs: Duration): HintEntry | null {
-    const row = this.#connection.transaction('full', () =>
-      this.#statements.takeBack.get(after(this.#now(), lifeMs), id),
-    );
+  /**
+   * Lets one that is set aside wait for its delivery again.
+   * @param anew as if it had been kept now, and never been sent
+   * @returns what to plan it with, or null: it is not set aside
+   */
+  takeBack(id: number, lifeMs: Duration, anew: boolean): HintEntry | null {
+    const now = this.#now();
+    const row = this.#connection.transaction('full', () => {
+      if (anew) this.#statements.renew.run(now, id);
+      return this.#statements.takeBack.get(after(now, lifeMs), id);
+    });
     if (row === undefined) return null;
     const { bytes, ...entry } = row;
     this.#count(this.#setAside, -1, bytes as number);
@@ -190,9 +195,7 @@ export class HintStore {
     const now = this.#now();
     if (known !== undefined) {
       if (hint.bodyHash !== null && known.bodyHash !== hint.bodyHash) return { kind: 'conflict' };
-      if (known.aside === 0) return { kind: 'known' };
-      const { bytes, ...entry } = this.#statements.takeBack.get(after(now, hint.lifeMs), known.id as number) ?? {};
-      return { kind: 'stored', entry: entry as unknown as HintEntry, again: true };
+      return { kind: known.aside === 1 ? 'set-aside' : 'known' };
     }
     const entry = this.#statements.insert.get(
       hint.identity,
@@ -206,7 +209,7 @@ export class HintStore {
       now,
       after(now, hint.lifeMs),
     );
-    return { kind: 'stored', entry: entry as unknown as HintEntry, again: false };
+    return { kind: 'stored', entry: entry as unknown as HintEntry };
   }
 
   /** A clock that was set back between two processes must not lengthen the life of what the first one stored. */
@@ -218,15 +221,6 @@ export class HintStore {
   #change(statement: StatementSync, ...values: SQLInputValue[]): { aside: number; bytes: number } | null {
     const row = this.#connection.transaction('normal', () => statement.get(...values));
     return row === undefined ? null : (row as unknown as { aside: number; bytes: number });
-  }
-
-  #countAll(): void {
-    const none = { count: 0, bytes: 0 };
-    Object.assign(this.#waiting, none);
-    Object.assign(this.#setAside, none);
-    for (const { aside, count, bytes } of this.#statements.totals.all()) {
-      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
-    }
   }
 
   #count(totals: HintTotals, by: 1 | -1, bytes: number): void {
@@ -246,9 +240,7 @@ function prepare(sql: (text: string) => StatementSync) {
          (identity, guild_id, target, headers, body, body_hash, deferred, uncertain, stored_at, expires_at)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${ENTRY}`,
     ),
-    find: sql(
-      `SELECT id, body_hash AS bodyHash, set_aside_at IS NOT NULL AS aside FROM guildway_hints WHERE identity = ?`,
-    ),
+    find: sql('SELECT body_hash AS bodyHash, set_aside_at IS NOT NULL AS aside FROM guildway_hints WHERE identity = ?'),
     list: sql(`SELECT ${ENTRY} FROM guildway_hints WHERE set_aside_at IS NULL ORDER BY id`),
     read: sql(`SELECT ${ENTRY}, target, headers, body, uncertain FROM guildway_hints WHERE id = ?`),
     remove: sql(
@@ -267,6 +259,7 @@ function prepare(sql: (text: string) => StatementSync) {
       `SELECT ${SET_ASIDE} FROM guildway_hints WHERE set_aside_at IS NOT NULL ORDER BY set_aside_at, id LIMIT ?`,
     ),
     findSetAside: sql(`SELECT ${SET_ASIDE} FROM guildway_hints WHERE identity = ? AND set_aside_at IS NOT NULL`),
+    renew: sql('UPDATE guildway_hints SET stored_at = ?, uncertain = 0 WHERE id = ? AND set_aside_at IS NOT NULL'),
     takeBack: sql(
       `UPDATE guildway_hints SET set_aside_at = NULL, reason = NULL, expires_at = ?
        WHERE id = ? AND set_aside_at IS NOT NULL RETURNING ${ENTRY}, length(body) AS bytes`,
