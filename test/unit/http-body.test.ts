@@ -59,7 +59,9 @@ async function startReader(bodies: BodyReader, limit: number) {
   };
 }
 
-test('a client that goes away in the middle of its body takes nothing of the room with it', async () => {
+test('a client that goes away in the middle of its body takes nothing of the room with it', {
+  timeout: 20_000,
+}, async () => {
   await using reader = await startReader(new BodyReader(1_000), 900);
   for (let i = 1; i <= 3; i++) {
     const outgoing = reader.send(900, 600);
