@@ -94,6 +94,8 @@ export class Edge {
       noDelay: true,
       // A request without a body has no stream life cycle: a tenth of what it costs.
       optimizeEmptyRequests: true,
+      // Seen to in their turn, with the other faults of a head: Node would answer at once.
+      requireHostHeader: false,
       shouldUpgradeCallback: isWebSocketUpgrade,
     } as Parameters<typeof createServer>[0] & object);
     this.server.maxConnections = config.maxConnections;
@@ -114,11 +116,16 @@ export class Edge {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    this.server.on('request', (message, response) => this.#turns.take(message, response));
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
+      this.#turns.refuseBytes(error, socket),
+    );
+    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+      this.server.on(event, (message, response) => this.#turns.take(message, response));
+    }
     this.server.on('upgrade', (message, socket, head) => {
-      // Sent ahead, while another is being answered: their bytes would mix.
-      if (this.#turns.isBusy(message.socket)) socket.destroy();
-      else this.#upgrades.take(message, socket, head, this.#newRequestId());
+      // Sent ahead, while another is being answered, whose bytes it would mix with its own.
+      if (!this.#turns.endBehindRequests(message.socket))
+        this.#upgrades.take(message, socket, head, this.#newRequestId());
     });
   }
 
@@ -151,7 +158,10 @@ export class Edge {
     if (this.#draining || message.headers.upgrade !== undefined || request.fault !== null) {
       response.shouldKeepAlive = false;
     }
-    this.#serve(request, classify(request, this.#options.routes, this.#options.config.maxBodyBytes));
+    const classified = classify(request, this.#options.routes, this.#options.config.maxBodyBytes);
+    // A client that asks first is spared sending a body that is refused.
+    if (message.headers.expect !== undefined && classified.kind !== 'refuse') response.writeContinue();
+    this.#serve(request, classified);
   }
 
   /** Serves what most requests are; says false to what the lane does not fit, which then comes again through Node's server. */

@@ -61,6 +61,8 @@ test('whatever some router could take for a well-known path is that path', () =>
       `/${path}`,
       `${path};x`,
       `${path}%3Bx`,
+      `${path}%23x`,
+      `${path}%3fx/`,
       `${path};x=1/`,
       path.toUpperCase(),
       `/%${first.charCodeAt(0).toString(16)}${first.slice(1)}/${rest.join('/')}`,
