@@ -45,7 +45,19 @@ test('what could be read in two ways has none', () => {
   for (const raw of [
     ...['', '*', 'app/1', 'bot.example:443', 'ftp://bot.example/', 'http:///x', 'http:/x', 'javascript:1'],
     ...['/webhooks/stripe#x', '/#', '/x?a#b', 'http://bot.example#x', '/app\\1', '/app/%5c1', '/app%2F1', '/app%2f1'],
-    ...['/app/1/../2', '/app/1/%2e%2E/2', '/app/1/.%2e/2', '/app/./1', '/..', '/app/%2e', 'http://h/../x'],
+    ...[
+      '/app/1/../2',
+      '/app/1/%2e%2E/2',
+      '/app/1/.%2e/2',
+      '/x/..;a=b/app/1',
+      '/x/..%3Ba/app',
+      '/x/.;/app',
+      '/x/..%23/app',
+      '/app/./1',
+      '/..',
+      '/app/%2e',
+      'http://h/../x',
+    ],
     ...['/a%', '/a%2', '/a%zz', '/a%00', '/a%0d%0A', '/a%7f', '/a b', '/a\tb', '/a\0', '/x?a b', '/x?a\r', '/x?\x7f'],
     ...['/\u0161', '/x?\u0161'],
   ]) {
