@@ -4,7 +4,7 @@
  * This is the only module that knows both the HTTP service and the gateway service.
  */
 import { randomBytes } from 'node:crypto';
-import { manifestOf } from './bot/define-bot.ts';
+import { manifestOf } from './bot/manifest.ts';
 import { type Config, gatewayConfig, httpConfig, loadConfig } from './config/load.ts';
 import { configWarnings } from './config/warnings.ts';
 import { GuildwayError } from './errors.ts';

@@ -1,6 +1,7 @@
 import { GuildwayError } from '../errors.ts';
 import { createRouteTable } from '../routing/route-table.ts';
-import type { BotDefinition, BotManifest, DeferralOptions, DeferralRule } from './types.ts';
+import { findCommand } from './manifest.ts';
+import type { BotDefinition, Command } from './types.ts';
 
 const BRAND = Symbol.for('guildway.bot');
 
@@ -16,10 +17,11 @@ export function defineBot(definition: BotDefinition): Bot {
     throw new GuildwayError('BOT_INVALID', `bot ${JSON.stringify(definition.name)}: ${why}`);
   };
   if (typeof definition.name !== 'string' || definition.name === '') fail('a bot has a name');
-  const seen = new Set<string>();
+  const seen: Command[] = [];
   for (const command of definition.commands ?? []) {
-    if (seen.has(command.name)) fail(`two commands are named ${JSON.stringify(command.name)}`);
-    seen.add(command.name);
+    if (findCommand(seen, command.name, command.type) !== undefined)
+      fail(`two commands of type ${command.type ?? 1} are named ${JSON.stringify(command.name)}`);
+    seen.push(command);
     if (typeof command.run !== 'function') fail(`the command ${JSON.stringify(command.name)} has no run()`);
   }
   for (const key of [...Object.keys(definition.components ?? {}), ...Object.keys(definition.modals ?? {})]) {
@@ -48,28 +50,4 @@ export function defineBot(definition: BotDefinition): Bot {
 /** Whether a value came from {@link defineBot}, of this copy of the package or another. */
 export function isBot(value: unknown): value is Bot {
   return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[BRAND] === true;
-}
-
-/** The part of a bot that HTTP pods need, as plain data. */
-export function manifestOf(bot: BotDefinition): BotManifest {
-  const rule = (options: DeferralOptions, type: 5 | 6): DeferralRule => ({
-    ephemeral: options.ephemeral ?? false,
-    deferrable: options.deferrable ?? true,
-    type,
-  });
-  const mapValues = <V, R>(record: Readonly<Record<string, V>>, map: (value: V) => R) =>
-    Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
-  return {
-    name: bot.name,
-    routes: bot.routes ?? [],
-    commands: Object.fromEntries((bot.commands ?? []).map((command) => [command.name, rule(command, 5)])),
-    components: mapValues(bot.components ?? {}, (handler) => rule(handler, handler.deferAs === 'reply' ? 5 : 6)),
-    modals: mapValues(bot.modals ?? {}, (handler) => rule(handler, 5)),
-  };
-}
-
-/** The key of a component or modal in a bot's definition: its `custom_id` up to the first `:`. */
-export function customIdKey(customId: string): string {
-  const colon = customId.indexOf(':');
-  return colon === -1 ? customId : customId.slice(0, colon);
 }

@@ -117,8 +117,13 @@ export interface DeferralRule {
 export interface BotManifest {
   readonly name: string;
   readonly routes: readonly RouteRule[];
-  /** By command name. */
+  /**
+   * By name alone, for HTTP pods of a version that reads nothing else: they run beside newer pods during a rolling update. Commands of
+   * several types that share a name share the more cautious rule.
+   */
   readonly commands: Readonly<Record<string, DeferralRule>>;
+  /** By type, then by name: Discord's names are unique for each type. Absent from the manifest of an earlier version. */
+  readonly commandsByType?: Readonly<Record<string, Readonly<Record<string, DeferralRule>>>>;
   /** By the part of `custom_id` before the first `:`. */
   readonly components: Readonly<Record<string, DeferralRule>>;
   readonly modals: Readonly<Record<string, DeferralRule>>;

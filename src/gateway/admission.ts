@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Bot, manifestOf } from '../bot/define-bot.ts';
+import type { Bot } from '../bot/define-bot.ts';
+import { manifestOf } from '../bot/manifest.ts';
 import type { GatewayConfig } from '../config/load.ts';
 import { GuildwayError } from '../errors.ts';
 import type { Logger } from '../observability/log.ts';

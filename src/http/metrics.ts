@@ -110,6 +110,5 @@ export class HttpMetrics {
 
 export function outcomeOf(status: number): RequestOutcome {
   if (status < 400) return 'ok';
-  // What is not implemented is what the client should not have asked for; an alert on errors of servers is for others.
-  return status < 500 || status === 501 || status === 505 ? 'client-error' : 'server-error';
+  return status < 500 ? 'client-error' : 'server-error';
 }

@@ -102,6 +102,31 @@ test('each kind of interaction reaches its handler', async () => {
   assert.equal((await answers(autocomplete('warn'))).data.choices.length, 25);
 });
 
+test('commands of one name and several types: each its own handler, and its own rule for a late answer', async () => {
+  const run =
+    (content: string, flags = 0) =>
+    () => ({ type: 4 as const, data: { content, flags } });
+  await using pod = await setUp({
+    commands: [
+      { name: 'report', type: 2, run: run('user', 64) },
+      { name: 'report', type: 3, run: run('message', 64), ephemeral: true },
+      { name: 'report', description: 'x', run: run('slash'), autocomplete: () => [{ name: 'a', value: 'a' }] },
+    ],
+  });
+  const report = (type: number) => command('report', { data: { name: 'report', type } });
+  const contents = await Promise.all([1, 2, 3].map(async (type) => (await pod.serve(report(type))).value.data.content));
+  assert.deepEqual(contents, ['slash', 'user', 'message']);
+  assert.equal((await pod.serve(autocomplete('report'))).value.data.choices.length, 1);
+  // What only its user may see goes beside a deferred message that everybody sees, and into one that only its user sees.
+  const lateCalls = async (type: number) => {
+    pod.discord.requests.length = 0;
+    assert.equal((await pod.serve(report(type), { deferred: 5 })).status, 200);
+    return pod.discord.requests.map(({ method }) => method);
+  };
+  assert.deepEqual(await lateCalls(2), ['PATCH', 'POST']);
+  assert.deepEqual(await lateCalls(3), ['PATCH']);
+});
+
 test('an unknown command, component or name is answered, and logged with the interaction', async () => {
   await using pod = await setUp({ commands: note('x'), components: { page: { run: () => ({ type: 6 }) } } });
   const user = command('note', { data: { name: 'note', type: 2 } });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import modbot from '../../bots/modbot/index.ts';
-import { manifestOf } from '../../src/bot/define-bot.ts';
+import { manifestOf } from '../../src/bot/manifest.ts';
 import {
   autocomplete,
   CHANNEL,

@@ -1,6 +1,7 @@
 import type { APIInteraction, APIInteractionResponse } from 'discord-api-types/v10';
-import { type Bot, customIdKey, manifestOf } from '../../bot/define-bot.ts';
-import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
+import type { Bot } from '../../bot/define-bot.ts';
+import { commandRule, customIdKey, entryOf, findCommand, manifestOf } from '../../bot/manifest.ts';
+import type { BotContext, BotManifest, ComponentHandler, DeferralRule, ModalHandler } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
@@ -111,13 +112,13 @@ export class InteractionDispatch {
     const { commands = [], components = {}, modals = {} } = this.#bot;
     switch (interaction.type) {
       case INTERACTION.command: {
-        const { name, type } = interaction.data as { name: string; type: number };
-        const command = commands.find((known) => known.name === name && (known.type ?? 1) === type);
+        const { name, type } = interaction.data;
+        const command = findCommand(commands, name, type);
         return command === undefined ? null : async (context) => command.run(interaction as never, context);
       }
       case INTERACTION.autocomplete: {
-        const { name } = interaction.data as { name: string };
-        const command = commands.find((known) => known.name === name);
+        const { name, type } = interaction.data;
+        const command = findCommand(commands, name, type);
         if (command === undefined || !('autocomplete' in command) || command.autocomplete === undefined) return null;
         const { autocomplete } = command;
         return async (context) => choicesResponse(await autocomplete.call(command, interaction as never, context));
@@ -126,7 +127,7 @@ export class InteractionDispatch {
       case INTERACTION.modal: {
         const key = customIdKey((interaction.data as { custom_id: string }).custom_id);
         const handlers = interaction.type === INTERACTION.component ? components : modals;
-        const handler = Object.hasOwn(handlers, key) ? handlers[key] : undefined;
+        const handler = entryOf<ComponentHandler | ModalHandler>(handlers, key);
         return handler === undefined ? null : async (context) => handler.run(interaction as never, context);
       }
       default:
@@ -184,11 +185,17 @@ export class InteractionDispatch {
   }
 
   #ruleOf(interaction: APIInteraction): DeferralRule | undefined {
-    const { commands, components, modals } = this.#manifest;
-    const rules = { [INTERACTION.command]: commands, [INTERACTION.component]: components, [INTERACTION.modal]: modals };
-    const table = rules[interaction.type as keyof typeof rules] ?? {};
-    const key = nameOf(interaction);
-    return Object.hasOwn(table, key) ? table[key] : undefined;
+    const { components, modals } = this.#manifest;
+    switch (interaction.type) {
+      case INTERACTION.command:
+        return commandRule(this.#manifest, interaction.data.name, interaction.data.type);
+      case INTERACTION.component:
+        return entryOf(components, nameOf(interaction));
+      case INTERACTION.modal:
+        return entryOf(modals, nameOf(interaction));
+      default:
+        return undefined;
+    }
   }
 }
 

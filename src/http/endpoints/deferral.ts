@@ -1,4 +1,4 @@
-import { customIdKey } from '../../bot/define-bot.ts';
+import { commandRule, customIdKey, entryOf } from '../../bot/manifest.ts';
 import type { BotManifest, DeferralRule } from '../../bot/types.ts';
 import { EPHEMERAL, INTERACTION } from '../../protocol/discord.ts';
 
@@ -9,28 +9,29 @@ export interface Interaction {
   /** Null: none. */
   readonly guild_id: string | null;
   /** Not checked: signed, but not of our making. */
-  readonly data?: { readonly name?: unknown; readonly custom_id?: unknown } | null;
+  readonly data?: { readonly name?: unknown; readonly type?: unknown; readonly custom_id?: unknown } | null;
 }
 
 /** How this interaction may be answered for while its owner is away; null: it cannot be deferred at all. */
 export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {
   // Both come from elsewhere: a manifest from a pod of another version, an interaction from whatever Discord sends one day.
-  const find = (table: 'commands' | 'components' | 'modals', key: string, usualType: 5 | 6) => {
-    const rules = manifest[table] as Readonly<Record<string, Partial<DeferralRule>>> | undefined;
-    const rule = rules !== undefined && Object.hasOwn(rules, key) ? rules[key] : undefined;
+  const asDeclared = (rule: Partial<DeferralRule> | undefined, usualType: 5 | 6): DeferralRule | null => {
     // Whether others may see the answer cannot be changed later: nobody knows whether they may see that of an unknown command.
     const { deferrable = true, ephemeral = rule === undefined, type = usualType } = rule ?? {};
     if (!deferrable) return null;
-    return { deferrable, ephemeral: ephemeral === true, type: type === 6 ? 6 : 5 } satisfies DeferralRule;
+    return { deferrable, ephemeral: ephemeral === true, type: type === 6 ? 6 : 5 };
   };
   const customId = typeof data?.custom_id === 'string' ? customIdKey(data.custom_id) : '';
   switch (type) {
-    case INTERACTION.command:
-      return find('commands', typeof data?.name === 'string' ? data.name : '', 5);
+    case INTERACTION.command: {
+      const name = typeof data?.name === 'string' ? data.name : '';
+      const commandType = typeof data?.type === 'number' ? data.type : undefined;
+      return asDeclared(commandRule(manifest, name, commandType), 5);
+    }
     case INTERACTION.component:
-      return find('components', customId, 6);
+      return asDeclared(entryOf(manifest.components, customId), 6);
     case INTERACTION.modal:
-      return find('modals', customId, 5);
+      return asDeclared(entryOf(manifest.modals, customId), 5);
     default:
       return null;
   }
