@@ -1,5 +1,5 @@
-import { REST } from '@discordjs/rest';
 import type { CreateDiscordRest } from '../discord-seam.ts';
+import { PodRest } from './pod-rest.ts';
 
 /** Discord's limit for one bot token, over all its processes. Answers to interactions do not count. */
 const GLOBAL_PER_SECOND = 50;
@@ -20,14 +20,17 @@ export const createDiscordRest: CreateDiscordRest = ({ config, topology, log }) 
       'more pods than Discord allows a bot requests a second: each takes one, and Discord refuses what is beyond its limit',
     );
   }
-  const rest = new REST({
-    api: config.discordApiUrl,
-    version: '10',
-    globalRequestsPerSecond: restShare(config.ordinal, topology.pods),
-    userAgentAppendix: 'Guildway',
-    // 10,000 answers of 401, 403 or 429 in ten minutes block this address: say so long before.
-    invalidRequestWarningInterval: 500,
-  });
+  const rest = new PodRest(
+    {
+      api: config.discordApiUrl,
+      version: '10',
+      globalRequestsPerSecond: restShare(config.ordinal, topology.pods),
+      userAgentAppendix: 'Guildway',
+      // 10,000 answers of 401, 403 or 429 in ten minutes block this address: say so long before.
+      invalidRequestWarningInterval: 500,
+    },
+    log,
+  );
   rest.on('invalidRequestWarning', ({ count, remainingTime }) => {
     log.warn(
       { count, remainingMs: remainingTime },
