@@ -6,6 +6,7 @@ import type { Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Registry } from '../observability/metrics.ts';
 import type { Topology } from '../routing/topology.ts';
+import type { Duration } from '../time.ts';
 
 /**
  * What lies between the gateway service and its connections to Discord (`discord/`). Discord's side knows shards, sessions and
@@ -82,11 +83,16 @@ export interface DiscordSessionsOptions {
   readonly rest: REST;
   readonly log: Logger;
   readonly registry: Registry;
+  /** How long Discord may take to answer a resume. */
+  readonly resumeAnswerMs?: Duration;
 }
 
 /** The connections of this pod's shards. `startDiscordSessions` resolves when they have been begun, not when they are ready. */
 export interface DiscordSessions {
-  /** Not ready, with reasons, until every shard is connected; also when Discord closed one for good. */
+  /**
+   * Not ready, with reasons, until every shard is connected; also when Discord closed one for good. Commands that Discord does not
+   * take are a reason that does not count: the pod serves.
+   */
   readiness(): Readiness;
   /** Plain data for `/_guildway/state`: shards and how they are. */
   state(): unknown;

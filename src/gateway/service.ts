@@ -72,8 +72,9 @@ async function startServing(
 
   const readiness = (): Readiness => {
     const { fatal } = store.connection;
-    const reasons = [...(fatal === null ? [] : [fatal.message]), ...(sessions?.readiness().reasons ?? [])];
-    return { ready: reasons.length === 0, reasons };
+    const discord = sessions?.readiness() ?? { ready: true, reasons: [] };
+    const reasons = [...(fatal === null ? [] : [fatal.message]), ...discord.reasons];
+    return { ready: fatal === null && discord.ready, reasons };
   };
   const hints = createHints({
     ...{ config, ordinal, topology, store: store.hints, webhook, metrics, faults, log },

@@ -1,9 +1,8 @@
-// Identify slots and commands of a bot on several pods: pods ask pod 0 over HTTP, with real gateway services.
+// Identify slots of a bot on several pods: pods ask pod 0 over HTTP, with real gateway services.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
 import { defineBot } from '../../src/bot/define-bot.ts';
-import type { Command } from '../../src/bot/types.ts';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
 import { signPlainRequest } from '../../src/link/auth.ts';
@@ -11,7 +10,7 @@ import { createTopology } from '../../src/routing/topology.ts';
 import type { Service } from '../../src/service.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type DiscordSimulator, startDiscordSimulator } from '../../testkit/discord/index.ts';
-import { SECRET, startDiscordPod } from '../support/discord-pod.ts';
+import { SECRET } from '../support/discord-pod.ts';
 import { silent, temporaryFolder } from '../support/store.ts';
 import { until } from '../support/wait.ts';
 
@@ -130,42 +129,4 @@ test('a caller that stops waiting gets 503 in time and holds nobody up', async (
   };
   const statuses = await Promise.all([ask(50), ask(60), ask(5_000)]);
   assert.deepEqual(statuses, [503, 503, 204]);
-});
-
-test('commands are registered by pod 0, and only when they differ', async () => {
-  await using discord = await startDiscordSimulator({ guilds: 1, identifyWindowMs: 0 });
-  const warn: Command = {
-    name: 'warn',
-    description: 'Warns somebody',
-    default_member_permissions: '8',
-    ephemeral: true,
-    options: [{ type: 3, name: 'reason', description: 'Why', autocomplete: true, required: true }],
-    run: () => ({ type: 4, data: { content: 'warned' } }),
-    autocomplete: () => [],
-  };
-  const look: Command = { type: 2, name: 'Look at', run: () => ({ type: 4, data: { content: 'looked' } }) };
-  const writes = () => discord.rest.counts()['PUT /applications/:application/commands'] ?? 0;
-  const register = async (commands: Command[], ordinal = 0): Promise<void> => {
-    const topology = createTopology({ strategy: 'md5', pods: 2 });
-    await using pod = await startDiscordPod(discord, { bot: { commands }, ordinal, topology });
-    const isDone = () => pod.lines.some(({ text }) => text === 'commands registered');
-    // Pod 1 goes no further than its connection: it would have asked for the commands before.
-    await until('it is done', () => (ordinal === 0 ? isDone() : discord.stats().connections === 1));
-  };
-  await register([warn, look], 1);
-  assert.deepEqual(Object.keys(discord.rest.counts()), ['GET /gateway/bot']);
-  await register([warn, look]);
-  assert.equal(writes(), 1);
-  const [registered] = discord.commands.list(null) as unknown as Record<string, unknown>[];
-  assert.equal(registered?.name, 'warn');
-  for (const key of ['run', 'autocomplete', 'ephemeral']) assert.equal(registered?.[key], undefined);
-  await register([look, warn]);
-  assert.equal(writes(), 1, 'nothing has changed');
-  await register([{ ...warn, description: 'Warns a member' } as Command, look]);
-  assert.equal(writes(), 2);
-  await register([look]);
-  assert.equal(writes(), 3);
-  assert.equal(discord.commands.list(null).length, 1);
-  await register([]);
-  assert.equal(discord.commands.list(null).length, 0);
 });

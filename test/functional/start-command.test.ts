@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { BARE } from '../support/environment.ts';
+import { temporaryFolder } from '../support/store.ts';
 
 const cli = fileURLToPath(new URL('../../testkit/cluster/cli.ts', import.meta.url));
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -81,4 +83,25 @@ test('a service with a wrong environment says so in one line and exits with 1', 
   const { code, err } = await run(main, [], { SERVICE_MODE: 'http', NUM_GATEWAY_PODS: '0' });
   assert.equal(code, 1);
   assert.equal(err, 'guildway: NUM_GATEWAY_PODS: "0" is not allowed; it must be an integer from 1 to 10000\n');
+});
+
+test('the local cluster says in the terminal which commands Discord refuses, and why', async () => {
+  using folder = temporaryFolder();
+  const bot = folder.file('bot.ts');
+  const definition = fileURLToPath(new URL('../../src/bot/index.ts', import.meta.url));
+  await writeFile(
+    bot,
+    `import { defineBot, reply } from ${JSON.stringify(definition)};
+     const warn = { name: 'Warn', description: 'x', run: () => reply('') };
+     export default defineBot({ name: 'test', commands: [warn] });`,
+  );
+  const options = ['--gateway-pods', '1', '--http-pods', '1', '--guilds', '1', '--port', '0', '--console-port', '0'];
+  const child = spawn(process.execPath, [cli, ...options, '--bot', bot, '--directory', folder.path], { env: BARE });
+  let out = '';
+  child.stdout.on('data', (chunk) => {
+    out += chunk;
+    if (out.includes("Discord refuses the bot's commands")) child.kill('SIGTERM');
+  });
+  await once(child, 'close');
+  assert.match(out, /gateway-0: Discord refuses the bot's commands.*"Warn"\.name: .*restart\n/);
 });

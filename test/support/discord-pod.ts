@@ -81,6 +81,8 @@ export interface DiscordPodOptions {
   readonly handle?: (event: GuildEvent) => Promise<void> | void;
   /** Takes events of other owners' guilds. */
   readonly forward?: ForwardSink;
+  /** How long Discord may take to answer a resume. */
+  readonly resumeAnswerMs?: number;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -132,6 +134,7 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
     rest: createDiscordRest({ config, topology, log }),
     log,
     registry,
+    ...(options.resumeAnswerMs === undefined ? {} : { resumeAnswerMs: options.resumeAnswerMs }),
   });
   return {
     sessions,

@@ -5,7 +5,6 @@ import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { Registry } from 'prom-client';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { fatalAnswer, fatalClose } from '../../src/gateway/discord/close-codes.ts';
-import { isSame, registration } from '../../src/gateway/discord/commands.ts';
 import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
 import { guildOfDispatch, OwnedGuilds } from '../../src/gateway/discord/guilds.ts';
 import { createSessionMetrics } from '../../src/gateway/discord/metrics.ts';
@@ -56,53 +55,6 @@ test('the guild of a dispatch', () => {
   assert.equal(of('GUILD_DELETE', { id: '3', unavailable: true }), '3');
   assert.equal(of('USER_UPDATE', { id: '3' }), null);
   assert.equal(of('RESUMED', null), null);
-});
-
-test('a command is registered without its handlers and without what only Guildway reads', () => {
-  const made = registration({
-    name: 'warn',
-    description: 'Warns',
-    ephemeral: true,
-    deferrable: false,
-    run: () => ({ type: 4, data: {} }),
-    autocomplete: () => [],
-  });
-  assert.deepEqual(made, { type: 1, name: 'warn', description: 'Warns' });
-});
-
-test('a command that Discord spells out differently is the same; one with a change is not', () => {
-  const wanted = {
-    type: 1,
-    name: 'warn',
-    description: 'Warns',
-    default_member_permissions: '8',
-    options: [{ type: 3, name: 'reason', description: 'Why', required: false, min_length: 0 }],
-  };
-  const present = {
-    ...wanted,
-    id: '1',
-    application_id: '2',
-    version: '3',
-    dm_permission: true,
-    contexts: null,
-    integration_types: [0],
-    nsfw: false,
-    name_localizations: null,
-    options: [{ type: 3, name: 'reason', description: 'Why', min_length: 0, choices: [] }],
-  };
-  assert.equal(isSame(present, wanted), true);
-  const { default_member_permissions: _, ...withoutPermission } = wanted;
-  const { min_length: __, ...withoutLimit } = wanted.options[0] as object & { min_length: number };
-  const changes: [string, object][] = [
-    ['another description', { ...wanted, description: 'Bans' }],
-    ['a permission that is gone', withoutPermission],
-    ['options that are gone', { ...wanted, options: [] }],
-    ['an option that is required now', { ...wanted, options: [{ ...wanted.options[0], required: true }] }],
-    ['a limit that is gone', { ...wanted, options: [withoutLimit] }],
-    ['contexts that are set now', { ...wanted, contexts: [0] }],
-    ['a translation', { ...wanted, name_localizations: { de: 'warnen' } }],
-  ];
-  for (const [what, changed] of changes) assert.equal(isSame(present, changed), false, what);
 });
 
 test('room that comes while a session is being left lets no event overtake the one that was not taken', async () => {

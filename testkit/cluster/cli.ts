@@ -3,6 +3,7 @@
 import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import type { Readiness } from '../../src/observability/admin-server.ts';
 import { type Cluster, type DiscordCredentials, type Pod, startCluster } from './index.ts';
 import { integerOption, routingOption, UsageError } from './options.ts';
 
@@ -130,6 +131,20 @@ async function keepRunning(pod: Pod, stopping: () => boolean): Promise<void> {
   }
 }
 
+/** Says what a pod that serves has to say all the same, such as commands that Discord refuses. */
+async function sayWarnings(pod: Pod, stopping: () => boolean): Promise<void> {
+  for (let said = ''; !stopping(); await new Promise((resolve) => setTimeout(resolve, 1_000))) {
+    try {
+      const { ready, reasons } = await pod.admin<Readiness>('/readyz');
+      const warnings = ready ? reasons.join('; ') : '';
+      if (warnings !== '' && warnings !== said) say(`  ${pod.name}: ${warnings}`);
+      if (ready) said = warnings;
+    } catch {
+      // It is being started again; keepRunning says so.
+    }
+  }
+}
+
 async function main(): Promise<void> {
   const options = readOptions();
   if (options.help) {
@@ -151,6 +166,7 @@ async function main(): Promise<void> {
 
   let stopping = false;
   for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) void keepRunning(pod, () => stopping);
+  for (const pod of cluster.gatewayPods) void sayWarnings(pod, () => stopping);
   const stop = async (): Promise<void> => {
     if (stopping) process.exit(1);
     stopping = true;

@@ -1,16 +1,22 @@
+import { DiscordAPIError } from '@discordjs/rest';
 import { fullJitter } from '../../link/backoff.ts';
 import { GUILDLESS_POD } from '../../routing/topology.ts';
 import type { DiscordSessionsOptions } from '../discord-seam.ts';
-import { fatalAnswer } from './close-codes.ts';
+import { type CommandBody, registration } from './command-form.ts';
+import { refusalReasons } from './command-refusal.ts';
 import { registerCommands } from './commands.ts';
 import { pause } from './pause.ts';
 
 type Options = Pick<DiscordSessionsOptions, 'config' | 'ordinal' | 'rest' | 'bot' | 'log'>;
 
-/** Registers the bot's commands when pod 0 starts, as often as it takes. A bot without it still serves those it had. */
+const RETRY_BASE_MS = 1_000;
+const RETRY_CAP_MS = 60_000;
+
+/** Registers the bot's commands when pod 0 starts. Until that is done, and if Discord refuses them, Discord keeps those that it has. */
 export class CommandRegistration {
   readonly #options: Options;
   #state: string;
+  #problem: string | null = null;
 
   constructor(options: Options) {
     this.#options = options;
@@ -22,7 +28,12 @@ export class CommandRegistration {
     return this.#state;
   }
 
-  /** Resolves when it is done, cannot be done, or `stopping` aborts. */
+  /** Why Discord refuses the commands, or null. It is a reason to correct them, not a reason against readiness: the pod serves. */
+  get problem(): string | null {
+    return this.#problem;
+  }
+
+  /** Resolves when it is done, when Discord has refused, or when `stopping` aborts. */
   async run(stopping: AbortSignal): Promise<void> {
     const { config, ordinal, rest, bot, log } = this.#options;
     if (ordinal !== GUILDLESS_POD) return;
@@ -31,19 +42,43 @@ export class CommandRegistration {
       log.warn(this.#state);
       return;
     }
+    const wanted = (bot.commands ?? []).map(registration);
     for (let attempt = 0; !stopping.aborted; attempt++) {
       try {
-        const changed = await registerCommands(rest, config.discordAppId, bot);
+        const changed = await registerCommands(rest, config.discordAppId, wanted);
         this.#state = 'registered';
-        log.info({ commands: bot.commands?.length ?? 0, changed }, 'commands registered');
+        log.info({ commands: wanted.length, changed }, 'commands registered');
         return;
       } catch (error) {
-        this.#state = `cannot register commands: ${(error as Error).message}`;
         if (stopping.aborted) return;
-        log.error({ err: error }, this.#state);
-        if (fatalAnswer(error) !== null) return;
-        await pause(1_000 + fullJitter(attempt, 1_000, 60_000), stopping);
+        if (isRefusal(error)) {
+          this.#refused(error, wanted);
+          return;
+        }
+        this.#state = `cannot register commands: ${(error as Error).message}; trying again`;
+        // Once: the state says it for as long as it lasts.
+        if (attempt === 0) log.warn({ err: error }, this.#state);
+        await pause(RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS), stopping);
       }
     }
   }
+
+  /** The same request would be refused again, so it is made again by the next process only. */
+  #refused(error: DiscordAPIError, wanted: readonly CommandBody[]): void {
+    const { log } = this.#options;
+    this.#problem = `Discord refuses the bot's commands and keeps the former ones: ${refusalReasons(error, wanted)}; ${remedy(error)}`;
+    this.#state = this.#problem;
+    log.error({ code: error.code, status: error.status }, this.#problem);
+  }
+}
+
+/** Discord has read the request and does not want it; with 429 it has not. */
+const isRefusal = (error: unknown): error is DiscordAPIError =>
+  error instanceof DiscordAPIError && error.status >= 400 && error.status < 500 && error.status !== 429;
+
+function remedy({ status }: DiscordAPIError): string {
+  if (status === 401) return 'check DISCORD_TOKEN and restart';
+  if (status === 403 || status === 404)
+    return 'check that DISCORD_APP_ID is the application of DISCORD_TOKEN, and restart';
+  return 'correct them in the bot and restart';
 }

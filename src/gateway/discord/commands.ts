@@ -1,78 +1,45 @@
 import type { REST } from '@discordjs/rest';
 import { Routes } from 'discord-api-types/v10';
-import type { Bot } from '../../bot/define-bot.ts';
-import type { Command } from '../../bot/types.ts';
+import { type CommandBody, ENTRY_POINT, isSame, keyOf, unchanged } from './command-form.ts';
 
-/** A command as Discord registers it: without its handlers and without what only Guildway reads. */
-export function registration(command: Command): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries({ type: 1, ...command }).filter(
-      ([key, value]) => !['run', 'autocomplete', 'ephemeral', 'deferrable'].includes(key) && value !== undefined,
-    ),
-  );
-}
+/** Where a command can be installed that does not say so, in an application that does not say so either: in guilds. */
+const GUILD_INSTALL = 0;
 
 /**
- * Registers the bot's commands, if Discord has others. Called by pod 0 only: it is one list for the whole bot.
+ * Replaces the application's commands, if Discord has others. An Entry Point command is not the bot's, but Discord refuses a list
+ * without it: it stays as it is.
  * @returns whether anything had to be changed
  * @throws what the REST client throws
  */
-export async function registerCommands(rest: REST, applicationId: string, bot: Bot): Promise<boolean> {
-  const wanted = (bot.commands ?? []).map(registration);
+export async function registerCommands(
+  rest: REST,
+  applicationId: string,
+  wanted: readonly CommandBody[],
+): Promise<boolean> {
   const route = Routes.applicationCommands(applicationId);
-  const present = (await rest.get(route, { query: new URLSearchParams({ with_localizations: 'true' }) })) as Record<
-    string,
-    unknown
-  >[];
-  const same =
-    present.length === wanted.length &&
-    wanted.every((command) => {
-      const other = present.find(({ name, type }) => name === command.name && (type ?? 1) === command.type);
-      return other !== undefined && isSame(other, command);
-    });
-  if (same) return false;
-  await rest.put(route, { body: wanted });
+  const query = new URLSearchParams({ with_localizations: 'true' });
+  const registered = (await rest.get(route, { query })) as CommandBody[];
+  const replacesEntryPoint = wanted.some(({ type }) => type === ENTRY_POINT);
+  const kept = registered.filter(({ type }) => type === ENTRY_POINT && !replacesEntryPoint);
+  const others = new Map(registered.filter((command) => !kept.includes(command)).map((each) => [keyOf(each), each]));
+  if (others.size === wanted.length) {
+    const integrationTypes = await defaultIntegrationTypes(rest, wanted);
+    const isRegistered = (command: CommandBody): boolean => {
+      const other = others.get(keyOf(command));
+      return other !== undefined && isSame(other, command, integrationTypes);
+    };
+    if (wanted.every(isRegistered)) return false;
+  }
+  await rest.put(route, { body: [...wanted, ...kept.map(unchanged)] });
   return true;
 }
 
-/** What Discord adds to a command, or fills in from the application's settings when it is left out. */
-const DISCORDS_OWN = new Set([
-  'id',
-  'application_id',
-  'guild_id',
-  'version',
-  'dm_permission',
-  'default_permission',
-  'integration_types',
-  'contexts',
-]);
-
-/** Whether a command, or a part of one, is as `wanted`, apart from what Discord adds and from defaults that are spelt out or not. */
-export function isSame(present: unknown, wanted: unknown): boolean {
-  if (isDefault(wanted)) return isDefault(present);
-  if (Array.isArray(wanted))
-    return (
-      Array.isArray(present) &&
-      present.length === wanted.length &&
-      wanted.every((value, i) => isSame(present[i], value))
-    );
-  if (typeof wanted === 'object' && wanted !== null) {
-    if (typeof present !== 'object' || present === null || Array.isArray(present)) return false;
-    const [has, wants] = [present as Record<string, unknown>, wanted as Record<string, unknown>];
-    return [...new Set([...Object.keys(has), ...Object.keys(wants)])].every(
-      (key) => (wants[key] === undefined && DISCORDS_OWN.has(key)) || isSame(has[key], wants[key]),
-    );
-  }
-  return present === wanted;
-}
-
-/** Discord leaves out what has its default, or spells it out. A menu command's description is empty. */
-function isDefault(value: unknown): boolean {
-  return (
-    value === undefined ||
-    value === null ||
-    value === false ||
-    value === '' ||
-    (Array.isArray(value) && value.length === 0)
-  );
+/** Where a command can be installed that does not say so: as the application's settings in the developer portal say. */
+async function defaultIntegrationTypes(rest: REST, wanted: readonly CommandBody[]): Promise<readonly number[]> {
+  if (wanted.every(({ integration_types: types }) => Array.isArray(types))) return [];
+  const application = (await rest.get(Routes.currentApplication())) as {
+    readonly integration_types_config?: Readonly<Record<string, unknown>> | null;
+  };
+  const types = Object.keys(application.integration_types_config ?? {}).map(Number);
+  return types.length === 0 ? [GUILD_INSTALL] : types;
 }

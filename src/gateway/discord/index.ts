@@ -17,11 +17,14 @@ import { IdentifyGate } from './identify-gate.ts';
 import { IdentifyTurns } from './identify-turns.ts';
 import { createSessionMetrics, type SessionMetrics } from './metrics.ts';
 import { pause } from './pause.ts';
+import { MAX_RESUMES, ResumeAttempts } from './resume-attempts.ts';
 import { ShardSessions } from './sessions.ts';
 import { ShardStates } from './shard-states.ts';
 
 /** How often the sequence of handled events is stored: what a killed pod gets again is at most this long. */
 const PERSIST_MS = 250;
+/** How long Discord may take to answer a resume; what it replays comes at once. */
+const RESUME_ANSWER_MS = 15_000;
 /** A close code that leaves the session to be resumed; 1000 and 1001 would end it. */
 const RESUMABLE_CLOSE = 4200;
 /** Longest wait for the other side to agree to the closing of a connection. */
@@ -47,6 +50,7 @@ class Sessions implements DiscordSessions {
   readonly #metrics: SessionMetrics;
   readonly #commands: CommandRegistration;
   readonly #stopping = new AbortController();
+  readonly #resumes: ResumeAttempts;
   /** Shards whose last connection failed before its hello, and how often in a row. */
   readonly #unreachable = new Map<number, number>();
   #gatewayUrl: string | null = null;
@@ -91,6 +95,10 @@ class Sessions implements DiscordSessions {
       buildIdentifyThrottler: () => ({ waitForIdentify: (shard, signal) => this.#turns.wait(shard, signal) }),
     });
     this.#connections = new ShardConnections(this.#manager);
+    this.#resumes = new ResumeAttempts({
+      answerMs: options.resumeAnswerMs ?? RESUME_ANSWER_MS,
+      onSilence: (shard) => this.#onSilence(shard),
+    });
     this.#gate = new IdentifyGate({
       fetchLimit: async () => (await this.#manager.fetchGatewayInformation(true)).session_start_limit,
       intervalMs: config.identifyIntervalMs,
@@ -113,7 +121,8 @@ class Sessions implements DiscordSessions {
 
   readiness(): { ready: boolean; reasons: string[] } {
     const reasons = [...(this.#notStarted === null ? [] : [`Discord: ${this.#notStarted}`]), ...this.#states.reasons()];
-    return { ready: reasons.length === 0, reasons };
+    const { problem: commands } = this.#commands;
+    return { ready: reasons.length === 0, reasons: commands === null ? reasons : [...reasons, commands] };
   }
 
   state(): unknown {
@@ -154,6 +163,7 @@ class Sessions implements DiscordSessions {
   #leave(): Promise<void> {
     this.#left ??= (async () => {
       this.#stopping.abort();
+      this.#resumes.close();
       const waited = new AbortController();
       // The library may wait for ever for a connection that was being opened or has died.
       await Promise.race([this.#connections.destroy(RESUMABLE_CLOSE, 'restarting'), pause(LEAVE_MS, waited.signal)]);
@@ -206,7 +216,7 @@ class Sessions implements DiscordSessions {
   #retrieve(shard: number): SessionInfo | null | Promise<SessionInfo | null> {
     // The library may want to connect once more after it was told to leave.
     if (this.#stopping.signal.aborted) return new Promise(() => {});
-    const failures = this.#unreachable.get(shard) ?? 0;
+    const failures = Math.max(this.#unreachable.get(shard) ?? 0, this.#resumes.failed(shard) + 1);
     if (failures > 1 || this.#intake.isFull(shard)) return this.#retrieveLater(shard, failures);
     // At once, or events would overtake each other.
     return this.#shards.retrieve(shard);
@@ -245,10 +255,12 @@ class Sessions implements DiscordSessions {
     const manager = this.#manager;
     manager.on(WebSocketShardEvents.Hello, (shard) => {
       this.#unreachable.delete(shard);
+      if (this.#shards.retrieve(shard) !== null && !this.#stopping.signal.aborted) this.#resumes.begin(shard);
       // It was about to open this connection when it was told to leave.
       if (this.#stopping.signal.aborted) void this.#connections.destroy(RESUMABLE_CLOSE, 'restarting');
     });
     manager.on(WebSocketShardEvents.Dispatch, (payload, shard) => {
+      this.#resumes.answered(shard);
       // The session is left where it is; what comes after that comes again to the next process.
       if (!this.#stopping.signal.aborted) this.#intake.take(payload, shard);
     });
@@ -278,12 +290,36 @@ class Sessions implements DiscordSessions {
   }
 
   #onSession(shard: number): void {
+    this.#resumes.answered(shard);
     this.#turns.succeeded(shard);
     this.#states.set(shard, 'ready');
   }
 
+  /** Discord neither resumes the session nor says that it is over. */
+  #onSilence(shard: number): void {
+    this.#options.log.warn({ shard }, 'Discord does not answer a resume; connecting again');
+    this.#connections.reconnect(shard, 'no answer to a resume').catch((error: unknown) => {
+      this.#options.log.error({ err: error, shard }, 'cannot leave the connection');
+    });
+  }
+
+  /** Gives up a session that Discord does not resume, here and for the next process: the next connection identifies. */
+  #giveUp(shard: number): void {
+    const { log } = this.#options;
+    log.warn(
+      { shard, tries: MAX_RESUMES },
+      'Discord does not resume the session; a new one is started, and events until then are missed',
+    );
+    try {
+      this.#shards.end(shard);
+    } catch (error) {
+      log.error({ err: error, shard }, 'cannot forget the session; the next process tries to resume it');
+    }
+  }
+
   #onClosed(code: number, shard: number): void {
     const { log } = this.#options;
+    if (this.#resumes.closed(shard) >= MAX_RESUMES) this.#giveUp(shard);
     const fatal = fatalClose(code);
     if (fatal !== null) {
       this.#states.set(shard, 'failed', fatal);

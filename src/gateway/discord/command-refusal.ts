@@ -1,0 +1,34 @@
+import type { DiscordAPIError } from '@discordjs/rest';
+import type { CommandBody } from './command-form.ts';
+
+/** Reasons that are named; the rest is counted. */
+const MAX_REASONS = 10;
+
+/**
+ * Discord's reasons for refusing a list of commands, in one line: each with the command, its field, and what is wrong with it.
+ * @param sent the commands in the order in which they were sent: Discord names them by their number
+ */
+export function refusalReasons({ rawError, code, status }: DiscordAPIError, sent: readonly CommandBody[]): string {
+  const { message = '', errors } = rawError as { readonly message?: string; readonly errors?: unknown };
+  const reasons = flatten(errors, []).map(({ path: [first = '', ...rest], text }) => {
+    const command = /^\d+$/.test(first) ? sent[Number(first)] : undefined;
+    const where = [command === undefined ? first : JSON.stringify(command.name), ...rest].filter((part) => part !== '');
+    return where.length === 0 ? text : `${where.join('.')}: ${text}`;
+  });
+  const named = reasons.slice(0, MAX_REASONS).join('; ');
+  const more = reasons.length > MAX_REASONS ? `; and ${reasons.length - MAX_REASONS} more` : '';
+  return `${message} (${status}, code ${code})${named === '' ? '' : `: ${named}${more}`}`;
+}
+
+/** Discord's error object: fields nest like the request's, and `_errors` has what is wrong with the field that it stands in. */
+function flatten(
+  errors: unknown,
+  path: readonly string[],
+): { readonly path: readonly string[]; readonly text: string }[] {
+  if (typeof errors !== 'object' || errors === null) return [];
+  return Object.entries(errors).flatMap(([key, inner]) => {
+    if (key !== '_errors') return flatten(inner, [...path, key]);
+    const list = (Array.isArray(inner) ? inner : []) as { readonly message?: unknown }[];
+    return list.map(({ message }) => ({ path, text: String(message) }));
+  });
+}
