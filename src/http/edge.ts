@@ -24,6 +24,7 @@ import { FastPath } from './inbound/fast-path/fast-path.ts';
 import type { RequestHeaders } from './inbound/headers.ts';
 import { NodeRequest, type NodeRequestOptions } from './inbound/node-request.ts';
 import { Turns } from './inbound/pipeline-turns.ts';
+import type { ClientOf } from './inbound/proxies.ts';
 import { refuseBody, sendError, sendJson, wantsHtml } from './inbound/reply.ts';
 import { type HttpMetrics, outcomeOf, type RouteKind } from './metrics.ts';
 import { fanOut } from './outbound/fan-out.ts';
@@ -39,6 +40,7 @@ export interface EdgeOptions {
   readonly routes: RouteTable;
   readonly owners: OwnerClient;
   readonly bodies: BodyReader;
+  readonly clientOf: ClientOf;
   readonly upstreams: readonly Upstream[];
   readonly interactions: InteractionEndpoint;
   readonly webhooks: WebhookEndpoints;
@@ -74,7 +76,7 @@ export class Edge {
     const { config, bodies, log, routes, owners, headersFor, metrics, throttledLog } = options;
     const httpPod = config.name;
     this.#logsRequests = log.isLevelEnabled('debug');
-    this.#nodeRequests = { bodies, httpPod, maxBodyBytes: config.maxBodyBytes };
+    this.#nodeRequests = { bodies, clientOf: options.clientOf, httpPod, maxBodyBytes: config.maxBodyBytes };
     this.#routedRequests = {
       ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, headersFor, log: throttledLog },
       done: (request, route, pod) => this.#done(request, route, pod),
@@ -92,6 +94,8 @@ export class Edge {
       noDelay: true,
       // A request without a body has no stream life cycle: a tenth of what it costs.
       optimizeEmptyRequests: true,
+      // Seen to in their turn, with the other faults of a head: Node would answer at once.
+      requireHostHeader: false,
       shouldUpgradeCallback: isWebSocketUpgrade,
     } as Parameters<typeof createServer>[0] & object);
     this.server.maxConnections = config.maxConnections;
@@ -112,11 +116,16 @@ export class Edge {
       this.#sockets.add(socket);
       socket.once('close', () => this.#sockets.delete(socket));
     });
-    this.server.on('request', (message, response) => this.#turns.take(message, response));
+    this.server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
+      this.#turns.refuseBytes(error, socket),
+    );
+    for (const event of ['request', 'checkContinue', 'checkExpectation'] as const) {
+      this.server.on(event, (message, response) => this.#turns.take(message, response));
+    }
     this.server.on('upgrade', (message, socket, head) => {
-      // Sent ahead, while another is being answered: their bytes would mix.
-      if (this.#turns.isBusy(message.socket)) socket.destroy();
-      else this.#upgrades.take(message, socket, head, this.#newRequestId());
+      // Sent ahead, while another is being answered, whose bytes it would mix with its own.
+      if (!this.#turns.endBehindRequests(message.socket))
+        this.#upgrades.take(message, socket, head, this.#newRequestId());
     });
   }
 
@@ -149,7 +158,10 @@ export class Edge {
     if (this.#draining || message.headers.upgrade !== undefined || request.fault !== null) {
       response.shouldKeepAlive = false;
     }
-    this.#serve(request, classify(request, this.#options.routes, this.#options.config.maxBodyBytes));
+    const classified = classify(request, this.#options.routes, this.#options.config.maxBodyBytes);
+    // A client that asks first is spared sending a body that is refused.
+    if (message.headers.expect !== undefined && classified.kind !== 'refuse') response.writeContinue();
+    this.#serve(request, classified);
   }
 
   /** Serves what most requests are; says false to what the lane does not fit, which then comes again through Node's server. */
@@ -182,7 +194,7 @@ export class Edge {
         this.#settle(request, 'stripe', webhooks.stripe(request, classified.match));
         break;
       case 'guild-in-body':
-        this.#readBody(request, 'guild', (body) => this.#routeByBody(request, classified.match, body));
+        this.#readBody(request, 'guild', null, (body) => this.#routeByBody(request, classified.match, body));
         break;
       case 'fan-out':
         this.#settle(request, 'fan-out', this.#fanOut(request));
@@ -203,7 +215,10 @@ export class Edge {
       this.#answerHealth(request);
     } else if (body === 'none') this.#route(request, classified, pod, EMPTY);
     else if (body === 'stream') this.#route(request, classified, pod, null);
-    else this.#readBody(request, routeOf(classified.guildId), (whole) => this.#route(request, classified, pod, whole));
+    else
+      this.#readBody(request, routeOf(classified.guildId), pod, (whole) =>
+        this.#route(request, classified, pod, whole),
+      );
   }
 
   /** Sends a request to its pod, and the answer back. @param body null: it streams */
@@ -243,8 +258,8 @@ export class Edge {
     this.#route(request, { guildId, anyPod, streams: match.rule.stream === true }, pod, body);
   }
 
-  #readBody(request: EdgeRequest, route: RouteKind, then: (body: Buffer) => void): void {
-    request.readBody(MAX_LINK_BODY).then(then, (error: GuildwayError) => {
+  #readBody(request: EdgeRequest, route: RouteKind, pod: Upstream | null, then: (body: Buffer) => void): void {
+    request.readBody(MAX_LINK_BODY, 'other', pod?.ordinal ?? null).then(then, (error: GuildwayError) => {
       refuseBody(request, error);
       this.#done(request, route, null);
     });

@@ -110,5 +110,6 @@ export class HttpMetrics {
 
 export function outcomeOf(status: number): RequestOutcome {
   if (status < 400) return 'ok';
-  return status < 500 ? 'client-error' : 'server-error';
+  // What is not implemented is what the client should not have asked for; an alert on errors of servers is for others.
+  return status < 500 || status === 501 || status === 505 ? 'client-error' : 'server-error';
 }

@@ -76,13 +76,14 @@ export async function startHttpService({
   });
   const bodies = new BodyReader(MAX_HELD_BODIES);
   const standIns = new StandIns({ upstreams, metrics, log: throttledLog });
-  const headersFor = createRequestHeaders(new Proxies(config.trustedProxies));
+  const proxies = new Proxies(config.trustedProxies);
+  const headersFor = createRequestHeaders(proxies);
   const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, nearestNow, throttledLog);
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const edge = new Edge({
-    ...{ config, owners, bodies, upstreams, headersFor, metrics, log, throttledLog },
+    ...{ config, owners, bodies, clientOf: proxies.clientOf, upstreams, headersFor, metrics, log, throttledLog },
     routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
     interactions: new InteractionEndpoint({
       config,

@@ -3,6 +3,7 @@ import { type Duration, type MonotonicTime, remaining } from '../time.ts';
 import { Connection, startHeartbeat } from './connection.ts';
 import type { Dialled } from './dial.ts';
 import {
+  checkHead,
   FRAME,
   FRAME_HEADER,
   type Frame,
@@ -89,6 +90,12 @@ export class ClientSession {
     const head = requestHead(request);
     if (REQUEST_FIXED + head.length + request.body.length > MAX_REQUEST_FRAME) {
       done(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', false), null);
+      return 0;
+    }
+    try {
+      checkHead(head, request.headers.length + 2);
+    } catch (error) {
+      done(this.#error('REQUEST_INVALID', (error as Error).message, false), null);
       return 0;
     }
     const id = this.#inFlight.add(deadlineAt, done);

@@ -1,8 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Duration } from '../time.ts';
-import { FRAME, FRAME_HEADER, REQUEST_FIXED, RESPONSE_FIXED } from './frames.ts';
+import { checkHead, FRAME, FRAME_HEADER, REQUEST_FIXED, RESPONSE_FIXED } from './frames.ts';
 
 const CHUNK = 64 * 1024;
+const MAX_U32 = 0xffff_ffff;
 /** Bodies from this size on are handed to the socket as they are instead of being copied into the batch. */
 const COPY_LIMIT = 16 * 1024;
 
@@ -27,19 +28,27 @@ export class FrameWriter {
     return this.#socket.writableLength + (this.#end - this.#start);
   }
 
-  /** Adds a REQUEST frame. `head` is latin-1 and has `parts` parts; `timeoutMs` is an integer. */
+  /**
+   * Adds a REQUEST frame. `head` is latin-1 and has `parts` parts; `timeoutMs` is an integer.
+   * @throws GuildwayError REQUEST_INVALID: nothing was added
+   */
   request(id: number, timeoutMs: Duration, head: string, parts: number, body: Buffer): void {
+    checkHead(head, parts);
     const at = this.#frame(FRAME.request, id, REQUEST_FIXED + head.length, body);
     const chunk = this.#chunk;
-    chunk.writeUInt32BE(timeoutMs, at + FRAME_HEADER);
+    chunk.writeUInt32BE(Math.min(timeoutMs, MAX_U32), at + FRAME_HEADER);
     chunk.writeUInt32BE(head.length, at + FRAME_HEADER + 4);
     chunk.writeUInt16BE(parts, at + FRAME_HEADER + 8);
     chunk.write(head, at + REQUEST_FIXED, 'latin1');
     this.#body(body);
   }
 
-  /** Adds a RESPONSE frame. */
+  /**
+   * Adds a RESPONSE frame. `status` is an HTTP status.
+   * @throws GuildwayError REQUEST_INVALID: nothing was added
+   */
   response(id: number, status: number, head: string, parts: number, body: Buffer): void {
+    checkHead(head, parts);
     const at = this.#frame(FRAME.response, id, RESPONSE_FIXED + head.length, body);
     const chunk = this.#chunk;
     chunk.writeUInt16BE(status, at + FRAME_HEADER);

@@ -43,6 +43,24 @@ export const MAX_REQUEST_FRAME = 256 * 1024 + 64 * 1024;
 export const MAX_RESPONSE_BODY = 8 * 1024 * 1024;
 export const MAX_RESPONSE_FRAME = MAX_RESPONSE_BODY + 64 * 1024;
 
+/** Of method, target and headers together; a response has its headers alone. */
+export const MAX_HEAD = 60 * 1024;
+/** The number of parts of a head is a u16. */
+const MAX_PARTS = 0xffff;
+
+/**
+ * Checks a head before any byte of its frame is laid out: half a frame would end the link for all guilds.
+ * @throws GuildwayError REQUEST_INVALID
+ */
+export function checkHead(head: string, parts: number): void {
+  if (head.length > MAX_HEAD) {
+    throw new GuildwayError('REQUEST_INVALID', `the headers have ${head.length} bytes; the link carries ${MAX_HEAD}`);
+  }
+  if (parts > MAX_PARTS) {
+    throw new GuildwayError('REQUEST_INVALID', `there are ${parts / 2} headers; the link carries ${MAX_PARTS >> 1}`);
+  }
+}
+
 /** One received frame: a view into what was read, valid as long as it is held. */
 export interface Frame {
   readonly type: number;

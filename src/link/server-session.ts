@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { GuildwayError } from '../errors.ts';
+import { HEADER } from '../protocol/headers.ts';
 import type { Topology } from '../routing/topology.ts';
 import { type Duration, inMs, type MonotonicTime } from '../time.ts';
 import { Connection, startHeartbeat } from './connection.ts';
@@ -201,10 +202,13 @@ export class ServerSession {
           `a response of ${response.body.length} bytes is too large for the link: declare its route with stream: true`,
         );
       }
+      if (!(response.status >= 200 && response.status <= 599))
+        throw new RangeError(`${response.status} is no HTTP status`);
       writer.response(id, response.status, responseHead(response.headers), response.headers.length, response.body);
     } catch (error) {
       this.#options.log.error({ err: error }, 'link: the response cannot be sent');
-      writer.response(id, 500, '', 0, Buffer.alloc(0));
+      const why = 'the response cannot be sent';
+      writer.response(id, 500, [HEADER.failure, why].join('\0'), 2, Buffer.alloc(0));
     }
     if (writer.backlog > MAX_BACKLOG && !socket.isPaused()) {
       writer.flush();

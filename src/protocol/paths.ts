@@ -37,13 +37,13 @@ export const WEBHOOK_METHOD = 'POST';
 
 /**
  * The well-known path that some router could read out of a path, or null: routers differ in whether they mind case, trailing
- * slashes and parameters (`;x`), and a bot must get what is meant for a webhook only through its verification.
+ * slashes, parameters (`;x`) and encoded ends of a path (`%23x`), and a bot must get what is meant for a webhook only through its verification.
  * @param path without dot segments, empty segments and encoded letters
  */
 export function wellKnownPath(path: string): string | null {
   const plain = path
     .toLowerCase()
-    .replace(/(?:;|%3b)[^/]*/g, '')
+    .replace(/(?:;|%3b|%23|%3f)[^/]*/g, '')
     .replace(/\/{2,}/g, '/')
     .replace(/\/$/, '');
   if (WEBHOOKS.has(plain) || plain === PATH.health) return plain;

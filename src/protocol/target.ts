@@ -38,7 +38,8 @@ for (let code = 0x80; code < 0x100; code++) {
 }
 
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
-const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|$)/;
+/** Also with a parameter or an encoded end behind it (`/..;x/`), which some routers remove before they look for dots. */
+const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|;|%3b|%23|%3f|$)/i;
 /** Encoded slashes, backslashes and control characters: decoded by some routers and not by others. A `%` that encodes nothing. */
 const AMBIGUOUS_ENCODING = /%(?:2f|5c|[01][0-9a-f]|7f|(?![0-9a-f]{2}))/i;
 /** Encodings of characters that need none (RFC 3986, 2.3): `-`, `.`, `_`, `~`, digits, letters. */

@@ -247,13 +247,13 @@ test('bodies count as held until they are answered', async () => {
   const connection = { address: '', respond: () => {}, close: () => {} };
   const first = new FastPathRequest(whole, '1', connection, bodies);
   const second = new FastPathRequest(whole, '2', connection, bodies);
-  assert.equal(await first.readBody(6), whole.body);
-  await assert.rejects(second.readBody(6), { code: 'OVERLOADED' });
-  await assert.rejects(second.readBody(5), { code: 'BODY_TOO_LARGE' });
+  assert.equal(await first.readBody(6, 'interaction', null), whole.body);
+  await assert.rejects(second.readBody(6, 'interaction', null), { code: 'OVERLOADED' });
+  await assert.rejects(second.readBody(5, 'interaction', null), { code: 'BODY_TOO_LARGE' });
   first.respond(200, [], Buffer.alloc(0));
-  assert.equal(await second.readBody(6), whole.body);
+  assert.equal(await second.readBody(6, 'interaction', null), whole.body);
   second.gone();
-  assert.equal(await new FastPathRequest(whole, '3', connection, bodies).readBody(6), whole.body);
+  assert.equal(await new FastPathRequest(whole, '3', connection, bodies).readBody(6, 'interaction', null), whole.body);
 });
 
 test('a pod that is ended answers what it has, and says that the connection is over', async () => {

@@ -5,6 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { errorCode } from '../../src/errors.ts';
 import { BodyReader } from '../../src/http/inbound/body.ts';
+import { until } from '../support/wait.ts';
+
+const OTHER = { kind: 'other', pod: null, client: null } as const;
 
 /** A server that reads bodies with `bodies`, and says what came of each before it answers. */
 async function startReader(bodies: BodyReader, limit: number) {
@@ -14,7 +17,7 @@ async function startReader(bodies: BodyReader, limit: number) {
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     const declared = request.headers['content-length'];
     request.once('data', () => begun.resolve());
-    bodies.read(request, response, declared === undefined ? null : Number(declared), limit).then(
+    bodies.read(request, response, declared === undefined ? null : Number(declared), limit, OTHER).then(
       (body) => {
         outcomes.push(body.length);
         response.end(String(body.length));
@@ -59,8 +62,10 @@ async function startReader(bodies: BodyReader, limit: number) {
   };
 }
 
-test('a client that goes away in the middle of its body takes nothing of the room with it', async () => {
-  await using reader = await startReader(new BodyReader(1_000), 900);
+test('a client that goes away in the middle of its body takes nothing of the room with it', {
+  timeout: 20_000,
+}, async () => {
+  await using reader = await startReader(new BodyReader(1_334), 900);
   for (let i = 1; i <= 3; i++) {
     const outgoing = reader.send(900, 600);
     await reader.begun();
@@ -85,11 +90,50 @@ test('a body is refused at the first byte beyond its limit, whether it says its 
 
 test('what is held together is bounded, also by bodies that were read elsewhere, and released once', () => {
   const bodies = new BodyReader(1_000);
-  const release = bodies.hold(600);
-  assert.throws(() => bodies.hold(401), { code: 'OVERLOADED' });
-  const other = bodies.hold(400);
+  const interaction = { kind: 'interaction', pod: null, client: null } as const;
+  const release = bodies.hold(600, interaction);
+  assert.throws(() => bodies.hold(401, interaction), { code: 'OVERLOADED' });
+  const other = bodies.hold(400, interaction);
   release();
-  assert.throws(() => bodies.hold(601), { code: 'OVERLOADED' });
+  assert.throws(() => bodies.hold(601, interaction), { code: 'OVERLOADED' });
   other();
-  bodies.hold(1_000);
+  bodies.hold(1_000, interaction);
+});
+
+test('interactions have a quarter for themselves; bodies for one pod get half of the rest, those of one client a quarter', () => {
+  const other = (pod: number | null, client: string | null) => ({ kind: 'other', pod, client }) as const;
+  const bodies = new BodyReader(1_000);
+  const full = { code: 'OVERLOADED' };
+  const away = bodies.hold(375, other(0, null));
+  assert.throws(() => bodies.hold(1, other(0, null)), full, 'for a pod that is away');
+  const client = bodies.hold(187, other(null, '203.0.113.1'));
+  assert.throws(() => bodies.hold(1, other(1, '203.0.113.1')), full, 'of one client');
+  bodies.hold(188, other(1, '203.0.113.2'));
+  assert.throws(() => bodies.hold(1, other(2, null)), full, 'of all but interactions');
+  bodies.hold(250, { kind: 'interaction', pod: null, client: null });
+  assert.throws(() => bodies.hold(1, { kind: 'interaction', pod: null, client: null }), full);
+  away();
+  client();
+  bodies.hold(375, other(0, null));
+  bodies.hold(187, other(null, '203.0.113.1'));
+});
+
+test('a body that is sent slowly gives way to one for which there is no room', async () => {
+  const bodies = new BodyReader(1_000);
+  await using reader = await startReader(bodies, 900);
+  reader.send(750, 749);
+  await reader.begun();
+  const interaction = { kind: 'interaction', pod: null, client: null } as const;
+  const release = bodies.hold(251, interaction);
+  release();
+  // The clock of a body is monotonic; a second later it is slow.
+  await until('it gives way', () => {
+    try {
+      bodies.hold(1_000, interaction)();
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  assert.equal(await reader.outcome(1), 'OVERLOADED');
 });

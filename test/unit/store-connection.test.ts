@@ -84,8 +84,10 @@ test('damage that is come across later ends the serving for good, whichever of i
 
 test('a pod that ends leaves nothing in the WAL, also while a backup has the database open', () => {
   using folder = temporaryFolder();
-  using _backup = new DatabaseSync(folder.file('pod'));
   const store = openTestStore(folder.file('pod'));
+  // Closing the last connection would do it without being told.
+  using backup = new DatabaseSync(folder.file('pod'));
+  backup.prepare('SELECT COUNT(*) FROM sqlite_schema').get();
   store.botDatabases.full.run("INSERT INTO notes (guild_id, text) VALUES ('1', 'x')");
   store.close();
   assert.equal(statSync(`${folder.file('pod')}-wal`, { throwIfNoEntry: false })?.size ?? 0, 0);

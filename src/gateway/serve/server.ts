@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { BotManifest } from '../../bot/types.ts';
 import type { GatewayConfig } from '../../config/load.ts';
 import { verifyPlainRequest } from '../../link/auth.ts';
@@ -43,6 +44,8 @@ export interface GatewayServer {
   close(): Promise<void>;
 }
 
+/** Connections beyond MAX_CONNECTIONS that serve as links only. */
+const LINK_RESERVE = 64;
 /** The end of a caller's time that is kept for telling it that a response does not end. */
 const ANSWER_MS = 100;
 
@@ -66,7 +69,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     },
     (request, response) => {
       const refusal = admit(request);
-      closeWhileDraining(response);
+      closeWhileDraining(request, response);
       if (refusal !== null) {
         sendWhole(response, refusal, request.method);
         return;
@@ -74,7 +77,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       const incoming = plainRequest(request, response, config.maxBodyBytes, config.requestTimeoutMs);
       const answer = async (): Promise<void> => {
         const reply = await route(incoming);
-        closeWhileDraining(response);
+        closeWhileDraining(request, response);
         if (isStreamed(reply)) {
           streams.add(response);
           await sendStream(response, reply, request.method, log);
@@ -87,15 +90,24 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       });
     },
   );
-  server.maxConnections = config.maxConnections;
+  // Event streams and websockets may last for hours. Behind MAX_CONNECTIONS of them a new HTTP pod still gets its link.
+  server.maxConnections = config.maxConnections + LINK_RESERVE;
+  let open = 0;
+  const forLinks = new WeakSet<Duplex>();
+  server.on('connection', (socket) => {
+    if (++open > config.maxConnections) forLinks.add(socket);
+    socket.once('close', () => open--);
+  });
 
   /** A connection that stays open would keep the pod from ending. */
-  function closeWhileDraining(response: ServerResponse): void {
-    if (draining) response.shouldKeepAlive = false;
+  function closeWhileDraining(request: IncomingMessage, response: ServerResponse): void {
+    if (draining || forLinks.has(request.socket)) response.shouldKeepAlive = false;
   }
 
   function admit(request: IncomingMessage): GatewayResponse | null {
-    return draining ? refuse(503, 'this pod is shutting down') : authorize(request);
+    if (draining) return refuse(503, 'this pod is shutting down');
+    if (forLinks.has(request.socket)) return refuse(503, `this pod has ${config.maxConnections} connections already`);
+    return authorize(request);
   }
 
   /** Null when the caller is a pod and meant this one. */

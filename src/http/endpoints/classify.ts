@@ -62,10 +62,12 @@ export function classify(head: RequestHead, routes: RouteTable, maxBodyBytes: nu
   if (guild.kind === 'invalid' || guild.kind === 'unknown') return refuseGuild(guild);
   if (guild.kind === 'all') return FAN_OUT;
   const guildId = guild.kind === 'guild' ? guild.guildId : null;
-  const uploads = bodyLength === null || bodyLength > MAX_LINK_BODY;
-  if (bodyLength !== null && bodyLength > maxBodyBytes) {
-    return refuse(routeOf(guildId), 413, `the body is larger than ${maxBodyBytes} bytes`);
+  // A read's body has no meaning, and its pod may answer before it has come: it is read first, so that the read can be repeated.
+  const limit = isRead(method) ? Math.min(maxBodyBytes, MAX_LINK_BODY) : maxBodyBytes;
+  if (bodyLength !== null && bodyLength > limit) {
+    return refuse(routeOf(guildId), 413, `the body is larger than ${limit} bytes`);
   }
+  const uploads = !isRead(method) && (bodyLength === null || bodyLength > MAX_LINK_BODY);
   const streams =
     uploads || match?.rule.stream === true || fieldValue(fields, 'accept')?.startsWith('text/event-stream') === true;
   const anyPod = guildId === null && isAnyPods(match, method);

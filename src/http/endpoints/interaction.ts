@@ -54,7 +54,7 @@ export class InteractionEndpoint {
     }
     let body: Buffer;
     try {
-      body = await request.readBody(MAX_BODY);
+      body = await request.readBody(MAX_BODY, 'interaction', null);
     } catch (error) {
       refuseBody(request, error as GuildwayError);
       return null;

@@ -176,7 +176,7 @@ export class WebhookEndpoints {
 
   async #read(request: EdgeRequest): Promise<Buffer | null> {
     try {
-      return await request.readBody(MAX_BODY);
+      return await request.readBody(MAX_BODY, 'other', null);
     } catch (error) {
       refuseBody(request, error as GuildwayError);
       return null;

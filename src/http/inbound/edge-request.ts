@@ -2,6 +2,7 @@ import type { HeaderList } from '../../link/message.ts';
 import type { Duration, MonotonicTime } from '../../time.ts';
 import type { Outcome } from '../outbound/call.ts';
 import type { Upstream } from '../outbound/upstream.ts';
+import type { BodyUse } from './body-allowance.ts';
 import type { RequestHead } from './request-head.ts';
 
 /** A client's request, whichever way it was read, and the way back for its response. */
@@ -15,9 +16,10 @@ export interface EdgeRequest extends RequestHead {
   readonly status: number;
   /**
    * Reads the body to its end. It counts as held until there is a response.
+   * @param pod the gateway pod that it goes to, or null where that is not known yet
    * @throws GuildwayError BODY_TOO_LARGE, OVERLOADED, CANCELLED
    */
-  readBody(limit: number): Promise<Buffer>;
+  readBody(limit: number, kind: BodyUse['kind'], pod: number | null): Promise<Buffer>;
   /**
    * Sends a whole response, once: later calls do nothing, nor does one whose client has gone away.
    * @param headers with `content-length` where there is one; without those of one hop

@@ -5,8 +5,10 @@ import type { Outcome } from '../outbound/call.ts';
 import { forwardStream } from '../outbound/stream.ts';
 import type { Upstream } from '../outbound/upstream.ts';
 import type { BodyReader } from './body.ts';
+import type { BodyUse } from './body-allowance.ts';
 import { CLIENT_GONE, type EdgeRequest } from './edge-request.ts';
 import { fieldsOf } from './headers.ts';
+import type { ClientOf } from './proxies.ts';
 import { type HeadFault, type RequestHead, readHead } from './request-head.ts';
 
 /** Bodies up to this size go out as one string with their headers: one write instead of two. */
@@ -16,6 +18,8 @@ const LINGER_MS = 1_000;
 
 export interface NodeRequestOptions {
   readonly bodies: BodyReader;
+  /** Who sent a request; null where a trusted proxy does not say. */
+  readonly clientOf: ClientOf;
   readonly maxBodyBytes: number;
   /** This pod's name. */
   readonly httpPod: string;
@@ -66,8 +70,10 @@ export class NodeRequest implements EdgeRequest {
     return this.response.headersSent ? this.response.statusCode : 0;
   }
 
-  readBody(limit: number): Promise<Buffer> {
-    return this.#options.bodies.read(this.request, this.response, this.bodyLength, limit);
+  readBody(limit: number, kind: BodyUse['kind'], pod: number | null): Promise<Buffer> {
+    const { bodies, clientOf } = this.#options;
+    const use = { kind, pod, client: clientOf(this) };
+    return bodies.read(this.request, this.response, this.bodyLength, limit, use);
   }
 
   respond(status: number, headers: HeaderList, body: Buffer): void {

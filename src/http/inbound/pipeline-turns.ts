@@ -1,14 +1,28 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { endSocket } from '../../end-socket.ts';
+import { responseHead } from './fast-path/response-head.ts';
 
 /** So many requests may wait on one connection for those before them. */
 const MAX_WAITING = 100;
 
+const STATUS: Readonly<Partial<Record<string, number>>> = Object.freeze({
+  HPE_HEADER_OVERFLOW: 431,
+  HPE_CHUNK_EXTENSIONS_OVERFLOW: 413,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+});
+
+interface Turn {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
 interface Connection {
-  busy: boolean;
+  /** What is being served. */
+  current: Turn | null;
   /** Nothing on it is served any more. */
   ended: boolean;
-  readonly waiting: { readonly request: IncomingMessage; readonly response: ServerResponse }[];
+  readonly waiting: Turn[];
 }
 
 /**
@@ -28,45 +42,76 @@ export class Turns {
     const { socket } = request;
     let connection = this.#connections.get(socket);
     if (connection === undefined) {
-      connection = { busy: false, ended: false, waiting: [] };
+      connection = { current: null, ended: false, waiting: [] };
       this.#connections.set(socket, connection);
     }
     if (connection.ended) return;
-    if (!connection.busy) this.#begin(connection, request, response);
+    if (connection.current === null) this.#begin(connection, { request, response });
     else if (connection.waiting.length < MAX_WAITING) {
       connection.waiting.push({ request, response });
       // The rest of what the client sends waits in its own system.
       socket.pause();
     } else {
-      connection.ended = true;
-      // Those that wait are answered; its client sends the others again elsewhere.
-      const last = connection.waiting.at(-1);
-      if (last !== undefined) last.response.shouldKeepAlive = false;
+      this.#endBehindLast(connection);
     }
   }
 
-  /** Whether a request of this connection is being served. */
-  isBusy(socket: Socket): boolean {
-    return this.#connections.get(socket)?.busy === true;
+  /**
+   * Whatever comes on a connection from now on is not looked at, and it ends behind the whole requests that have come.
+   * @returns false when there is none, and whoever calls this ends the connection
+   */
+  endBehindRequests(socket: Socket): boolean {
+    const connection = this.#connections.get(socket);
+    if (connection?.current?.request.complete !== true) return false;
+    this.#endBehindLast(connection);
+    return true;
   }
 
-  #begin(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
-    connection.busy = true;
+  /**
+   * What has come on a connection is no HTTP, or took too long. Whole requests before it are answered as if nothing had: an error in
+   * their place would be taken for the answer to one that is being carried out.
+   */
+  refuseBytes({ code }: NodeJS.ErrnoException, socket: Socket): void {
+    if (this.endBehindRequests(socket)) return;
+    const connection = this.#connections.get(socket);
+    // In the middle of a body: a response that has begun before its end closes the connection by itself.
+    if (connection?.current?.response.headersSent) return;
+    const inBody = connection !== undefined && connection.current !== null;
+    if (connection !== undefined) connection.ended = true;
+    const status = STATUS[code ?? ''] ?? 400;
+    const head = `${responseHead(status, ['connection', 'close', 'content-length', '0'])}\r\n`;
+    // At once, where somebody reads that body and must learn that it does not end.
+    if (inBody) socket.end(head, 'latin1', () => socket.destroy());
+    else endSocket(socket, head);
+  }
+
+  #endBehindLast(connection: Connection): void {
+    connection.ended = true;
+    const last = connection.waiting.at(-1) ?? connection.current;
+    if (last !== null) last.response.shouldKeepAlive = false;
+  }
+
+  #begin(connection: Connection, turn: Turn): void {
+    const { request, response } = turn;
+    connection.current = turn;
     response.once('close', () => this.#end(connection, request.socket));
     this.#serve(request, response);
   }
 
   #end(connection: Connection, socket: Socket): void {
-    connection.busy = false;
+    connection.current = null;
     // Also after a response that closes the connection: its client has been told that nothing behind it was looked at.
     if (socket.destroyed || socket.writableEnded) {
       connection.ended = true;
       connection.waiting.length = 0;
     }
     const next = connection.waiting.shift();
-    if (next === undefined) return;
+    if (next === undefined) {
+      if (connection.ended) endSocket(socket);
+      return;
+    }
     // Its body may not be here yet.
     if (connection.waiting.length === 0) socket.resume();
-    this.#begin(connection, next.request, next.response);
+    this.#begin(connection, next);
   }
 }

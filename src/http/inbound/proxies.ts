@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net';
+import { fieldValue, type HeaderList } from '../../protocol/headers.ts';
 import { isHost } from './host.ts';
 
 /** Which proxies in front of this pod are believed: so many of them, or those with these addresses and networks. */
@@ -37,6 +38,9 @@ interface Said {
   readonly host: string | undefined;
 }
 
+/** Who sent a request; null where a trusted proxy does not say. */
+export type ClientOf = (request: { readonly fields: HeaderList; readonly address: string }) => string | null;
+
 /** Peers are few where a balancer is in front. Where clients of all kinds are, what is known of them is forgotten now and then. */
 const MAX_KNOWN = 1_000;
 const NOTHING_SAID: Said = Object.freeze({ addresses: [], protocol: undefined, host: undefined });
@@ -72,6 +76,14 @@ export class Proxies {
     this.#known.set(remoteAddress, peer);
     return peer;
   }
+
+  /** See {@link ClientOf}. */
+  readonly clientOf: ClientOf = ({ fields, address }) => {
+    const peer = this.peer(address);
+    if (!peer.trusted) return peer.address;
+    const said = fieldValue(fields, 'x-forwarded-for');
+    return said === undefined ? null : (this.originOf({ for: said }, peer).addresses[0] ?? null);
+  };
 
   /** Where a request came from that a trusted peer has sent. */
   originOf(fields: ForwardedFields, peer: Peer): Origin {

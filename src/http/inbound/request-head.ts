@@ -4,7 +4,7 @@ import { isHost } from './host.ts';
 
 /** Why a request is refused before anybody looks at what it is for. Always the client's mistake. */
 export interface HeadFault {
-  readonly status: 400 | 501 | 505;
+  readonly status: 400 | 417 | 501 | 505;
   readonly why: string;
 }
 
@@ -32,6 +32,7 @@ const CODING: HeadFault = Object.freeze({
   status: 501,
   why: 'the only Transfer-Encoding that is understood is chunked',
 });
+const EXPECTATION: HeadFault = Object.freeze({ status: 417, why: 'the only Expect that is met is 100-continue' });
 const VERSION: HeadFault = Object.freeze({ status: 505, why: 'use HTTP/1.1' });
 
 /**
@@ -45,6 +46,7 @@ export function readHead(method: string, rawUrl: string, version: string, fields
   let host = '';
   let length = 0;
   let coding: string | null = null;
+  let expectation: string | null = null;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] as string;
     const value = fields[i + 1] as string;
@@ -53,14 +55,22 @@ export function readHead(method: string, rawUrl: string, version: string, fields
       host = value;
     } else if (name === 'content-length') length = Number(value);
     else if (name === 'transfer-encoding') coding = coding === null ? value : `${coding}, ${value}`;
+    else if (name === 'expect') expectation = value;
   }
   const authority = normal?.authority ?? null;
   let fault: HeadFault | null = null;
   if (version !== '1.1' && version !== '1.0') fault = VERSION;
   else if (normal === null) fault = TARGET;
-  // An empty Host says that the target has no authority; HTTP/1.0 knows none at all.
-  else if (hosts > 1 || (host !== '' && !isHost(host)) || (authority !== null && !isHost(authority))) fault = HOSTS;
+  // An empty Host says that the target has no authority; HTTP/1.0 need not have one.
+  else if (
+    hosts > 1 ||
+    (hosts === 0 && version === '1.1') ||
+    (host !== '' && !isHost(host)) ||
+    (authority !== null && !isHost(authority))
+  )
+    fault = HOSTS;
   else if (coding !== null && coding.toLowerCase() !== 'chunked') fault = CODING;
+  else if (expectation !== null && expectation.toLowerCase() !== '100-continue') fault = EXPECTATION;
   return {
     method,
     url: normal?.target ?? '',

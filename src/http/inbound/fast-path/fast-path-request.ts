@@ -3,6 +3,7 @@ import { type Duration, monotonicNow } from '../../../time.ts';
 import { type Outcome, outcomeOf } from '../../outbound/call.ts';
 import type { Upstream } from '../../outbound/upstream.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
+import type { BodyUse } from '../body-allowance.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
 import type { WholeRequest } from './parser.ts';
 import { responseHead } from './response-head.ts';
@@ -46,9 +47,9 @@ export class FastPathRequest implements EdgeRequest {
     return this.#connection.address;
   }
 
-  async readBody(limit: number): Promise<Buffer> {
+  async readBody(limit: number, kind: BodyUse['kind'], pod: number | null): Promise<Buffer> {
     if (this.bodyLength > limit) throw bodyTooLarge(limit);
-    this.#releaseBody ??= this.#bodies.hold(this.bodyLength);
+    this.#releaseBody ??= this.#bodies.hold(this.bodyLength, { kind, pod, client: null });
     return this.#body;
   }
 

@@ -1,0 +1,7 @@
+/** What can be fuzzed, by name. */
+import type { FuzzTarget } from './driver.ts';
+import { RequestFuzz } from './requests.ts';
+
+export const TARGETS: Readonly<Record<string, () => Promise<FuzzTarget>>> = {
+  requests: () => RequestFuzz.start(),
+};
