@@ -78,7 +78,11 @@ async function startServing(
   };
   const hints = createHints({
     ...{ config, ordinal, topology, store: store.hints, webhook, metrics, faults, log },
-    serve: (request, deadlineAt) => serveWhole({ route, log }, request, { deadlineAt, signal: NEVER }),
+    serve: async (request, deadlineAt) => {
+      const response = await serveWhole({ route, log }, request, { deadlineAt, signal: NEVER });
+      response.sent?.();
+      return response;
+    },
   });
   const guard = new Guard({ ordinal, topology, routes: bot.routes ?? [] });
   const unavailable = (): string | null => store.connection.fatal?.message ?? null;

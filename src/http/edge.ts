@@ -26,6 +26,7 @@ import { NodeRequest, type NodeRequestOptions } from './inbound/node-request.ts'
 import { Turns } from './inbound/pipeline-turns.ts';
 import type { ClientOf } from './inbound/proxies.ts';
 import { refuseBody, sendError, sendJson, wantsHtml } from './inbound/reply.ts';
+import { UnreadResponses } from './inbound/unread-responses.ts';
 import { type HttpMetrics, outcomeOf, type RouteKind } from './metrics.ts';
 import { fanOut } from './outbound/fan-out.ts';
 import type { OwnerClient } from './outbound/owner-client.ts';
@@ -66,6 +67,7 @@ export class Edge {
   /** All of them, also those that speak another protocol now, which Node's server does not count as its own any more. */
   readonly #sockets = new Set<Socket>();
   readonly #upgrades: Upgrades;
+  readonly #unread = new UnreadResponses();
   readonly #turns = new Turns((message, response) => this.#onRequest(message, response));
   /** Asked once: asking for each request costs, and the level does not change. */
   readonly #logsRequests: boolean;
@@ -76,7 +78,13 @@ export class Edge {
     const { config, bodies, log, routes, owners, headersFor, metrics, throttledLog } = options;
     const httpPod = config.name;
     this.#logsRequests = log.isLevelEnabled('debug');
-    this.#nodeRequests = { bodies, clientOf: options.clientOf, httpPod, maxBodyBytes: config.maxBodyBytes };
+    this.#nodeRequests = {
+      bodies,
+      unread: this.#unread,
+      clientOf: options.clientOf,
+      httpPod,
+      maxBodyBytes: config.maxBodyBytes,
+    };
     this.#routedRequests = {
       ...{ requestTimeoutMs: config.requestTimeoutMs, httpPod, headersFor, log: throttledLog },
       done: (request, route, pod) => this.#done(request, route, pod),
@@ -104,7 +112,7 @@ export class Edge {
       config.linkSecret === null
         ? null
         : FastPath.inFrontOf(this.server, {
-            ...{ bodies, maxHeaderBytes: MAX_HEADER_BYTES },
+            ...{ bodies, unread: this.#unread, maxHeaderBytes: MAX_HEADER_BYTES },
             ...{ keepAliveMs: config.keepAliveMs, firstRequestMs: config.headersTimeoutMs },
             newRequestId: () => this.#newRequestId(),
             serve: (request) => this.#serveInLane(request),
@@ -145,6 +153,7 @@ export class Edge {
 
   /** Ends every connection at once, whatever it does. */
   closeConnections(): void {
+    this.#unread.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 

@@ -45,9 +45,10 @@ export class FrameWriter {
 
   /**
    * Adds a RESPONSE frame. `status` is an HTTP status.
+   * @param sent called when the peer's system has taken the body, or never will
    * @throws GuildwayError REQUEST_INVALID: nothing was added
    */
-  response(id: number, status: number, head: string, parts: number, body: Buffer): void {
+  response(id: number, status: number, head: string, parts: number, body: Buffer, sent?: () => void): void {
     checkHead(head, parts);
     const at = this.#frame(FRAME.response, id, RESPONSE_FIXED + head.length, body);
     const chunk = this.#chunk;
@@ -55,7 +56,7 @@ export class FrameWriter {
     chunk.writeUInt32BE(head.length, at + FRAME_HEADER + 2);
     chunk.writeUInt16BE(parts, at + FRAME_HEADER + 6);
     chunk.write(head, at + RESPONSE_FIXED, 'latin1');
-    this.#body(body);
+    this.#body(body, sent);
   }
 
   /** Adds a HELLO frame. */
@@ -92,12 +93,14 @@ export class FrameWriter {
     return at;
   }
 
-  #body(body: Buffer): void {
+  #body(body: Buffer, sent?: () => void): void {
     if (body.length >= COPY_LIMIT) {
       this.flush();
-      this.#socket.write(body);
+      this.#socket.write(body, sent);
       return;
     }
+    // Copied, and small.
+    sent?.();
     if (body.length > 0) {
       // The frame's start may go out before its body; they stay in order, and nothing comes between.
       this.#reserve(body.length);

@@ -193,7 +193,10 @@ export class ServerSession {
   #respond(context: Context, response: GatewayResponse): void {
     this.#remove(context);
     const { id } = context;
-    if (this.#connection.socket.destroyed) return;
+    if (this.#connection.socket.destroyed) {
+      response.sent?.();
+      return;
+    }
     const { writer, socket } = this.#connection;
     try {
       if (response.body.length > MAX_RESPONSE_BODY) {
@@ -204,8 +207,10 @@ export class ServerSession {
       }
       if (!(response.status >= 200 && response.status <= 599))
         throw new RangeError(`${response.status} is no HTTP status`);
-      writer.response(id, response.status, responseHead(response.headers), response.headers.length, response.body);
+      const { status, headers, body, sent } = response;
+      writer.response(id, status, responseHead(headers), headers.length, body, sent);
     } catch (error) {
+      response.sent?.();
       this.#options.log.error({ err: error }, 'link: the response cannot be sent');
       const why = 'the response cannot be sent';
       writer.response(id, 500, [HEADER.failure, why].join('\0'), 2, Buffer.alloc(0));

@@ -15,6 +15,8 @@ export interface GatewayResponse {
   readonly status: number;
   readonly headers: HeaderList;
   readonly body: Buffer;
+  /** For whoever sends it: to be called when the body has left this process, or never will. Idempotent. */
+  readonly sent?: () => void;
 }
 
 /** What a gateway pod knows of a request beside its content. */

@@ -244,7 +244,7 @@ test('idle connections are closed, one with a request is not', async () => {
 test('bodies count as held until they are answered', async () => {
   const bodies = new BodyReader(10);
   const whole = { method: 'POST', url: '/', fields: [], body: Buffer.from('123456') };
-  const connection = { address: '', respond: () => {}, close: () => {} };
+  const connection = { address: '', respond: () => {}, hasRoom: () => true, close: () => {} };
   const first = new FastPathRequest(whole, '1', connection, bodies);
   const second = new FastPathRequest(whole, '2', connection, bodies);
   assert.equal(await first.readBody(6, 'interaction', null), whole.body);

@@ -11,6 +11,7 @@ import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
 import { type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfKey, identityOfStripeEvent } from './identity.ts';
 import { collect, isStreamed, type Reply } from './reply.ts';
+import { type ResponseLease, ResponseMemory } from './response-memory.ts';
 import { failed, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 import { fromWebHeaders, toWebRequest } from './web-request.ts';
@@ -23,6 +24,9 @@ const MAX_ONCE_RESPONSE = 8 * 1024 * 1024;
 
 const UNSAFE = /^(?!GET$|HEAD$|OPTIONS$)/;
 const KEY = /^[\x20-\x7e]{1,255}$/;
+
+/** Bytes of responses in memory at once: a sixth of what the manifests give a gateway pod. */
+const MAX_RESPONSE_BYTES = 128 * 1024 * 1024;
 
 type Handler = NonNullable<Bot['fetch']>;
 
@@ -52,6 +56,7 @@ export class FetchDispatch {
   readonly #sessionCookies: readonly string[] | null;
   readonly #host: Host;
   readonly #once: IdempotentRunner;
+  readonly #memory = new ResponseMemory(MAX_RESPONSE_BYTES);
 
   constructor(options: { bot: Bot; host: Host; once: IdempotentRunner }) {
     this.#fetch = options.bot.fetch?.bind(options.bot) ?? null;
@@ -64,6 +69,17 @@ export class FetchDispatch {
   async serve(delivery: FetchDelivery): Promise<Reply> {
     const fetch = this.#fetch;
     if (fetch === null) return problem(404, 'this bot serves no pages');
+    const lease = await this.#memory.enter(delivery.deadlineAt);
+    if (lease === null) return failed(503, 'too many responses wait to be read', ['retry-after', '1']);
+    try {
+      return leased(await this.#serve(fetch, delivery, lease), lease);
+    } catch (error) {
+      lease.end();
+      throw error;
+    }
+  }
+
+  async #serve(fetch: Handler, delivery: FetchDelivery, lease: ResponseLease): Promise<Reply> {
     const { method, headers, guildId } = delivery;
     const key = fieldValue(headers, 'idempotency-key');
     if (key !== undefined && UNSAFE.test(method) && !KEY.test(key)) {
@@ -77,7 +93,9 @@ export class FetchDispatch {
       // What a stream brings later may tell what was written later.
       return isStreamed(reply) ? { ...reply, durable: context.durable } : reply;
     }
-    const { response, replayed } = await this.#once.run(identity, (memo) => this.#callOnce(fetch, delivery, memo));
+    const { response, replayed } = await this.#once.run(identity, (memo) =>
+      this.#callOnce(fetch, delivery, memo, lease),
+    );
     if (!replayed) return response;
     this.#host.log.info({ guild: guildId, request: delivery.requestId, kind: identity.key.split(':')[0] }, 'replayed');
     return { ...response, headers: [...response.headers, HEADER.replayed, '1'] };
@@ -105,10 +123,10 @@ export class FetchDispatch {
   }
 
   /** Only what succeeded is final: a webhook that was refused once may be taken when it is repeated. */
-  async #callOnce(fetch: Handler, delivery: FetchDelivery, memo: StepMemo): Promise<Execution> {
+  async #callOnce(fetch: Handler, delivery: FetchDelivery, memo: StepMemo, lease: ResponseLease): Promise<Execution> {
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
     const context = this.#contextOf(delivery, memo, limit.signal);
-    const response = await limit.within(this.#whole(this.#call(fetch, delivery, context), delivery));
+    const response = await limit.within(this.#whole(this.#call(fetch, delivery, context), delivery, lease));
     return { response, final: response.status < 400, context };
   }
 
@@ -121,11 +139,15 @@ export class FetchDispatch {
     return new HandlerContext(this.#host, { guildId, requestId, durability: 'full', memo, deadline, signal });
   }
 
-  async #whole(call: Promise<Reply>, { target, requestId }: FetchDelivery): Promise<GatewayResponse> {
+  async #whole(
+    call: Promise<Reply>,
+    { target, requestId }: FetchDelivery,
+    lease: ResponseLease,
+  ): Promise<GatewayResponse> {
     const reply = await call;
     if (!('stream' in reply)) return reply;
     const { status, headers, stream } = reply;
-    const collected = await collect(stream, MAX_ONCE_RESPONSE, inMs(HANDLER_LIMIT_MS));
+    const collected = await collect(stream, MAX_ONCE_RESPONSE, inMs(HANDLER_LIMIT_MS), lease);
     if (collected.kind === 'whole') return { status, headers, body: collected.body };
     const path = pathOf(target);
     this.#host.log.error(
@@ -147,4 +169,11 @@ function identityOf(
   const key = fieldValue(headers, 'idempotency-key');
   if (key === undefined) return null;
   return identityOfKey(key, { guildId, method, target, headers, body: whole }, sessionCookies);
+}
+
+/** A reply whose memory is counted until it has been sent. */
+function leased(reply: Reply, lease: ResponseLease): Reply {
+  if (isStreamed(reply)) return { ...reply, lease };
+  lease.hold(reply.body.length);
+  return { ...reply, sent: lease.end };
 }

@@ -1,5 +1,6 @@
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { type MonotonicTime, remaining } from '../../time.ts';
+import type { ResponseLease } from './response-memory.ts';
 
 /** A response whose body is still being made. */
 export interface StreamedReply {
@@ -8,6 +9,8 @@ export interface StreamedReply {
   readonly stream: ReadableStream<Uint8Array>;
   /** Resolves when what the handler has written until now is on disk: no chunk leaves before. Rejects if that failed. */
   readonly durable?: () => Promise<void>;
+  /** Counts what of it is in memory, for whoever reads it. */
+  readonly lease?: ResponseLease;
 }
 
 /** What a gateway pod answers: plain HTTP sends a stream as it comes, the link needs the whole body. */
@@ -18,7 +21,10 @@ export const isStreamed = (reply: Reply): reply is StreamedReply => 'stream' in 
 /** Tells the source of a reply that nobody reads it, or reads it to its end. */
 export function discard(reply: Reply): void {
   // A source that fails while it is told, or has failed before, has nothing left to let go of.
-  if (isStreamed(reply)) reply.stream.cancel().catch(() => {});
+  if (isStreamed(reply)) {
+    reply.stream.cancel().catch(() => {});
+    reply.lease?.end();
+  } else reply.sent?.();
 }
 
 /** A whole body, or why there is none; the stream is cancelled then. */
@@ -33,6 +39,7 @@ export async function collect(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
   deadlineAt: MonotonicTime,
+  lease?: ResponseLease,
 ): Promise<Collected> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
@@ -51,6 +58,7 @@ export async function collect(
         return { kind: 'whole', body: chunks.length === 1 ? asBuffer(chunks[0] as Uint8Array) : Buffer.concat(chunks) };
       size += next.value.byteLength;
       if (size > maxBytes) return giveUp('too-large');
+      lease?.hold(size);
       chunks.push(next.value);
     }
   } finally {

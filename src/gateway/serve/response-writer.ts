@@ -34,9 +34,13 @@ const hasNoBody = (method: string | undefined, status: number): boolean =>
 /** Sends a whole response. A HEAD or 304 may declare the length that a GET would have. */
 export function sendWhole(
   response: ServerResponse,
-  { status, headers, body }: GatewayResponse,
+  { status, headers, body, sent }: GatewayResponse,
   method: string | undefined,
 ): void {
+  if (sent !== undefined) {
+    if (response.closed) sent();
+    else response.once('close', sent);
+  }
   const list = withoutFraming(headers);
   if (!hasNoBody(method, status)) list.push('content-length', String(body.length));
   else if (status !== 204) {
@@ -59,7 +63,9 @@ export async function sendStream(
   method: string | undefined,
   log: Logger,
 ): Promise<void> {
-  const { status, headers, stream, durable } = reply;
+  const { status, headers, stream, lease } = reply;
+  // A stream of events lasts: only what of it is in memory counts.
+  lease?.hold(0);
   try {
     const list = withoutFraming(headers);
     const compressed = fieldValue(headers, 'content-encoding') !== undefined;
@@ -73,13 +79,15 @@ export async function sendStream(
     }
     // Now, and not with the first event of a stream that may be long in coming.
     response.flushHeaders();
-    await pipeline(Readable.fromWeb(stream), (chunks) => checked(chunks, length, durable), response);
+    await pipeline(Readable.fromWeb(stream), (chunks) => checked(chunks, length, reply), response);
   } catch (error) {
     if (error instanceof LengthMismatch) log.error({ err: errorFacts(error) }, 'a response was cut off');
     else log.debug({ err: errorFacts(error) }, 'a stream ended early');
     // Not yet read where Node refused the head: a header value that it does not send.
     discard(reply);
     response.destroy();
+  } finally {
+    lease?.end();
   }
 }
 
@@ -89,7 +97,7 @@ class LengthMismatch extends Error {}
 async function* checked(
   chunks: AsyncIterable<Uint8Array>,
   length: number | null,
-  durable: StreamedReply['durable'],
+  { durable, lease }: StreamedReply,
 ): AsyncGenerator<Uint8Array> {
   let sent = 0;
   for await (const chunk of chunks) {
@@ -97,7 +105,10 @@ async function* checked(
     if (length !== null && sent > length)
       throw new LengthMismatch(`its body is longer than its content-length, ${length}`);
     await durable?.();
+    // Asked for more when the connection has taken this.
+    lease?.hold(chunk.byteLength);
     yield chunk;
+    lease?.hold(0);
   }
   if (length !== null && sent < length)
     throw new LengthMismatch(`its body has ${sent} bytes, its content-length says ${length}`);

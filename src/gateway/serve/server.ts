@@ -192,12 +192,19 @@ export async function serveWhole(
 ): Promise<GatewayResponse> {
   const reply = await route(incomingMessage(request, context));
   if (!isStreamed(reply)) return reply;
-  const { status, headers, stream } = reply;
-  const collected = await collect(stream, MAX_RESPONSE_BODY, before(context.deadlineAt, ANSWER_MS));
+  const { status, headers, stream, lease } = reply;
+  let collected: Awaited<ReturnType<typeof collect>>;
+  try {
+    collected = await collect(stream, MAX_RESPONSE_BODY, before(context.deadlineAt, ANSWER_MS), lease);
+  } catch (error) {
+    lease?.end();
+    throw error;
+  }
   if (collected.kind === 'whole') {
     await reply.durable?.();
-    return { status, headers, body: collected.body };
+    return { status, headers, body: collected.body, ...(lease === undefined ? {} : { sent: lease.end }) };
   }
+  lease?.end();
   const path = request.target.split('?', 1)[0];
   const why = collected.kind === 'too-large' ? `longer than ${MAX_RESPONSE_BODY} bytes` : 'not finished in time';
   log.error({ path }, `a response was ${why}: declare its route in the bot with stream: true`);

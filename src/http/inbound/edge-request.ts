@@ -21,7 +21,8 @@ export interface EdgeRequest extends RequestHead {
    */
   readBody(limit: number, kind: BodyUse['kind'], pod: number | null): Promise<Buffer>;
   /**
-   * Sends a whole response, once: later calls do nothing, nor does one whose client has gone away.
+   * Sends a whole response, once: later calls do nothing, nor does one whose client has gone away. A large one for which clients that do
+   * not read leave no room becomes a 503, or the end of the connection where what was asked for may have been done.
    * @param headers with `content-length` where there is one; without those of one hop
    * @param body what is sent: empty for a HEAD
    */

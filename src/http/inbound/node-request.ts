@@ -10,7 +10,9 @@ import { CLIENT_GONE, type EdgeRequest } from './edge-request.ts';
 import { fieldsOf } from './headers.ts';
 import type { ClientOf } from './proxies.ts';
 import { type HeadFault, type RequestHead, readHead } from './request-head.ts';
+import { LARGE_RESPONSE, type UnreadResponses } from './unread-responses.ts';
 
+const EMPTY = Buffer.alloc(0);
 /** Bodies up to this size go out as one string with their headers: one write instead of two. */
 const ONE_WRITE = 2 * 1024;
 /** How long a client may go on sending what nobody reads. */
@@ -18,6 +20,7 @@ const LINGER_MS = 1_000;
 
 export interface NodeRequestOptions {
   readonly bodies: BodyReader;
+  readonly unread: UnreadResponses;
   /** Who sent a request; null where a trusted proxy does not say. */
   readonly clientOf: ClientOf;
   readonly maxBodyBytes: number;
@@ -79,6 +82,12 @@ export class NodeRequest implements EdgeRequest {
   respond(status: number, headers: HeaderList, body: Buffer): void {
     const { request, response } = this;
     if (response.headersSent || response.destroyed) return;
+    if (body.length > LARGE_RESPONSE && !this.#options.unread.hasRoom(body.length)) {
+      if (this.method === 'GET')
+        this.respond(503, ['content-length', '0', 'retry-after', '1', HEADER.requestId, this.id], EMPTY);
+      else this.abort();
+      return;
+    }
     const unread = this.bodyLength !== 0 && !request.complete;
     try {
       response.writeHead(status, unread ? [...headers, 'connection', 'close'] : (headers as string[]));
@@ -91,6 +100,8 @@ export class NodeRequest implements EdgeRequest {
     else if (body.length === 0) response.end();
     else if (body.length <= ONE_WRITE) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
+    const { socket } = response;
+    if (body.length > ONE_WRITE && socket !== null) this.#options.unread.wrote(socket);
   }
 
   abort(): void {

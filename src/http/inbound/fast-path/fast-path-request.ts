@@ -1,18 +1,23 @@
-import type { HeaderList } from '../../../link/message.ts';
+import { HEADER, type HeaderList } from '../../../link/message.ts';
 import { type Duration, monotonicNow } from '../../../time.ts';
 import { type Outcome, outcomeOf } from '../../outbound/call.ts';
 import type { Upstream } from '../../outbound/upstream.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
 import type { BodyUse } from '../body-allowance.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
+import { LARGE_RESPONSE } from '../unread-responses.ts';
 import type { WholeRequest } from './parser.ts';
 import { responseHead } from './response-head.ts';
+
+const EMPTY = Buffer.alloc(0);
 
 /** What a request needs of the connection that it came on. */
 export interface FastPathConnection {
   readonly address: string;
   /** Writes a response; the connection may have been closed. `head` lacks the lines that are the connection's own. */
   respond(head: string, body: Buffer): void;
+  /** Whether a large response may be written. */
+  hasRoom(bytes: number): boolean;
   close(): void;
 }
 
@@ -55,6 +60,12 @@ export class FastPathRequest implements EdgeRequest {
 
   respond(status: number, headers: HeaderList, body: Buffer): void {
     if (this.status !== 0) return;
+    if (body.length > LARGE_RESPONSE && !this.#connection.hasRoom(body.length)) {
+      if (this.method === 'GET')
+        this.respond(503, ['content-length', '0', 'retry-after', '1', HEADER.requestId, this.id], EMPTY);
+      else this.abort();
+      return;
+    }
     this.#end(status);
     this.#connection.respond(responseHead(status, headers), body);
   }

@@ -4,11 +4,13 @@ import { endSocket } from '../../../end-socket.ts';
 import type { Duration } from '../../../time.ts';
 import type { BodyReader } from '../body.ts';
 import type { EdgeRequest } from '../edge-request.ts';
+import type { UnreadResponses } from '../unread-responses.ts';
 import { type FastPathConnection, FastPathRequest } from './fast-path-request.ts';
 import { type RequestParser, RequestParsers, type WholeRequest } from './parser.ts';
 
 export interface FastPathOptions {
   readonly bodies: BodyReader;
+  readonly unread: UnreadResponses;
   readonly maxHeaderBytes: number;
   /** How long a connection may be idle between requests, and how long before its first one. */
   readonly keepAliveMs: Duration;
@@ -92,6 +94,8 @@ export class FastPath {
       look: () => this.#look,
       lastLines: () => this.#lastLines,
       closes: () => this.#draining,
+      wrote: () => this.#options.unread.wrote(socket),
+      hasRoom: (bytes) => this.#options.unread.hasRoom(bytes),
       gone: () => this.#connections.delete(connection),
       toNode: (chunk) => {
         this.#connections.delete(connection);
@@ -128,6 +132,8 @@ interface FastPathSide {
   look(): number;
   lastLines(): string;
   closes(): boolean;
+  wrote(): void;
+  hasRoom(bytes: number): boolean;
   gone(): void;
   toNode(chunk: Buffer): void;
 }
@@ -174,6 +180,10 @@ class Connection implements FastPathConnection {
     this.#socket.destroy();
   }
 
+  hasRoom(bytes: number): boolean {
+    return this.#lane.hasRoom(bytes);
+  }
+
   respond(head: string, body: Buffer): void {
     this.#serving = false;
     this.#request = null;
@@ -187,6 +197,7 @@ class Connection implements FastPathConnection {
       socket.write(whole, 'latin1');
       socket.write(body);
       socket.uncork();
+      this.#lane.wrote();
     }
     if (closes) {
       this.#closing = true;

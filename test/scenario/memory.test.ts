@@ -1,0 +1,89 @@
+/** What clients do not read, and what is asked for at once, stays within the memory that the manifests give a pod. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { type Cluster, type Pod, startCluster } from '../../testkit/cluster/index.ts';
+
+const MEGABYTE = 1024 * 1024;
+/** Of cluster/base/http-service.yaml and gateway-service.yaml. */
+const LIMIT = { http: 256 * MEGABYTE, gateway: 768 * MEGABYTE } as const;
+const GUILD = '197038439483310086';
+const skip = process.platform !== 'linux';
+
+let cluster: Cluster;
+
+before(async () => {
+  if (skip) return;
+  const bot = fileURLToPath(new URL('../support/large-page-bot.ts', import.meta.url));
+  cluster = await startCluster({
+    httpPods: 1,
+    gatewayPods: 1,
+    guilds: 1,
+    bot,
+    env: { REQUEST_TIMEOUT_MS: '20000', NODE_OPTIONS: '--max-semi-space-size=8' },
+  });
+});
+after(async () => cluster?.[Symbol.asyncDispose]());
+
+/** The most memory that a pod has ever had. */
+function peakOf(pod: Pod): number {
+  const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pod.pid}/status`, 'latin1'));
+  return Number(peak?.[1]) * 1024;
+}
+
+async function assertWithinLimits(): Promise<void> {
+  const [http, gateway] = [cluster.httpPods[0] as Pod, cluster.gatewayPods[0] as Pod];
+  const megabytes = (bytes: number): string => `${Math.round(bytes / MEGABYTE)} MiB`;
+  assert.ok(peakOf(http) < LIMIT.http, `the HTTP pod had ${megabytes(peakOf(http))}`);
+  assert.ok(peakOf(gateway) < LIMIT.gateway, `the gateway pod had ${megabytes(peakOf(gateway))}`);
+  const response = await fetch(`${cluster.url}/app/${GUILD}/0`);
+  assert.equal(response.status, 200, 'others are served');
+}
+
+async function open(): Promise<Socket> {
+  const { hostname, port } = new URL((cluster.httpPods[0] as Pod).url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => {});
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return socket;
+}
+
+test('150 requests at once for a page of 5 MB: all are answered, with the page or a 503', { skip }, async () => {
+  const statuses = await Promise.all(
+    Array.from({ length: 150 }, async () => {
+      const response = await fetch(`${cluster.url}/app/${GUILD}/5`);
+      const { byteLength } = await response.arrayBuffer();
+      assert.ok(byteLength === 5 * MEGABYTE || response.status === 503, `${response.status} with ${byteLength} bytes`);
+      return response.status;
+    }),
+  );
+  assert.ok(statuses.includes(200));
+  await assertWithinLimits();
+});
+
+test('40 clients that do not read a page of 7 MB', { skip }, async () => {
+  const sockets = await Promise.all(Array.from({ length: 40 }, open));
+  const answered = sockets.map(
+    (socket) =>
+      new Promise<void>((resolve) => {
+        socket.once('readable', resolve).once('close', resolve);
+      }),
+  );
+  for (const socket of sockets) socket.write(`GET /app/${GUILD}/7 HTTP/1.1\r\nhost: x\r\n\r\n`);
+  await Promise.all(answered);
+  await assertWithinLimits();
+  for (const socket of sockets) socket.destroy();
+});
+
+test('60 connections with 1,000 requests each, sent ahead', { skip }, async () => {
+  const sockets = await Promise.all(Array.from({ length: 60 }, open));
+  const ended = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+  for (const socket of sockets) {
+    socket.resume();
+    socket.end(`GET /app/${GUILD}/0 HTTP/1.1\r\nhost: x\r\n\r\n`.repeat(1_000));
+  }
+  await Promise.all(ended);
+  await assertWithinLimits();
+});
