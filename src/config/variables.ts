@@ -203,7 +203,8 @@ export const VARIABLES = define({
     name: 'DISCORD_APP_ID',
     fallback: null,
     modes: OWNER,
-    about: "The application's id, for registering commands, which pod 0 does; without it they are not registered.",
+    about:
+      "The application's id, for registering commands; without it they are not registered. Pod 0 does so, or the lowest pod that lives while pod 0 stays away.",
     ...snowflake,
   },
   discordApiUrl: {
@@ -218,7 +219,7 @@ export const VARIABLES = define({
     fallback: '5500',
     modes: OWNER,
     about:
-      "How often one bucket of shards may identify; pod 0 keeps to it for all pods. Discord's is 5000, and what is sent so far apart by busy pods may arrive closer; less is for simulators.",
+      "How often one bucket of shards may identify. Pod 0 keeps to it for all pods; while it is away, each pod does so by the clock. Discord's is 5000, and what is sent so far apart by busy pods may arrive closer; less is for simulators.",
     ...milliseconds(1, 60_000),
   },
   signatureMaxAgeMs: {

@@ -85,6 +85,10 @@ export interface DiscordSessionsOptions {
   readonly registry: Registry;
   /** How long Discord may take to answer a resume. */
   readonly resumeAnswerMs?: Duration;
+  /** How long the other pods wait for pod 0 to hand out identify slots. */
+  readonly podZeroAbsentMs?: Duration;
+  /** How long all lower pods may be away before this one registers the commands. */
+  readonly commandsAbsentMs?: Duration;
 }
 
 /** The connections of this pod's shards. `startDiscordSessions` resolves when they have been begun, not when they are ready. */

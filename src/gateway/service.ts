@@ -15,7 +15,7 @@ import { IdempotentRunner } from './dispatch/idempotent-runner.ts';
 import { InteractionWebhook } from './dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from './dispatch/interactions.ts';
 import type { Reply } from './dispatch/reply.ts';
-import { problem } from './dispatch/responses.ts';
+import { failed } from './dispatch/responses.ts';
 import { type Faults, readFaults } from './faults.ts';
 import { hintActions } from './hints/admin.ts';
 import { createEventForwarder } from './hints/event-forwarder.ts';
@@ -107,7 +107,7 @@ async function startServing(
       guilds: () => [...new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)])].toSorted(),
       putHint: (hint) => hints.put(hint),
       identify: async (request, context) =>
-        sessions?.identify(request, context) ?? problem(503, 'this pod has no Discord sessions'),
+        sessions?.identify(request, context) ?? failed(503, 'this pod has no Discord sessions'),
       agreement,
       takeEvent: (body) => forwardedEvents.serve(body),
     }),

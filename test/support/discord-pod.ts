@@ -83,6 +83,10 @@ export interface DiscordPodOptions {
   readonly forward?: ForwardSink;
   /** How long Discord may take to answer a resume. */
   readonly resumeAnswerMs?: number;
+  /** How long the other pods wait for pod 0 to hand out identify slots. */
+  readonly podZeroAbsentMs?: number;
+  /** How long all lower pods may be away before this one registers the commands. */
+  readonly commandsAbsentMs?: number;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -135,6 +139,8 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
     log,
     registry,
     ...(options.resumeAnswerMs === undefined ? {} : { resumeAnswerMs: options.resumeAnswerMs }),
+    ...(options.podZeroAbsentMs === undefined ? {} : { podZeroAbsentMs: options.podZeroAbsentMs }),
+    ...(options.commandsAbsentMs === undefined ? {} : { commandsAbsentMs: options.commandsAbsentMs }),
   });
   return {
     sessions,

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { IdentifyGate, type SessionStartLimit } from '../../src/gateway/discord/identify-gate.ts';
+import {
+  IdentifyGate,
+  type IdentifyGateOptions,
+  type SessionStartLimit,
+} from '../../src/gateway/discord/identify-gate.ts';
 import { IdentifyTurns } from '../../src/gateway/discord/identify-turns.ts';
 import { asMonotonicTime } from '../../src/time.ts';
 import { recordingLog } from '../support/discord-pod.ts';
@@ -182,4 +186,73 @@ test('a shard whose identify is refused waits before the next one', async () => 
   await turns.wait(0, closed.signal);
   assert.equal(acquired, 2);
   closed.abort(new Error('closed'));
+});
+
+/** A gate with these further options, on a clock that moves only when it is told to. */
+function gateWith(options: Partial<IdentifyGateOptions>, limit: Partial<SessionStartLimit> = {}) {
+  const clock = new Clock();
+  const discord = { total: 1_000, remaining: 1_000, reset_after: 3_600_000, max_concurrency: 1, ...limit };
+  const gate = new IdentifyGate({
+    ...{ intervalMs: 5_000, fetchLimit: async () => ({ ...discord }), log: silent, now: clock.now, sleep: clock.sleep },
+    ...options,
+  });
+  const granted: number[] = [];
+  const want = (shard: number): Promise<void> => gate.acquire(shard).then(() => void granted.push(clock.time));
+  return { clock, discord, granted, want };
+}
+
+test('a gate that is closed at first, and after Discord could not be asked, lets nobody through before its time', async () => {
+  let isAway = false;
+  const { clock, granted, want } = gateWith({
+    closedMs: 6_600,
+    fetchLimit: async () => {
+      if (isAway) throw new Error('Discord is away');
+      return { total: 1_000, remaining: 1, reset_after: 1_000, max_concurrency: 1 };
+    },
+  });
+  void want(0);
+  await clock.advance(6_599);
+  assert.deepEqual(granted, []);
+  await clock.advance(1);
+  assert.deepEqual(granted, [6_600]);
+  // The next one has to ask Discord again.
+  isAway = true;
+  await clock.advance(60_000);
+  const refused = want(0);
+  await Promise.all([assert.rejects(refused, /Discord is away/), clock.advance(10_000)]);
+  isAway = false;
+  const since = clock.time;
+  void want(0);
+  await clock.advance(20_000);
+  assert.equal(granted.length, 2);
+  assert.ok((granted[1] ?? 0) - since <= 6_600 && (granted[1] ?? 0) > 66_600);
+});
+
+test('a gate that may be used at times only: asked again after every wait, and what refuses at the last moment refuses', async () => {
+  const asked: number[] = [];
+  const { clock, granted, want } = gateWith({
+    // Open in the first 1,000 of every 10,000.
+    waitMs: () => (clock.time % 10_000 < 1_000 ? 0 : 10_000 - (clock.time % 10_000)),
+    confirm: async (shard) => {
+      asked.push(shard);
+      if (shard === 9) throw new Error('not any more');
+      if (asked.length === 1) await clock.sleep(1_500);
+    },
+  });
+  void want(3);
+  void want(4);
+  await assert.rejects(Promise.all([want(9), clock.advance(60_000)]), /not any more/);
+  await clock.advance(60_000);
+  assert.deepEqual(granted, [10_000, 20_000], 'the first confirmation took longer than the turn');
+  assert.deepEqual(asked, [3, 3, 4, 9]);
+});
+
+test('a gate with a reserve asks Discord each time, and leaves identifies to others', async () => {
+  const { clock, discord, granted, want } = gateWith({ reserve: 3 }, { remaining: 5 });
+  for (let shard = 0; shard < 3; shard++) void want(shard);
+  await clock.advance(12_000);
+  assert.equal(granted.length, 2, 'two were left beside the reserve');
+  discord.remaining = 1_000;
+  await clock.advance(60_000);
+  assert.equal(granted.length, 3);
 });

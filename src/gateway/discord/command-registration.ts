@@ -2,30 +2,43 @@ import { DiscordAPIError } from '@discordjs/rest';
 import { fullJitter } from '../../link/backoff.ts';
 import { GUILDLESS_POD } from '../../routing/topology.ts';
 import type { DiscordSessionsOptions } from '../discord-seam.ts';
+import { type CommandDutyOptions, commandDuty } from './command-duty.ts';
 import { type CommandBody, registration } from './command-form.ts';
 import { refusalReasons } from './command-refusal.ts';
 import { registerCommands } from './commands.ts';
 import { pause } from './pause.ts';
 
-type Options = Pick<DiscordSessionsOptions, 'config' | 'ordinal' | 'rest' | 'bot' | 'log'>;
+type Options = Pick<DiscordSessionsOptions, 'config' | 'rest' | 'bot' | 'log'> & CommandDutyOptions;
 
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 60_000;
 
-/** Registers the bot's commands when pod 0 starts. Until that is done, and if Discord refuses them, Discord keeps those that it has. */
+/**
+ * Registers the bot's commands when pod 0 starts, or the lowest pod that lives while it stays away. Until that is done, and if Discord
+ * refuses them, Discord keeps those that it has.
+ */
 export class CommandRegistration {
   readonly #options: Options;
   #state: string;
+  #isRegistered = false;
   #problem: string | null = null;
 
   constructor(options: Options) {
     this.#options = options;
-    this.#state = options.ordinal === GUILDLESS_POD ? 'not yet registered' : `registered by pod ${GUILDLESS_POD}`;
+    this.#state =
+      options.ordinal === GUILDLESS_POD
+        ? 'not yet registered'
+        : 'registered by a lower pod, or by this one if all stay away';
   }
 
   /** For people: how far it is. */
   get state(): string {
     return this.#state;
+  }
+
+  /** Whether this pod has registered them. */
+  get isRegistered(): boolean {
+    return this.#isRegistered;
   }
 
   /** Why Discord refuses the commands, or null. It is a reason to correct them, not a reason against readiness: the pod serves. */
@@ -36,17 +49,24 @@ export class CommandRegistration {
   /** Resolves when it is done, when Discord has refused, or when `stopping` aborts. */
   async run(stopping: AbortSignal): Promise<void> {
     const { config, ordinal, rest, bot, log } = this.#options;
-    if (ordinal !== GUILDLESS_POD) return;
     if (config.discordAppId === null) {
       this.#state = 'DISCORD_APP_ID is not set: commands are not registered';
-      log.warn(this.#state);
+      if (ordinal === GUILDLESS_POD) log.warn(this.#state);
       return;
     }
+    const duty = await commandDuty(this.#options, stopping);
+    if (duty === null) return;
+    if (duty.by !== null) {
+      this.#state = `registered by pod ${duty.by}`;
+      return;
+    }
+    if (ordinal !== GUILDLESS_POD) log.warn('all lower pods stay away: this pod registers the commands');
     const wanted = (bot.commands ?? []).map(registration);
     for (let attempt = 0; !stopping.aborted; attempt++) {
       try {
         const changed = await registerCommands(rest, config.discordAppId, wanted);
         this.#state = 'registered';
+        this.#isRegistered = true;
         log.info({ commands: wanted.length, changed }, 'commands registered');
         return;
       } catch (error) {

@@ -1,44 +1,105 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { signPlainRequest } from '../../link/auth.ts';
 import { fullJitter } from '../../link/backoff.ts';
-import { HEADER, INTERNAL_PATHS } from '../../link/message.ts';
 import type { Logger } from '../../observability/log.ts';
+import { PATH } from '../../protocol/paths.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
+import { GUILDLESS_POD } from '../../routing/topology.ts';
+import { type Duration, elapsed, type MonotonicTime, monotonicNow, wallNow } from '../../time.ts';
+import { IdentifyGate, type IdentifyGateOptions } from './identify-gate.ts';
+import { type IdentifySlots, probeMs, slotWaitMs } from './identify-slots.ts';
+import type { Peers } from './peers.ts';
 
-export const IDENTIFY_PATH = `${INTERNAL_PATHS}identify`;
-
-/** Longest time one question to pod 0 stays open. */
-const ASK_MS = 30_000;
+export interface IdentifyClientOptions extends IdentifySlots {
+  readonly peers: Pick<Peers, 'ask'>;
+  readonly fetchLimit: IdentifyGateOptions['fetchLimit'];
+  /** How long pod 0 is waited for before this pod identifies without it. */
+  readonly absentMs: Duration;
+  readonly log: Logger;
+}
 
 /**
- * Waits for an identify slot from pod 0. While pod 0 is away nobody identifies: without it there is nobody who counts, and too
- * many identifies end the whole bot's sessions. Sessions that can be resumed do not need it.
+ * - `granted`: the shard may identify
+ * - `waiting`: others come first
+ * - `absent`: pod 0 hands out no slots: it is away, about to end, or cannot ask Discord for its limits
  */
-export async function askForIdentify(
-  { url, secret, log }: { url: string; secret: string; log: Logger },
-  shard: number,
-  signal: AbortSignal,
-): Promise<void> {
-  for (let attempt = 0; ; attempt++) {
-    signal.throwIfAborted();
+type PodZero = 'granted' | 'waiting' | 'absent';
+
+/** How long one question to pod 0 stays open. */
+const ASK_MS = 5_000;
+/** How long this pod waits for its own slot before it asks pod 0 again. */
+const OWN_SLOT_MS = 10_000;
+const RETRY_BASE_MS = 250;
+const RETRY_CAP_MS = 5_000;
+
+/** Gets identify slots for a pod other than 0: from pod 0, and by the clock while pod 0 is away. */
+export class IdentifyClient {
+  readonly #options: IdentifyClientOptions;
+  /** Grants what the clock allows. */
+  readonly #own: IdentifyGate;
+  /** Since when pod 0 has handed out no slots; null: it does. */
+  #absentSince: MonotonicTime | null = null;
+
+  constructor(options: IdentifyClientOptions) {
+    this.#options = options;
+    const { fetchLimit, intervalMs, pods, log } = options;
+    this.#own = new IdentifyGate({
+      fetchLimit,
+      intervalMs,
+      log,
+      // All pods have to agree on the moment, so it is the system's clock that counts. It is looked at again after each wait.
+      waitMs: () => slotWaitMs(options, wallNow()),
+      // The other pods may identify as well, and Discord has not counted those yet.
+      reserve: pods,
+      confirm: async (shard, signal) => {
+        if ((await this.#ask(shard, probeMs(options), signal)) === 'waiting') throw new PodZeroIsBack();
+      },
+    });
+  }
+
+  /** Resolves when this shard may identify. @throws only when `signal` aborts */
+  async acquire(shard: number, signal: AbortSignal): Promise<void> {
+    const { absentMs, log } = this.#options;
+    for (let attempt = 0; ; attempt++) {
+      const answer = await this.#ask(shard, this.#absentSince === null ? ASK_MS : probeMs(this.#options), signal);
+      if (answer === 'granted') return;
+      if (answer === 'absent') {
+        if (attempt === 0) log.warn({ shard }, 'pod 0 hands out no identify slots; asking again');
+        if (elapsed(this.#absentSince ?? monotonicNow()) >= absentMs) {
+          const own = await this.#acquireOwn(shard, signal);
+          if (own === 'granted') return;
+          if (own === 'not-yet') continue;
+        }
+      }
+      await delay(RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS), undefined, { signal });
+    }
+  }
+
+  /** Asks pod 0, and notes whether it hands out slots. @throws only when `signal` aborts */
+  async #ask(shard: number, waitMs: Duration, signal: AbortSignal): Promise<PodZero> {
+    const request = { method: 'POST', path: PATH.identify, body: { shard }, waitMs, signal } as const;
+    const response = await this.#options.peers.ask(GUILDLESS_POD, request);
+    const isAbsent = response === null || podStatement(response.status, response.headers) !== null;
+    if (!isAbsent) this.#absentSince = null;
+    else this.#absentSince ??= monotonicNow();
+    if (isAbsent) return 'absent';
+    return response.status === 204 ? 'granted' : 'waiting';
+  }
+
+  async #acquireOwn(shard: number, signal: AbortSignal): Promise<'granted' | 'not-yet' | 'refused'> {
+    const { log } = this.#options;
+    const waited = AbortSignal.timeout(OWN_SLOT_MS);
     try {
-      const response = await fetch(`${url}${IDENTIFY_PATH}`, {
-        method: 'POST',
-        headers: {
-          'content-type': 'application/json',
-          [HEADER.auth]: signPlainRequest(secret, 0, 'POST', IDENTIFY_PATH),
-          [HEADER.deadlineMs]: String(ASK_MS),
-        },
-        body: JSON.stringify({ shard }),
-        signal: AbortSignal.any([signal, AbortSignal.timeout(ASK_MS + 1_000)]),
-      });
-      const text = await response.text();
-      if (response.status === 204) return;
-      const { status } = response;
-      log.warn({ shard, status, answer: text.slice(0, 200) }, 'pod 0 gave no identify slot; asking again');
+      await this.#own.acquire(shard, AbortSignal.any([signal, waited]));
+      log.warn({ shard }, 'pod 0 hands out no identify slots: this pod identifies in a slot of its own');
+      return 'granted';
     } catch (error) {
       signal.throwIfAborted();
-      log.warn({ shard, err: error }, 'cannot ask pod 0 for an identify slot; asking again');
+      if (waited.aborted) return 'not-yet';
+      if (!(error instanceof PodZeroIsBack))
+        log.warn({ shard, err: error }, 'cannot get an identify slot; trying again');
+      return 'refused';
     }
-    await delay(250 + fullJitter(attempt, 250, 5_000), undefined, { signal });
   }
 }
+
+class PodZeroIsBack extends Error {}

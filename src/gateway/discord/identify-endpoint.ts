@@ -1,9 +1,12 @@
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
 import { remaining } from '../../time.ts';
-import { empty, problem } from '../dispatch/responses.ts';
+import { empty, failed, problem } from '../dispatch/responses.ts';
 import type { IdentifyGate } from './identify-gate.ts';
 
-/** `POST /_guildway/identify` with `{"shard": 0}`: 204 when the caller may identify, 503 when it must ask again. Does not reject. */
+/**
+ * `POST /_guildway/identify` with `{"shard": 0}`: 204 when the caller may identify, 503 when it must ask again. A 503 with a pod's
+ * statement means that this pod hands out no slots now, see pod-statement.ts. Does not reject.
+ */
 export async function serveIdentify(
   gate: IdentifyGate,
   request: GatewayRequest,
@@ -13,11 +16,14 @@ export async function serveIdentify(
   const shard = shardOf(request.body);
   if (shard === null) return problem(400, 'it takes {"shard": 0}');
   const waitMs = Math.max(1, Math.floor(remaining(context.deadlineAt)));
+  const inTime = AbortSignal.any([AbortSignal.timeout(waitMs), context.signal]);
   try {
-    await gate.acquire(shard, AbortSignal.any([AbortSignal.timeout(waitMs), context.signal, stopping]));
+    await gate.acquire(shard, AbortSignal.any([inTime, stopping]));
     return empty(204);
   } catch (error) {
-    return problem(503, `no identify slot in time: ${(error as Error).message}`, ['retry-after', '1']);
+    if (inTime.aborted) return problem(503, 'no identify slot in time: ask again', ['retry-after', '1']);
+    const why = stopping.aborted ? 'it is shutting down' : `Discord cannot be asked: ${(error as Error).message}`;
+    return failed(503, `this pod hands out no identify slots: ${why}`);
   }
 }
 

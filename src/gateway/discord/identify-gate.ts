@@ -16,6 +16,17 @@ export interface IdentifyGateOptions {
   /** How often one bucket may identify; Discord's is 5 s. */
   readonly intervalMs: Duration;
   readonly log: Logger;
+  /**
+   * How long the gate stays closed at first, and after Discord could not be asked: other pods may have identified without it until a
+   * moment ago. Default 0.
+   */
+  readonly closedMs?: Duration;
+  /** Further reasons to wait: how long until an identify may be sent; 0 when it may now. */
+  readonly waitMs?: () => Duration;
+  /** Asked last of all, before an identify is allowed; rejects to refuse it. */
+  readonly confirm?: (shard: number, signal: AbortSignal) => Promise<void>;
+  /** Identifies of the day that are left to others. With a reserve, Discord is asked each time: others take them as well. Default 0. */
+  readonly reserve?: number;
   readonly now?: MonotonicClock;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
@@ -23,12 +34,14 @@ export interface IdentifyGateOptions {
 /** After this an identify has reached Discord, if it ever does. */
 const UNSEEN_MS = 60_000;
 
+const NEVER = new AbortController().signal;
+
 const sleepFor = async (ms: number, signal?: AbortSignal): Promise<void> => {
   await delay(ms, undefined, signal === undefined ? {} : { signal });
 };
 
 /**
- * Hands out identify slots for the whole bot; it lives on pod 0. One identify per bucket (`shard % max_concurrency`) and interval,
+ * Hands out identify slots: on pod 0 for the whole bot, on another pod for itself while pod 0 is away. One identify per bucket (`shard % max_concurrency`) and interval,
  * first come first served, and never more in a day than Discord allows: exceeding that ends every session and resets the token.
  */
 export class IdentifyGate {
@@ -39,6 +52,7 @@ export class IdentifyGate {
   readonly #lines = new Map<number, Promise<void>>();
   readonly #freeAt = new Map<number, MonotonicTime>();
   #limit: SessionStartLimit | null = null;
+  #closedUntil: MonotonicTime;
   /** When slots were taken that `#limit` may not know of. */
   #taken: MonotonicTime[] = [];
   #asking: Promise<SessionStartLimit> | null = null;
@@ -47,6 +61,7 @@ export class IdentifyGate {
     this.#options = options;
     this.#now = options.now ?? monotonicNow;
     this.#sleep = options.sleep ?? sleepFor;
+    this.#closedUntil = after(this.#now(), options.closedMs ?? 0);
   }
 
   /** Resolves when this shard may identify. Rejects at once when aborted, and when Discord cannot be asked for its limits. */
@@ -56,7 +71,7 @@ export class IdentifyGate {
     signal?.throwIfAborted();
     const bucket = shard % buckets;
     const before = this.#lines.get(bucket) ?? Promise.resolve();
-    const turn = before.then(() => this.#take(bucket, signal));
+    const turn = before.then(() => this.#take(shard, bucket, signal));
     // Who gave up must not hold up those behind.
     this.#lines.set(
       bucket,
@@ -65,26 +80,46 @@ export class IdentifyGate {
     await (signal === undefined ? turn : orAborted(turn, signal));
   }
 
-  async #take(bucket: number, signal: AbortSignal | undefined): Promise<void> {
-    signal?.throwIfAborted();
-    const waitMs = (this.#freeAt.get(bucket) ?? Number.NEGATIVE_INFINITY) - this.#now();
-    if (waitMs > 0) await this.#sleep(waitMs, signal);
-    while (!this.#grant()) await this.#untilAllowed(signal);
-    this.#freeAt.set(bucket, after(this.#now(), this.#options.intervalMs));
+  async #take(shard: number, bucket: number, signal: AbortSignal | undefined): Promise<void> {
+    const { intervalMs, confirm, reserve = 0 } = this.#options;
+    for (;;) {
+      await this.#untilOpen(bucket, signal);
+      if (reserve > 0) await this.#ask();
+      while (!this.#isLeft()) await this.#untilAllowed(signal);
+      // What was awaited took time: it may not be its turn any more.
+      if (this.#waitMs(bucket) > 0) continue;
+      if (confirm === undefined) break;
+      await confirm(shard, signal ?? NEVER);
+      signal?.throwIfAborted();
+      if (this.#waitMs(bucket) <= 0 && this.#isLeft()) break;
+    }
+    // Nothing is awaited between the last look and here: another bucket would take the same identify.
+    this.#taken.push(this.#now());
+    this.#freeAt.set(bucket, after(this.#now(), intervalMs));
   }
 
-  /** Takes one of the day's identifies, if one is left. */
-  #grant(): boolean {
-    if (this.#limit === null || this.#taken.length >= this.#limit.remaining) return false;
-    this.#taken.push(this.#now());
-    return true;
+  async #untilOpen(bucket: number, signal: AbortSignal | undefined): Promise<void> {
+    signal?.throwIfAborted();
+    for (let waitMs = this.#waitMs(bucket); waitMs > 0; waitMs = this.#waitMs(bucket))
+      await this.#sleep(waitMs, signal);
+  }
+
+  #waitMs(bucket: number): Duration {
+    const openAt = Math.max(this.#closedUntil, this.#freeAt.get(bucket) ?? Number.NEGATIVE_INFINITY);
+    return Math.max(openAt - this.#now(), this.#options.waitMs?.() ?? 0);
+  }
+
+  /** Whether one of the day's identifies is left. */
+  #isLeft(): boolean {
+    const { reserve = 0 } = this.#options;
+    return this.#limit !== null && this.#limit.remaining - this.#taken.length > reserve;
   }
 
   async #untilAllowed(signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
-    const { remaining, reset_after: resetMs, total } = await this.#ask();
+    const { reset_after: resetMs, total } = await this.#ask();
     signal?.throwIfAborted();
-    if (remaining > this.#taken.length) return;
+    if (this.#isLeft()) return;
     this.#options.log.error({ total, resetMs }, 'no identifies left today: shards wait until Discord allows more');
     await this.#sleep(Math.min(Math.max(resetMs, 1_000), 60_000), signal);
   }
@@ -98,6 +133,10 @@ export class IdentifyGate {
         // Whoever took one just now may not have sent it yet: Discord has not counted it.
         this.#taken = this.#taken.filter((at) => this.#now() - at < UNSEEN_MS);
         return limit;
+      })
+      .catch((error: unknown) => {
+        this.#closedUntil = after(this.#now(), this.#options.closedMs ?? 0);
+        throw error;
       })
       .finally(() => {
         this.#asking = null;

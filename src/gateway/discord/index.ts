@@ -2,7 +2,6 @@ import { type SessionInfo, WebSocketManager, WebSocketShardEvents } from '@disco
 import { GatewayIntentBits } from 'discord-api-types/v10';
 import { fullJitter } from '../../link/backoff.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
-import { gatewayUrl } from '../../routing/gateway-url.ts';
 import { GUILDLESS_POD } from '../../routing/topology.ts';
 import type { DiscordSessions, DiscordSessionsOptions, StartDiscordSessions } from '../discord-seam.ts';
 import { problem } from '../dispatch/responses.ts';
@@ -11,12 +10,14 @@ import { CommandRegistration } from './command-registration.ts';
 import { ShardConnections } from './connections.ts';
 import { EventIntake } from './event-intake.ts';
 import { OwnedGuilds } from './guilds.ts';
-import { askForIdentify } from './identify-client.ts';
+import { IdentifyClient } from './identify-client.ts';
 import { serveIdentify } from './identify-endpoint.ts';
 import { IdentifyGate } from './identify-gate.ts';
+import { handbackMs } from './identify-slots.ts';
 import { IdentifyTurns } from './identify-turns.ts';
 import { createSessionMetrics, type SessionMetrics } from './metrics.ts';
 import { pause } from './pause.ts';
+import { Peers } from './peers.ts';
 import { MAX_RESUMES, ResumeAttempts } from './resume-attempts.ts';
 import { ShardSessions } from './sessions.ts';
 import { ShardStates } from './shard-states.ts';
@@ -27,6 +28,10 @@ const PERSIST_MS = 250;
 const RESUME_ANSWER_MS = 15_000;
 /** A close code that leaves the session to be resumed; 1000 and 1001 would end it. */
 const RESUMABLE_CLOSE = 4200;
+/** How long other pods wait for pod 0 before they identify without it: longer than it takes to start again. */
+const POD_ZERO_ABSENT_MS = 30_000;
+/** The same for registering the commands, which nobody waits for. */
+const COMMANDS_ABSENT_MS = 120_000;
 /** Longest wait for the other side to agree to the closing of a connection. */
 const LEAVE_MS = 1_000;
 
@@ -46,6 +51,7 @@ class Sessions implements DiscordSessions {
   readonly #manager: WebSocketManager;
   readonly #connections: ShardConnections;
   readonly #gate: IdentifyGate;
+  readonly #identifyClient: IdentifyClient;
   readonly #turns: IdentifyTurns;
   readonly #metrics: SessionMetrics;
   readonly #commands: CommandRegistration;
@@ -99,17 +105,23 @@ class Sessions implements DiscordSessions {
       answerMs: options.resumeAnswerMs ?? RESUME_ANSWER_MS,
       onSilence: (shard) => this.#onSilence(shard),
     });
-    this.#gate = new IdentifyGate({
-      fetchLimit: async () => (await this.#manager.fetchGatewayInformation(true)).session_start_limit,
-      intervalMs: config.identifyIntervalMs,
-      log,
+    const fetchLimit = async () => (await this.#manager.fetchGatewayInformation(true)).session_start_limit;
+    const intervalMs = config.identifyIntervalMs;
+    const { pods } = topology;
+    this.#gate = new IdentifyGate({ fetchLimit, intervalMs, closedMs: pods > 1 ? handbackMs({ intervalMs }) : 0, log });
+    const peers = new Peers({ urlTemplate: config.gatewayUrlTemplate, secret: config.linkSecret });
+    const absentMs = options.podZeroAbsentMs ?? POD_ZERO_ABSENT_MS;
+    this.#commands = new CommandRegistration({
+      ...options,
+      peers,
+      absentMs: options.commandsAbsentMs ?? COMMANDS_ABSENT_MS,
     });
+    this.#identifyClient = new IdentifyClient({ ordinal, pods, intervalMs, peers, fetchLimit, absentMs, log });
     this.#turns = new IdentifyTurns({
       acquire: (shard, signal) => this.#acquireIdentify(shard, signal),
       stopping: this.#stopping.signal,
       log,
     });
-    this.#commands = new CommandRegistration(options);
     this.#listen();
   }
 
@@ -131,6 +143,7 @@ class Sessions implements DiscordSessions {
       guilds: this.#guilds.size,
       pendingEvents: this.#intake.pending,
       commands: this.#commands.state,
+      commandsRegistered: this.#commands.isRegistered,
     };
   }
 
@@ -203,12 +216,8 @@ class Sessions implements DiscordSessions {
   }
 
   async #acquireIdentify(shard: number, signal: AbortSignal): Promise<void> {
-    const { ordinal, config, log } = this.#options;
-    if (ordinal === GUILDLESS_POD) await this.#gate.acquire(shard, signal);
-    else {
-      const url = gatewayUrl(config.gatewayUrlTemplate, GUILDLESS_POD);
-      await askForIdentify({ url, secret: config.linkSecret, log }, shard, signal);
-    }
+    const slots = this.#options.ordinal === GUILDLESS_POD ? this.#gate : this.#identifyClient;
+    await slots.acquire(shard, signal);
     this.#metrics.identified.inc();
   }
 

@@ -16,7 +16,7 @@ export function problem(status: number, error: string, headers: HeaderList = [])
 
 /** {@link problem} of this pod and not of its bot, which may have carried the request out. @param status 500 or more */
 export function failed(status: number, error: string, headers: HeaderList = []): GatewayResponse {
-  return problem(status, error, [HEADER.failure, error, ...headers]);
+  return problem(status, error, [HEADER.failure, headerText(error), ...headers]);
 }
 
 export function empty(status: number, headers: HeaderList = []): GatewayResponse {
