@@ -13,8 +13,9 @@ export interface AgreementOptions {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Between two rounds of questions when nothing has changed. */
+/** Between two rounds of questions; twice as long after each that brought nothing new, up to the longest. */
 const PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 5_000;
 /** With many pods more, so that they do not spend their time on questions. */
 const PAUSE_MS_PER_POD = 20;
 
@@ -25,6 +26,8 @@ export class Agreement {
   #own: PodTopology;
   /** Ends the pause between two rounds. */
   #wake = new AbortController();
+  /** Rounds since anything changed. */
+  #unchanged = 0;
   #stopped = false;
 
   constructor(options: AgreementOptions) {
@@ -108,16 +111,22 @@ export class Agreement {
     await Promise.all(
       ordinals.map(async (ordinal) => {
         try {
-          this.#answers.set(ordinal, { said: await ask(ordinal, own) });
+          this.#note(ordinal, { said: await ask(ordinal, own) });
         } catch (error) {
-          this.#answers.set(ordinal, { silent: (error as Error).message });
+          this.#note(ordinal, { silent: (error as Error).message });
         }
       }),
     );
   }
 
+  #note(ordinal: number, answer: PeerAnswer): void {
+    if (JSON.stringify(this.#answers.get(ordinal)) !== JSON.stringify(answer)) this.#unchanged = 0;
+    this.#answers.set(ordinal, answer);
+  }
+
   #pause(): Promise<void> {
-    const ms = Math.max(PAUSE_MS, PAUSE_MS_PER_POD * this.#own.given.pods);
+    const patience = Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** this.#unchanged++);
+    const ms = Math.max(patience, PAUSE_MS_PER_POD * this.#own.given.pods);
     return this.#options.pause(ms, this.#wake.signal);
   }
 }
