@@ -29,14 +29,14 @@ async function runBroken(fault: string, options: Partial<ChaosOptions>): Promise
 }
 
 describe('history check', () => {
-  test('twelve seconds of faults: nothing is lost, nothing is done twice', async () => {
-    const report = await runChaos({ ...SMALL, seed: 20_261, seconds: 12, kinds: FAULT_KINDS });
+  test('ten seconds of every kind of fault: nothing is lost, nothing is done twice', async () => {
+    const report = await runChaos({ ...SMALL, seed: 20_262, seconds: 10, kinds: FAULT_KINDS });
     const { verdict, failures, directory } = report;
     assert.deepEqual(verdict.findings, [], `databases and logs: ${directory}`);
     assert.deepEqual(failures, [], `databases and logs: ${directory}`);
     assert.equal(report.hintsLeft, 0);
     assert.ok(report.faults >= 5, `only ${report.faults} faults`);
-    assert.ok(verdict.fates.acknowledged > 200, `only ${verdict.fates.acknowledged} were acknowledged`);
+    assert.ok(verdict.fates.acknowledged > 150, `only ${verdict.fates.acknowledged} were acknowledged`);
     assert.ok(report.deferred > 0, 'nothing was deferred');
   });
 });
