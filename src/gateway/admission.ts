@@ -62,6 +62,8 @@ class Pod implements Service {
   readonly #agreement: Agreement;
   #server: GatewayServer | null = null;
   #serving: Serving | null = null;
+  /** Not yet decided whether it may serve, or about to: a restart looks like this, and whoever asks may ask again. */
+  #starting: boolean;
   /** While it may not serve: why. */
   #reasons: readonly string[];
   /** Settles when the background work has ended. */
@@ -71,6 +73,7 @@ class Pod implements Service {
     this.#options = options;
     const { config, topology, opened, ordinal, log } = options;
     const { placement, misplacement } = opened;
+    this.#starting = misplacement === null;
     this.#reasons = [misplacement?.message ?? 'asking the other gateway pods for their topology'];
     // What comes of a question is in the reasons that this pod gives; the link's own lines would repeat it every second.
     const quiet = log.child({}, { level: 'silent' });
@@ -116,7 +119,8 @@ class Pod implements Service {
   async start(): Promise<void> {
     const { config, bot, topology, ordinal, opened, log } = this.#options;
     const agreement = this.#agreement;
-    const held = { ordinal, name: config.name, agreement, reasons: () => this.#reasons, log };
+    const state = { starting: () => this.#starting, reasons: () => this.#reasons };
+    const held = { ordinal, name: config.name, agreement, ...state, log };
     const [whileHeld, upgradesWhileHeld] = [heldRoute(held), heldUpgrades(held)];
     const upgrades = (): Upgrades => this.#serving?.upgrades ?? upgradesWhileHeld;
     this.#server = await startGatewayServer({
@@ -169,6 +173,7 @@ class Pod implements Service {
   async #serve(server: GatewayServer): Promise<void> {
     const { opened, serve, log } = this.#options;
     const agreement = this.#agreement;
+    this.#starting = true;
     const store = opened.take();
     agreement.placed();
     this.#serving = await serve({ store, server, agreement });
@@ -182,6 +187,7 @@ class Pod implements Service {
   }
 
   #hold(reasons: readonly string[]): void {
+    this.#starting = false;
     if (reasons.join() === this.#reasons.join()) return;
     this.#reasons = reasons;
     this.#options.log.warn({ reasons }, 'not serving: see the reasons');

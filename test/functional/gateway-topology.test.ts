@@ -1,7 +1,9 @@
 // Gateway pods that find out from each other whether they may serve, with real sockets and databases. See also the scenario
 // `larger-topology`, with processes.
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { rmSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
@@ -9,7 +11,7 @@ import { defineBot } from '../../src/bot/define-bot.ts';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
 import { LinkClient } from '../../src/link/client.ts';
-import { headerValue } from '../../src/link/message.ts';
+import { HEADER, headerValue } from '../../src/link/message.ts';
 import { createTopology } from '../../src/routing/topology.ts';
 import type { Service } from '../../src/service.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
@@ -31,9 +33,16 @@ const bot = defineBot({
   },
 });
 
+interface Written {
+  readonly status: number;
+  readonly text: string;
+  readonly held: string | undefined;
+  readonly refused: string | undefined;
+}
+
 interface Started extends Service {
   /** Writes a note of a guild of this pod, over the link. */
-  write(): Promise<{ status: number; text: string; held: string | undefined }>;
+  write(): Promise<Written>;
 }
 
 /** Up to five pods of one system: their ports and databases. */
@@ -66,27 +75,33 @@ class Place implements AsyncDisposable {
     );
     const topology = createTopology({ strategy: 'md5', pods, epoch: config.epoch });
     const service = await startGatewayService({ config, bot, topology, log: silent, registry: new Registry() });
-    const guildId = guildOf(ordinal, pods);
-    const started: Started = Object.assign(service, {
-      write: async () => {
-        const link = new LinkClient({
-          ...{ url: `http://127.0.0.1:${service.port}`, ordinal, secret: config.linkSecret ?? '', topology },
-          ...{ name: 'test', log: silent, heartbeatMs: 1_000, connectTimeoutMs: 1_000, maxInFlight: 100 },
-        });
-        try {
-          const target = `/api/guilds/${guildId}/notes`;
-          const { status, headers, body } = await link.request(
-            { method: 'POST', target, headers: [], body: Buffer.from('a note') },
-            5_000,
-          );
-          return { status, text: body.toString(), held: headerValue(headers, 'guildway-held') };
-        } finally {
-          link.close();
-        }
-      },
-    });
+    const started: Started = Object.assign(service, { write: () => this.write(ordinal, pods) });
     this.#started.push(started);
     return started;
+  }
+
+  /** Writes a note of a guild of a pod, over the link. */
+  async write(ordinal: number, pods: number): Promise<Written> {
+    const topology = createTopology({ strategy: 'md5', pods });
+    const link = new LinkClient({
+      ...{ url: `http://127.0.0.1:${this.portOf(ordinal)}`, ordinal, secret: SECRET, topology },
+      ...{ name: 'test', log: silent, heartbeatMs: 1_000, connectTimeoutMs: 1_000, maxInFlight: 100 },
+    });
+    try {
+      const target = `/api/guilds/${guildOf(ordinal, pods)}/notes`;
+      const { status, headers, body } = await link.request(
+        { method: 'POST', target, headers: [], body: Buffer.from('a note') },
+        5_000,
+      );
+      const [held, refused] = [HEADER.held, HEADER.refusal].map((name) => headerValue(headers, name));
+      return { status, text: body.toString(), held, refused };
+    } finally {
+      link.close();
+    }
+  }
+
+  portOf(ordinal: number): number {
+    return this.#basePort + ordinal;
   }
 
   path(ordinal: number): string {
@@ -123,6 +138,31 @@ function guildOf(ordinal: number, pods: number): string {
 
 const isReady = (pod: Service): boolean => pod.readiness().ready;
 const reasonsOf = (pod: Service): string => pod.readiness().reasons.join('\n');
+
+test('a pod that is started again refuses what comes before it has asked the others: its callers ask again', async (t) => {
+  await using place = await Place.make();
+  const pods = [await place.start(0, 2), await place.start(1, 2)];
+  await until('both are ready', () => pods.every(isReady));
+  for (const pod of pods) await pod.close();
+  // The other pod takes the connection and says nothing, as one that is starved does.
+  const silent: Socket[] = [];
+  const other = createServer((socket) => silent.push(socket));
+  const answers = (): void => {
+    for (const socket of silent) socket.destroy();
+    other.close();
+  };
+  t.after(answers);
+  other.listen(place.portOf(1), '127.0.0.1');
+  await once(other, 'listening');
+  const starting = place.start(0, 2);
+  await until('the other one is asked', () => silent.length > 0);
+  const { status, held, refused } = await place.write(0, 2);
+  assert.deepEqual([status, held], [503, undefined]);
+  assert.match(refused ?? '', /asking the other gateway pods/);
+  answers();
+  await starting;
+  assert.equal((await place.write(0, 2)).status, 201);
+});
 
 test('a first start: pods wait for the last one, say for which, and then all serve without an operator', async () => {
   await using place = await Place.make();

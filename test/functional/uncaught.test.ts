@@ -39,8 +39,7 @@ async function startService(mode: 'http' | 'gateway' | 'monolith') {
   });
   child.stderr.on('data', (chunk) => (output += chunk));
   const ended = once(child, 'close').then(([code]) => code as number | null);
-  await until('it has started', () => lines.some(({ port }) => port !== undefined), 10_000);
-  return {
+  const service = {
     child,
     ended,
     output: () => output,
@@ -51,6 +50,14 @@ async function startService(mode: 'http' | 'gateway' | 'monolith') {
       folder[Symbol.dispose]();
     },
   };
+  try {
+    await until('it has started', () => lines.some(({ port }) => port !== undefined));
+  } catch (error) {
+    // A process that is left behind would keep this one from ending.
+    await service[Symbol.asyncDispose]();
+    throw error;
+  }
+  return service;
 }
 
 /** Nobody listens there; a service starts all the same. */

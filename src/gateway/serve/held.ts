@@ -1,9 +1,9 @@
-import { HEADER } from '../../link/message.ts';
+import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { PATH } from '../../protocol/paths.ts';
 import type { Reply } from '../dispatch/reply.ts';
-import { held, json, problem } from '../dispatch/responses.ts';
+import { held, json, notServing, problem } from '../dispatch/responses.ts';
 import type { Agreement } from '../ownership/agreement.ts';
 import { refuseUpgrade } from '../websocket/refuse.ts';
 import type { Upgrades } from '../websocket/upgrades.ts';
@@ -14,6 +14,8 @@ export interface HeldOptions {
   readonly ordinal: number;
   readonly name: string;
   readonly agreement: Agreement;
+  /** Whether it is only starting: then callers are told to ask again, as by a pod that ends. */
+  readonly starting: () => boolean;
   /** Why this pod serves nothing, in sentences; at least one. */
   readonly reasons: () => readonly string[];
   readonly log: Logger;
@@ -26,6 +28,7 @@ export interface HeldOptions {
  */
 export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise<Reply> {
   const { ordinal, name, agreement, reasons, log } = options;
+  const nothing = answerOf(options);
   const headers = [HEADER.pod, String(ordinal)];
   return async (incoming) => {
     const { method, target } = incoming;
@@ -35,7 +38,7 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
         const topology = agreement.own.given;
         return json(200, { pod: ordinal, name, ready: false, reasons: reasons(), topology }, headers);
       }
-      return held(reasons().join('; '), headers);
+      return nothing();
     } catch (error) {
       log.error({ err: errorFacts(error) }, 'request failed');
       return problem(500, 'something went wrong', headers);
@@ -43,11 +46,20 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
   };
 }
 
-/** {@link heldRoute} for upgrades. */
-export function heldUpgrades({ ordinal, reasons }: Pick<HeldOptions, 'ordinal' | 'reasons'>): Upgrades {
+/** What a request for a guild gets. */
+function answerOf({ ordinal, starting, reasons }: Pick<HeldOptions, 'ordinal' | 'starting' | 'reasons'>) {
   const headers = [HEADER.pod, String(ordinal)];
+  return (): GatewayResponse => {
+    const why = reasons().join('; ');
+    return starting() ? notServing(why) : held(why, headers);
+  };
+}
+
+/** {@link heldRoute} for upgrades. */
+export function heldUpgrades(options: Pick<HeldOptions, 'ordinal' | 'starting' | 'reasons'>): Upgrades {
+  const nothing = answerOf(options);
   return {
-    take: (_request, socket) => refuseUpgrade(socket, held(reasons().join('; '), headers)),
+    take: (_request, socket) => refuseUpgrade(socket, nothing()),
     drain() {},
     close() {},
   };
