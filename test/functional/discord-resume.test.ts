@@ -17,13 +17,16 @@ async function startGateway(onResume: (socket: WebSocket) => void) {
     const session_start_limit = { total: 1_000, remaining: 1_000, reset_after: 1, max_concurrency: 16 };
     response.end(JSON.stringify(isGateway ? { url, shards: 1, session_start_limit } : []));
   });
+  let closed = false;
   const sockets = new WebSocketServer({ server });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   const url = `ws://127.0.0.1:${port}`;
   sockets.on('connection', (socket) => {
     const send = (payload: object): void => socket.send(JSON.stringify(payload));
-    send({ op: 10, d: { heartbeat_interval: 50 } });
+    if (closed) socket.terminate();
+    // Long enough for a busy machine: an answer that is late would end the connection.
+    send({ op: 10, d: { heartbeat_interval: 5_000 } });
     socket.on('message', (data) => {
       const { op } = JSON.parse(String(data)) as { op: number };
       if (op === 1) send({ op: 11 });
@@ -45,6 +48,7 @@ async function startGateway(onResume: (socket: WebSocket) => void) {
     url,
     discord: { token: 'token', applicationId: '1', apiUrl: `http://127.0.0.1:${port}` } as unknown as DiscordSimulator,
     async [Symbol.asyncDispose]() {
+      closed = true;
       for (const socket of sockets.clients) socket.terminate();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -51,12 +51,22 @@ export class ShardConnections {
   /** Cuts what is still open: the library forgets a connection that it was opening when it was told to leave. */
   terminate(): void {
     for (const shard of this.#shards.values()) {
+      endHeartbeat(shard);
       const { connection } = shard as unknown as { connection: WebSocket | null };
       if (connection === null || connection.readyState === connection.CLOSED) continue;
       connection.onerror = () => {};
       connection.terminate();
     }
   }
+}
+
+/**
+ * Ends a shard's heartbeat for good. A shard that is told to leave while it waits for its first heartbeat begins to send them all the
+ * same, on no connection, and never stops.
+ */
+function endHeartbeat(shard: WebSocketShard): void {
+  clearInterval((shard as unknown as { heartbeatInterval: NodeJS.Timeout | null }).heartbeatInterval ?? undefined);
+  Object.defineProperty(shard, 'heartbeatInterval', { get: () => null, set: clearInterval });
 }
 
 /** What the library's connections are: those of `ws`, which it does not hand out. */
