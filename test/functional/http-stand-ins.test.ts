@@ -96,7 +96,7 @@ test('an interaction is kept as long as its token lives, a webhook for three day
 });
 
 test('only a pod that says that it has the request on disk keeps it', async () => {
-  for (const refusal of [400, 404, 503, 507]) {
+  for (const refusal of [400, 404, 423, 503, 507]) {
     await using pods = await setUp({ 0: () => status(refusal) });
     const [interaction, ...webhooks] = await askAll(pods.http);
     assert.match(String(interaction), /Nothing was done/, String(refusal));

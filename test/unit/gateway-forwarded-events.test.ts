@@ -163,6 +163,22 @@ test('the forwarder gives up when the pod ends, so that the event comes again', 
   await assert.rejects(forward(event()), /the pod ends/);
 });
 
+test('a session does not wait for an event that is on disk already: kept, or set aside for an operator', async () => {
+  for (const status of [200, 201, 423]) {
+    let asked = 0;
+    const forward = createEventForwarder({
+      put: async () => {
+        asked++;
+        return empty(status);
+      },
+      pause: () => Promise.reject(new Error('the pod ends')),
+      log: silent,
+    });
+    await forward(event());
+    assert.equal(asked, 1, String(status));
+  }
+});
+
 test('what no pod would take is dropped with a log line', async () => {
   const { log, lines } = recordingLog();
   const forward = createEventForwarder({

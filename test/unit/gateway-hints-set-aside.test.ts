@@ -152,7 +152,7 @@ test('an event that is set aside and comes again is not acknowledged: from here 
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
-  assert.equal((await pod.intake.put(stripeHint({ identity: 'stripe:evt_1' }))).status, 507);
+  assert.equal((await pod.intake.put(stripeHint({ identity: 'stripe:evt_1' }))).status, 423);
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 1]);
 });
 

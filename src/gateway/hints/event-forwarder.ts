@@ -7,6 +7,7 @@ import { PATH } from '../../protocol/paths.ts';
 import type { Duration } from '../../time.ts';
 import type { ForwardSink, GuildEvent } from '../discord-seam.ts';
 import type { NewHint } from '../store/hints.ts';
+import { SET_ASIDE } from './intake.ts';
 
 export interface EventForwarderOptions {
   /** Keeps a request on this pod's disk, from where it is delivered. See {@link HintIntake.put}. */
@@ -34,7 +35,8 @@ export function createEventForwarder({ put, pause, log }: EventForwarderOptions)
     }
     for (let attempt = 0; ; attempt++) {
       const { status } = await put(hint);
-      if (status < 300) return;
+      // One that is set aside is on disk like any other: its session need not wait for it.
+      if (status < 300 || status === SET_ASIDE) return;
       // Until there is room, the session does not pass this event: it comes again to the next process.
       if (attempt === 0) log.error({ ...facts, status }, 'an event of another pod cannot be kept; trying again');
       await pause(RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS));

@@ -19,6 +19,9 @@ export interface HintLimits {
   readonly minFreeBytes: number;
 }
 
+/** Locked: it is on disk, and is not delivered from here by itself. */
+export const SET_ASIDE = 423;
+
 /** How late a hint is written under the fault `no-hint-fsync`. */
 const FAULT_DELAY_MS = 500;
 
@@ -94,7 +97,7 @@ export class HintIntake {
     this.#log = options.log;
   }
 
-  /** @returns 201 when it is on disk, 200 when it was, 409 for its identity with another body, 507 when it cannot be kept here */
+  /** @returns 201 when it is on disk, 200 when it was, 409 for its identity with another body, 423 when it is set aside, 507 when there is no room */
   put(hint: NewHint): Promise<GatewayResponse> {
     if (this.#faults.has('no-hint-fsync')) {
       setTimeout(() => this.#write([hint]), FAULT_DELAY_MS);
@@ -159,6 +162,6 @@ export class HintIntake {
 function responseTo({ kind }: PutResult): GatewayResponse {
   if (kind === 'conflict') return problem(409, 'this identity is kept with another body');
   // Its sender sends it again, and another pod may keep it: from here it would not be delivered.
-  if (kind === 'set-aside') return problem(507, 'this request is set aside here and waits for an operator');
+  if (kind === 'set-aside') return problem(SET_ASIDE, 'this request is set aside here and waits for an operator');
   return empty(kind === 'stored' ? 201 : 200);
 }
