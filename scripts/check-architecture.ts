@@ -15,7 +15,7 @@ const file = `${root}docs/architecture.md`;
 const BEGIN = '<!-- picture: made from the imports by scripts/check-architecture.ts --write -->';
 const END = '<!-- end of the picture -->';
 /** A step of the sequence ends with the place of its function: `Router.route` (gateway/serve/router.ts). */
-const STEP = /`([\w.#]+)` \(([\w/.-]+\.ts)\)/g;
+const STEP = /`([\w.#]+)`\s\(([\w/.-]+\.ts)\)/g;
 
 const problems: string[] = [];
 
@@ -93,24 +93,26 @@ function checkPicture(text: string, output: ICruiseResult): void {
     );
 }
 
-/** Whether a file defines a function, or a class with this method. */
+/** Whether a file defines a function, a class, or a class with this method. */
 function defines(source: string, name: string): boolean {
-  const [owner, method] = name.includes('.') ? (name.split('.') as [string, string]) : [null, name];
-  if (owner !== null && !new RegExp(`\\b(?:class|interface) ${owner}\\b`).test(source)) return false;
-  return new RegExp(
-    `^\\s*(?:export |async |static |readonly |get |private )*(?:function |const )?${method}\\b`,
-    'm',
-  ).test(source);
+  const [owner, member] = name.split('.') as [string, string | undefined];
+  if (member === undefined)
+    return new RegExp(`^export (?:abstract )?(?:class|function|const) ${owner}\\b`, 'm').test(source);
+  const method = new RegExp(`^  (?:async |static |readonly |get )*${member}\\b`, 'm');
+  return new RegExp(`\\b(?:class|interface) ${owner}\\b`).test(source) && method.test(source);
 }
 
 function checkSteps(text: string): void {
+  let steps = 0;
   for (const [, name, path] of text.matchAll(STEP) as Iterable<[string, string, string]>) {
+    steps++;
     const source = `${root}src/${path}`;
     if (!existsSync(source)) problems.push(`docs/architecture.md names src/${path}, which does not exist`);
     else if (!defines(readFileSync(source, 'utf8'), name)) {
       problems.push(`docs/architecture.md names ${name}, which src/${path} does not define`);
     }
   }
+  if (steps < 10) problems.push('docs/architecture.md lacks the sequence of one interaction');
 }
 
 const text = readFileSync(file, 'utf8');
