@@ -1,13 +1,13 @@
 /**
- * Checks that every lock is whole: each package has the digest of its content, and comes from npm's public registry. npm leaves a
- * digest out where it made the lock from an installed tree, and installs such a package unchecked.
+ * Checks that each lock is whole. Each package has the digest of its content and no source of its own, so that it comes from the
+ * registry that npm is configured with. npm omits the digest if it made the lock from an installed tree, and installs such a package
+ * unchecked.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = new URL('../', import.meta.url);
 const LOCKS = ['package-lock.json', 'bench/package-lock.json'];
-const REGISTRY = 'https://registry.npmjs.org/';
 
 interface LockedPackage {
   readonly resolved?: string;
@@ -23,8 +23,7 @@ export function problemsOfLock(text: string): string[] {
     const problems: string[] = [];
     if (!/^sha512-[A-Za-z0-9+/]{86}==$/.test(integrity ?? ''))
       problems.push(`${path}: integrity is not a SHA-512 digest`);
-    if (resolved?.startsWith(REGISTRY) !== true)
-      problems.push(`${path}: resolved is ${resolved ?? 'missing'}, not below ${REGISTRY}`);
+    if (resolved !== undefined) problems.push(`${path}: resolved is ${resolved}; packages come from the registry`);
     return problems;
   });
 }

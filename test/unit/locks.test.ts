@@ -3,9 +3,8 @@ import { test } from 'node:test';
 import { problemsOfLock } from '../../scripts/check-locks.ts';
 
 const integrity = `sha512-${'A'.repeat(86)}==`;
-const resolved = 'https://registry.npmjs.org/pino/-/pino-10.4.0.tgz';
 
-test('a lock is whole when each package has its digest and comes from the public registry', () => {
+test('a lock is whole when each package has its digest and no source of its own', () => {
   const problems = (...packages: object[]): string[] =>
     problemsOfLock(
       JSON.stringify({
@@ -15,20 +14,12 @@ test('a lock is whole when each package has its digest and comes from the public
         },
       }),
     );
-  assert.deepEqual(problems({ integrity, resolved }, { integrity, resolved }), []);
-  assert.deepEqual(problems({ integrity, resolved }, { resolved }), [
-    'node_modules/1: integrity is not a SHA-512 digest',
+  assert.deepEqual(problems({ integrity }, { integrity }), []);
+  const noDigest = 'integrity is not a SHA-512 digest';
+  assert.deepEqual(problems({ integrity }, {}), [`node_modules/1: ${noDigest}`]);
+  assert.deepEqual(problems({ integrity: 'sha1-AAAA' }), [`node_modules/0: ${noDigest}`]);
+  const resolved = 'https://mirror.example.com/pino.tgz';
+  assert.deepEqual(problems({ integrity, resolved }), [
+    `node_modules/0: resolved is ${resolved}; packages come from the registry`,
   ]);
-  assert.deepEqual(problems({ integrity: 'sha1-AAAA', resolved }), [
-    'node_modules/0: integrity is not a SHA-512 digest',
-  ]);
-  for (const elsewhere of [
-    'https://mirror.example.com/pino.tgz',
-    'https://registry.npmjs.org.example.com/pino.tgz',
-    undefined,
-  ]) {
-    assert.deepEqual(problems({ integrity, resolved: elsewhere }), [
-      `node_modules/0: resolved is ${elsewhere ?? 'missing'}, not below https://registry.npmjs.org/`,
-    ]);
-  }
 });
