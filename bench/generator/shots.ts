@@ -33,7 +33,7 @@ const YEAR_MS = 31_536_000_000;
  * Guild ids as Discord makes them: milliseconds since 2015 in the upper bits; spread over the years from 2016 on, as Discord has no
  * guild of 2015's first weeks; always the same ones.
  */
-export function guildId(index: number): string {
+function guildId(index: number): string {
   const ms = BigInt(YEAR_MS + Math.floor(((index + 1) * 0.618_033_988_749_895 * 9 * YEAR_MS) % (9 * YEAR_MS)));
   return String((ms << 22n) | BigInt(index % 4_194_304));
 }

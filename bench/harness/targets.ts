@@ -1,11 +1,11 @@
 /** What Guildway is to reach: CPU per request, ours divided by theirs, at most. */
-export interface TargetRatio {
+interface TargetRatio {
   readonly workload: string;
   readonly peer: string;
   readonly atMost: number;
 }
 
-export const TARGETS: readonly TargetRatio[] = [
+const TARGETS: readonly TargetRatio[] = [
   { workload: 'a', peer: 'haproxy', atMost: 0.8 },
   { workload: 'a', peer: 'haproxy-best', atMost: 1.0 },
   { workload: 'a', peer: 'nginx-njs', atMost: 0.8 },

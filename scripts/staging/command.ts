@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 
-export class CommandError extends Error {
+class CommandError extends Error {
   readonly stderr: string;
   constructor(command: string, status: string, stderr: string) {
     super(`${command}: ${status}\n${stderr.trim()}`);

@@ -66,7 +66,7 @@ export type DispatchSink = (event: GuildEvent) => Promise<unknown>;
 export type ForwardSink = (event: GuildEvent) => Promise<void>;
 
 /** The part of the configuration that the sessions need. */
-export type DiscordConfig = Pick<
+type DiscordConfig = Pick<
   GatewayConfig,
   'discordToken' | 'discordAppId' | 'discordShards' | 'identifyIntervalMs' | 'gatewayUrlTemplate' | 'linkSecret'
 >;

@@ -22,7 +22,7 @@ interface KeptFor {
 }
 
 /** Values that are read when they are scraped. */
-export interface MetricSources {
+interface MetricSources {
   readonly replays: () => number;
   readonly websockets: () => number;
   /** Requests that this pod keeps, by the pod they are for. */

@@ -1,5 +1,5 @@
 /** The protocol's messages and headers, under the name by which the link's users import them. */
-export { HEADER, type HeaderList, headerValue, INTERNAL_PREFIX } from '../protocol/headers.ts';
+export { HEADER, type HeaderList, headerValue } from '../protocol/headers.ts';
 export {
   type GatewayHandler,
   type GatewayRequest,

@@ -1,7 +1,7 @@
 import { asWallTime, type WallTime } from '../time.ts';
 
 /** 2015-01-01, from which on Discord's snowflakes count milliseconds. Source: Discord's reference, "Snowflakes". */
-export const DISCORD_EPOCH_MS = 1_420_070_400_000;
+const DISCORD_EPOCH_MS = 1_420_070_400_000;
 
 /** When a snowflake was made. @param id a valid snowflake */
 export const createdAt = (id: string): WallTime => asWallTime(Number(BigInt(id) >> 22n) + DISCORD_EPOCH_MS);

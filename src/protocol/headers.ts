@@ -2,7 +2,7 @@
 export type HeaderList = readonly string[];
 
 /** All internal headers start with this. HTTP pods remove them from what clients send, gateway pods from what bots answer. */
-export const INTERNAL_PREFIX = 'guildway-';
+const INTERNAL_PREFIX = 'guildway-';
 
 /** The headers that pods exchange. Those marked "public" also reach the client. */
 export const HEADER = Object.freeze({
@@ -84,7 +84,7 @@ export const isInternal = (name: string): boolean => name.startsWith(INTERNAL_PR
 export const namesNoField = (connection: string): boolean => connection === 'keep-alive' || connection === 'close';
 
 /** The fields that all `Connection` fields of a message together make hop-by-hop, in lower case. */
-export function namedByConnection(fields: HeaderList): ReadonlySet<string> {
+function namedByConnection(fields: HeaderList): ReadonlySet<string> {
   const named = new Set<string>();
   for (let i = 0; i < fields.length; i += 2) {
     if (fields[i] !== 'connection') continue;

@@ -27,7 +27,7 @@ export const countRows = (path: string): number => look(path, (database) => coun
 /** How many requests a pod keeps for others. */
 export const countHints = (path: string): number => look(path, (database) => countIn(database, 'guildway_hints'));
 
-export function readPod(path: string, pod: number): PodContent {
+function readPod(path: string, pod: number): PodContent {
   return look(path, (database) => {
     const rows = database.prepare('SELECT operation, guild_id AS guildId, step FROM operations').all();
     return {

@@ -42,9 +42,9 @@ export interface Row {
  * - `unresolved`: deferred and done, but the caller never heard of it
  * - `stray`: a row of an operation that nobody sent, or of another guild than it was for
  */
-export type Problem = 'lost' | 'doubled' | 'misplaced' | 'contradicted' | 'unresolved' | 'stray';
+type Problem = 'lost' | 'doubled' | 'misplaced' | 'contradicted' | 'unresolved' | 'stray';
 
-export interface Finding {
+interface Finding {
   readonly problem: Problem;
   readonly operation: string;
   readonly guildId: string;

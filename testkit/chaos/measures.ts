@@ -9,7 +9,7 @@ import type { Entry } from './recorder.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
 
 /** One thing that was asked for, and what was seen. */
-export interface Criterion {
+interface Criterion {
   readonly what: string;
   readonly wanted: string;
   readonly seen: string;

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 
 /** 2015-01-01T00:00:00Z: the zero of a snowflake's clock, in Unix milliseconds. */
-export const DISCORD_EPOCH = 1_420_070_400_000;
+const DISCORD_EPOCH = 1_420_070_400_000;
 
 /**
  * A snowflake for a moment. `low` is the lower 22 bits: worker, process and increment.

@@ -14,7 +14,7 @@ export interface SimulatorIdentity {
 }
 
 /** Makes a new identity: keys and token at random, the application's id from the seed. */
-export function createIdentity(options: { seed: number; guilds: number }): SimulatorIdentity {
+function createIdentity(options: { seed: number; guilds: number }): SimulatorIdentity {
   const { applicationId } = resolveOptions({ seed: options.seed, guilds: 0 });
   const token = createToken(applicationId, String(randomInt(2 ** 47)));
   return { applicationId, token, keyPair: createKeyPair(), seed: options.seed, guilds: options.guilds };

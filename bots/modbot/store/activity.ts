@@ -4,7 +4,7 @@ const HOUR_MS = 3_600_000;
 const KEPT_HOURS = 30 * 24;
 
 /** Unix time in hours. */
-export const hourOf = (unixMs: number): number => Math.floor(unixMs / HOUR_MS);
+const hourOf = (unixMs: number): number => Math.floor(unixMs / HOUR_MS);
 
 /** Counts a message in its channel's hour; forgets hours that are older than 30 days. */
 export function countMessage(db: Database, guildId: string, channelId: string, unixMs: number): void {

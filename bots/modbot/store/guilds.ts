@@ -1,6 +1,6 @@
 import type { Database } from 'guildway';
 
-export const LIMIT_ACTIONS = ['nothing', 'suggest', 'timeout'] as const;
+const LIMIT_ACTIONS = ['nothing', 'suggest', 'timeout'] as const;
 export type LimitAction = (typeof LIMIT_ACTIONS)[number];
 
 /** How a guild wants to be moderated. */

@@ -21,7 +21,7 @@ export interface Engine {
   readonly do: (args: readonly string[], options?: { merge: true }) => Promise<string>;
 }
 
-export class EngineMissing extends Error {}
+class EngineMissing extends Error {}
 
 /** Finds Podman, else Docker. @throws EngineMissing with what to install */
 export async function findProgram(): Promise<'podman' | 'docker'> {

@@ -5,7 +5,7 @@ import type { Logger } from '../../observability/log.ts';
 const TOKEN_IN_PATH = /^\/(?:interactions|webhooks)\/[^/?]+\/[^/?]/;
 
 /** Whether a request goes without the bot's token. @param fullRoute as `Routes` of discord-api-types makes it */
-export const hasTokenInPath = (fullRoute: string): boolean => TOKEN_IN_PATH.test(fullRoute);
+const hasTokenInPath = (fullRoute: string): boolean => TOKEN_IN_PATH.test(fullRoute);
 
 /**
  * A REST client in which a call that Discord refuses with 401 fails alone. The library forgets the bot's token after such a response,

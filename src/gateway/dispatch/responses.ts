@@ -2,7 +2,7 @@ import { type GatewayResponse, HEADER, type HeaderList } from '../../link/messag
 
 const NOTHING = Buffer.alloc(0);
 
-export const JSON_TYPE: HeaderList = Object.freeze(['content-type', 'application/json']);
+const JSON_TYPE: HeaderList = Object.freeze(['content-type', 'application/json']);
 
 /** A response with a JSON body. */
 export function json(status: number, value: unknown, headers: HeaderList = []): GatewayResponse {

@@ -14,7 +14,7 @@ export interface OwnerSummary {
   readonly retrying: readonly RetryingSummary[];
 }
 
-export interface RetryingSummary {
+interface RetryingSummary {
   readonly identity: string;
   readonly guild: string | null;
   readonly failures: number;

@@ -16,7 +16,7 @@ export interface Holder {
   readonly since: string;
 }
 
-export const lockPath = (databasePath: string): string => `${databasePath}.lock`;
+const lockPath = (databasePath: string): string => `${databasePath}.lock`;
 export const holderPath = (databasePath: string): string => `${databasePath}.holder.json`;
 
 /**

@@ -26,7 +26,7 @@ const CORRUPT: ReadonlySet<number> = new Set([CODE.corrupt, CODE.notadb]);
 export const RECOVERY = 'Restore it from the backup, or recover what can be read with: sqlite3 FILE .recover';
 
 /** SQLite's primary result code of an error of node:sqlite, else undefined. */
-export function sqliteCode(error: unknown): number | undefined {
+function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
   // The upper bits say more precisely what kind of code it is.
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;

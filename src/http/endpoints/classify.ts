@@ -86,7 +86,7 @@ function planOfWebhook(path: string, method: string, routes: RouteTable): Classi
 const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD';
 
 /** The guild that the head of a request names. @param query where its `?` is in the url, or -1 */
-export function guildIn(match: RouteMatch | null, url: string, query: number, fields: HeaderList): GuildOfRequest {
+function guildIn(match: RouteMatch | null, url: string, query: number, fields: HeaderList): GuildOfRequest {
   if (match === null) return NO_GUILD;
   // What most requests are needs neither query nor headers to be looked at.
   if (match.rule.guild.from === 'path') return guildOfRequest(match, NOTHING);

@@ -29,7 +29,7 @@ export function fieldsOf(raw: readonly string[]): HeaderList {
 }
 
 /** Where a request came from, and what it says of that. */
-export interface RequestOrigin {
+interface RequestOrigin {
   /** See {@link fieldsOf}. */
   readonly fields: HeaderList;
   /** The address of the other end of its connection. */

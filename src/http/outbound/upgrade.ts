@@ -149,7 +149,7 @@ function open(
 }
 
 /** The start of an HTTP response, as it is written to a socket. */
-export function headBlock(status: string, headers: HeaderList): string {
+function headBlock(status: string, headers: HeaderList): string {
   let block = `HTTP/1.1 ${status}\r\n`;
   for (let i = 0; i < headers.length; i += 2) block += `${headers[i]}: ${headers[i + 1]}\r\n`;
   return `${block}\r\n`;

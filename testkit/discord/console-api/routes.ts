@@ -18,7 +18,7 @@ export class ConsoleRefusal extends Error {
   }
 }
 
-export interface ConsoleRequest {
+interface ConsoleRequest {
   /** The snowflake in the path. */
   readonly id: string;
   readonly query: URLSearchParams;

@@ -15,7 +15,7 @@ import { GatewaySession } from './session.ts';
 import { SessionIndex } from './session-index.ts';
 
 /** The bot's token. Too many identifies replace it, as Discord does. */
-export interface Credentials {
+interface Credentials {
   token: string;
   reset(): void;
 }

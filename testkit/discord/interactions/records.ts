@@ -9,7 +9,7 @@ import { Fifo } from '../store/fifo.ts';
 export type InteractionKind = 1 | 2 | 3 | 4 | 5;
 
 /** Where an interaction stands. `dead`: nobody answered in time, or the answer was refused. */
-export type InteractionState = 'waiting' | 'answered' | 'dead';
+type InteractionState = 'waiting' | 'answered' | 'dead';
 
 /** What Discord remembers of an interaction while its token lives. */
 export interface InteractionRecord {

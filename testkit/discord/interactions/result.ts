@@ -11,7 +11,7 @@ import type { InteractionKind, InteractionRecord } from './records.ts';
 export type Outcome = 'answered' | 'deferred' | 'timeout' | 'invalid' | 'error';
 
 /** How a deferred response ended. `pending`: not within the time that was waited; `none`: there was nothing to complete. */
-export type SettledOutcome = 'completed' | 'expired' | 'pending' | 'none';
+type SettledOutcome = 'completed' | 'expired' | 'pending' | 'none';
 
 export interface Settlement {
   readonly outcome: SettledOutcome;

@@ -10,7 +10,7 @@ export interface Overwrite {
   readonly deny: string;
 }
 
-export const ALL_PERMISSIONS = Object.values(P).reduce((all, bit) => all | bit, 0n);
+const ALL_PERMISSIONS = Object.values(P).reduce((all, bit) => all | bit, 0n);
 
 export const EVERYONE_PERMISSIONS =
   P.ViewChannel |

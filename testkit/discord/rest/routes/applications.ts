@@ -4,7 +4,7 @@ import { DiscordError, FormErrors } from '../errors.ts';
 import type { RestRequest, Route } from '../router.ts';
 
 /** The URLs that an application is configured with. */
-export interface ApplicationUrls {
+interface ApplicationUrls {
   readonly interactionsUrl: string | null;
   readonly eventWebhookUrl: string | null;
   /** Sets the interactions URL if it answers a PING and rejects a wrong signature. @returns whether it did */
