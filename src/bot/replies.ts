@@ -13,7 +13,7 @@ type Message = string | APIInteractionResponseCallbackData;
 const data = (message: Message): APIInteractionResponseCallbackData =>
   typeof message === 'string' ? { content: message } : message;
 
-/** Answers with a message that everybody in the channel sees. */
+/** Answers with a message that all members of the channel see. */
 export function reply(message: Message): APIInteractionResponseChannelMessageWithSource {
   return { type: InteractionResponseType.ChannelMessageWithSource, data: data(message) };
 }

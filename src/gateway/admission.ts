@@ -146,7 +146,7 @@ class Pod implements Service {
     }
     if (decision.kind === 'wait') this.#hold(decision.reasons);
     this.#background = this.#serveWhenAgreed(this.#server).catch((error: unknown) => {
-      // As at start: nobody waits for it any more, and the process must not live on without serving.
+      // As at start: the process must not stay alive without serving.
       setImmediate(() => {
         throw error;
       });

@@ -32,7 +32,7 @@ export interface StoredSession {
 export interface SessionStore {
   read(shard: number): StoredSession | null;
   write(shard: number, session: StoredSession): void;
-  /** The session is over for good, and its guilds are forgotten with it; the next one identifies. */
+  /** The session has ended permanently. Deletes its guilds too; the next connection identifies. */
   clear(shard: number): void;
   /** Ids of the guilds of the shard's session that this pod owns. Discord names them when a session begins, not on a resume. */
   readGuilds(shard: number): string[];

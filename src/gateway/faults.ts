@@ -8,7 +8,7 @@ import { GuildwayError } from '../errors.ts';
  * - `no-hint-fsync`: a hint is acknowledged half a second before it is on disk
  * - `kill-before-commit`, `kill-after-commit`: SIGKILL around the first commit that holds a bot's transaction
  * - `fail-commit`: every commit that holds a bot's transaction fails
- * - `kill-after-hint`: SIGKILL once a hint is on disk and before anybody is told
+ * - `kill-after-hint`: SIGKILL after a hint is on disk and before it is acknowledged
  * - `kill-after-delivery`: SIGKILL between an owner's answer and the removal of its hint
  */
 const FAULTS = [

@@ -66,7 +66,7 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     }),
     hintsDelivered: new Counter({
       name: 'guildway_hints_delivered_total',
-      help: 'Requests kept for other pods that their owner has answered for good, or that were set aside.',
+      help: 'Requests stored for other pods that their owner has answered, or that were set aside.',
       labelNames: ['outcome'],
       registers,
     }),

@@ -35,7 +35,7 @@ import type { WebSockets } from './websocket/websockets.ts';
 
 /** Ids that `/_guildway/guilds` answers with at most. */
 const MAX_GUILDS = 100_000;
-/** For what this pod asks itself: nobody goes away. */
+/** For requests of this pod to itself, whose caller cannot disconnect. */
 const NEVER = new AbortController().signal;
 /** Handlers whose callers have gone are waited for this long when the pod drains; what they wrote is safe anyway. */
 const STRAY_DRAIN_MS = 5_000;

@@ -7,8 +7,7 @@ import type { Logger } from '../observability/log.ts';
  * @returns a function that stops it
  */
 export function catchStrayRejections(log: Logger): () => void {
-  const onRejection = (reason: unknown): void =>
-    log.error({ err: errorFacts(reason) }, 'a promise was rejected that nobody waits for');
+  const onRejection = (reason: unknown): void => log.error({ err: errorFacts(reason) }, 'unhandled promise rejection');
   process.on('unhandledRejection', onRejection);
   return () => process.off('unhandledRejection', onRejection);
 }

@@ -104,7 +104,7 @@ export async function startHttpService({
     server.once('listening', resolve);
     server.once('error', reject);
   });
-  // Dialled now, so that the first request need not wait; and kept, whoever is away now. The pod is not ready before each has been
+  // Dialled now, so that the first request need not wait. The pod is not ready before each upstream has been
   // tried (CONNECT_TIMEOUT_MS at most): else a new pod would defer what its elders answer at once.
   await Promise.allSettled(upstreams.map((upstream) => upstream.open()));
 

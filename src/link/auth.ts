@@ -5,7 +5,7 @@ import { clocksNow, type WallTime } from '../time.ts';
 // its sender holds LINK_SECRET, and the ordinal that it meant to reach: an address that now belongs to another pod must
 // never be written to.
 
-/** Tolerates pods whose clocks disagree; a proof is of use only to who can read the cluster's network. */
+/** Tolerates clocks that differ between pods. Only a reader of the cluster's network can misuse a proof. */
 const WINDOW_MS = 5 * 60_000;
 
 const mac = (secret: string, ordinal: string, at: string, method: string, target: string): Buffer =>

@@ -18,7 +18,7 @@ export type { Done } from './in-flight.ts';
  * - `ready`: requests can be sent
  * - `plain`: the peer is an HTTP server that does not know the link; looked at again once a minute
  * - `waiting`: the last dial failed or the connection ended; dialled again within a second
- * - `closed`: for good
+ * - `closed`: permanently
  */
 export type LinkState = 'idle' | 'connecting' | 'ready' | 'plain' | 'waiting' | 'closed';
 
@@ -59,7 +59,7 @@ export class LinkClient {
   readonly #ids = { last: 0 };
   #peer: ServerHello | null = null;
   #dialling: Promise<'ready' | 'plain'> | null = null;
-  /** The dial that a timer will start, for those who wait for it. */
+  /** The dial that a timer will start, for the requests that wait for it. */
   #redial: { timer: NodeJS.Timeout; start: () => void; result: Promise<'ready' | 'plain'> } | null = null;
   #failedDials = 0;
 

@@ -21,7 +21,7 @@ export interface DialOptions {
   readonly connectTimeoutMs: Duration;
 }
 
-/** A connection on which the server has proved who it is, and what proves the client. */
+/** A connection whose server has proved its identity, with the client's proof. */
 export interface Dialled {
   readonly socket: Socket;
   /** What was read after the 101. */
@@ -87,7 +87,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
       try {
         const clientProof = judge(parseHead(answer.toString('latin1', 0, end)));
         clearTimeout(timer);
-        // From here on, who takes the connection hears of its end.
+        // From here on, the new owner of the connection handles its end.
         socket.off('error', onError).off('close', onClose);
         if (clientProof === null) socket.destroy();
         else dialled = { socket, head: answer.subarray(end + 4), onRead: () => {}, clientProof };

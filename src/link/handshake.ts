@@ -92,7 +92,7 @@ const CLIENT_HELLO: Shape<ClientHello> = {
 const SERVER_HELLO: Shape<ServerHello> = {
   ordinal: isInteger(0),
   topology: isRecord,
-  /** The rest of its shape is the business of who uses it; pods of another version may have more in it. */
+  /** Its users check the rest of its shape; pods of other versions may send more. */
   manifest: (value) => isRecord(value) && isText(value.name),
   heartbeatMs: isInteger(1),
 };

@@ -35,7 +35,7 @@ export class InFlight {
 
   /**
    * @param ids the last id that was given out; several connections may share it
-   * @param onDeadline is told the id of a request that nobody waits for any more
+   * @param onDeadline gets the id of a request whose deadline has passed
    */
   constructor(ids: { last: number }, onDeadline: (id: number) => void, now: MonotonicClock = monotonicNow) {
     this.#ids = ids;
@@ -65,7 +65,7 @@ export class InFlight {
     return id;
   }
 
-  /** Takes a request out; its caller is then the one who calls `done`. Null when it was answered or given up before. */
+  /** Removes a request; the caller of this method then calls `done`. Null if it was already answered or given up. */
   take(id: number): Done | null {
     const slot = id & this.#mask;
     if (this.#idOf[slot] !== id) return null;

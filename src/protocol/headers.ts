@@ -90,7 +90,7 @@ function namedByConnection(fields: HeaderList): ReadonlySet<string> {
     if (fields[i] !== 'connection') continue;
     for (const option of (fields[i + 1] as string).split(',')) {
       const name = option.trim().toLowerCase();
-      // Its own name would remove it before anybody has read what else it says.
+      // Naming itself would remove the field before its other options are read.
       if (
         name === 'connection' ||
         END_TO_END.has(name) ||

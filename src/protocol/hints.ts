@@ -8,6 +8,6 @@ import type { Duration } from '../time.ts';
 export const HINT_LIFE_MS: Readonly<Record<'interaction' | 'event', Duration>> = Object.freeze({
   /** An interaction can be completed for 15 minutes. The stand-in needs the last half minute to tell the user. */
   interaction: 14.5 * 60_000,
-  /** As long as Stripe itself repeats an event that nobody takes. */
+  /** As long as Stripe itself repeats an unacknowledged event. */
   event: 3 * 86_400_000,
 });

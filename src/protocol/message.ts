@@ -15,7 +15,7 @@ export interface GatewayResponse {
   readonly status: number;
   readonly headers: HeaderList;
   readonly body: Buffer;
-  /** For whoever sends it: to be called when the body has left this process, or never will. Idempotent. */
+  /** The sender calls it when the body has left this process or never will. Idempotent. */
   readonly sent?: () => void;
 }
 

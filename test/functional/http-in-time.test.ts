@@ -77,7 +77,7 @@ test('a question to all pods waits for one that is away as long as for a connect
   const manifest = { routes: [{ path: '/all', guild: { from: 'all' as const } }] };
   const patient = { ...env, ...secret, REQUEST_TIMEOUT_MS: '120000', CONNECT_TIMEOUT_MS: '200' };
   await using http = await startHttp({ gatewayPods: 2, env: patient, manifest });
-  const none = await timed('nobody', fetch(`${http.url}/all`));
+  const none = await timed('not-stored', fetch(`${http.url}/all`));
   assert.equal(none.status, 503, 'nobody has answered');
   await using _pod = await startLinkPod(http, 0, () => ({ status: 200, headers: [], body: Buffer.from('here') }));
   const some = await timed('one', fetch(`${http.url}/all`));

@@ -9,7 +9,7 @@ export const ENTRY_POINT = 4;
 /** What a command's definition has beside its registration. */
 const GUILDWAYS = new Set(['run', 'autocomplete', 'ephemeral', 'deferrable']);
 
-/** What Discord adds to a command and takes from nobody. */
+/** Fields that Discord sets and does not accept. */
 const READ_ONLY = new Set([
   ...['id', 'application_id', 'guild_id', 'version', 'name_localized', 'description_localized'],
   // Deprecated; see contextsOf.

@@ -33,7 +33,7 @@ export class ShardConnections {
     }
   }
 
-  /** Resolves when every shard has had its first session, or was closed for good. From then on they connect again themselves. */
+  /** Resolves when each shard has had its first session or is closed permanently. After that, shards reconnect on their own. */
   async connect(): Promise<void> {
     await Promise.allSettled([...this.#shards.values()].map((shard) => shard.connect()));
   }

@@ -48,7 +48,7 @@ export class IdentifyGate {
   readonly #options: IdentifyGateOptions;
   readonly #now: MonotonicClock;
   readonly #sleep: (ms: Duration, signal?: AbortSignal) => Promise<void>;
-  /** Per bucket: the one who is last in line, and when the bucket is free again. */
+  /** Per bucket: the last waiter in the queue, and when the bucket is free again. */
   readonly #lines = new Map<number, Promise<void>>();
   readonly #freeAt = new Map<number, MonotonicTime>();
   #limit: SessionStartLimit | null = null;

@@ -96,7 +96,7 @@ class Sessions implements DiscordSessions {
       shardIds: shardIds === null ? null : [...shardIds],
       retrieveSessionInfo: (shard) => this.#retrieve(shard),
       updateSessionInfo: (shard, session) => this.#update(shard, session),
-      // Which pod a session is of, for whoever looks from Discord's side, such as the simulator's console.
+      // Names the pod of a session on Discord's side, for example in the simulator's console.
       identifyProperties: { browser: 'guildway', device: `gateway-${ordinal}`, os: process.platform },
       buildIdentifyThrottler: () => ({ waitForIdentify: (shard, signal) => this.#turns.wait(shard, signal) }),
     });
@@ -186,7 +186,7 @@ class Sessions implements DiscordSessions {
     return this.#left;
   }
 
-  /** Connects all shards, as often as it takes: Discord, or the way to it, may be away when a pod starts. */
+  /** Connects all shards and retries until it succeeds: Discord may be unreachable when a pod starts. */
   async #connect(): Promise<void> {
     const { log } = this.#options;
     for (let attempt = 0; !this.#stopping.signal.aborted; attempt++) {

@@ -38,7 +38,7 @@ export class ShardSessions {
     return true;
   }
 
-  /** The session is over for good. @returns whether there was one @throws what the store throws; it is over all the same */
+  /** Ends the session permanently. @returns whether there was one @throws what the store throws; the session ends anyway */
   end(shardId: number): boolean {
     const shard = this.#shard(shardId);
     if (shard.live === null) return false;

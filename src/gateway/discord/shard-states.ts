@@ -1,6 +1,6 @@
 /**
  * `connecting`: no session yet, or not any more. `paused`: left on purpose, because too many events wait for their handlers.
- * `failed`: Discord closed it for good.
+ * `failed`: Discord closed it permanently.
  */
 export type ShardState = 'connecting' | 'ready' | 'paused' | 'failed';
 

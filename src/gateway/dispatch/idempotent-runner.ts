@@ -43,7 +43,7 @@ export class IdempotentRunner {
     this.#log = options.log;
   }
 
-  /** Executions that have not ended, also those that nobody waits for any more. */
+  /** Executions in flight, including those whose callers have given up. */
   get running(): number {
     return this.#running;
   }
@@ -55,7 +55,7 @@ export class IdempotentRunner {
 
   /**
    * Answers with the recorded response of an identity, joins its execution, or executes it.
-   * @param execute gets the memo for its transactions; what it rejects with reaches everybody who joined
+   * @param execute gets the memo for its transactions; all callers that joined get its rejection
    * @throws GuildwayError IDENTITY_REUSED when the identity is known with another body
    */
   async run(identity: Identity, execute: (memo: StepMemo) => Promise<Execution>): Promise<Answer> {
@@ -96,7 +96,7 @@ export class IdempotentRunner {
       return execution;
     });
     result.catch(() => this.#settle(entry, false));
-    // Whoever joins gets a rejection too; when nobody does, it is not an unhandled one.
+    // Callers that join get the rejection. Without any, it must not count as unhandled.
     promise.catch(() => {});
     resolve(result);
     return promise;

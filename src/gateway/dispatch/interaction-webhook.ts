@@ -10,7 +10,7 @@ const EARLY_PAUSE_MS = 250;
 
 /**
  * - `done`: Discord has taken it
- * - `gone`: the interaction has no webhook (any more), or its message is gone: nobody can be told
+ * - `gone`: the interaction's webhook or its message no longer exists, so the user cannot be told
  * - `refused`: Discord says that the content is not allowed
  */
 export type WebhookOutcome =

@@ -20,7 +20,7 @@ import { MESSAGE } from './messages.ts';
 import { empty, json, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 
-/** As long as an interaction's token lives: nobody can be answered after it. */
+/** The lifetime of an interaction's token: no answer is possible after it. */
 const HANDLER_LIMIT_MS = 15 * 60_000;
 
 /** One delivery of an interaction. */
@@ -135,7 +135,7 @@ export class InteractionDispatch {
     }
   }
 
-  /** Gets the answer to a user who has got a deferred response, once. */
+  /** Completes a deferred response, once. */
   #complete(
     interaction: APIInteraction,
     delivery: InteractionDelivery,

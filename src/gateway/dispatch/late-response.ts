@@ -11,7 +11,7 @@ export interface WebhookCall {
   readonly body?: Readonly<Record<string, unknown>>;
 }
 
-/** How a response reaches a user who has got a deferred one already. */
+/** How a response reaches a user after a deferred response. */
 export interface LateResponse {
   readonly calls: readonly WebhookCall[];
   /** What of it cannot be shown any more, for the log; the calls tell the user. */
@@ -44,7 +44,7 @@ function webhookOf({ application_id, token }: APIInteraction) {
   };
 }
 
-/** Shows a text to a user who has got a deferred response: in its place, or, on a component's message, beside it. */
+/** Shows a text after a deferred response: in its place or, on a component's message, as a follow-up. */
 export function lateNotice(interaction: APIInteraction, deferred: Deferred, text: string): WebhookCall {
   const webhook = webhookOf(interaction);
   if (deferred === RESPONSE.deferredUpdate) return webhook.followUp({ content: text, flags: EPHEMERAL });
@@ -82,7 +82,7 @@ export function lateResponse(
   }
   switch (type) {
     case RESPONSE.message: {
-      // The deferred message is visible to everybody, and that cannot be changed: what was meant for one must not go there.
+      // The deferred message is public, which cannot change. A private response must not go there.
       const leaks = ((data.flags ?? 0) & EPHEMERAL) !== 0 && !deferral.ephemeral;
       if (leaks) return shown(webhook.edit({ content: MESSAGE.privately }), webhook.followUp(data));
       return shown(webhook.edit(data));

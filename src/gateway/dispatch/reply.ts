@@ -9,7 +9,7 @@ export interface StreamedReply {
   readonly stream: ReadableStream<Uint8Array>;
   /** Resolves when what the handler has written until now is on disk: no chunk leaves before. Rejects if that failed. */
   readonly durable?: () => Promise<void>;
-  /** Counts what of it is in memory, for whoever reads it. */
+  /** Counts its bytes in memory; the reader updates it. */
   readonly lease?: ResponseLease;
 }
 
@@ -18,7 +18,7 @@ export type Reply = GatewayResponse | StreamedReply;
 
 export const isStreamed = (reply: Reply): reply is StreamedReply => 'stream' in reply;
 
-/** Tells the source of a reply that nobody reads it, or reads it to its end. */
+/** Cancels the source of a reply that is not read to its end. */
 export function discard(reply: Reply): void {
   // A source that fails while it is told, or has failed before, has nothing left to let go of.
   if (isStreamed(reply)) {

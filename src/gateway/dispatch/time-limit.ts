@@ -3,7 +3,7 @@ import type { Duration } from '../../time.ts';
 
 /**
  * Bounds how long a handler is waited for. One that never returns would otherwise be kept, with everything it holds, until the
- * process ends. It cannot be stopped; its signal tells it that nobody waits any more.
+ * process ends. It cannot be stopped; its signal tells it that its caller has given up.
  */
 export class TimeLimit {
   readonly #limitMs: Duration;

@@ -196,12 +196,12 @@ export class Deliverer {
     return { kind: 'retry', afterMs };
   }
 
-  /** Follows the pod's word for who the owner is, unless it knows less than this one or they go round in circles. */
+  /** Follows the pod's redirect, unless its topology is older than this pod's or the redirects form a loop. */
   #redirect(from: number, pending: Pending, to: number, epoch: number): AttemptResult {
     const { topology, log } = this.#options;
     const facts = { identity: pending.entry.identity, guild: pending.entry.guildId, pod: from, owner: to, epoch };
     log.warn({ ...facts, ours: topology.fingerprint, ourEpoch: topology.epoch }, 'a hint was misdirected');
-    // A pod that does not say who, or under which epoch, says NaN.
+    // NaN: the pod names no owner, or no epoch.
     const known = Number.isInteger(to) && to !== from && epoch >= topology.epoch;
     const follow = known && pending.hops < MAX_HOPS;
     pending.hops = follow ? pending.hops + 1 : 0;

@@ -22,7 +22,7 @@ const RETRY_CAP_MS = 60_000;
 
 /**
  * Forwards events to the owners of their guilds. An event is kept on disk like a request for an owner that is away, and delivered
- * from there: in the order of its guild, as often as it takes, and handled once.
+ * from there: in the order of its guild, until it succeeds, and handled once.
  */
 export function createEventForwarder({ put, pause, log }: EventForwarderOptions): ForwardSink {
   return async (event) => {

@@ -7,10 +7,10 @@ import { lateNotice } from '../dispatch/late-response.ts';
 import { MESSAGE } from '../dispatch/messages.ts';
 import type { Hint } from '../store/hints.ts';
 
-/** The token outlives the hint by half a minute; after that nobody can be told any more. */
+/** The token outlives the hint by half a minute. After that the user can no longer be told. */
 const GIVE_UP_MS = 60_000;
 
-/** Tells the users of deferred interactions that these did not happen. Other hints have nobody who waits. */
+/** Tells the users of deferred interactions that these did not happen. No user waits for other hints. */
 export class ExpiryNotice {
   readonly #webhook: InteractionWebhook;
   readonly #log: Logger;
@@ -28,7 +28,7 @@ export class ExpiryNotice {
     return told || this.#now() > hint.expiresAt + GIVE_UP_MS;
   }
 
-  /** The owner refuses it for good. */
+  /** The owner will never accept it. */
   async rejected(hint: Hint): Promise<void> {
     await this.#tell(hint, MESSAGE.failed(hint.identity));
   }

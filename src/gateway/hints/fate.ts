@@ -13,7 +13,7 @@ import { fullJitter } from '../../link/backoff.ts';
 import type { Duration } from '../../time.ts';
 import type { HintEntry } from '../store/hints.ts';
 
-/** An interaction has a user who waits until its token dies. Nobody waits for an event. */
+/** A user waits for an interaction until its token expires. No user waits for an event. */
 export type HintKind = 'interaction' | 'event';
 
 export const kindOf = ({ identity }: Pick<HintEntry, 'identity'>): HintKind =>

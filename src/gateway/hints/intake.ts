@@ -47,7 +47,7 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    // The body is kept, and whoever sends it says how long it is.
+    // The sender of the stored body computes its length.
     if (isHopByHop(name) || name === 'content-length' || (isInternal(name) && !KEPT_INTERNAL.has(name))) continue;
     kept.push(name, headers[i + 1] as string);
   }

@@ -114,7 +114,7 @@ export class SetAside {
     return entries.filter((entry) => entry !== null);
   }
 
-  /** Removes requests for good. @returns how many. @throws GuildwayError REQUEST_INVALID when the one that is meant is not set aside */
+  /** Deletes requests. @returns how many. @throws GuildwayError REQUEST_INVALID if the given one is not set aside */
   drop(selection: Selection): number {
     const selected = this.#select(selection);
     for (const { id, identity, guildId, reason } of selected) {

@@ -19,7 +19,7 @@ const LONGEST_PAUSE_MS = 5_000;
 /** With many pods more, so that they do not spend their time on questions. */
 const PAUSE_MS_PER_POD = 20;
 
-/** Asks the other gateway pods until all of them agree on who has which guilds, and answers when they ask. */
+/** Asks the other gateway pods until all agree on the topology, and answers their questions. */
 export class Agreement {
   readonly #options: AgreementOptions;
   readonly #answers = new Map<number, PeerAnswer>();

@@ -29,7 +29,7 @@ export type Verdict =
   | { readonly kind: 'mine'; readonly guildId: string | null }
   | { readonly kind: 'misdirected' | 'invalid'; readonly response: GatewayResponse };
 
-/** Decides whether a request belongs to this pod. It computes the guild itself: whoever sent the request may be mistaken. */
+/** Decides whether a request belongs to this pod. It computes the guild itself and does not trust the sender. */
 export class Guard {
   readonly #ordinal: number;
   readonly #topology: Topology;

@@ -55,7 +55,7 @@ interface Routed {
   readonly requestId: string;
 }
 
-/** A request's way through a gateway pod: whose is it, what is it, who handles it. */
+/** Routes a request in a gateway pod: checks the owner, finds the kind, calls the dispatch. */
 export class Router {
   readonly #options: RouterOptions;
   readonly #prefix = randomBytes(6).toString('hex');

@@ -35,7 +35,7 @@ export function assertSafeSqlite(version: string): void {
 
 /**
  * Transactions that commit together. It opens with the first of them and commits at the end of the same turn of the event loop, so
- * that what arrives together shares one write to the disk and a single request waits for nobody.
+ * that transactions of one turn share one write to the disk, and a single one does not wait for others.
  */
 class CommitGroup {
   readonly durability: Durability;

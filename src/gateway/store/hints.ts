@@ -106,7 +106,7 @@ export class HintStore {
    * @throws GuildwayError STORE_FAILED: none of them is stored
    */
   put(hints: readonly NewHint[]): PutResult[] {
-    // Before anybody is told that it is kept, so FULL.
+    // FULL: it is on disk before it is acknowledged.
     const results = this.#connection.transaction('full', () => hints.map((hint) => this.#putOne(hint)));
     for (const [i, result] of results.entries()) {
       if (result.kind === 'stored') this.#count(this.#waiting, 1, (hints[i] as NewHint).body.length);

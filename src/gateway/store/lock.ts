@@ -47,7 +47,7 @@ export class DatabaseLock {
     }
   }
 
-  /** Writes down who holds the database, on disk before this returns. */
+  /** Records the holder of the database; the record is on disk when this returns. */
   sign(ordinal: number, incarnation: number | null): void {
     const holder: Holder = {
       pid: process.pid,

@@ -37,7 +37,7 @@ export const isBusy = (error: unknown): boolean => sqliteCode(error) === CODE.bu
 
 /**
  * Makes STORE_FAILED or DATABASE_CORRUPT of what the disk or the file is to blame for. Everything else, such as a violated
- * constraint, is the business of who wrote the statement and comes back as it is.
+ * constraint, is a fault of the statement and is returned unchanged.
  */
 export function toStoreError(error: unknown): unknown {
   const code = sqliteCode(error);

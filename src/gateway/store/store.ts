@@ -133,7 +133,7 @@ function opened(
   };
 }
 
-/** Says what may be missing: nobody else can know. */
+/** Logs what may be missing. No other component can know it. */
 function reportRestoration({ path, log, now = wallNow }: StoreOptions, connection: Connection): void {
   const restored = findRestoration(path, connection);
   if (restored === null) return;

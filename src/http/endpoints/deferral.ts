@@ -16,7 +16,7 @@ export interface Interaction {
 export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {
   // Both come from elsewhere: a manifest from a pod of another version, an interaction from whatever Discord sends one day.
   const asDeclared = (rule: Partial<DeferralRule> | undefined, usualType: 5 | 6): DeferralRule | null => {
-    // Whether others may see the answer cannot be changed later: nobody knows whether they may see that of an unknown command.
+    // A deferral fixes whether others see the answer. For an unknown command the private one is safe.
     const { deferrable = true, ephemeral = rule === undefined, type = usualType } = rule ?? {};
     if (!deferrable) return null;
     return { deferrable, ephemeral: ephemeral === true, type: type === 6 ? 6 : 5 };
@@ -53,7 +53,7 @@ export const refused = (requestId: string): unknown =>
     `This server's part of the bot is not available right now. Nothing was done; please try again in a moment. (${requestId})`,
   );
 
-/** It may have been executed: nobody can say. */
+/** It may have been executed; the outcome is unknown. */
 export const unknown = (requestId: string): unknown =>
   whisper(
     `The bot did not answer in time. It may have done what you asked for: please look before you try again. (${requestId})`,

@@ -33,7 +33,7 @@ export interface SignatureClaim {
   readonly timestamp: string;
 }
 
-/** Where refusals are said; throttled, since anybody can cause them. */
+/** Logs refusals; throttled, because any client can cause them. */
 export type RefusalLog = Pick<ThrottledLog, 'info' | 'warn'>;
 export const SILENT: RefusalLog = { info() {}, warn() {} };
 

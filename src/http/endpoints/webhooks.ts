@@ -119,7 +119,7 @@ export class WebhookEndpoints {
       },
       incoming: request,
       budgetMs: config.requestTimeoutMs,
-      // Unverified, anybody could fill the disk.
+      // An unverified body could fill the disk.
       keep: secret !== null,
       acknowledge: () => sendJson(request, 200, { received: true }),
     });

@@ -12,7 +12,7 @@ export interface EdgeRequest extends RequestHead {
   readonly startedAt: MonotonicTime;
   /** The client's address. */
   readonly address: string;
-  /** The status of the response: 0 before there is one, {@link CLIENT_GONE} when there was nobody to have it. */
+  /** The status of the response: 0 before there is one, {@link CLIENT_GONE} if the client disconnected first. */
   readonly status: number;
   /**
    * Reads the body to its end. It counts as held until there is a response.

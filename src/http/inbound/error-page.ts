@@ -4,7 +4,7 @@ import type { HeaderList } from '../../protocol/headers.ts';
 export interface ErrorPage {
   readonly status: number;
   readonly error: string;
-  /** What a user can tell whoever runs the bot. */
+  /** A reference that a user can give to the bot's operator. */
   readonly requestId: string;
   /** After how many seconds the page loads itself again; null: it does not. */
   readonly retryAfterS: number | null;

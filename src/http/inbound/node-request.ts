@@ -15,7 +15,7 @@ import { LARGE_RESPONSE, type UnreadResponses } from './unread-responses.ts';
 const EMPTY = Buffer.alloc(0);
 /** Bodies up to this size go out as one string with their headers: one write instead of two. */
 const ONE_WRITE = 2 * 1024;
-/** How long a client may go on sending what nobody reads. */
+/** How long a client may go on sending a body that is discarded. */
 const LINGER_MS = 1_000;
 
 export interface NodeRequestOptions {
@@ -127,7 +127,7 @@ export class NodeRequest implements EdgeRequest {
   }
 
   /**
-   * Ends a response to a request whose body nobody wants. Closing while the client still sends would reset the connection, and
+   * Ends a response to a request whose body is discarded. Closing while the client still sends would reset the connection and
    * take the answer away before it is read: so what comes is thrown away for a moment.
    */
   #endAfterLinger(body: Buffer): void {

@@ -58,7 +58,7 @@ export class Turns {
 
   /**
    * Whatever comes on a connection from now on is not looked at, and it ends behind the whole requests that have come.
-   * @returns false when there is none, and whoever calls this ends the connection
+   * @returns false if there is none; the caller then ends the connection
    */
   endBehindRequests(socket: Socket): boolean {
     const connection = this.#connections.get(socket);

@@ -6,7 +6,7 @@ import { fieldValue, responseHeaders } from './headers.ts';
 
 const EMPTY = Buffer.alloc(0);
 
-/** Sends a gateway pod's whole response to the caller, saying who served it. */
+/** Sends a gateway pod's whole response to the client, with the names of the pods that served it. */
 export function sendAnswer(
   request: EdgeRequest,
   { status, headers, body }: GatewayResponse,
@@ -29,7 +29,7 @@ export function sendJson(request: EdgeRequest, status: number, value: unknown, h
   request.respond(status, [...own, HEADER.requestId, request.id], request.method === 'HEAD' ? EMPTY : body);
 }
 
-/** Refuses a request, in words for whoever sent it: a page for a browser, JSON for everybody else. */
+/** Refuses a request: with a page for a browser, with JSON for every other client. */
 export function sendError(request: EdgeRequest, status: number, error: string, headers: HeaderList = []): void {
   if (!wantsHtml(request)) {
     sendJson(request, status, { error }, headers);

@@ -2,7 +2,7 @@ import type { HeaderList } from '../../protocol/headers.ts';
 import { normalTarget } from '../../protocol/target.ts';
 import { isHost } from './host.ts';
 
-/** Why a request is refused before anybody looks at what it is for. Always the client's mistake. */
+/** Why a request is refused by its head alone. Always the client's fault. */
 export interface HeadFault {
   readonly status: 400 | 417 | 501 | 505;
   readonly why: string;

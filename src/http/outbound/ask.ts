@@ -2,7 +2,7 @@ import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
 import { outcomeOf, type RouteInit } from './call.ts';
 import type { OwnerClient } from './owner-client.ts';
 
-/** The answer of an owner, and who gave it. */
+/** An owner's answer, and the pod that gave it. */
 export interface Answer {
   readonly response: GatewayResponse;
   readonly pod: number;

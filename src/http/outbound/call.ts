@@ -22,7 +22,7 @@ export function outcomeOf(pod: Upstream, response: GatewayResponse): Outcome {
   return statement?.kind === 'redirect' ? { redirect: statement } : { done: response };
 }
 
-/** What is sent to a gateway pod beside guild and path, until when, and who is told what became of it. */
+/** A request to a gateway pod beside its guild and path: content, deadline, and callbacks for its outcome. */
 export interface RouteInit {
   readonly method: string;
   /** Without those of one hop; names in lower case. */

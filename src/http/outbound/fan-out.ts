@@ -3,7 +3,7 @@ import { type GatewayRequest, headerValue } from '../../link/message.ts';
 import type { Duration } from '../../time.ts';
 import type { Upstream } from './upstream.ts';
 
-/** What all pods said, by ordinal, and who did not answer and why. */
+/** The answers of all pods by ordinal, and the pods that did not answer, with the reason. */
 export interface FanOut {
   readonly answers: Readonly<Record<string, unknown>>;
   readonly missing: readonly { readonly pod: number; readonly reason: string }[];

@@ -148,7 +148,7 @@ export class OwnerClient {
   /** @throws GuildwayError with `facts.sent` */
   async #attempt(pod: Upstream, call: Call): Promise<Outcome> {
     const { init } = call;
-    // Together with everybody who waits for this pod: one dial for all of them.
+    // All requests that wait for this pod share one dial.
     const linked = !init.streams && pod.linked && (await pod.connect(remaining(init.attemptsUntil))) === 'ready';
     if (call.cancelled) throw pod.error('CANCELLED', 'the caller has gone away', false);
     if (!pod.breaker.tryPass())

@@ -22,7 +22,7 @@ export class Reachability {
     this.#lookup = options.lookup;
   }
 
-  /** Null: nobody has tried yet. */
+  /** Null: not tried yet. */
   get reachable(): boolean | null {
     return this.#reachable;
   }

@@ -8,7 +8,7 @@ import type { ErrorCode } from '../../errors.ts';
  */
 export type Repeatable = 'always' | 'at-our-pods' | 'never';
 
-/** Failures that another attempt would only repeat, or that nobody waits for any more. */
+/** Failures that another attempt would repeat, or whose caller has given up. */
 const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE', 'REQUEST_INVALID'] as const),
 ]);

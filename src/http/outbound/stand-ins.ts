@@ -16,7 +16,7 @@ export interface Handoff {
   readonly request: GatewayRequest;
   /** The deferred response that its caller got: 5, 6, or 0 for none. */
   readonly deferred: 0 | 5 | 6;
-  /** The owner may have carried it out already: when it expires nobody can say that it did not happen. */
+  /** The owner may have executed it. When the hint expires, its outcome is unknown. */
   readonly sent: boolean;
   /** For how long it may be executed. */
   readonly lifeMs: Duration;
@@ -24,13 +24,13 @@ export interface Handoff {
 
 /**
  * - `kept`: a pod has it on disk
- * - `nobody`: no pod has it
+ * - `not-stored`: no pod has it
  * - `unknown`: no pod said that it has it, but one that was asked may
  * - `conflict`: a pod has its identity with another body
  */
 export type HandoffResult =
   | { readonly kind: 'kept'; readonly pod: number }
-  | { readonly kind: 'nobody' | 'unknown' | 'conflict' };
+  | { readonly kind: 'not-stored' | 'unknown' | 'conflict' };
 
 /** When a stand-in has not answered within this part of the time that is left, the next one is asked as well. */
 const PATIENCE_SHARE = 0.5;
@@ -71,7 +71,7 @@ export class StandIns {
       const leftMs = remaining(deadlineAt);
       const standIn = leftMs < 1 ? undefined : candidates.next().value;
       if (standIn === undefined) {
-        if (open === 0) end({ kind: maybe ? 'unknown' : 'nobody' });
+        if (open === 0) end({ kind: maybe ? 'unknown' : 'not-stored' });
         return;
       }
       open++;
@@ -80,7 +80,7 @@ export class StandIns {
         open--;
         if (over) return;
         if (result.kind === 'unknown') maybe = true;
-        if (result.kind === 'nobody' || result.kind === 'unknown') askNext();
+        if (result.kind === 'not-stored' || result.kind === 'unknown') askNext();
         else {
           if (result.kind === 'kept') this.#metrics.hintStored(handoff.owner);
           end(result);
@@ -107,11 +107,11 @@ export class StandIns {
       const { status } = await standIn.request(request, timeoutMs);
       if (status === 201 || status === 200) return { kind: 'kept', pod };
       this.#log.warn({ pod, owner, status }, 'a stand-in did not take a hint');
-      return { kind: status === 409 ? 'conflict' : 'nobody' };
+      return { kind: status === 409 ? 'conflict' : 'not-stored' };
     } catch (error) {
       this.#log.warn({ pod, owner, err: error as GuildwayError }, 'a stand-in did not take a hint');
       // It may have been stored before the answer was lost, and then it will be delivered.
-      return { kind: (error as GuildwayError).facts?.sent === false ? 'nobody' : 'unknown' };
+      return { kind: (error as GuildwayError).facts?.sent === false ? 'not-stored' : 'unknown' };
     }
   }
 }

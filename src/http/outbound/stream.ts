@@ -14,7 +14,7 @@ const ASCII = /^[\0-\x7f]*$/;
 /** A body as it comes in, up to a limit. Nothing of it is read before its receiver asks for it. */
 async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
   let length = 0;
-  // Not the request itself: who sends it on would destroy it with the first error, and the caller would get no answer.
+  // Not the request itself: undici destroys it on the first error, and the client would get no answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     length += chunk.length;
     if (length > limit) throw bodyTooLarge(limit);

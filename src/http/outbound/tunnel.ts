@@ -22,7 +22,7 @@ export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ow
   };
   const toClient = new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      // Nothing follows a close frame; the owner's answer to that of the client is for nobody.
+      // Nothing follows a close frame. The owner's answer to the client's close frame is dropped.
       if (state === 'told') done();
       else if (state === 'open') {
         frames.take(chunk, 'end');

@@ -63,9 +63,9 @@ export class Upstream {
     this.lookup = options.lookup;
     this.#secret = secret;
     const onState = (state: LinkState): void => {
-      // Who has just proved that it is the pod that was dialled is alive: nobody has to wait for a probe.
+      // A pod that has just proved its ordinal is alive; no probe is needed.
       if (state === 'ready') options.breaker.succeeded();
-      // A dial is the link's own affair; those who wait for it are not asked how it went.
+      // The link dials on its own; the requests that wait for it do not report its failures.
       else if (state === 'waiting') options.breaker.failed();
       // It was away before. A pod that is not ready gets no requests to find out by.
       else if (state === 'plain') void this.#reachability.probe();
@@ -116,7 +116,7 @@ export class Upstream {
   }
 
   /**
-   * Waits until the link is ready, or the pod turns out to speak plain HTTP only. For those who wait there is one dial.
+   * Waits until the link is ready, or until the pod turns out to speak only plain HTTP. All waiters share one dial.
    * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
    */
   connect(timeoutMs: Duration): Promise<'ready' | 'plain'> {
@@ -134,7 +134,7 @@ export class Upstream {
   }
 
   /**
-   * Asks this pod once, whoever's guild it is about.
+   * Sends one request to this pod, regardless of ownership.
    * @throws GuildwayError with `facts.sent`
    */
   async request(request: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse> {
