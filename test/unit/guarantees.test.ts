@@ -16,7 +16,7 @@ interface Row {
 /** The rows of the table of faults. A test is written `test/x/y.test.ts` "its name, or a part of it". */
 function readRows(): Row[] {
   const text = readFileSync(join(root, 'docs/guarantees.md'), 'utf8');
-  const table = text.split('## Under which faults')[1]?.split('\n## ')[0] ?? '';
+  const table = text.split('## Faults')[1]?.split('\n## ')[0] ?? '';
   return table
     .split('\n')
     .filter((line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.startsWith('| fault'))
