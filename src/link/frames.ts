@@ -44,7 +44,7 @@ export const MAX_RESPONSE_BODY = 8 * 1024 * 1024;
 export const MAX_RESPONSE_FRAME = MAX_RESPONSE_BODY + 64 * 1024;
 
 /** Of method, target and headers together; a response has its headers alone. */
-const MAX_HEAD = 60 * 1024;
+export const MAX_HEAD = 60 * 1024;
 /** The number of parts of a head is a u16. */
 const MAX_PARTS = 0xffff;
 

@@ -46,5 +46,8 @@ export async function feed<Input>(
   const { counterexample, errorInstance, counterexamplePath } = result;
   const why = errorInstance instanceof Error ? (errorInstance.stack ?? errorInstance.message) : String(errorInstance);
   const repeat = `--seed ${result.seed} --path ${counterexamplePath}`;
-  throw new Error(`failed; repeat with ${repeat}\n${fc.stringify(counterexample?.[0])}\n${why}`);
+  const story = `${fc.stringify(counterexample?.[0])}\n${why}`;
+  // A large body in it says nothing, and hides what does.
+  const short = story.replace(/(.)\1{99,}/g, (run, character: string) => `${character}{${run.length}}`);
+  throw new Error(`failed; repeat with ${repeat}\n${short}`);
 }

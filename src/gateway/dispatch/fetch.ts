@@ -109,13 +109,17 @@ export class FetchDispatch {
     } catch (error) {
       return problem(400, (error as Error).message);
     }
+    let given: Response | null = null;
     try {
-      const { status, headers, body } = await fetch(request, context);
+      given = await fetch(request, context);
+      const { status, headers, body } = given;
       // Response.error() has none.
       if (!(status >= 200 && status <= 599)) throw new RangeError(`the handler's response has status ${status}`);
       const list = fromWebHeaders(headers);
       return body === null ? { status, headers: list, body: Buffer.alloc(0) } : { status, headers: list, stream: body };
     } catch (error) {
+      // Nobody will read it, and its source would wait for that.
+      given?.body?.cancel().catch(() => {});
       if (isStoreError(error) || errorCode(error) === 'BODY_TOO_LARGE') throw error;
       context.log.error({ err: errorFacts(error), path: pathOf(delivery.target) }, 'the handler failed');
       return failed(500, `something went wrong; reference ${delivery.requestId}`);

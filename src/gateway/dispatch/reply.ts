@@ -27,6 +27,15 @@ export function discard(reply: Reply): void {
   } else reply.sent?.();
 }
 
+/**
+ * A chunk of a bot's stream. A stream in JavaScript may carry anything, and what has no length could be counted as no memory.
+ * @throws TypeError for what is no bytes
+ */
+export function bytesOf(chunk: unknown): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  throw new TypeError(`a response body's chunks must be Uint8Array, not ${typeof chunk}`);
+}
+
 /** A whole body, or why there is none; the stream is cancelled then. */
 export type Collected = { readonly kind: 'whole'; readonly body: Buffer } | { readonly kind: 'too-large' | 'too-slow' };
 
@@ -56,11 +65,15 @@ export async function collect(
       if (next === 'late') return giveUp('too-slow');
       if (next.done)
         return { kind: 'whole', body: chunks.length === 1 ? asBuffer(chunks[0] as Uint8Array) : Buffer.concat(chunks) };
-      size += next.value.byteLength;
+      const chunk = bytesOf(next.value);
+      size += chunk.byteLength;
       if (size > maxBytes) return giveUp('too-large');
       lease?.hold(size);
-      chunks.push(next.value);
+      chunks.push(chunk);
     }
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
   } finally {
     clearTimeout(timer);
   }

@@ -1,3 +1,4 @@
+import { MAX_HEAD } from '../../link/frames.ts';
 import { HEADER, type HeaderList, headerValue, isHopByHop, isInternal } from '../../protocol/headers.ts';
 
 const isForwarded = (name: string): boolean => !isHopByHop(name) && !isInternal(name);
@@ -40,9 +41,27 @@ export function toWebRequest({ method, target, headers, body, signal }: WebReque
   });
 }
 
-/** The headers of a handler's response that reach the caller; each cookie is one of its own. */
+/** Beyond latin-1, or a control character: what no field value may have (RFC 9110, 5.5), though `Headers` takes most of it. */
+const NOT_ALLOWED = /[^\t\x20-\x7e\x80-\xff]/;
+/** The link carries this much, and what the pod adds. Plain HTTP has the same limit, so that an answer does not depend on the way. */
+const MAX_FIELDS = MAX_HEAD - 1024;
+
+/**
+ * The headers of a handler's response that reach the caller; each cookie is one of its own.
+ * @param headers may be those of another library, which checks less
+ * @throws TypeError for what cannot be sent: the handler's fault, found here, where nothing has been sent yet
+ */
 export function fromWebHeaders(headers: Headers): string[] {
   const list: string[] = [];
-  for (const [name, value] of headers) if (isForwarded(name)) list.push(name, value);
+  let length = 0;
+  for (const [name, value] of headers instanceof Headers ? headers : new Headers(headers)) {
+    if (!isForwarded(name)) continue;
+    if (NOT_ALLOWED.test(value))
+      throw new TypeError(`the response header ${name} has a character that HTTP does not allow`);
+    length += name.length + value.length + 2;
+    list.push(name, value);
+  }
+  if (length > MAX_FIELDS)
+    throw new TypeError(`the response's headers have ${length} bytes; ${MAX_FIELDS} can be sent`);
   return list;
 }

@@ -5,7 +5,7 @@ import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { fieldValue, isHopByHop } from '../../protocol/headers.ts';
-import { discard, type StreamedReply } from '../dispatch/reply.ts';
+import { bytesOf, discard, type StreamedReply } from '../dispatch/reply.ts';
 
 /**
  * Writes responses to connections. This module alone decides where a response ends. What a bot says about that may be wrong: it
@@ -77,9 +77,11 @@ export async function sendStream(
       discard(reply);
       return;
     }
-    // Now, and not with the first event of a stream that may be long in coming.
-    response.flushHeaders();
-    await pipeline(Readable.fromWeb(stream), (chunks) => checked(chunks, length, reply), response);
+    // Now, and not with the first event of a stream that may be long in coming. `flushHeaders` would write it as UTF-8.
+    response.write('', 'latin1');
+    // As objects: it would turn text into bytes, which the link does not.
+    const chunks = Readable.fromWeb(stream, { objectMode: true, highWaterMark: 1 });
+    await pipeline(chunks, (all: AsyncIterable<unknown>) => checked(all, length, reply), response);
   } catch (error) {
     if (error instanceof LengthMismatch) log.error({ err: errorFacts(error) }, 'a response was cut off');
     else log.debug({ err: errorFacts(error) }, 'a stream ended early');
@@ -95,21 +97,30 @@ class LengthMismatch extends Error {}
 
 /** Holds each chunk back until what it may tell is on disk, and lets no other number of bytes pass than was declared. */
 async function* checked(
-  chunks: AsyncIterable<Uint8Array>,
+  chunks: AsyncIterable<unknown>,
   length: number | null,
   { durable, lease }: StreamedReply,
 ): AsyncGenerator<Uint8Array> {
   let sent = 0;
-  for await (const chunk of chunks) {
+  let last: Uint8Array | null = null;
+  for await (const given of chunks) {
+    const chunk = bytesOf(given);
+    if (chunk.byteLength === 0) continue;
     sent += chunk.byteLength;
     if (length !== null && sent > length)
       throw new LengthMismatch(`its body is longer than its content-length, ${length}`);
     await durable?.();
     // Asked for more when the connection has taken this.
     lease?.hold(chunk.byteLength);
+    if (sent === length) {
+      // Kept until it is known to be the last: a response that ends well must not end its connection, on which the next request may be.
+      last = chunk;
+      continue;
+    }
     yield chunk;
     lease?.hold(0);
   }
   if (length !== null && sent < length)
     throw new LengthMismatch(`its body has ${sent} bytes, its content-length says ${length}`);
+  if (last !== null) yield last;
 }

@@ -9,8 +9,6 @@ import { responseHeaders } from '../inbound/headers.ts';
 import type { Outcome } from './call.ts';
 import type { Upstream } from './upstream.ts';
 
-const ASCII = /^[\0-\x7f]*$/;
-
 /** A body as it comes in, up to a limit. Nothing of it is read before its receiver asks for it. */
 async function* upload(request: IncomingMessage, limit: number): AsyncGenerator<Buffer> {
   let length = 0;
@@ -102,6 +100,10 @@ class ForwardedStream implements Dispatcher.DispatchHandler {
     if (status < 200) return;
     this.#stopTimer();
     const { upstream, response, streams } = this.#options;
+    if (status > 599) {
+      this.#abort(upstream.noStatus(status));
+      return;
+    }
     const raw = (controller.rawHeaders as readonly (string | Buffer)[]).map((part, i) =>
       i % 2 === 0 ? part.toString('latin1').toLowerCase() : part.toString('latin1'),
     );
@@ -116,9 +118,9 @@ class ForwardedStream implements Dispatcher.DispatchHandler {
     upstream.breaker.succeeded();
     response.writeHead(status, this.#headers(status, raw));
     response.on('drain', this.#resume);
-    // Now, and not with the first event of a stream that may be long in coming; but with what is here already. Node flushes headers
-    // as UTF-8, which would change what is beyond ASCII; those wait for the body.
-    if (ASCII.test(raw.join(''))) process.nextTick(() => this.#flows || response.flushHeaders());
+    // Now, and not with the first event of a stream that may be long in coming; but with what is here already. `flushHeaders` would
+    // write it as UTF-8.
+    process.nextTick(() => this.#flows || response.write('', 'latin1'));
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {

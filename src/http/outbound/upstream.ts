@@ -3,7 +3,7 @@ import { DecoratorHandler, type Dispatcher, errors, Pool } from 'undici';
 import { type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
-import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
+import { MAX_HEAD, MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER } from '../../link/message.ts';
 import { type Duration, inMs, remaining } from '../../time.ts';
 import type { Breaker } from './breaker.ts';
@@ -15,6 +15,9 @@ export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onS
   readonly breaker: Breaker;
   readonly lookup: LookupFunction;
 }
+
+/** What the link carries, and what pods add. */
+const MAX_RESPONSE_HEADER_BYTES = MAX_HEAD + 4 * 1024;
 
 /** One attempt over plain HTTP; undici carries it along as the request's `opaque`. */
 export interface PlainAttempt {
@@ -77,6 +80,7 @@ export class Upstream {
       connections: null,
       connect: { timeout: options.connectTimeoutMs, lookup: options.lookup } as object,
       allowH2: false,
+      maxHeaderSize: MAX_RESPONSE_HEADER_BYTES,
       bodyTimeout: 0,
       headersTimeout: 0,
     });
@@ -161,6 +165,10 @@ export class Upstream {
         responseHeaders: 'raw',
         signal: AbortSignal.timeout(Math.max(1, Math.floor(timeoutMs))),
       });
+      if (response.statusCode > 599) {
+        response.body.destroy();
+        throw this.noStatus(response.statusCode);
+      }
       const list = (response.headers as unknown as (string | Buffer)[]).map((part, i) =>
         i % 2 === 0 ? String(part).toLowerCase() : part.toString('latin1'),
       );
@@ -181,6 +189,11 @@ export class Upstream {
     const { name, message } = cause as Error;
     if (name === 'TimeoutError') return this.error('DEADLINE_EXCEEDED', 'no answer in time', begun, cause);
     return this.error(begun ? 'LINK_LOST' : 'LINK_UNAVAILABLE', message, begun, cause);
+  }
+
+  /** For a response that is none, of a server that is no pod. */
+  noStatus(status: number): GuildwayError {
+    return this.error('LINK_PROTOCOL', `${status} is no HTTP status`, true);
   }
 
   error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {

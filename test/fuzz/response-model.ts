@@ -1,0 +1,205 @@
+/** What bots answer, and what servers in their place send: in order, nearly so, and lies about where it ends. */
+import fc from 'fast-check';
+
+/** Wherever a client or a pod reads a response out of it, it reads somebody else's. */
+const SMUGGLED = 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\nset-cookie: smuggled=1\r\n\r\nsmuggled';
+/** Names a response in whatever is made of it. */
+const mark = (token: string): string => `<${token}>`;
+/** The tokens in a text. */
+export const tokensIn = (text: string): readonly string[] =>
+  [...text.matchAll(/<(k\d+)>/g)].map(([, token]) => token as string);
+
+const often = <T>(common: T, ...rare: readonly T[]): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 6, arbitrary: fc.constant(common) }, { weight: 2, arbitrary: fc.constantFrom(...rare) });
+
+/** What a response says of its length, which may be another one. */
+type Length = 'none' | 'true' | 'short' | 'long' | 'zero' | 'two' | 'no number';
+const LENGTHS: Readonly<Record<Length, (length: number) => readonly string[]>> = {
+  none: () => [],
+  true: (length) => [String(length)],
+  short: (length) => [String(Math.max(0, length - 3))],
+  long: (length) => [String(length + 3)],
+  zero: () => ['0'],
+  two: (length) => [String(length), String(length + 1)],
+  'no number': (length) => [`+${length}`],
+};
+const length = often<Length>('none', 'true', 'short', 'long', 'zero', 'two', 'no number');
+
+/** Each is `[name, value]`. Those of a bot pass through `Headers`, or not: a handler may return an object of another library. */
+const FIELDS: readonly (readonly [string, string])[] = [
+  ['content-type', 'text/html; charset=utf-8'],
+  ['set-cookie', 'a=b; HttpOnly'],
+  ['x-odd', 'caf\xe9'],
+  ['content-encoding', 'gzip'],
+  ['transfer-encoding', 'chunked'],
+  ['transfer-encoding', 'identity'],
+  ['connection', 'close'],
+  ['connection', 'keep-alive, content-length, x-odd'],
+  ['keep-alive', 'timeout=900'],
+  ['trailer', 'x-odd'],
+  ['upgrade', 'h2c'],
+  ['guildway-owner', '7'],
+  ['guildway-refusal', 'not looked at'],
+  ['guildway-failure', 'made up'],
+  ['x-response', SMUGGLED.replaceAll('\r\n', ' ')],
+];
+/** What `Headers` refuses or changes. */
+const STRANGE_FIELDS: readonly (readonly [string, string])[] = [
+  ['Content-Length', '3'],
+  ['Transfer-Encoding', 'chunked'],
+  ['content-length ', '3'],
+  ['transfer-encoding:chunked\r\nx', '1'],
+  ['x-odd', `1\r\n\r\n${SMUGGLED}`],
+  ['x-odd', '1\r\ncontent-length: 3'],
+  ['x-odd', '\u010a\u010d'],
+  ['x-odd', 'a\0b'],
+  ['', 'no name'],
+];
+
+const status = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(200) },
+  { weight: 4, arbitrary: fc.constantFrom(201, 204, 205, 206, 301, 304, 401, 404, 421, 429, 500, 503, 599) },
+  { weight: 1, arbitrary: fc.constantFrom(0, 99, 100, 101, 103, 199, 600, 999) },
+);
+const chunks = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom('', 'x', 'text', SMUGGLED, '\r\n', '0\r\n\r\n') },
+    { weight: 1, arbitrary: fc.constant('x'.repeat(70_000)) },
+  ),
+  { maxLength: 4 },
+);
+/** A head beyond what some hop takes. */
+const large = fc.oneof(
+  { weight: 12, arbitrary: fc.constant(null) },
+  { weight: 1, arbitrary: fc.constantFrom([1, 17_000], [1, 70_000], [300, 100], [3_000, 10]) },
+) as fc.Arbitrary<readonly [count: number, bytes: number] | null>;
+
+const shared = { status, length, fields: fc.uniqueArray(fc.constantFrom(...FIELDS), { maxLength: 3 }), chunks, large };
+
+/** A handler's answer. */
+export const botAnswers = fc.record({
+  ...shared,
+  strange: fc.oneof(
+    { weight: 4, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.constantFrom(...STRANGE_FIELDS) },
+  ),
+  body: often<'stream' | 'whole' | 'none' | 'fails' | 'no bytes' | 'throws'>(
+    'stream',
+    'whole',
+    'none',
+    'fails',
+    'no bytes',
+    'throws',
+  ),
+});
+export type BotAnswer = typeof botAnswers extends fc.Arbitrary<infer T> ? T : never;
+
+/** What a server sends that is a gateway pod by its address alone. */
+export const serverAnswers = fc.record({
+  ...shared,
+  version: often('HTTP/1.1', 'HTTP/1.0', 'HTTP/1.2', 'HTTP/2', 'http/1.1', ''),
+  coding: often<'none' | 'chunked' | 'chunked with a length' | 'chunks that break off' | 'no chunks'>(
+    ...(['none', 'chunked', 'chunked with a length', 'chunks that break off', 'no chunks'] as const),
+  ),
+  interim: often('', 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n', 'HTTP/1.1 100 Continue\r\n\r\n'),
+  surplus: often('', SMUGGLED, 'x', '\r\n', 'HTTP/1.1 2'),
+  strange: fc.oneof(
+    { weight: 6, arbitrary: fc.constant('') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom(
+        'content-length : 3\r\n',
+        ' folded: 1\r\n',
+        'x-odd: a\0b\r\n',
+        'x-odd: a\rb\r\n',
+        'no colon\r\n',
+        ': 1\r\n',
+      ),
+    },
+  ),
+  end: often<'keeps' | 'ends' | 'resets'>('keeps', 'ends', 'resets'),
+  cut: fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.nat(400) }),
+});
+export type ServerAnswer = typeof serverAnswers extends fc.Arbitrary<infer T> ? T : never;
+
+const largeFields = (given: BotAnswer['large']): (readonly [string, string])[] =>
+  given === null ? [] : Array.from({ length: given[0] }, (_, i) => [`x-large-${i}`, 'x'.repeat(given[1])] as const);
+
+const bytesOf = ({ chunks: parts }: Pick<BotAnswer, 'chunks'>, token: string): readonly string[] => [
+  mark(token),
+  ...parts,
+];
+
+/** The whole body that a client should get, as latin-1. */
+export const bodyOf = (answer: Pick<BotAnswer, 'chunks'> & { body?: BotAnswer['body'] }, token: string): string =>
+  answer.body === 'none' ? '' : bytesOf(answer, token).join('');
+
+/** The answer as the handler returns it. @throws whatever a handler may throw */
+export function responseOf(answer: BotAnswer, token: string): Response {
+  const parts = bytesOf(answer, token);
+  const fields = [
+    ...[...answer.fields, ...largeFields(answer.large), ['x-t', token] as const],
+    ...LENGTHS[answer.length](bodyOf(answer, token).length).map((value) => ['content-length', value] as const),
+    ...(answer.strange === null ? [] : [answer.strange]),
+  ];
+  if (answer.body === 'throws') throw new Error('the handler fails');
+  const body = bodyFor(answer.body, parts);
+  const isStandard = answer.strange === null && answer.status >= 200 && answer.status <= 599;
+  if (isStandard) return new Response(body, { status: answer.status, headers: fields as [string, string][] });
+  const stream = body === null || body instanceof ReadableStream ? body : new Response(body).body;
+  // No web-standard response: one of a library that checks less.
+  return { status: answer.status, headers: fields, body: stream } as unknown as Response;
+}
+
+function bodyFor(
+  kind: BotAnswer['body'],
+  parts: readonly string[],
+): ReadableStream<Uint8Array> | Buffer<ArrayBuffer> | null {
+  const encoded = parts.map((part) => Buffer.from(part, 'latin1'));
+  if (kind === 'none') return null;
+  if (kind === 'whole') return Buffer.concat(encoded);
+  let next = 0;
+  let textWas = false;
+  return new ReadableStream({
+    pull(controller) {
+      const chunk = encoded[next++];
+      if (chunk !== undefined) controller.enqueue(chunk);
+      else if (kind === 'fails') controller.error(new Error('the stream fails'));
+      else if (kind === 'no bytes' && !textWas) {
+        textWas = true;
+        controller.enqueue('text and no bytes' as unknown as Buffer);
+      } else controller.close();
+    },
+  });
+}
+
+/** The answer as bytes, in the pieces in which they are written. */
+export function wireOf(
+  answer: ServerAnswer,
+  token: string,
+): { readonly parts: readonly string[]; readonly end: ServerAnswer['end'] } {
+  const body = bodyOf(answer, token);
+  const chunked = answer.coding !== 'none';
+  const lengths =
+    answer.coding === 'none' || answer.coding === 'chunked with a length' ? LENGTHS[answer.length](body.length) : [];
+  const head =
+    `${answer.version} ${answer.status} Some Reason\r\nx-t: ${token}\r\n` +
+    [...answer.fields, ...largeFields(answer.large)].map(([name, value]) => `${name}: ${value}\r\n`).join('') +
+    lengths.map((value) => `content-length: ${value}\r\n`).join('') +
+    (chunked ? 'transfer-encoding: chunked\r\n' : '') +
+    `${answer.strange}\r\n`;
+  const parts = bytesOf(answer, token).filter((part) => part !== '');
+  const coded = {
+    ...{ none: parts, 'chunked with a length': chunksOf(parts, '0\r\n\r\n'), chunked: chunksOf(parts, '0\r\n\r\n') },
+    ...{ 'chunks that break off': chunksOf(parts, ''), 'no chunks': parts },
+  }[answer.coding];
+  const whole = [`${answer.interim}${head}`, ...coded, answer.surplus].join('');
+  if (answer.cut !== null && answer.cut < whole.length) return { parts: [whole.slice(0, answer.cut)], end: 'ends' };
+  // Together with what is before it: bytes that come when the next request has been sent cannot be told from its answer.
+  return { parts: [`${answer.interim}${head}`, coded.join('') + answer.surplus], end: answer.end };
+}
+
+const chunksOf = (parts: readonly string[], end: string): readonly string[] => [
+  ...parts.map((part) => `${part.length.toString(16)}\r\n${part}\r\n`),
+  end,
+];
