@@ -6,7 +6,7 @@ import type { Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Registry } from '../observability/metrics.ts';
 import type { Topology } from '../routing/topology.ts';
-import type { Duration } from '../time.ts';
+import type { SessionTiming } from './discord/timing.ts';
 
 /**
  * What lies between the gateway service and its connections to Discord (`discord/`). Discord's side knows shards, sessions and
@@ -23,6 +23,12 @@ export interface StoredSession {
   readonly shardCount: number;
 }
 
+/** A session as an earlier process left it. */
+export interface KeptSession extends StoredSession {
+  /** Resumes in a row that Discord did not answer. */
+  readonly failedResumes: number;
+}
+
 /**
  * Keeps the sessions of this pod's shards. Calls are synchronous and commit without waiting for the disk: after a power loss
  * the sequence and the data of the events before it roll back together. A write costs some ten microseconds and forgets the
@@ -30,8 +36,10 @@ export interface StoredSession {
  * Throws STORE_FAILED; the events after the last write that succeeded are then delivered again.
  */
 export interface SessionStore {
-  read(shard: number): StoredSession | null;
+  read(shard: number): KeptSession | null;
   write(shard: number, session: StoredSession): void;
+  /** How many resumes of the shard's session Discord has not answered, in a row. */
+  writeFailedResumes(shard: number, count: number): void;
   /** The session has ended permanently. Deletes its guilds too; the next connection identifies. */
   clear(shard: number): void;
   /** Ids of the guilds of the shard's session that this pod owns. Discord names them when a session begins, not on a resume. */
@@ -83,12 +91,8 @@ export interface DiscordSessionsOptions {
   readonly rest: REST;
   readonly log: Logger;
   readonly registry: Registry;
-  /** How long Discord may take to answer a resume. */
-  readonly resumeAnswerMs?: Duration;
-  /** How long the other pods wait for pod 0 to hand out identify slots. */
-  readonly podZeroAbsentMs?: Duration;
-  /** How long all lower pods may be away before this one registers the commands. */
-  readonly commandsAbsentMs?: Duration;
+  /** Where it differs from the defaults. */
+  readonly timing?: Partial<SessionTiming>;
 }
 
 /** The connections of this pod's shards. `startDiscordSessions` resolves when they have been begun, not when they are ready. */

@@ -50,7 +50,7 @@ async function startPlace(): Promise<Place & AsyncDisposable> {
     port,
     async start(ordinal, options = {}) {
       const pod = await startDiscordPod(discord, {
-        ...{ ordinal, topology, env, podZeroAbsentMs: 200, commandsAbsentMs: 500, ...options },
+        ...{ ordinal, topology, env, timing: { podZeroAbsentMs: 200, commandsAbsentMs: 500 }, ...options },
       });
       const server = internalServer(pod);
       return {
@@ -97,7 +97,7 @@ describe('while pod 0 is away', { concurrency: true }, () => {
       IDENTIFY_INTERVAL_MS: String(INTERVAL_MS),
       GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${port}+ordinal}`,
     };
-    await using pod = await startDiscordPod(discord, { ordinal: 1, topology, env, podZeroAbsentMs: 200 });
+    await using pod = await startDiscordPod(discord, { ordinal: 1, topology, env, timing: { podZeroAbsentMs: 200 } });
     await until('it says so', () => pod.lines.some(({ text }) => text.includes('no identifies left today')));
     assert.equal(discord.gateway.identifies().length, 0);
     await discord.stop();

@@ -4,10 +4,12 @@ import type { BotDefinition } from '../../src/bot/types.ts';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { startDiscordSessions } from '../../src/gateway/discord/index.ts';
 import { createDiscordRest } from '../../src/gateway/discord/rest.ts';
+import type { SessionTiming } from '../../src/gateway/discord/timing.ts';
 import type {
   DiscordSessions,
   ForwardSink,
   GuildEvent,
+  KeptSession,
   SessionStore,
   StoredSession,
 } from '../../src/gateway/discord-seam.ts';
@@ -21,12 +23,19 @@ export const SECRET = 'a secret of the test cluster';
 export class MemorySessions implements SessionStore {
   readonly rows = new Map<number, StoredSession>();
   readonly guilds = new Map<number, ReadonlySet<string>>();
+  readonly failedResumes = new Map<number, number>();
   readonly writes: { readonly shard: number; readonly session: StoredSession }[] = [];
   /** Throws in place of the disk. */
   fails = false;
 
-  read(shard: number): StoredSession | null {
-    return this.rows.get(shard) ?? null;
+  read(shard: number): KeptSession | null {
+    const row = this.rows.get(shard);
+    return row === undefined ? null : { ...row, failedResumes: this.failedResumes.get(shard) ?? 0 };
+  }
+
+  writeFailedResumes(shard: number, count: number): void {
+    if (this.fails) throw new Error('the disk is full');
+    this.failedResumes.set(shard, count);
   }
 
   write(shard: number, session: StoredSession): void {
@@ -39,6 +48,7 @@ export class MemorySessions implements SessionStore {
     if (this.fails) throw new Error('the disk is full');
     this.rows.delete(shard);
     this.guilds.delete(shard);
+    this.failedResumes.delete(shard);
   }
 
   readGuilds(shard: number): string[] {
@@ -81,12 +91,8 @@ export interface DiscordPodOptions {
   readonly handle?: (event: GuildEvent) => Promise<void> | void;
   /** Takes events of other owners' guilds. */
   readonly forward?: ForwardSink;
-  /** How long Discord may take to answer a resume. */
-  readonly resumeAnswerMs?: number;
-  /** How long the other pods wait for pod 0 to hand out identify slots. */
-  readonly podZeroAbsentMs?: number;
-  /** How long all lower pods may be away before this one registers the commands. */
-  readonly commandsAbsentMs?: number;
+  /** Where it differs from the defaults. */
+  readonly timing?: Partial<SessionTiming>;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -138,9 +144,7 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
     rest: createDiscordRest({ config, topology, log }),
     log,
     registry,
-    ...(options.resumeAnswerMs === undefined ? {} : { resumeAnswerMs: options.resumeAnswerMs }),
-    ...(options.podZeroAbsentMs === undefined ? {} : { podZeroAbsentMs: options.podZeroAbsentMs }),
-    ...(options.commandsAbsentMs === undefined ? {} : { commandsAbsentMs: options.commandsAbsentMs }),
+    ...(options.timing === undefined ? {} : { timing: options.timing }),
   });
   return {
     sessions,

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DiscordAPIError } from '@discordjs/rest';
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import { Registry } from 'prom-client';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
-import { fatalAnswer, fatalClose } from '../../src/gateway/discord/close-codes.ts';
 import { EventIntake, MAX_PENDING_EVENTS } from '../../src/gateway/discord/event-intake.ts';
 import { guildOfDispatch, OwnedGuilds } from '../../src/gateway/discord/guilds.ts';
 import { createSessionMetrics } from '../../src/gateway/discord/metrics.ts';
@@ -64,7 +62,7 @@ test('room that comes while a session is being left lets no event overtake the o
   const release = Promise.withResolvers<void>();
   const taken: number[] = [];
   const left: number[] = [];
-  const metrics = createSessionMetrics(new Registry(), { shards: () => ({}), pending: () => 0 });
+  const metrics = createSessionMetrics(new Registry(), { states: () => [], pending: () => 0 });
   const intake = new EventIntake({
     topology: createTopology({ strategy: 'md5', pods: 1 }),
     ordinal: 0,
@@ -94,28 +92,6 @@ test('room that comes while a session is being left lets no event overtake the o
   assert.deepEqual(taken.slice(MAX_PENDING_EVENTS), [MAX_PENDING_EVENTS + 1, MAX_PENDING_EVENTS + 2], 'each once');
 });
 
-test('the close codes that connecting again cannot help are fatal and name the variable; no other is', () => {
-  const named: Record<number, RegExp> = {
-    4004: /DISCORD_TOKEN/,
-    4010: /DISCORD_SHARDS/,
-    4011: /DISCORD_SHARDS/,
-    4012: /update Guildway/,
-    4013: /intents/,
-    4014: /intents/,
-  };
-  for (const [code, variable] of Object.entries(named)) assert.match(fatalClose(Number(code)) ?? '', variable, code);
-  for (const code of [1000, 1001, 1005, 1006, 4000, 4001, 4002, 4003, 4005, 4006, 4007, 4008, 4009, 4015, 4200])
-    assert.equal(fatalClose(code), null, String(code));
-});
-
-test('a token that Discord refuses is not tried again; whatever else its API answers is', () => {
-  const answer = (status: number) =>
-    new DiscordAPIError({ code: 0, message: 'x' }, 0, status, 'GET', 'http://127.0.0.1/', { files: [], body: {} });
-  assert.match(fatalAnswer(answer(401)) ?? '', /DISCORD_TOKEN/);
-  for (const error of [answer(400), answer(403), answer(404), answer(429), new Error('ECONNREFUSED')])
-    assert.equal(fatalAnswer(error), null);
-});
-
 test("an event of another owner's guild: forwarded where its owner does not receive it, and not done before it is safe", async () => {
   // Owned by pod 1 of both topologies.
   const guild = '102860784345829376';
@@ -123,7 +99,7 @@ test("an event of another owner's guild: forwarded where its owner does not rece
     const store = new MemorySessions();
     const sessions = new ShardSessions(store);
     sessions.start({ shardId: 0, shardCount: 2, sessionId: 's', sequence: 4, resumeURL: 'ws://localhost' });
-    const metrics = createSessionMetrics(new Registry(), { shards: () => ({}), pending: () => 0 });
+    const metrics = createSessionMetrics(new Registry(), { states: () => [], pending: () => 0 });
     const intake = new EventIntake({
       ...{ topology, ordinal: 0, sessions, guilds: new OwnedGuilds(store), metrics: () => metrics },
       dispatch: () => Promise.reject(new Error('not of this pod')),

@@ -21,7 +21,7 @@ test('a session is there again after a restart', () => {
     store.sessions.clear(3);
   }
   using store = openTestStore(path);
-  assert.deepEqual(store.sessions.read(2), session('a', 12));
+  assert.deepEqual(store.sessions.read(2), { ...session('a', 12), failedResumes: 0 });
   assert.equal(store.sessions.read(3), null);
 });
 

@@ -1,31 +1,54 @@
 import { DiscordAPIError } from '@discordjs/rest';
 
-const BAD_TOKEN = 'the token is not valid; check DISCORD_TOKEN';
+const BAD_TOKEN = 'the token is not valid; copy it from the Bot page of the developer portal into DISCORD_TOKEN';
 
 /**
- * What a close code of Discord's gateway means when connecting again cannot help, and which variable to look at; null for every
- * other code. Source: Discord's documentation, "Gateway Close Event Codes".
+ * What becomes of a session whose connection Discord closes.
+ * - `resume`: it goes on, on the next connection
+ * - `identify`: it is over; the next connection begins another
+ * - `stop`: connecting again cannot help, and `remedy` says what does
  */
-export function fatalClose(code: number): string | null {
-  switch (code) {
-    case 4004:
-      return `${BAD_TOKEN} (4004)`;
-    case 4010:
-      return 'the shard is not valid; check DISCORD_SHARDS and NUM_GATEWAY_PODS (4010)';
-    case 4011:
-      return 'the bot is in too many guilds for so few shards; raise DISCORD_SHARDS (4011)';
-    case 4012:
-      return 'Discord no longer speaks this version of the gateway; update Guildway (4012)';
-    case 4013:
-      return "the bot's intents are not valid; check its `intents` (4013)";
-    case 4014:
-      return "the bot asks for intents that it was not given; check its `intents`, or switch them on in Discord's developer portal (4014)";
-    default:
-      return null;
-  }
-}
+export type CloseMeaning =
+  | { readonly action: 'resume' | 'identify'; readonly why: string }
+  | { readonly action: 'stop'; readonly why: string; readonly remedy: string };
 
-/** The same for an answer of Discord's REST API: with a token that is refused, asking again only gets the address blocked. */
-export function fatalAnswer(error: unknown): string | null {
-  return error instanceof DiscordAPIError && error.status === 401 ? `${BAD_TOKEN} (401)` : null;
-}
+/** Discord's close codes. Source: Discord's documentation, "Gateway Close Event Codes". */
+const MEANINGS: Readonly<Record<number, CloseMeaning>> = Object.freeze({
+  1000: { action: 'identify', why: 'closed normally' },
+  4000: { action: 'resume', why: 'unknown error' },
+  4001: { action: 'resume', why: 'unknown opcode' },
+  4002: { action: 'resume', why: 'a payload that Discord cannot decode' },
+  4003: { action: 'identify', why: 'not authenticated' },
+  4004: { action: 'stop', why: 'authentication failed', remedy: BAD_TOKEN },
+  4005: { action: 'identify', why: 'already authenticated' },
+  4007: { action: 'identify', why: 'a sequence that the session does not have' },
+  // The limit is that of one connection: the session itself is well.
+  4008: { action: 'resume', why: 'rate limited' },
+  4009: { action: 'resume', why: 'the session timed out' },
+  4010: {
+    ...{ action: 'stop', why: 'invalid shard' },
+    remedy: 'the shard is not valid; check DISCORD_SHARDS and NUM_GATEWAY_PODS',
+  },
+  4011: {
+    ...{ action: 'stop', why: 'sharding required' },
+    remedy: 'the bot is in too many guilds for so few shards; raise DISCORD_SHARDS',
+  },
+  4012: {
+    ...{ action: 'stop', why: 'invalid API version' },
+    remedy: 'Discord no longer speaks this version of the gateway; update Guildway',
+  },
+  4013: { action: 'stop', why: 'invalid intents', remedy: "the bot's intents are not valid; check its `intents`" },
+  4014: {
+    ...{ action: 'stop', why: 'disallowed intents' },
+    remedy:
+      "the bot asks for intents that it was not given; check its `intents`, or switch them on in Discord's developer portal",
+  },
+});
+
+/** What a close code means. Codes that Discord does not list, such as that of a dropped connection, leave the session alone. */
+export const closeMeaning = (code: number): CloseMeaning =>
+  MEANINGS[code] ?? { action: 'resume', why: 'the connection was lost' };
+
+/** The same for a response of Discord's REST API: what to do about a token that is refused, or null. */
+export const refusedToken = (error: unknown): string | null =>
+  error instanceof DiscordAPIError && error.status === 401 ? `${BAD_TOKEN} (401)` : null;

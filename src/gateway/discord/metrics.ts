@@ -1,19 +1,20 @@
 import { Counter, Gauge, type Registry } from '../../observability/metrics.ts';
+import { SHARD_TRANSITIONS, type ShardState } from './shard-state.ts';
 
 /** Metrics of Discord sessions. */
 export function createSessionMetrics(
   registry: Registry,
-  collect: { shards: () => Record<string, number>; pending: () => number },
+  collect: { states: () => readonly ShardState[]; pending: () => number },
 ) {
   const registers = [registry];
   new Gauge({
     name: 'guildway_shards',
-    help: 'Shards of this pod by state: connecting, ready, paused, failed.',
+    help: `Shards of this pod by state: ${Object.keys(SHARD_TRANSITIONS).join(', ')}.`,
     labelNames: ['state'],
     registers,
     collect() {
       this.reset();
-      for (const [state, count] of Object.entries(collect.shards())) this.set({ state }, count);
+      for (const state of collect.states()) this.inc({ state });
     },
   });
   new Gauge({

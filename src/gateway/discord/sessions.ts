@@ -2,6 +2,9 @@ import type { SessionInfo } from '@discordjs/ws';
 import type { SessionStore } from '../discord-seam.ts';
 import { Watermark } from './watermark.ts';
 
+/** After so many resumes in a row that Discord did not answer, over all processes, a session is given up. */
+export const MAX_FAILED_RESUMES = 3;
+
 interface Shard {
   /** As it would be resumed in this process: every event up to its sequence has been taken. */
   live: SessionInfo | null;
@@ -9,6 +12,9 @@ interface Shard {
   watermark: Watermark;
   /** The sequence that was stored last. */
   stored: number;
+  /** Resumes in a row that Discord did not answer, and how many of them the store knows of. */
+  failedResumes: number;
+  storedFailedResumes: number;
 }
 
 /**
@@ -34,6 +40,9 @@ export class ShardSessions {
     if (shard.live?.sessionId === session.sessionId) return false;
     shard.watermark = new Watermark(session.sequence);
     shard.stored = -1;
+    // The store begins to count anew with another session.
+    shard.failedResumes = 0;
+    shard.storedFailedResumes = 0;
     shard.live = { ...session };
     return true;
   }
@@ -43,8 +52,19 @@ export class ShardSessions {
     const shard = this.#shard(shardId);
     if (shard.live === null) return false;
     shard.live = null;
+    shard.failedResumes = 0;
+    shard.storedFailedResumes = 0;
     this.#store.clear(shardId);
     return true;
+  }
+
+  /** Discord has not answered a resume. @returns how often in a row */
+  resumeFailed(shardId: number): number {
+    return ++this.#shard(shardId).failedResumes;
+  }
+
+  resumeSucceeded(shardId: number): void {
+    this.#shard(shardId).failedResumes = 0;
   }
 
   /** From now on the session is to be resumed at this address. */
@@ -73,12 +93,18 @@ export class ShardSessions {
     return watermark.begin(sequence);
   }
 
-  /** Stores how far the events have been handled, where that has changed. @returns whether it had @throws what the store throws */
+  /** Stores how far the events have been handled and how often resumes failed, where that has changed. @returns whether it had @throws what the store throws */
   persist(): boolean {
     let changed = false;
     for (const [shardId, shard] of this.#shards) {
-      const { live, watermark } = shard;
-      if (live === null || watermark.handled <= shard.stored) continue;
+      const { live, watermark, failedResumes } = shard;
+      if (live === null) continue;
+      if (failedResumes !== shard.storedFailedResumes) {
+        this.#store.writeFailedResumes(shardId, failedResumes);
+        shard.storedFailedResumes = failedResumes;
+        changed = true;
+      }
+      if (watermark.handled <= shard.stored) continue;
       const sequence = watermark.handled;
       const { sessionId, resumeURL: resumeUrl, shardCount } = live;
       this.#store.write(shardId, { sessionId, sequence, resumeUrl, shardCount });
@@ -105,6 +131,8 @@ export class ShardSessions {
               },
         watermark: new Watermark(kept?.sequence ?? 0),
         stored: kept?.sequence ?? -1,
+        failedResumes: kept?.failedResumes ?? 0,
+        storedFailedResumes: kept?.failedResumes ?? 0,
       };
       this.#shards.set(shardId, shard);
     }

@@ -80,4 +80,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX guildway_hints_due ON guildway_hints (expires_at) WHERE set_aside_at IS NULL;
   CREATE INDEX guildway_hints_set_aside ON guildway_hints (set_aside_at) WHERE set_aside_at IS NOT NULL;
   `,
+  `
+  -- Resumes of a session, in a row, that Discord did not answer.
+  ALTER TABLE guildway_sessions ADD COLUMN failed_resumes INTEGER NOT NULL DEFAULT 0;
+  `,
 ];

@@ -1,5 +1,5 @@
 import type { StatementSync } from 'node:sqlite';
-import type { SessionStore, StoredSession } from '../discord-seam.ts';
+import type { KeptSession, SessionStore, StoredSession } from '../discord-seam.ts';
 import type { Connection } from './connection.ts';
 import type { StepMemo } from './ledger.ts';
 
@@ -12,6 +12,7 @@ export class Sessions implements SessionStore {
   readonly #connection: Connection;
   readonly #read: StatementSync;
   readonly #write: StatementSync;
+  readonly #writeFailedResumes: StatementSync;
   readonly #clear: StatementSync;
   readonly #readGuilds: StatementSync;
   readonly #addGuild: StatementSync;
@@ -25,14 +26,17 @@ export class Sessions implements SessionStore {
     const { sqlite } = connection;
     this.#connection = connection;
     this.#read = sqlite.prepare(
-      `SELECT session_id AS sessionId, sequence, resume_url AS resumeUrl, shard_count AS shardCount
+      `SELECT session_id AS sessionId, sequence, resume_url AS resumeUrl, shard_count AS shardCount,
+         failed_resumes AS failedResumes
        FROM guildway_sessions WHERE shard = ?`,
     );
     this.#write = sqlite.prepare(
       `INSERT INTO guildway_sessions (shard, session_id, sequence, resume_url, shard_count) VALUES (?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET session_id = excluded.session_id, sequence = excluded.sequence,
-         resume_url = excluded.resume_url, shard_count = excluded.shard_count`,
+         resume_url = excluded.resume_url, shard_count = excluded.shard_count,
+         failed_resumes = IIF(session_id = excluded.session_id, failed_resumes, 0)`,
     );
+    this.#writeFailedResumes = sqlite.prepare('UPDATE guildway_sessions SET failed_resumes = ? WHERE shard = ?');
     this.#clear = sqlite.prepare('DELETE FROM guildway_sessions WHERE shard = ?');
     this.#readGuilds = sqlite.prepare('SELECT guild_id AS guildId FROM guildway_session_guilds WHERE shard = ?');
     this.#addGuild = sqlite.prepare('INSERT INTO guildway_session_guilds (shard, guild_id) VALUES (?, ?)');
@@ -51,9 +55,9 @@ export class Sessions implements SessionStore {
     connection.transaction('normal', () => this.#forgetOthers.run());
   }
 
-  read(shard: number): StoredSession | null {
+  read(shard: number): KeptSession | null {
     const row = this.#read.get(shard);
-    return row === undefined ? null : ({ ...row } as unknown as StoredSession);
+    return row === undefined ? null : ({ ...row } as unknown as KeptSession);
   }
 
   write(shard: number, session: StoredSession): void {
@@ -65,6 +69,10 @@ export class Sessions implements SessionStore {
         this.#forgetUpTo.run(previous.sessionId, Number.MAX_SAFE_INTEGER);
       this.#forgetUpTo.run(sessionId, sequence);
     });
+  }
+
+  writeFailedResumes(shard: number, count: number): void {
+    this.#connection.join('normal', () => this.#writeFailedResumes.run(count, shard));
   }
 
   clear(shard: number): void {

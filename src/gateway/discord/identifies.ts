@@ -1,0 +1,46 @@
+import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
+import { GUILDLESS_POD } from '../../routing/topology.ts';
+import type { DiscordSessionsOptions } from '../discord-seam.ts';
+import { problem } from '../dispatch/responses.ts';
+import { IdentifyClient } from './identify-client.ts';
+import { serveIdentify } from './identify-endpoint.ts';
+import { IdentifyGate, type IdentifyGateOptions } from './identify-gate.ts';
+import { handbackMs } from './identify-slots.ts';
+import type { Peers } from './peers.ts';
+import type { SessionTiming } from './timing.ts';
+
+/** Where this pod's shards get their identify slots. */
+export interface Identifies {
+  /** Resolves when the shard may identify. */
+  acquire(shard: number, signal: AbortSignal): Promise<void>;
+  /** `POST /_guildway/identify`. */
+  serve(request: GatewayRequest, context: RequestContext, stopping: AbortSignal): Promise<GatewayResponse>;
+}
+
+export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config' | 'topology' | 'ordinal' | 'log'> {
+  readonly peers: Peers;
+  readonly timing: Pick<SessionTiming, 'podZeroAbsentMs'>;
+  readonly fetchLimit: IdentifyGateOptions['fetchLimit'];
+}
+
+/** Pod 0 hands them out for all pods; the others ask it. */
+export function createIdentifies(options: IdentifiesOptions): Identifies {
+  const { config, topology, ordinal, peers, timing, fetchLimit, log } = options;
+  const intervalMs = config.identifyIntervalMs;
+  const { pods } = topology;
+  if (ordinal === GUILDLESS_POD) {
+    // A single pod has nobody who could have identified without it.
+    const closedMs = pods > 1 ? handbackMs({ intervalMs }) : 0;
+    const gate = new IdentifyGate({ fetchLimit, intervalMs, closedMs, log });
+    return {
+      acquire: (shard, signal) => gate.acquire(shard, signal),
+      serve: (request, context, stopping) => serveIdentify(gate, request, context, stopping),
+    };
+  }
+  const absentMs = timing.podZeroAbsentMs;
+  const client = new IdentifyClient({ ordinal, pods, intervalMs, peers, fetchLimit, absentMs, log });
+  return {
+    acquire: (shard, signal) => client.acquire(shard, signal),
+    serve: async () => problem(421, `identify slots are handed out by pod ${GUILDLESS_POD}`),
+  };
+}

@@ -1,0 +1,27 @@
+/** One of several states, which changes in one place and only as its table allows. */
+export class StateMachine<State extends string> {
+  readonly #allowed: Readonly<Record<State, readonly State[]>>;
+  #current: State;
+
+  /** @param allowed for each state, those that may follow it; a state without any is final */
+  constructor(initial: State, allowed: Readonly<Record<State, readonly State[]>>) {
+    this.#current = initial;
+    this.#allowed = allowed;
+  }
+
+  get current(): State {
+    return this.#current;
+  }
+
+  /** Whether it is in one of these states. */
+  is(...states: readonly State[]): boolean {
+    return states.includes(this.#current);
+  }
+
+  /** @returns whether the state may follow the current one; if not, nothing changes */
+  enter(next: State): boolean {
+    if (!this.#allowed[this.#current].includes(next)) return false;
+    this.#current = next;
+    return true;
+  }
+}
