@@ -1,4 +1,4 @@
-/** docs/guarantees.md names the test that shows each promise; this sees to it that those tests exist. */
+/** docs/guarantees.md and docs/security.md name the tests that show each claim. These tests check that they exist. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,10 +7,25 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
+/** A test file, and the words that its test's name has. */
+interface NamedTest {
+  readonly file: string;
+  readonly name: string;
+}
+
+/** A test is written `test/x/y.test.ts` "its name, or a part of it". */
+const testsIn = (text: string): NamedTest[] =>
+  [...text.matchAll(/`(test\/[^`]+)` "([^"]+)"/g)].map(([, file = '', name = '']) => ({ file, name }));
+
+function assertExists({ file, name }: NamedTest): void {
+  assert.ok(existsSync(join(root, file)), `${file} does not exist`);
+  const source = readFileSync(join(root, file), 'utf8').replace(/\\'/g, "'");
+  assert.ok(source.includes(name), `${file} has no test named "${name}"`);
+}
+
 interface Row {
   readonly fault: string;
-  /** A test file, and the words that its test's name has. */
-  readonly tests: readonly { file: string; name: string }[];
+  readonly tests: readonly NamedTest[];
 }
 
 /** The rows of the table of faults. A test is written `test/x/y.test.ts` "its name, or a part of it". */
@@ -22,11 +37,7 @@ function readRows(): Row[] {
     .filter((line) => line.startsWith('| ') && !line.startsWith('| ---') && !line.startsWith('| fault'))
     .map((line) => {
       const [fault = '', , shown = ''] = line.split(' | ').map((cell) => cell.replace(/^\| | \|$/g, ''));
-      const tests = [...shown.matchAll(/`(test\/[^`]+)` "([^"]+)"/g)].map(([, file = '', name = '']) => ({
-        file,
-        name,
-      }));
-      return { fault, tests };
+      return { fault, tests: testsIn(shown) };
     });
 }
 
@@ -40,11 +51,13 @@ describe('docs/guarantees.md', () => {
   for (const { fault, tests } of rows) {
     test(fault, () => {
       assert.ok(tests.length > 0, 'no test is named');
-      for (const { file, name } of tests) {
-        assert.ok(existsSync(join(root, file)), `${file} does not exist`);
-        const source = readFileSync(join(root, file), 'utf8').replace(/\\'/g, "'");
-        assert.ok(source.includes(name), `${file} has no test named "${name}"`);
-      }
+      for (const one of tests) assertExists(one);
     });
   }
+});
+
+test('docs/security.md names tests that exist', () => {
+  const tests = testsIn(readFileSync(join(root, 'docs/security.md'), 'utf8'));
+  assert.ok(tests.length >= 30, `only ${tests.length} tests`);
+  for (const one of tests) assertExists(one);
 });
