@@ -6,7 +6,8 @@ import { isReady, MemorySessions, startDiscordPod } from '../support/discord-pod
 import { type GatewayScript, type ScriptedConnection, startScriptedGateway } from '../support/scripted-gateway.ts';
 import { until } from '../support/wait.ts';
 
-const timing = { resumeMs: 150, helloMs: 150, readyMs: 150, backoffBaseMs: 20 };
+/** Long enough for a busy machine to answer in. */
+const timing = { resumeMs: 700, helloMs: 700, readyMs: 700, backoffBaseMs: 20 };
 const HELLO = { op: 10, d: { heartbeat_interval: 5_000 } };
 
 /** What an earlier process has left: a session at its seventh event. */

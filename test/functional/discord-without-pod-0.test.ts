@@ -15,7 +15,7 @@ import { until } from '../support/wait.ts';
 const PODS = 3;
 const topology = createTopology({ strategy: 'md5', pods: PODS });
 /** Longer than Discord's here, as in production. */
-const [WINDOW_MS, INTERVAL_MS] = [300, 600];
+const [WINDOW_MS, INTERVAL_MS] = [300, 1_200];
 
 interface Place {
   readonly discord: DiscordSimulator;
