@@ -1,16 +1,20 @@
 import { GuildwayError } from '../errors.ts';
 import { FRAME_HEADER, type Frame } from './frames.ts';
 
+const NONE = Buffer.alloc(0);
+
 /**
- * Cuts a byte stream into frames. A frame that lies in one chunk is a view into it; only one that spans chunks is copied.
+ * Cuts a byte stream into frames. A frame that lies in one chunk is a view into it. One that spans chunks is copied once, into a buffer
+ * of its own size.
  */
 export class FrameReader {
   /** The longest frame that is accepted from now on, in bytes after the length field. */
   limit: number;
-  #parts: Buffer[] = [];
+  /** A frame that has begun, and how many of its bytes are there. */
+  #frame: Buffer | null = null;
   #have = 0;
-  /** Bytes of the frame that `#parts` begins, with its length field; 0 while that is not known. */
-  #need = 0;
+  /** The beginning of a length field: three bytes at most. */
+  #start = NONE;
 
   constructor(limit: number) {
     this.limit = limit;
@@ -22,35 +26,30 @@ export class FrameReader {
    */
   push(chunk: Buffer, onFrame: (frame: Frame) => void): void {
     let bytes = chunk;
-    if (this.#have > 0) {
-      this.#parts.push(chunk);
-      this.#have += chunk.length;
-      if (this.#need === 0 && this.#have >= 4) {
-        // The length field itself was split; a handful of bytes at most.
-        const start = Buffer.concat(this.#parts, Math.min(this.#have, 4));
-        this.#need = this.#frameLength(start, 0);
-      }
-      if (this.#need === 0 || this.#have < this.#need) return;
-      bytes = Buffer.concat(this.#parts, this.#have);
-      this.#parts = [];
-      this.#have = 0;
-      this.#need = 0;
-    }
     let at = 0;
+    const frame = this.#frame;
+    if (frame !== null) {
+      at = chunk.copy(frame, this.#have);
+      this.#have += at;
+      if (this.#have < frame.length) return;
+      this.#frame = null;
+      onFrame(frameOf(frame));
+    } else if (this.#start.length > 0) {
+      bytes = Buffer.concat([this.#start, chunk]);
+      this.#start = NONE;
+    }
     while (bytes.length - at >= 4) {
       const length = this.#frameLength(bytes, at);
       if (bytes.length - at < length) {
-        this.#need = length;
-        break;
+        this.#frame = Buffer.allocUnsafe(length);
+        this.#have = bytes.copy(this.#frame, 0, at);
+        return;
       }
-      const frame = bytes.subarray(at, at + length);
+      const whole = bytes.subarray(at, at + length);
       at += length;
-      onFrame({ type: frame[4] as number, id: frame.readUInt32BE(5), bytes: frame });
+      onFrame(frameOf(whole));
     }
-    if (at < bytes.length) {
-      this.#parts = [at === 0 ? bytes : bytes.subarray(at)];
-      this.#have = bytes.length - at;
-    }
+    if (at < bytes.length) this.#start = Buffer.from(bytes.subarray(at));
   }
 
   #frameLength(bytes: Buffer, at: number): number {
@@ -61,3 +60,5 @@ export class FrameReader {
     return length + 4;
   }
 }
+
+const frameOf = (bytes: Buffer): Frame => ({ type: bytes[4] as number, id: bytes.readUInt32BE(5), bytes });

@@ -8,7 +8,7 @@ const STALLED_MS = 30_000;
 /** Smaller ones count, but always have room. */
 export const LARGE_RESPONSE = 64 * 1024;
 /** Sooner where another response needs the room. */
-const GIVES_WAY_MS = 1_000;
+const GIVES_WAY_MS = 5_000;
 const LOOK_MS = 5_000;
 
 interface Unread {
