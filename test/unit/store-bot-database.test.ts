@@ -28,9 +28,23 @@ test('transactions are for context.transaction, and the promises of the store ar
     'DELETE FROM guildway_ledger',
     'UPDATE guildway_meta SET epoch = 2',
     "INSERT INTO guildway_sessions VALUES (0, 'x', 1, 'x', 1)",
+    'DROP TABLE guildway_ledger',
+    'ALTER TABLE guildway_ledger RENAME TO gone',
+    'ALTER TABLE Guildway_ledger ADD COLUMN mine TEXT',
+    'CREATE TRIGGER mine AFTER INSERT ON guildway_ledger BEGIN DELETE FROM notes; END',
+    'CREATE TEMP TRIGGER mine AFTER INSERT ON guildway_ledger BEGIN DELETE FROM notes; END',
+    'CREATE INDEX mine ON guildway_ledger (expires_at)',
+    'CREATE TABLE guildway_mine (guild_id TEXT)',
+    'PRAGMA writable_schema = ON',
+    'PRAGMA query_only = ON',
+    'PRAGMA wal_autocheckpoint = 0',
+    'PRAGMA max_page_count = 3',
+    'PRAGMA ignore_check_constraints = ON',
   ]) {
     assert.throws(() => db.run(sql), /not allowed in a bot's SQL/, sql);
   }
+  assert.equal(db.all("PRAGMA table_info('notes')").length > 0, true);
+  db.run('ANALYZE');
   // Looking is allowed, and the connection is as it was.
   assert.equal(db.get<{ incarnation: number }>('SELECT incarnation FROM guildway_meta')?.incarnation, 1);
   db.run(INSERT, '1', 'still works');

@@ -12,8 +12,22 @@ const WRITES: ReadonlySet<number> = new Set([
   constants.SQLITE_UPDATE,
   constants.SQLITE_DELETE,
 ]);
-/** Settings that the promises of this store rest on. */
-const SETTINGS: ReadonlySet<string> = new Set(['journal_mode', 'synchronous', 'locking_mode', 'foreign_keys']);
+/** What leaves a table as it is. Everything else that names a table of Guildway's is denied: writes, triggers, indexes, renames. */
+const HARMLESS: ReadonlySet<number> = new Set([
+  constants.SQLITE_READ,
+  constants.SQLITE_ANALYZE,
+  constants.SQLITE_PRAGMA,
+]);
+/**
+ * The pragmas that a bot may use: those that only look, and `optimize`. The others change how this store keeps its promises, or the
+ * connection for every other handler.
+ */
+const PRAGMAS: ReadonlySet<string> = new Set([
+  ...['table_list', 'table_info', 'table_xinfo', 'index_list', 'index_info', 'index_xinfo', 'foreign_key_list'],
+  ...['foreign_key_check', 'integrity_check', 'quick_check', 'compile_options', 'function_list', 'optimize'],
+]);
+
+const isOurs = (name: string | null): boolean => name?.toLowerCase().startsWith('guildway_') === true;
 
 /**
  * Compiles SQL of the bot: `work` prepares or executes it. Keeps it out of Guildway's tables and of transaction control, and
@@ -23,14 +37,15 @@ const SETTINGS: ReadonlySet<string> = new Set(['journal_mode', 'synchronous', 'l
 export function asBot<Result>(connection: Connection, work: () => Result): { result: Result; writes: boolean } {
   let writes = false;
   let denied: string | null = null;
-  connection.sqlite.setAuthorizer((action, subject) => {
+  connection.sqlite.setAuthorizer((action, subject, object) => {
     if (CONTROL.has(action)) denied = 'transactions are begun by context.transaction, and databases are not attached';
-    if (action === constants.SQLITE_PRAGMA && SETTINGS.has(String(subject).toLowerCase()))
-      denied = `PRAGMA ${subject} belongs to Guildway`;
-    if (WRITES.has(action)) {
-      writes = true;
-      if (subject?.startsWith('guildway_')) denied = `the table ${subject} belongs to Guildway`;
+    if (action === constants.SQLITE_PRAGMA && !PRAGMAS.has(String(subject).toLowerCase()))
+      denied = `PRAGMA ${subject} is not one of ${[...PRAGMAS].join(', ')}`;
+    if (!HARMLESS.has(action)) {
+      const ours = [subject, object].find(isOurs);
+      if (ours !== undefined) denied = `the name ${ours} belongs to Guildway`;
     }
+    if (WRITES.has(action)) writes = true;
     return denied === null ? constants.SQLITE_OK : constants.SQLITE_DENY;
   });
   try {
