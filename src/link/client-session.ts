@@ -56,6 +56,7 @@ export class ClientSession {
       read: (listener) => {
         options.dialled.onRead = listener;
       },
+      reused: true,
       head: options.dialled.head,
       frameLimit: MAX_HELLO,
       onFrame: (frame) => {

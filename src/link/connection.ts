@@ -10,6 +10,8 @@ export interface ConnectionOptions {
   readonly socket: Socket;
   /** Has `listener` get what is read from the socket. */
   readonly read: (listener: (chunk: Buffer) => void) => void;
+  /** Whether what is read lies in one buffer that is used again for the next read. */
+  readonly reused: boolean;
   /** Bytes that were read before this took over. */
   readonly head: Buffer;
   /** Longest frame that is accepted at first; see {@link FrameReader.limit}. */
@@ -29,9 +31,9 @@ export class Connection {
   lastReadAt = monotonicNow();
   #error: Error | null = null;
 
-  constructor({ socket, read, head, frameLimit, onFrame, onClose }: ConnectionOptions) {
+  constructor({ socket, read, reused, head, frameLimit, onFrame, onClose }: ConnectionOptions) {
     this.socket = socket;
-    this.reader = new FrameReader(frameLimit);
+    this.reader = new FrameReader(frameLimit, { reused });
     this.writer = new FrameWriter(socket);
     const onRead = (chunk: Buffer): void => {
       this.lastReadAt = monotonicNow();

@@ -27,7 +27,7 @@ export interface Dialled {
   /** What was read after the 101. */
   readonly head: Buffer;
   /** Who takes what is read from now on; to be set in the same turn. */
-  onRead: (chunk: Buffer) => void;
+  onRead: (view: Buffer) => void;
   readonly clientProof: string;
 }
 
@@ -114,7 +114,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
   });
 }
 
-/** Opens a socket whose reads all land in one buffer; `onRead` gets a copy of what came. */
+/** Opens a socket whose reads all land in one buffer. `onRead` gets a view into it, valid until it returns. */
 function open(url: URL, onRead: (chunk: Buffer) => void): Socket {
   const tls = url.protocol === 'https:';
   // URL keeps the brackets of an IPv6 address.
@@ -126,7 +126,7 @@ function open(url: URL, onRead: (chunk: Buffer) => void): Socket {
     onread: {
       buffer: Buffer.allocUnsafeSlow(READ_BUFFER),
       callback(count: number, buffer: Uint8Array): boolean {
-        onRead(Buffer.from(buffer.subarray(0, count)));
+        onRead(Buffer.from(buffer.buffer, buffer.byteOffset, count));
         return true;
       },
     },

@@ -1,23 +1,24 @@
 import { GuildwayError } from '../errors.ts';
 import { FRAME_HEADER, type Frame } from './frames.ts';
 
-const NONE = Buffer.alloc(0);
-
 /**
- * Cuts a byte stream into frames. A frame that lies in one chunk is a view into it. One that spans chunks is copied once, into a buffer
- * of its own size.
+ * Cuts a byte stream into frames. A frame that lies in one chunk is a view into it. One that spans chunks is put together in memory of
+ * its own size: large responses would otherwise be in memory twice.
  */
 export class FrameReader {
   /** The longest frame that is accepted from now on, in bytes after the length field. */
   limit: number;
-  /** A frame that has begun, and how many of its bytes are there. */
-  #frame: Buffer | null = null;
+  readonly #reused: boolean;
+  /** The frame that has begun, and how many bytes of it are there. */
+  #begun: Buffer | null = null;
   #have = 0;
-  /** The beginning of a length field: three bytes at most. */
-  #start = NONE;
+  /** The first bytes of a length field that is split between chunks: three at most. */
+  #start: Buffer | null = null;
 
-  constructor(limit: number) {
+  /** @param reused chunks are views into a buffer that the next read overwrites */
+  constructor(limit: number, { reused = false } = {}) {
     this.limit = limit;
+    this.#reused = reused;
   }
 
   /**
@@ -26,28 +27,31 @@ export class FrameReader {
    */
   push(chunk: Buffer, onFrame: (frame: Frame) => void): void {
     let bytes = chunk;
-    let at = 0;
-    const frame = this.#frame;
-    if (frame !== null) {
-      at = chunk.copy(frame, this.#have);
-      this.#have += at;
-      if (this.#have < frame.length) return;
-      this.#frame = null;
+    if (this.#begun !== null) {
+      const taken = bytes.copy(this.#begun, this.#have);
+      this.#have += taken;
+      if (this.#have < this.#begun.length) return;
+      const frame = this.#begun;
+      this.#begun = null;
       onFrame(frameOf(frame));
-    } else if (this.#start.length > 0) {
-      bytes = Buffer.concat([this.#start, chunk]);
-      this.#start = NONE;
+      if (taken === bytes.length) return;
+      bytes = bytes.subarray(taken);
     }
+    if (this.#start !== null) {
+      bytes = Buffer.concat([this.#start, bytes]);
+      this.#start = null;
+    } else if (this.#reused) bytes = Buffer.from(bytes);
+    let at = 0;
     while (bytes.length - at >= 4) {
       const length = this.#frameLength(bytes, at);
       if (bytes.length - at < length) {
-        this.#frame = Buffer.allocUnsafe(length);
-        this.#have = bytes.copy(this.#frame, 0, at);
+        this.#begun = Buffer.allocUnsafe(length);
+        this.#have = bytes.copy(this.#begun, 0, at);
         return;
       }
-      const whole = bytes.subarray(at, at + length);
+      const frame = bytes.subarray(at, at + length);
       at += length;
-      onFrame(frameOf(whole));
+      onFrame(frameOf(frame));
     }
     if (at < bytes.length) this.#start = Buffer.from(bytes.subarray(at));
   }

@@ -89,6 +89,7 @@ export class ServerSession {
     this.#connection = new Connection({
       socket: options.socket as Socket,
       read: (listener) => options.socket.on('data', listener),
+      reused: false,
       head: options.head,
       frameLimit: MAX_HELLO,
       onFrame: (frame) => {

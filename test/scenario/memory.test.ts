@@ -4,13 +4,22 @@ import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { FRAME } from '../../src/link/frames.ts';
+import { LINK_HEADER, newNonce, proof } from '../../src/link/handshake.ts';
 import { type Cluster, type Pod, startCluster } from '../../testkit/cluster/index.ts';
+import { frame, requestPayload, upgrade } from '../support/link.ts';
 
 const MEGABYTE = 1024 * 1024;
 /** Of cluster/base/http-service.yaml and gateway-service.yaml. */
 const LIMIT = { http: 256 * MEGABYTE, gateway: 768 * MEGABYTE } as const;
 const GUILD = '197038439483310086';
 const skip = process.platform !== 'linux';
+
+/** What the manifest sets for an HTTP pod; stricter for a gateway pod than its own. */
+function ofManifest(name: string): string {
+  const manifest = readFileSync(new URL('../../cluster/base/http-service.yaml', import.meta.url), 'utf8');
+  return new RegExp(`- name: ${name}\\n\\s+value: "?([^"\\n]+)`).exec(manifest)?.[1] as string;
+}
 
 let cluster: Cluster;
 
@@ -22,7 +31,12 @@ before(async () => {
     gatewayPods: 1,
     guilds: 1,
     bot,
-    env: { REQUEST_TIMEOUT_MS: '20000', NODE_OPTIONS: '--max-semi-space-size=8' },
+    env: {
+      REQUEST_TIMEOUT_MS: '20000',
+      LINK_HEARTBEAT_MS: '2000',
+      NODE_OPTIONS: ofManifest('NODE_OPTIONS'),
+      MALLOC_MMAP_THRESHOLD_: ofManifest('MALLOC_MMAP_THRESHOLD_'),
+    },
   });
 });
 after(async () => cluster?.[Symbol.asyncDispose]());
@@ -34,11 +48,11 @@ function peakOf(pod: Pod): number {
 }
 
 async function assertWithinLimits(): Promise<void> {
+  const response = await fetch(`${cluster.url}/app/${GUILD}/0`);
   const [http, gateway] = [cluster.httpPods[0] as Pod, cluster.gatewayPods[0] as Pod];
   const megabytes = (bytes: number): string => `${Math.round(bytes / MEGABYTE)} MiB`;
   assert.ok(peakOf(http) < LIMIT.http, `the HTTP pod had ${megabytes(peakOf(http))}`);
   assert.ok(peakOf(gateway) < LIMIT.gateway, `the gateway pod had ${megabytes(peakOf(gateway))}`);
-  const response = await fetch(`${cluster.url}/app/${GUILD}/0`);
   assert.equal(response.status, 200, 'others are served');
 }
 
@@ -89,4 +103,27 @@ test('60 connections with 1,000 requests each, sent ahead', { skip }, async () =
   }
   await Promise.all(ended);
   await assertWithinLimits();
+});
+
+test('200 requests for a page of 7 MB on a link that is not read', { skip }, async () => {
+  const gateway = cluster.gatewayPods[0] as Pod;
+  const { linkSecret } = JSON.parse(readFileSync(`${cluster.directory}/secrets.json`, 'utf8')) as {
+    linkSecret: string;
+  };
+  const nonce = newNonce();
+  const socket = await upgrade(gateway.url, { [LINK_HEADER.ordinal]: '0', [LINK_HEADER.nonce]: nonce });
+  const hello = {
+    proof: proof(linkSecret, 'client', 0, nonce, socket.nonce),
+    name: 'unread',
+    topology: cluster.topology.toRecord(),
+  };
+  socket.write(frame(FRAME.hello, 0, Buffer.from(JSON.stringify(hello))));
+  await new Promise((resolve) => socket.once('data', resolve));
+  socket.pause();
+  const request = requestPayload(`GET\0/app/${GUILD}/7\0host\0x`);
+  request.writeUInt32BE(20_000, 0);
+  for (let id = 1; id <= 200; id++) socket.write(frame(FRAME.request, id, request));
+  // Others wait until the pod gives up a peer that has been silent for three heartbeats, and what this peer has not read.
+  await assertWithinLimits();
+  socket.destroy();
 });

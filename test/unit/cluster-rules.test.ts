@@ -50,7 +50,7 @@ for (const overlay of OVERLAYS) {
     });
 
     test('the configuration of every pod is one that the service accepts', () => {
-      const known = [...Object.values(VARIABLES).map(({ name }) => name), 'NODE_OPTIONS'];
+      const known = [...Object.values(VARIABLES).map(({ name }) => name), 'NODE_OPTIONS', 'MALLOC_MMAP_THRESHOLD_'];
       for (const env of [httpEnvironment(), gatewayEnvironment('gateway-0'), gatewayEnvironment('gateway-2')]) {
         // MODBOT_ is the bot's own.
         const unknown = Object.keys(env).filter((name) => !known.includes(name) && !name.startsWith('MODBOT_'));

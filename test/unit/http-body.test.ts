@@ -137,3 +137,15 @@ test('a body that is sent slowly gives way to one for which there is no room', a
   });
   assert.equal(await reader.outcome(1), 'OVERLOADED');
 });
+
+test('what one client sends beside them takes no room from the interactions that come from its address', () => {
+  const bodies = new BodyReader(1_000);
+  const use = (kind: 'interaction' | 'other') => ({ kind, pod: null, client: '203.0.113.1' }) as const;
+  bodies.hold(187, use('other'));
+  assert.throws(() => bodies.hold(1, use('other')), { code: 'OVERLOADED' });
+  bodies.hold(100, use('interaction'));
+  bodies.hold(87, use('interaction'));
+  // A client that only pretends to send interactions leaves a part of their reserve to others.
+  assert.throws(() => bodies.hold(1, use('interaction')), { code: 'OVERLOADED' });
+  bodies.hold(60, { kind: 'interaction', pod: null, client: '203.0.113.2' });
+});

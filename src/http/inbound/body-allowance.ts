@@ -24,7 +24,11 @@ export class BodyAllowance {
   #all = 0;
   #others = 0;
   readonly #byPod = new Map<number, number>();
-  readonly #byClient = new Map<string, number>();
+  /** Apart from each other: interactions may come through the same proxy as everything else. */
+  readonly #byClient: Readonly<Record<BodyUse['kind'], Map<string, number>>> = {
+    interaction: new Map(),
+    other: new Map(),
+  };
 
   constructor(maxBytes: number) {
     this.#max = maxBytes;
@@ -35,7 +39,7 @@ export class BodyAllowance {
   take({ kind, pod, client }: BodyUse, bytes: number): boolean {
     if (this.#all + bytes > this.#max) return false;
     const others = this.#maxOthers;
-    const ofClient = client === null ? 0 : (this.#byClient.get(client) ?? 0) + bytes;
+    const ofClient = client === null ? 0 : (this.#byClient[kind].get(client) ?? 0) + bytes;
     if (ofClient > others * CLIENT_SHARE && ofClient > bytes) return false;
     if (kind === 'other') {
       if (this.#others + bytes > others) return false;
@@ -45,7 +49,7 @@ export class BodyAllowance {
       if (pod !== null) this.#byPod.set(pod, ofPod);
     }
     this.#all += bytes;
-    if (client !== null) this.#byClient.set(client, ofClient);
+    if (client !== null) this.#byClient[kind].set(client, ofClient);
     return true;
   }
 
@@ -55,7 +59,7 @@ export class BodyAllowance {
       this.#others -= bytes;
       if (pod !== null) subtract(this.#byPod, pod, bytes);
     }
-    if (client !== null) subtract(this.#byClient, client, bytes);
+    if (client !== null) subtract(this.#byClient[kind], client, bytes);
   }
 }
 

@@ -118,11 +118,11 @@ export class NodeRequest implements EdgeRequest {
 
   overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome> {
     const { request, response, id } = this;
-    const { maxBodyBytes, httpPod } = this.#options;
+    const { maxBodyBytes, httpPod, unread } = this.#options;
     const streams = body === null && this.bodyLength !== 0;
     return forwardStream({
       ...{ upstream, request, target: this.url, response, headers, timeoutMs },
-      ...{ body: body?.length ? body : null, streams, maxBodyBytes, httpPod, requestId: id },
+      ...{ body: body?.length ? body : null, streams, maxBodyBytes, httpPod, requestId: id, unread },
     });
   }
 

@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
 import { type Duration, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
 
-/** Of all connections together: an eighth of what the manifests give an HTTP pod. */
-const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
+/** Of all connections together: less than a tenth of what the manifests give an HTTP pod. */
+const MAX_UNREAD_BYTES = 24 * 1024 * 1024;
 /** A client that takes nothing of its response for so long is disconnected. */
 const STALLED_MS = 30_000;
 /** Smaller ones count, but always have room. */

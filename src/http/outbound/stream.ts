@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
 import { GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
@@ -35,6 +36,8 @@ interface ForwardOptions {
   readonly timeoutMs: Duration;
   readonly httpPod: string;
   readonly requestId: string;
+  /** Ends the connection of a client that has stopped reading. */
+  readonly unread: { wrote(socket: Socket): void };
 }
 
 /**
@@ -126,7 +129,10 @@ class ForwardedStream implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#instead !== null) return;
     this.#flows = true;
-    if (!this.#options.response.write(chunk)) controller.pause();
+    const { response, unread } = this.#options;
+    if (response.write(chunk)) return;
+    controller.pause();
+    if (response.socket !== null) unread.wrote(response.socket);
   }
 
   onResponseEnd(): void {
