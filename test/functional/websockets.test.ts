@@ -69,6 +69,10 @@ async function refused(
   return { response, text };
 }
 
+/** Waits for a line of the owner's log: a pod writes its log beside its work, not before the response. */
+const logged = (line: RegExp): Promise<boolean> =>
+  until(`${line} in the log`, async () => line.test(await owner.logTail(50)));
+
 interface Close {
   readonly code: number | null;
   readonly reason: string | null;
@@ -137,7 +141,7 @@ test("an upgrade is refused as the bot says, and by Guildway where it is not the
   assert.equal((await refused('/app/0x1/live')).response.statusCode, 400);
   assert.equal((await refused('/_guildway/state')).response.statusCode, 404);
   assert.equal((await refused('/webhooks/discord')).response.statusCode, 405);
-  assert.match(await owner.logTail(50), /thrown in upgrade/);
+  await logged(/thrown in upgrade/);
 });
 
 test('a page of another site cannot open one, unless the bot trusts its origin', async () => {
@@ -156,7 +160,7 @@ test('a hook that throws closes its connection with 1011 and no other', async ()
   const [bad, good] = [await open(), await open()];
   bad.socket.send('throw');
   assert.deepEqual(await bad.closed, { code: 1011, reason: 'internal error' });
-  assert.match(await owner.logTail(50), /thrown in message/);
+  await logged(/thrown in message/);
   await good.next();
   good.socket.send('still here');
   assert.equal(await good.next(), 'still here');
@@ -180,9 +184,11 @@ test('a client that does not read is disconnected, and the pod keeps nothing for
   slow.socket.pause();
   slow.socket.send('flood');
   assert.equal((await closes(1))[0]?.code, 1006);
-  assert.match(await owner.logTail(50), /does not read/);
-  const metrics = await (await fetch(`${owner.adminUrl}/metrics`)).text();
-  assert.match(metrics, /^guildway_websockets 0$/m);
+  await logged(/does not read/);
+  await until('none is open', async () => {
+    const metrics = await (await fetch(`${owner.adminUrl}/metrics`)).text();
+    return /^guildway_websockets 0$/m.test(metrics);
+  });
   slow.socket.terminate();
 });
 
