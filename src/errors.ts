@@ -16,7 +16,7 @@ export type ErrorCode =
   | 'LINK_LOST' // the connection ended after the request was sent: outcome unknown
   | 'LINK_PROTOCOL' // the peer broke the protocol
   | 'LINK_REFUSED' // the handshake failed: wrong secret, wrong version, wrong pod
-  | 'DEADLINE_EXCEEDED' // no answer in time: outcome unknown unless `sent` is false
+  | 'DEADLINE_EXCEEDED' // no response in time
   | 'CANCELLED' // the caller went away
   // ownership and data
   | 'DATABASE_LOCKED' // another process is this pod already
@@ -40,6 +40,29 @@ export class GuildwayError extends Error {
     this.facts = Object.freeze({ ...options.facts });
   }
 }
+
+/**
+ * A request to another pod got no response.
+ * - `not-sent`: the pod has certainly not carried it out, so it may be sent again
+ * - `unknown`: the pod may have carried it out, so only a request that may run twice is sent again
+ */
+export class DispatchError extends GuildwayError {
+  readonly outcome: 'not-sent' | 'unknown';
+
+  constructor(
+    code: ErrorCode,
+    outcome: DispatchError['outcome'],
+    message: string,
+    options: { facts?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
+    this.outcome = outcome;
+  }
+}
+
+/** Whether a request has certainly not been carried out. False for an error that says nothing about it. */
+export const certainlyNotSent = (error: unknown): boolean =>
+  error instanceof DispatchError && error.outcome === 'not-sent';
 
 /** The code of an error of ours, or undefined for anything else. */
 export function errorCode(error: unknown): ErrorCode | undefined {

@@ -1,4 +1,4 @@
-import { type ErrorCode, GuildwayError } from '../errors.ts';
+import { DispatchError, type ErrorCode } from '../errors.ts';
 import { type Duration, type MonotonicTime, remaining } from '../time.ts';
 import { Connection, startHeartbeat } from './connection.ts';
 import type { Dialled } from './dial.ts';
@@ -49,7 +49,9 @@ export class ClientSession {
     this.#options = options;
     this.#inFlight = new InFlight(options.ids, (id) => this.#connection.writer.signal(FRAME.cancel, id));
     const helloTimer = setTimeout(() => {
-      this.#connection.destroy(this.#error('LINK_UNAVAILABLE', `no HELLO within ${options.helloTimeoutMs} ms`, false));
+      this.#connection.destroy(
+        this.#error('LINK_UNAVAILABLE', `no HELLO within ${options.helloTimeoutMs} ms`, 'not-sent'),
+      );
     }, options.helloTimeoutMs);
     this.#connection = new Connection({
       socket: options.dialled.socket,
@@ -69,7 +71,7 @@ export class ClientSession {
       onClose: (error) => {
         clearTimeout(helloTimer);
         this.#stopHeartbeat();
-        this.#inFlight.failAll(this.#error('LINK_LOST', 'the connection ended before the answer', true, error));
+        this.#inFlight.failAll(this.#error('LINK_LOST', 'the connection ended before the answer', 'unknown', error));
         options.onClose(error);
       },
     });
@@ -85,18 +87,18 @@ export class ClientSession {
   send(request: GatewayRequest, deadlineAt: MonotonicTime, done: Done): number {
     const writer = this.#connection.writer;
     if (this.#inFlight.size >= this.#options.maxInFlight || writer.backlog > MAX_BACKLOG) {
-      done(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, false), null);
+      done(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, 'not-sent'), null);
       return 0;
     }
     const head = requestHead(request);
     if (REQUEST_FIXED + head.length + request.body.length > MAX_REQUEST_FRAME) {
-      done(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', false), null);
+      done(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', 'not-sent'), null);
       return 0;
     }
     try {
       checkHead(head, request.headers.length + 2);
     } catch (error) {
-      done(this.#error('REQUEST_INVALID', (error as Error).message, false), null);
+      done(this.#error('REQUEST_INVALID', (error as Error).message, 'not-sent'), null);
       return 0;
     }
     const id = this.#inFlight.add(deadlineAt, done);
@@ -110,7 +112,7 @@ export class ClientSession {
     const done = this.#inFlight.take(id);
     if (done === null) return false;
     this.#connection.writer.signal(FRAME.cancel, id);
-    done(this.#error('CANCELLED', 'the caller has gone away', true), null);
+    done(this.#error('CANCELLED', 'the caller has gone away', 'unknown'), null);
     return true;
   }
 
@@ -119,7 +121,7 @@ export class ClientSession {
   }
 
   #onHello(frame: Frame): void {
-    if (frame.type !== FRAME.hello) throw this.#error('LINK_PROTOCOL', 'the first frame is not a HELLO', false);
+    if (frame.type !== FRAME.hello) throw this.#error('LINK_PROTOCOL', 'the first frame is not a HELLO', 'not-sent');
     const peer = parseServerHello(frame.bytes.subarray(FRAME_HEADER));
     this.#ready = true;
     this.#connection.reader.limit = MAX_RESPONSE_FRAME;
@@ -133,7 +135,10 @@ export class ClientSession {
         this.#onResponse(frame);
         return;
       case FRAME.refused:
-        this.#inFlight.take(frame.id)?.(this.#error('LINK_UNAVAILABLE', 'the pod is draining or full', false), null);
+        this.#inFlight.take(frame.id)?.(
+          this.#error('LINK_UNAVAILABLE', 'the pod is draining or full', 'not-sent'),
+          null,
+        );
         return;
       case FRAME.ping:
         this.#connection.writer.signal(FRAME.pong, frame.id);
@@ -144,7 +149,7 @@ export class ClientSession {
         this.#options.onGoaway();
         return;
       default:
-        throw this.#error('LINK_PROTOCOL', `unexpected frame type ${frame.type}`, false);
+        throw this.#error('LINK_PROTOCOL', `unexpected frame type ${frame.type}`, 'not-sent');
     }
   }
 
@@ -156,14 +161,14 @@ export class ClientSession {
     try {
       response = parseResponse(frame);
     } catch (error) {
-      done(this.#error('LINK_LOST', 'the response could not be read', true, error), null);
+      done(this.#error('LINK_LOST', 'the response could not be read', 'unknown', error), null);
       throw error;
     }
     done(null, response);
   }
 
-  #error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {
+  #error(code: ErrorCode, why: string, outcome: DispatchError['outcome'], cause?: unknown): DispatchError {
     const { ordinal } = this.#options;
-    return new GuildwayError(code, `gateway pod ${ordinal}: ${why}`, { cause, facts: { ordinal, sent } });
+    return new DispatchError(code, outcome, `gateway pod ${ordinal}: ${why}`, { cause, facts: { ordinal } });
   }
 }

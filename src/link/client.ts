@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type ErrorCode, GuildwayError } from '../errors.ts';
+import { DispatchError, type ErrorCode } from '../errors.ts';
 import type { Topology } from '../routing/topology.ts';
 import { type Duration, inMs, type MonotonicTime } from '../time.ts';
 import { fullJitter } from './backoff.ts';
@@ -45,8 +45,8 @@ const PLAIN_RECHECK_MS = 60_000;
 
 /**
  * The link to one gateway pod, as its callers have it: many requests over one connection. It dials when it is first needed and
- * from then on keeps itself connected until it is closed. It retries no request: what became of one is in the error's code
- * and its `sent` fact, and who called decides.
+ * from then on keeps itself connected until it is closed. It retries no request: the caller decides
+ * that by the error's code and `outcome`.
  */
 export class LinkClient {
   readonly ordinal: number;
@@ -91,7 +91,8 @@ export class LinkClient {
    */
   connect(): Promise<'ready' | 'plain'> {
     if (this.#state === 'ready' || this.#state === 'plain') return Promise.resolve(this.#state);
-    if (this.#state === 'closed') return Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', false));
+    if (this.#state === 'closed')
+      return Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent'));
     return this.#dialling ?? this.#redial?.result ?? this.#dial();
   }
 
@@ -103,7 +104,7 @@ export class LinkClient {
    */
   send(request: GatewayRequest, deadlineAt: MonotonicTime, done: Done): number {
     if (this.#session !== null) return this.#session.send(request, deadlineAt, done);
-    done(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, false), null);
+    done(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, 'not-sent'), null);
     return 0;
   }
 
@@ -117,9 +118,9 @@ export class LinkClient {
   async request(request: GatewayRequest, timeoutMs: Duration, signal?: AbortSignal): Promise<GatewayResponse> {
     const deadlineAt = inMs(timeoutMs);
     if ((await this.#within(this.connect(), timeoutMs)) === 'plain') {
-      throw this.#error('LINK_UNAVAILABLE', 'the pod does not know the link', false);
+      throw this.#error('LINK_UNAVAILABLE', 'the pod does not know the link', 'not-sent');
     }
-    if (signal?.aborted) throw this.#error('CANCELLED', 'the caller has gone away', false);
+    if (signal?.aborted) throw this.#error('CANCELLED', 'the client disconnected', 'not-sent');
     return new Promise((resolve, reject) => {
       const abort = (): void => this.cancel(id);
       const id = this.send(request, deadlineAt, (error, response) => {
@@ -159,7 +160,7 @@ export class LinkClient {
       const dialled = await dial(this.#options);
       if (this.#closed()) {
         dialled?.socket.destroy();
-        throw this.#error('LINK_UNAVAILABLE', 'this link is closed', false);
+        throw this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent');
       }
       if (dialled === null) {
         this.#setState('plain');
@@ -207,7 +208,7 @@ export class LinkClient {
         onClose: (error) => {
           this.#draining.delete(session);
           const why = error?.message ?? 'it closed the connection before its HELLO';
-          reject(this.#error('LINK_UNAVAILABLE', why, false, error));
+          reject(this.#error('LINK_UNAVAILABLE', why, 'not-sent', error));
           if (this.#session !== session) return;
           this.#session = null;
           if (this.#closed()) return;
@@ -234,7 +235,9 @@ export class LinkClient {
     const start = (): void => {
       this.#redial = null;
       resolve(
-        this.#closed() ? Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', false)) : this.#dial(),
+        this.#closed()
+          ? Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent'))
+          : this.#dial(),
       );
     };
     this.#redial = { timer: setTimeout(start, delayMs).unref(), start, result: promise };
@@ -244,7 +247,7 @@ export class LinkClient {
   #within<T>(promise: Promise<T>, timeoutMs: Duration): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(this.#error('LINK_UNAVAILABLE', `no connection within ${Math.round(timeoutMs)} ms`, false));
+        reject(this.#error('LINK_UNAVAILABLE', `no connection within ${Math.round(timeoutMs)} ms`, 'not-sent'));
       }, timeoutMs);
       promise.then(resolve, reject).finally(() => clearTimeout(timer));
     });
@@ -260,10 +263,8 @@ export class LinkClient {
     this.#options.onState?.(state);
   }
 
-  #error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {
-    return new GuildwayError(code, `gateway pod ${this.ordinal}: ${why}`, {
-      cause,
-      facts: { ordinal: this.ordinal, sent },
-    });
+  #error(code: ErrorCode, why: string, outcome: DispatchError['outcome'], cause?: unknown): DispatchError {
+    const { ordinal } = this;
+    return new DispatchError(code, outcome, `gateway pod ${ordinal}: ${why}`, { cause, facts: { ordinal } });
   }
 }

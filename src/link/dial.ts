@@ -1,6 +1,6 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { GuildwayError } from '../errors.ts';
+import { DispatchError } from '../errors.ts';
 import type { Duration } from '../time.ts';
 import {
   isNonce,
@@ -41,17 +41,17 @@ const READ_BUFFER = 64 * 1024;
  * The upgrade is written and read here and not by an HTTP client, because only a socket that was opened for it reads into one
  * buffer over and over. Otherwise Node allocates 64 KiB for each read, however little comes, and takes it through a stream.
  * @returns null when the peer is an HTTP server that does not know the link
- * @throws GuildwayError LINK_UNAVAILABLE (unreachable, not ready) or LINK_REFUSED (another pod, another secret, another version)
+ * @throws DispatchError LINK_UNAVAILABLE (unreachable, not ready) or LINK_REFUSED (another pod, another secret, another version)
  */
 export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): Promise<Dialled | null> {
   const clientNonce = newNonce();
   const unavailable = (why: string, cause?: unknown) =>
-    new GuildwayError('LINK_UNAVAILABLE', `gateway pod ${ordinal} at ${url}: ${why}`, {
+    new DispatchError('LINK_UNAVAILABLE', 'not-sent', `gateway pod ${ordinal} at ${url}: ${why}`, {
       cause,
-      facts: { ordinal, sent: false },
+      facts: { ordinal },
     });
   const refused = (why: string) =>
-    new GuildwayError('LINK_REFUSED', `gateway pod ${ordinal} at ${url}: ${why}`, { facts: { ordinal, sent: false } });
+    new DispatchError('LINK_REFUSED', 'not-sent', `gateway pod ${ordinal} at ${url}: ${why}`, { facts: { ordinal } });
 
   /** The client's proof for a pod that has shown its own; null for a server that does not know the link. */
   const judge = (head: AnswerHead | null): string | null => {
@@ -93,10 +93,10 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
         else dialled = { socket, head: answer.subarray(end + 4), onRead: () => {}, clientProof };
         resolve(dialled);
       } catch (error) {
-        fail(error as GuildwayError);
+        fail(error as DispatchError);
       }
     });
-    const fail = (error: GuildwayError): void => {
+    const fail = (error: DispatchError): void => {
       clearTimeout(timer);
       socket.destroy();
       reject(error);

@@ -1,9 +1,9 @@
-import { GuildwayError } from '../errors.ts';
+import { DispatchError } from '../errors.ts';
 import { type MonotonicClock, type MonotonicTime, monotonicNow } from '../time.ts';
 import type { GatewayResponse } from './message.ts';
 
 /** Called once per request: with an error or with the response. It must not throw. */
-export type Done = (error: GuildwayError | null, response: GatewayResponse | null) => void;
+export type Done = (error: DispatchError | null, response: GatewayResponse | null) => void;
 
 /** How late a deadline may be noticed. */
 const TICK_MS = 20;
@@ -78,7 +78,7 @@ export class InFlight {
   }
 
   /** Ends every request with the same error. */
-  failAll(error: GuildwayError): void {
+  failAll(error: DispatchError): void {
     this.#stop();
     for (const id of this.#due(Number.POSITIVE_INFINITY)) this.take(id)?.(error, null);
   }
@@ -120,7 +120,7 @@ export class InFlight {
       const done = this.take(id);
       if (done === null) continue;
       this.#onDeadline(id);
-      done(new GuildwayError('DEADLINE_EXCEEDED', 'the pod did not answer in time', { facts: { sent: true } }), null);
+      done(new DispatchError('DEADLINE_EXCEEDED', 'unknown', 'the pod did not respond in time'), null);
     }
   }
 

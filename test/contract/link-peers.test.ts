@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { errorCode, type GuildwayError } from '../../src/errors.ts';
+import { type DispatchError, errorCode } from '../../src/errors.ts';
 import { FrameReader } from '../../src/link/frame-reader.ts';
 import { FRAME, type Frame, MAX_RESPONSE_FRAME } from '../../src/link/frames.ts';
 import { LINK_HEADER, newNonce, proof } from '../../src/link/handshake.ts';
@@ -36,9 +36,9 @@ test('a pod that is not the ordinal that was dialled is refused before anything 
   };
   await using pod = await startPod(counting, { ordinal: 2 });
   using client = startClient(pod.url, { ordinal: 1 });
-  await assert.rejects(client.request(get('/'), 1_000), (error: GuildwayError) => {
+  await assert.rejects(client.request(get('/'), 1_000), (error: DispatchError) => {
     assert.equal(error.code, 'LINK_REFUSED');
-    assert.equal(error.facts.sent, false);
+    assert.equal(error.outcome, 'not-sent');
     assert.match(error.message, /it is pod 2/);
     return true;
   });
@@ -365,7 +365,7 @@ test('a peer that reads nothing is full: what is beyond the bound was never sent
   using client = startClient(stranger.url);
   await client.connect();
   const request = { ...get('/'), body: Buffer.alloc(256 * 1024) };
-  let refused: GuildwayError | null = null;
+  let refused: DispatchError | null = null;
   let sent = 0;
   // In turns, so that what the sockets take is not counted.
   for (; refused === null && sent < 400; sent++) {
@@ -374,8 +374,8 @@ test('a peer that reads nothing is full: what is beyond the bound was never sent
     });
     if (sent % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
-  const { code, facts } = (refused ?? {}) as GuildwayError;
-  assert.deepEqual([code, facts?.sent], ['LINK_SATURATED', false], `${sent} requests of 256 KiB`);
+  const { code, outcome } = (refused ?? {}) as DispatchError;
+  assert.deepEqual([code, outcome], ['LINK_SATURATED', 'not-sent'], `${sent} requests of 256 KiB`);
 });
 
 test('both sides answer a ping', async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
-import { errorCode, GuildwayError } from '../../src/errors.ts';
+import { type DispatchError, errorCode, GuildwayError } from '../../src/errors.ts';
 import { linkChannel } from '../../src/gateway/hints/channel.ts';
 import type { GatewayHandler } from '../../src/link/message.ts';
 import { elapsed, inMs, monotonicNow, remaining } from '../../src/time.ts';
@@ -115,9 +115,9 @@ test('a request that is not answered in time fails with its outcome unknown, and
   using client = startClient(pod.url);
   // Connected, so that the time of the next request is not over before it could be sent.
   await client.request(get('/answered'), 10_000);
-  await assert.rejects(client.request(get('/'), 50), (error: GuildwayError) => {
+  await assert.rejects(client.request(get('/'), 50), (error: DispatchError) => {
     assert.equal(error.code, 'DEADLINE_EXCEEDED');
-    assert.equal(error.facts.sent, true);
+    assert.equal(error.outcome, 'unknown');
     return true;
   });
   await aborted.promise;
@@ -139,7 +139,7 @@ test('a cancelled request ends at once and aborts the handler', async () => {
   const answer = client.request(get('/'), 5_000, controller.signal);
   await started.promise;
   controller.abort();
-  await assert.rejects(answer, (error: GuildwayError) => error.code === 'CANCELLED' && error.facts.sent === true);
+  await assert.rejects(answer, (error: DispatchError) => error.code === 'CANCELLED' && error.outcome === 'unknown');
   await aborted.promise;
 });
 
@@ -158,7 +158,7 @@ test('what was in flight when the connection ended has an unknown outcome; the l
   await started.promise;
   for (const socket of sockets) socket.destroy();
   sockets = [];
-  await assert.rejects(lost, (error: GuildwayError) => error.code === 'LINK_LOST' && error.facts.sent === true);
+  await assert.rejects(lost, (error: DispatchError) => error.code === 'LINK_LOST' && error.outcome === 'unknown');
   answer = true;
   assert.equal((await client.request(get('/again'), 5_000)).status, 200);
 });
@@ -168,9 +168,9 @@ test('a request to a pod that is not there fails as never sent, and a pod that a
   const port = Number(new URL(placeholder.url).port);
   await placeholder[Symbol.asyncDispose]();
   using client = startClient(`http://127.0.0.1:${port}`);
-  await assert.rejects(client.request(get('/'), 500), (error: GuildwayError) => {
+  await assert.rejects(client.request(get('/'), 500), (error: DispatchError) => {
     assert.equal(error.code, 'LINK_UNAVAILABLE');
-    assert.equal(error.facts.sent, false);
+    assert.equal(error.outcome, 'not-sent');
     return true;
   });
   await using _pod = await startPod(echo, { port });
@@ -193,7 +193,7 @@ test('draining answers what runs, takes nothing new, and closes', async () => {
   await started.promise;
   const drained = pod.link.drain();
   await until('the client has stopped using it', () => client.state !== 'ready');
-  await assert.rejects(client.request(get('/late'), 300), (error: GuildwayError) => error.facts.sent === false);
+  await assert.rejects(client.request(get('/late'), 300), (error: DispatchError) => error.outcome === 'not-sent');
   release();
   assert.equal((await running).headers[3], '/running');
   await drained;
@@ -219,8 +219,8 @@ test('more requests than a connection may carry are refused as never sent, by ei
   await using pod = await startPod(never, { maxInFlight: 2 });
   using client = startClient(pod.url, { maxInFlight: 3 });
   await client.connect();
-  const outcomes = await new Promise<GuildwayError[]>((resolve) => {
-    const failed: GuildwayError[] = [];
+  const outcomes = await new Promise<DispatchError[]>((resolve) => {
+    const failed: DispatchError[] = [];
     for (let i = 0; i < 4; i++) {
       client.send(get(`/${i}`), inMs(5_000), (error) => {
         if (error !== null && failed.push(error) === 2) resolve(failed);
@@ -228,10 +228,10 @@ test('more requests than a connection may carry are refused as never sent, by ei
     }
   });
   assert.deepEqual(
-    outcomes.map((error) => [error.code, error.facts.sent]),
+    outcomes.map((error) => [error.code, error.outcome]),
     [
-      ['LINK_SATURATED', false],
-      ['LINK_UNAVAILABLE', false],
+      ['LINK_SATURATED', 'not-sent'],
+      ['LINK_UNAVAILABLE', 'not-sent'],
     ],
   );
 });
@@ -276,7 +276,7 @@ test('a request too large for a frame is refused as never sent, and the connecti
   using client = startClient(pod.url);
   await assert.rejects(
     client.request({ ...get('/'), body: Buffer.alloc(400 * 1024) }, 5_000),
-    (error: GuildwayError) => error.code === 'BODY_TOO_LARGE' && error.facts.sent === false,
+    (error: DispatchError) => error.code === 'BODY_TOO_LARGE' && error.outcome === 'not-sent',
   );
   assert.equal((await client.request({ ...get('/'), body: Buffer.alloc(256 * 1024) }, 5_000)).body.length, 256 * 1024);
   assert.equal(pod.link.connections, 1);

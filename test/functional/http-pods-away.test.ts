@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { lookup } from 'node:dns';
 import { test } from 'node:test';
 import { pino } from 'pino';
-import type { GuildwayError } from '../../src/errors.ts';
+import type { DispatchError } from '../../src/errors.ts';
 import { Breaker } from '../../src/http/outbound/breaker.ts';
 import { blamesPod } from '../../src/http/outbound/retry.ts';
 import { Upstream } from '../../src/http/outbound/upstream.ts';
@@ -35,8 +35,8 @@ test("what the HTTP client refuses to send is the caller's mistake, and never th
     [['transfer-encoding', 'chunked']],
     [[], '/a b'],
   ] as const) {
-    await assert.rejects(ask([...headers], target), (error: GuildwayError) => {
-      assert.deepEqual([error.code, error.facts.sent, blamesPod(error.code)], ['REQUEST_INVALID', false, false]);
+    await assert.rejects(ask([...headers], target), (error: DispatchError) => {
+      assert.deepEqual([error.code, error.outcome, blamesPod(error.code)], ['REQUEST_INVALID', 'not-sent', false]);
       return true;
     });
   }

@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client';
-import { GuildwayError } from '../../src/errors.ts';
+import { DispatchError } from '../../src/errors.ts';
 import { InteractionWebhook } from '../../src/gateway/dispatch/interaction-webhook.ts';
 import { empty } from '../../src/gateway/dispatch/responses.ts';
 import { readFaults } from '../../src/gateway/faults.ts';
@@ -41,7 +41,7 @@ export class Owner implements HintChannel {
   answer: (request: GatewayRequest) => GatewayResponse | Promise<GatewayResponse> = () => empty(200);
 
   async connect(): Promise<void> {
-    if (this.away) throw new GuildwayError('LINK_UNAVAILABLE', 'away', { facts: { sent: false } });
+    if (this.away) throw new DispatchError('LINK_UNAVAILABLE', 'not-sent', 'away');
   }
 
   async send(request: GatewayRequest): Promise<GatewayResponse> {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { GuildwayError } from '../../src/errors.ts';
+import { DispatchError } from '../../src/errors.ts';
 import { InFlight } from '../../src/link/in-flight.ts';
 import { asMonotonicTime } from '../../src/time.ts';
 
-const LOST = new GuildwayError('LINK_LOST', 'gone');
+const LOST = new DispatchError('LINK_LOST', 'unknown', 'gone');
 
 test('each request is taken once, by its id, however many there are and in whatever order they end', () => {
   // true: one begins; a number: one of those in flight ends.
@@ -77,7 +77,7 @@ test('a request in flight keeps its id however many come and go', () => {
   assert.equal(inFlight.size, 1);
   let failed = 0;
   inFlight.add(asMonotonicTime(60_000), () => failed++);
-  inFlight.failAll(new GuildwayError('LINK_LOST', ''));
+  inFlight.failAll(new DispatchError('LINK_LOST', 'unknown', ''));
   assert.equal(failed, 1);
   assert.equal(inFlight.size, 0);
 });

@@ -1,4 +1,4 @@
-import { GuildwayError } from '../../errors.ts';
+import { DispatchError } from '../../errors.ts';
 import type { LinkClient } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
 import { type Duration, inMs, type MonotonicTime } from '../../time.ts';
@@ -7,7 +7,7 @@ import { type Duration, inMs, type MonotonicTime } from '../../time.ts';
 export interface HintChannel {
   /** Resolves when requests can be sent, rejects when the owner is away. */
   connect(): Promise<void>;
-  /** @throws GuildwayError whose `sent` fact is false when the owner has certainly not seen the request */
+  /** @throws DispatchError with the outcome `not-sent` when the owner has certainly not carried out the request */
   send(request: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse>;
   close(): void;
 }
@@ -17,9 +17,7 @@ export function linkChannel(link: LinkClient): HintChannel {
   return {
     async connect() {
       if ((await link.connect()) === 'ready') return;
-      throw new GuildwayError('LINK_UNAVAILABLE', `gateway pod ${link.ordinal} does not know the link`, {
-        facts: { sent: false },
-      });
+      throw new DispatchError('LINK_UNAVAILABLE', 'not-sent', `gateway pod ${link.ordinal} does not know the link`);
     },
     // Not request(): that would wait for a connection, and send everything that waited at once.
     send: (request, timeoutMs) =>

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { GuildwayError } from '../../errors.ts';
+import { certainlyNotSent } from '../../errors.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
@@ -144,7 +144,7 @@ export class Deliverer {
       const verdict = verdictOf(await channel.send(deliveryRequest(hint, lifeMs), ATTEMPT_TIMEOUT_MS));
       return await this.#conclude(owner, pending, hint, verdict);
     } catch (error) {
-      const sent = (error as GuildwayError).facts?.sent !== false;
+      const sent = !certainlyNotSent(error);
       log.warn({ identity, guild: guildId, pod: owner, sent, err: errorFacts(error) }, 'a hint was not delivered');
       return sent ? this.#again(pending, 'the owner did not answer', null) : { kind: 'refused' };
     }

@@ -1,6 +1,6 @@
 import type { BotManifest } from '../../bot/types.ts';
 import type { HttpConfig } from '../../config/load.ts';
-import type { GuildwayError } from '../../errors.ts';
+import { certainlyNotSent, type GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { hasHandlerName, INTERACTION } from '../../protocol/discord.ts';
@@ -108,7 +108,7 @@ export class InteractionEndpoint {
       sent = statement.kind !== 'held';
     } catch (error) {
       failure = error as GuildwayError;
-      sent = failure.facts?.sent !== false;
+      sent = !certainlyNotSent(error);
     }
     return this.#away(interaction, request, guildId, incoming, deadlineAt, sent, failure);
   }

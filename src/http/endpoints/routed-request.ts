@@ -1,4 +1,4 @@
-import { errorCode, type GuildwayError } from '../../errors.ts';
+import { DispatchError, errorCode, type GuildwayError } from '../../errors.ts';
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { after, type Duration, type MonotonicTime } from '../../time.ts';
@@ -116,7 +116,7 @@ function sendFailure(
   const pod = missingPod(route);
   log.warn({ request: request.id, err: error }, 'no gateway pod answered');
   if (code === 'TOPOLOGY_MISMATCH') sendError(request, 502, error.message);
-  else if (error.facts.sent === true && !SAFE_METHODS.has(request.method)) {
+  else if (error instanceof DispatchError && error.outcome === 'unknown' && !SAFE_METHODS.has(request.method)) {
     sendError(request, 502, `${pod} did not answer; the request may have been carried out`);
   } else sendError(request, 503, `${pod} is away; nothing was done`, ['retry-after', '1']);
 }

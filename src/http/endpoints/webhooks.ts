@@ -1,5 +1,5 @@
 import type { HttpConfig } from '../../config/load.ts';
-import type { GuildwayError } from '../../errors.ts';
+import { certainlyNotSent, type GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER, MAX_LINK_BODY } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { HINT_LIFE_MS } from '../../protocol/hints.ts';
@@ -154,7 +154,7 @@ export class WebhookEndpoints {
       sent = statement.kind !== 'held';
       log.warn({ guild: guildId, pod, status: answer.status, request: incoming.id }, 'a webhook failed at its owner');
     } catch (error) {
-      sent = (error as GuildwayError).facts?.sent !== false;
+      sent = !certainlyNotSent(error);
       log.warn(
         { guild: guildId, pod: owner.ordinal, request: incoming.id, err: error as GuildwayError },
         'owner away: webhook',

@@ -34,7 +34,7 @@ export interface EdgeRequest extends RequestHead {
   /**
    * Makes one attempt at a gateway pod over plain HTTP.
    * @param body null: it streams from the client
-   * @throws GuildwayError with `facts.sent`
+   * @throws DispatchError
    */
   overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome>;
 }

@@ -10,7 +10,7 @@ export interface Answer {
 
 /**
  * {@link OwnerClient.routeToGateway} as a promise, for those who need the whole answer.
- * @throws GuildwayError; `facts.sent` is false if the request has certainly not been carried out
+ * @throws DispatchError
  */
 export function ask(
   owners: OwnerClient,

@@ -40,12 +40,12 @@ export interface RouteInit {
   readonly streams: boolean;
   /**
    * Makes one attempt over plain HTTP.
-   * @throws GuildwayError with `facts.sent`
+   * @throws DispatchError
    */
   overPlain(pod: Upstream, path: string, timeoutMs: Duration): Promise<Outcome>;
   /** The owner has answered. A null response has been passed on already. */
   onAnswer(pod: number, response: GatewayResponse | null): void;
-  /** No answer. `facts.sent` is false if the request has certainly not been carried out. */
+  /** No answer. */
   onFailure(error: GuildwayError): void;
 }
 

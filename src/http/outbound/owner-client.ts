@@ -1,4 +1,4 @@
-import { GuildwayError } from '../../errors.ts';
+import { DispatchError, GuildwayError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
 import type { LinkClient } from '../../link/client.ts';
 import type { GatewayResponse } from '../../link/message.ts';
@@ -102,7 +102,7 @@ export class OwnerClient {
       answer = await this.#retrying(owner, call, first);
     } catch (error) {
       const known = error instanceof GuildwayError;
-      call.init.onFailure(known ? error : owner.error('LINK_LOST', String(error), true, error));
+      call.init.onFailure(known ? error : owner.error('LINK_LOST', String(error), 'unknown', error));
       return;
     }
     call.init.onAnswer(answer.pod.ordinal, answer.response);
@@ -128,7 +128,7 @@ export class OwnerClient {
         if (!(error instanceof GuildwayError)) throw error;
         failure = error;
       }
-      const sentNow = failure.facts.sent === true;
+      const sentNow = failure instanceof DispatchError && failure.outcome === 'unknown';
       sentEver ||= sentNow;
       const repeatable = init.repeatable === 'always' || (init.repeatable === 'at-our-pods' && owner.linked);
       const again = call.cancelled ? 'no' : mayTryAgain({ code: failure.code, sentNow, sentEver, repeatable });
@@ -137,22 +137,21 @@ export class OwnerClient {
       const inTime = remaining(init.attemptsUntil) > waitMs + 5;
       if (again === 'no' || !inTime || (again === 'costs' && !retries.spend())) {
         if (sentEver === sentNow) throw failure;
-        const facts = { ...failure.facts, sent: sentEver };
-        throw new GuildwayError(failure.code, failure.message, { cause: failure, facts });
+        throw new DispatchError(failure.code, 'unknown', failure.message, { cause: failure, facts: failure.facts });
       }
       if (again === 'costs') metrics.retried(owner.ordinal);
       await new Promise((resolve) => setTimeout(resolve, waitMs));
     }
   }
 
-  /** @throws GuildwayError with `facts.sent` */
+  /** @throws DispatchError */
   async #attempt(pod: Upstream, call: Call): Promise<Outcome> {
     const { init } = call;
     // All requests that wait for this pod share one dial.
     const linked = !init.streams && pod.linked && (await pod.connect(remaining(init.attemptsUntil))) === 'ready';
-    if (call.cancelled) throw pod.error('CANCELLED', 'the caller has gone away', false);
+    if (call.cancelled) throw pod.error('CANCELLED', 'the client disconnected', 'not-sent');
     if (!pod.breaker.tryPass())
-      throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', false);
+      throw pod.error('LINK_UNAVAILABLE', 'it has been failing; not asked for a moment', 'not-sent');
     const timeoutMs = remaining(init.deadlineAt);
     try {
       const outcome = linked ? await overLink(pod, call) : await init.overPlain(pod, call.target, timeoutMs);
@@ -182,7 +181,7 @@ export class OwnerClient {
     throw owner.error(
       'TOPOLOGY_MISMATCH',
       `it is not the owner of this guild (it names pod ${named}, ${theirs}), but this pod computed that (${ours}): NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS differ`,
-      false,
+      'not-sent',
     );
   }
 }

@@ -1,4 +1,4 @@
-import type { GuildwayError } from '../../errors.ts';
+import { certainlyNotSent, type GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, HEADER } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { HINT_HEADER } from '../../protocol/headers.ts';
@@ -111,7 +111,7 @@ export class StandIns {
     } catch (error) {
       this.#log.warn({ pod, owner, err: error as GuildwayError }, 'a stand-in did not take a hint');
       // It may have been stored before the answer was lost, and then it will be delivered.
-      return { kind: (error as GuildwayError).facts?.sent === false ? 'not-stored' : 'unknown' };
+      return { kind: certainlyNotSent(error) ? 'not-stored' : 'unknown' };
     }
   }
 }

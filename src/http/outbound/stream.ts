@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Dispatcher } from 'undici';
-import { GuildwayError } from '../../errors.ts';
+import { DispatchError, GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { podStatement } from '../../protocol/pod-statement.ts';
 import type { Duration } from '../../time.ts';
@@ -43,7 +43,7 @@ interface ForwardOptions {
 /**
  * Forwards a request over plain HTTP, bodies streaming both ways with backpressure: for what is large, is an event stream, or
  * goes to a pod that does not know the link. The response begins within `timeoutMs` and may then last.
- * @throws GuildwayError with `facts.sent`, as long as nothing has gone out to the caller
+ * @throws DispatchError, as long as nothing has gone out to the caller
  */
 export function forwardStream(options: ForwardOptions): Promise<Outcome> {
   return new Promise((resolve, reject) => {
@@ -80,7 +80,7 @@ class ForwardedStream implements Dispatcher.DispatchHandler {
     this.#timer = setTimeout(late, Math.max(1, this.#options.timeoutMs));
   };
   readonly #gone = (): void => {
-    this.#abort(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: true } }));
+    this.#abort(new DispatchError('CANCELLED', 'unknown', 'the client disconnected'));
   };
   readonly #resume = (): void => this.#controller?.resume();
 

@@ -2,7 +2,7 @@ import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { closeInTime } from '../../end-socket.ts';
-import { GuildwayError } from '../../errors.ts';
+import { DispatchError, GuildwayError } from '../../errors.ts';
 import { HEADER, type HeaderList } from '../../link/message.ts';
 import { podStatement } from '../../protocol/pod-statement.ts';
 import type { Duration, MonotonicTime } from '../../time.ts';
@@ -91,7 +91,7 @@ function openAtOwner({ owners, guildId, ...options }: UpgradeOptions): Promise<O
 
 type OpenOptions = Omit<UpgradeOptions, 'owners' | 'guildId' | 'onTunnel'>;
 
-/** Makes one attempt. @throws GuildwayError with `facts.sent` */
+/** Makes one attempt. @throws DispatchError */
 function open(
   pod: Upstream,
   options: OpenOptions,
@@ -114,7 +114,7 @@ function open(
       ],
     });
     const gone = (): void => {
-      outgoing.destroy(new GuildwayError('CANCELLED', 'the caller has gone away', { facts: { sent: begun } }));
+      outgoing.destroy(new DispatchError('CANCELLED', begun ? 'unknown' : 'not-sent', 'the client disconnected'));
     };
     const timer = setTimeout(() => outgoing.destroy(new Error('no answer in time')), Math.max(1, timeoutMs));
     const settle = (): void => {

@@ -1,6 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import { DecoratorHandler, type Dispatcher, errors, Pool } from 'undici';
-import { type ErrorCode, GuildwayError } from '../../errors.ts';
+import { DispatchError, type ErrorCode, GuildwayError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import { MAX_HEAD, MAX_RESPONSE_BODY } from '../../link/frames.ts';
@@ -128,7 +128,7 @@ export class Upstream {
     if (link === null) return Promise.resolve('plain');
     if (link.state === 'ready' || link.state === 'plain') return Promise.resolve(link.state);
     return new Promise((resolve, reject) => {
-      const late = (): void => reject(this.error('LINK_UNAVAILABLE', 'no connection in time', false));
+      const late = (): void => reject(this.error('LINK_UNAVAILABLE', 'no connection in time', 'not-sent'));
       const timer = setTimeout(late, Math.max(0, timeoutMs));
       link
         .connect()
@@ -139,7 +139,7 @@ export class Upstream {
 
   /**
    * Sends one request to this pod, regardless of ownership.
-   * @throws GuildwayError with `facts.sent`
+   * @throws DispatchError
    */
   async request(request: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse> {
     const deadlineAt = inMs(timeoutMs);
@@ -179,28 +179,27 @@ export class Upstream {
   }
 
   /** A pod that says that it has done nothing, and did not look at the request, is a pod that is not there. */
-  refusal(status: number, why: string): GuildwayError {
-    return this.error(status === 503 ? 'LINK_UNAVAILABLE' : 'LINK_REFUSED', why, false);
+  refusal(status: number, why: string): DispatchError {
+    return this.error(status === 503 ? 'LINK_UNAVAILABLE' : 'LINK_REFUSED', why, 'not-sent');
   }
 
   /** Says of a failure of plain HTTP whether the request can have reached the pod, and whether it was the pod's at all. */
-  plainError(cause: unknown, { begun }: PlainAttempt): GuildwayError {
-    if (isBadArgument(cause)) return this.error('REQUEST_INVALID', (cause as Error).message, false, cause);
+  plainError(cause: unknown, { begun }: PlainAttempt): DispatchError {
+    const outcome = begun ? 'unknown' : 'not-sent';
+    if (isBadArgument(cause)) return this.error('REQUEST_INVALID', (cause as Error).message, 'not-sent', cause);
     const { name, message } = cause as Error;
-    if (name === 'TimeoutError') return this.error('DEADLINE_EXCEEDED', 'no answer in time', begun, cause);
-    return this.error(begun ? 'LINK_LOST' : 'LINK_UNAVAILABLE', message, begun, cause);
+    if (name === 'TimeoutError') return this.error('DEADLINE_EXCEEDED', 'no response in time', outcome, cause);
+    return this.error(begun ? 'LINK_LOST' : 'LINK_UNAVAILABLE', message, outcome, cause);
   }
 
   /** For a response that is none, of a server that is no pod. */
-  noStatus(status: number): GuildwayError {
-    return this.error('LINK_PROTOCOL', `${status} is no HTTP status`, true);
+  noStatus(status: number): DispatchError {
+    return this.error('LINK_PROTOCOL', `${status} is not an HTTP status`, 'unknown');
   }
 
-  error(code: ErrorCode, why: string, sent: boolean, cause?: unknown): GuildwayError {
-    return new GuildwayError(code, `gateway pod ${this.ordinal}: ${why}`, {
-      cause,
-      facts: { ordinal: this.ordinal, sent },
-    });
+  error(code: ErrorCode, why: string, outcome: DispatchError['outcome'], cause?: unknown): DispatchError {
+    const { ordinal } = this;
+    return new DispatchError(code, outcome, `gateway pod ${ordinal}: ${why}`, { cause, facts: { ordinal } });
   }
 
   async close(): Promise<void> {
