@@ -1,6 +1,7 @@
 import { GuildwayError } from '../errors.ts';
 import { createRouteTable } from '../routing/route-table.ts';
 import { findCommand } from './manifest.ts';
+import { declaredTables } from './tables.ts';
 import type { BotDefinition, Command } from './types.ts';
 
 const BRAND = Symbol.for('guildway.bot');
@@ -28,9 +29,10 @@ export function defineBot(definition: BotDefinition): Bot {
     if (key === '' || key.includes(':'))
       fail(`${JSON.stringify(key)} cannot name a component or modal: it ends before the first ":"`);
   }
-  for (const table of definition.tables ?? []) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(table)) fail(`${JSON.stringify(table)} is not the name of a table`);
-    if (table.startsWith('guildway_')) fail(`${JSON.stringify(table)}: names that start with guildway_ are taken`);
+  try {
+    declaredTables(definition);
+  } catch (error) {
+    fail((error as Error).message);
   }
   for (const name of definition.sessionCookies ?? []) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) fail(`${JSON.stringify(name)} is not the name of a cookie`);

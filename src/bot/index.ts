@@ -6,6 +6,7 @@ export { isCrossSite } from './cross-site.ts';
 export { type Bot, defineBot } from './define-bot.ts';
 export { type CommandOptions, optionsOf } from './options.ts';
 export { modal, reply, update, whisper } from './replies.ts';
+export type { GuildColumn, GuildTableDeclaration } from './tables.ts';
 export type {
   BotContext,
   BotDefinition,

@@ -16,6 +16,7 @@ import type {
 } from 'discord-api-types/v10';
 import type { RouteRule } from '../routing/route-table.ts';
 import type { BotContext } from './context.ts';
+import type { GuildTableDeclaration } from './tables.ts';
 import type { WebSocketHandler } from './websocket.ts';
 
 export type { BotContext, Database, Deadline, SqlValue } from './context.ts';
@@ -99,8 +100,10 @@ export interface BotDefinition {
   readonly sessionCookies?: readonly string[];
   /** Websockets on the same routes as `fetch`; without it an upgrade is answered with 404. */
   readonly websocket?: WebSocketHandler;
-  /** Tables that hold rows of guilds. Each has a TEXT column `guild_id`; their rows live where their guild's owner is. */
-  readonly tables?: readonly string[];
+  /** Tables with rows of guilds. A row is in the database of its guild's owner, and moves with the guild. */
+  readonly tables?: readonly GuildTableDeclaration[];
+  /** Tables that belong to no guild. Their rows stay where they are written; what one pod must know alone is at pod 0. */
+  readonly global?: readonly string[];
   /** SQL scripts, applied in order, each once per database. Append to this list; never change what has run. */
   readonly migrations?: readonly string[];
 }

@@ -69,15 +69,6 @@ test("scripts stay out of transaction control and of Guildway's tables", () => {
   }
 });
 
-test('each table that the bot names is there and has a guild_id', () => {
-  using folder = temporaryFolder();
-  assert.throws(() => withBot(folder.file('a'), { tables: ['notes'] }), invalid(/names the table notes/));
-  assert.throws(
-    () => withBot(folder.file('b'), { tables: ['notes'], migrations: ['CREATE TABLE notes (text TEXT)'] }),
-    invalid(/notes has no column guild_id/),
-  );
-});
-
 test('the guilds of all tables are listed once', () => {
   using folder = temporaryFolder();
   const more = 'CREATE TABLE more (guild_id TEXT PRIMARY KEY) WITHOUT ROWID';

@@ -1,5 +1,7 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Connection } from './connection.ts';
+import type { GuildTables } from './guild-tables.ts';
+import { quoteName } from './table-schema.ts';
 
 /**
  * Which guilds have rows in the bot's tables. It jumps through each table's index from one guild to the next, so it costs a
@@ -8,17 +10,19 @@ import type { Connection } from './connection.ts';
 export class GuildIndex {
   readonly #tables: readonly { readonly first: StatementSync; readonly next: StatementSync }[];
 
-  constructor({ sqlite }: Connection, tables: readonly string[]) {
-    // The names were checked by defineBot, and that the columns exist at start. As BigInts: an id in an INTEGER column fits no number.
-    const prepare = (table: string, where: string): StatementSync => {
-      const statement = sqlite.prepare(`SELECT min(guild_id) AS guildId FROM "${table}" ${where}`);
+  constructor({ sqlite }: Connection, { tables }: GuildTables) {
+    // As BigInts: an id in an INTEGER column fits no number.
+    const prepare = (table: string, column: string, where: string): StatementSync => {
+      const statement = sqlite.prepare(`SELECT min(${column}) AS guildId FROM ${quoteName(table)} ${where}`);
       statement.setReadBigInts(true);
       return statement;
     };
-    this.#tables = tables.map((table) => ({
-      first: prepare(table, ''),
-      next: prepare(table, 'WHERE guild_id > ?'),
-    }));
+    // A table that is via another one has no guilds that the other has not.
+    this.#tables = tables.flatMap((table) => {
+      if (!('column' in table.guild)) return [];
+      const column = quoteName(table.guild.column);
+      return [{ first: prepare(table.name, column, ''), next: prepare(table.name, column, `WHERE ${column} > ?`) }];
+    });
   }
 
   /** Ids in the order of text, at most `limit` of them. */

@@ -75,31 +75,3 @@ export function migrate(connection: Connection, owner: MigrationOwner, scripts: 
     log.info({ owner, number }, 'migration applied');
   }
 }
-
-/**
- * Checks that a guild's rows can be found in each of the bot's tables.
- * @throws GuildwayError BOT_INVALID
- */
-export function checkGuildTables(connection: Connection, tables: readonly string[], log: Logger): void {
-  const { sqlite } = connection;
-  const columns = sqlite.prepare('SELECT name FROM pragma_table_info(?)');
-  const indexed = sqlite.prepare(
-    `SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
-     WHERE info.seqno = 0 AND info.name = 'guild_id'`,
-  );
-  for (const table of tables) {
-    const names = columns.all(table).map((row) => row.name);
-    if (names.length === 0) {
-      throw new GuildwayError('BOT_INVALID', `the bot names the table ${table}, but its migrations do not make it`);
-    }
-    if (!names.includes('guild_id')) {
-      throw new GuildwayError(
-        'BOT_INVALID',
-        `the table ${table} has no column guild_id, so a guild's rows cannot be found`,
-      );
-    }
-    if (indexed.get(table) === undefined) {
-      log.warn({ table }, 'this table has no index that starts with guild_id: listing its guilds reads all of it');
-    }
-  }
-}

@@ -8,11 +8,12 @@ import type { Faults } from '../faults.ts';
 import { BotDatabase, BotStatements } from './bot-database.ts';
 import { Connection, type Durability } from './connection.ts';
 import { GuildIndex } from './guild-index.ts';
+import { refuseUndeclared, resolveGuildTables, warnOfMissingIndexes } from './guild-tables.ts';
 import { HintStore } from './hints.ts';
 import { Ledger } from './ledger.ts';
 import { DatabaseLock } from './lock.ts';
 import { refuseLostData } from './lost-data.ts';
-import { checkGuildTables, migrate } from './migrations.ts';
+import { migrate } from './migrations.ts';
 import { findMisplacement, isSettled, type Placement, readPlacement, recordClaim, takeOwnership } from './placement.ts';
 import { findRestoration } from './restored.ts';
 import { MIGRATIONS } from './schema.ts';
@@ -22,7 +23,7 @@ export interface StoreOptions {
   readonly path: string;
   readonly ordinal: number;
   readonly topology: Topology;
-  readonly bot: Pick<BotDefinition, 'migrations' | 'tables'>;
+  readonly bot: Pick<BotDefinition, 'migrations' | 'tables' | 'global'>;
   readonly log: Logger;
   readonly faults: Faults;
   readonly now?: WallClock;
@@ -149,9 +150,10 @@ function reportRestoration({ path, log, now = wallNow }: StoreOptions, connectio
 }
 
 function assemble(options: StoreOptions, connection: Connection, lock: DatabaseLock, incarnation: number): Store {
-  const { path, bot, now = steadyNow } = options;
-  const tables = bot.tables ?? [];
-  checkGuildTables(connection, tables, options.log);
+  const { path, bot, topology, log, now = steadyNow } = options;
+  const guildTables = resolveGuildTables(connection.sqlite, bot);
+  refuseUndeclared(guildTables, topology.pods, log);
+  warnOfMissingIndexes(guildTables, log);
   const statements = new BotStatements(connection);
   const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   return {
@@ -160,7 +162,7 @@ function assemble(options: StoreOptions, connection: Connection, lock: DatabaseL
     ledger: new Ledger(connection, now),
     sessions: new Sessions(connection),
     hints: new HintStore(connection, now),
-    guilds: new GuildIndex(connection, tables),
+    guilds: new GuildIndex(connection, guildTables),
     botDatabases: {
       full: new BotDatabase(connection, statements, 'full'),
       normal: new BotDatabase(connection, statements, 'normal'),

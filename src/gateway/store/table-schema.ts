@@ -1,0 +1,166 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { sameName } from '../../bot/tables.ts';
+
+/** What SQLite makes of a value that is stored in a column, or compared with it. */
+type Affinity = 'TEXT' | 'INTEGER' | 'REAL' | 'NUMERIC' | 'BLOB';
+
+interface Column {
+  readonly name: string;
+  /** As it is declared; empty without a type. */
+  readonly type: string;
+}
+
+/** A foreign key. */
+interface Reference {
+  readonly columns: readonly string[];
+  readonly table: string;
+  /** Columns of `table`. */
+  readonly targets: readonly string[];
+}
+
+/** A table, as SQLite describes it. */
+export interface TableSchema {
+  readonly name: string;
+  /** Those that are stored, in order. */
+  readonly columns: readonly Column[];
+  /** Those that SQLite computes; nobody writes them. */
+  readonly generated: readonly Column[];
+  /** Columns of the primary key, in its order; empty without one. */
+  readonly key: readonly string[];
+  readonly withoutRowid: boolean;
+  /** The column that is another name of the rowid, if there is one. */
+  readonly integerKey: string | null;
+  /** SQLite never gives the same integer key twice. */
+  readonly autoincrement: boolean;
+  readonly references: readonly Reference[];
+  /** The first columns of its indexes. */
+  readonly indexed: readonly string[];
+  readonly affinity: (column: string) => Affinity;
+}
+
+/** Quotes the name of a table or a column. */
+export const quoteName = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
+
+/** Null: there is no such table, or it is virtual or a view. */
+export function readTable(sqlite: DatabaseSync, table: string): TableSchema | null {
+  const listed = sqlite
+    .prepare("SELECT name, wr, strict FROM pragma_table_list(?) WHERE schema = 'main' AND type = 'table'")
+    .get(table) as { name: string; wr: number; strict: number } | undefined;
+  if (listed === undefined) return null;
+  const all = sqlite.prepare('SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)').all(listed.name) as {
+    name: string;
+    type: string;
+    pk: number;
+    hidden: number;
+  }[];
+  const key = all
+    .filter(({ pk }) => pk > 0)
+    .toSorted((a, b) => a.pk - b.pk)
+    .map((column) => column.name);
+  const indexes = sqlite
+    .prepare(
+      `SELECT list.origin, info.name FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+       WHERE info.seqno = 0 AND info.name IS NOT NULL AND list.partial = 0`,
+    )
+    .all(listed.name) as { origin: string; name: string }[];
+  const only = key.length === 1 ? all.find((column) => column.name === key[0]) : undefined;
+  // A primary key that is the rowid has no index of its own; INTEGER PRIMARY KEY DESC has one.
+  const isRowid =
+    listed.wr === 0 &&
+    only !== undefined &&
+    /^integer$/i.test(only.type) &&
+    !indexes.some(({ origin, name: column }) => origin === 'pk' && column === only.name);
+  const { sql } = sqlite
+    .prepare("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?")
+    .get(listed.name) as { sql: string };
+  const columns = all.filter(({ hidden }) => hidden === 0).map((column) => ({ name: column.name, type: column.type }));
+  return {
+    name: listed.name,
+    columns,
+    generated: all.filter(({ hidden }) => hidden > 1).map((column) => ({ name: column.name, type: column.type })),
+    key,
+    withoutRowid: listed.wr === 1,
+    integerKey: isRowid ? only.name : null,
+    autoincrement: isRowid && /\bAUTOINCREMENT\b/i.test(sql),
+    references: readReferences(sqlite, listed.name),
+    indexed: [...indexes.map((index) => index.name), ...(isRowid ? [only.name] : [])],
+    affinity: (column) =>
+      affinityOf(all.find((known) => sameName(known.name, column))?.type ?? '', listed.strict === 1),
+  };
+}
+
+function readReferences(sqlite: DatabaseSync, table: string): Reference[] {
+  const rows = sqlite
+    .prepare('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
+    .all(table) as { id: number; table: string; from: string; to: string | null }[];
+  return [...Map.groupBy(rows, ({ id }) => id).values()].map((parts) => {
+    const [{ table: target }] = parts as [(typeof rows)[number]];
+    const targets = parts.map(({ to }) => to).filter((to) => to !== null);
+    return {
+      columns: parts.map(({ from }) => from),
+      table: target,
+      targets: targets.length > 0 ? targets : keyOf(sqlite, target),
+    };
+  });
+}
+
+const keyOf = (sqlite: DatabaseSync, table: string): string[] =>
+  sqlite
+    .prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk')
+    .all(table)
+    .map((row) => row.name as string);
+
+/** https://sqlite.org/datatype3.html#determination_of_column_affinity */
+function affinityOf(type: string, strict: boolean): Affinity {
+  if (/int/i.test(type)) return 'INTEGER';
+  if (/char|clob|text/i.test(type)) return 'TEXT';
+  if (type === '' || /blob/i.test(type) || (strict && /^any$/i.test(type))) return 'BLOB';
+  return /real|floa|doub/i.test(type) ? 'REAL' : 'NUMERIC';
+}
+
+/** The tables of a bot. */
+export interface TableNames {
+  readonly all: readonly string[];
+  /**
+   * Those with rows that are not computed from others: every table, and every virtual one (such as a full-text index) that no
+   * trigger fills.
+   */
+  readonly ownRows: readonly string[];
+}
+
+/** Not the tables of SQLite, of Guildway and of Litestream, nor those in which a virtual table keeps its content. */
+export function readTableNames(sqlite: DatabaseSync): TableNames {
+  const listed = sqlite
+    .prepare(
+      "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name",
+    )
+    .all() as { name: string; type: string }[];
+  const bots = listed.filter(({ name: table }) => !/^(?:sqlite_|guildway_|_litestream_)/i.test(table));
+  const filled = new Set(readTriggers(sqlite).flatMap(({ fills }) => fills));
+  return {
+    all: bots.map((table) => table.name),
+    ownRows: bots.filter((table) => !filled.has(table.name)).map((table) => table.name),
+  };
+}
+
+interface Trigger {
+  readonly name: string;
+  readonly table: string;
+  readonly sql: string;
+  /** The virtual tables that it names. Their rows do not move: the trigger makes them again where the others arrive. */
+  readonly fills: readonly string[];
+}
+
+function readTriggers(sqlite: DatabaseSync): Trigger[] {
+  const virtual = sqlite
+    .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")
+    .all()
+    .map((row) => row.name as string);
+  const rows = sqlite
+    .prepare("SELECT name, tbl_name AS 'table', sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
+    .all();
+  return (rows as { name: string; table: string; sql: string }[]).map((trigger) => ({
+    ...trigger,
+    fills: virtual.filter((table) => new RegExp(`(?<![\\w$])${RegExp.escape(table)}(?![\\w$])`, 'i').test(trigger.sql)),
+  }));
+}
