@@ -1,3 +1,3 @@
 import { importTests } from './support/in-one.ts';
 
-await importTests('functional/gateway-*', 'functional/discord-*');
+await importTests('functional/gateway/**/*');

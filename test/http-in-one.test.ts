@@ -1,3 +1,3 @@
 import { importTests } from './support/in-one.ts';
 
-await importTests('functional/http-*');
+await importTests('functional/http/**/*');

@@ -1,3 +1,3 @@
 import { importTests } from './support/in-one.ts';
 
-await importTests('contract/*', 'functional/simulator-*');
+await importTests('contract/**/*', 'functional/testkit/discord/**/*');

@@ -4,7 +4,7 @@ const TESTS = new URL('../', import.meta.url);
 
 /**
  * Runs the tests of many files in this process: a process for each file takes twice the CPU. A file alone runs as any other:
- * `npx node --test test/unit/routing.test.ts`.
+ * `npx node --test test/unit/routing/topology.test.ts`.
  * @param patterns of files below `test/`; package.json leaves the same ones out
  */
 export async function importTests(...patterns: readonly string[]): Promise<void> {

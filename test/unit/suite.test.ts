@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -16,4 +17,16 @@ test('npm test runs each test file once, by itself or with others in one process
   });
   assert.deepEqual([...alone, ...together].toSorted(), find('test/**/*.test.ts').toSorted());
   assert.ok(bundles.length > 1 && together.length > alone.length);
+});
+
+test('the folders of tests are those of src, or of the repository beside it', () => {
+  const folders = ['unit', 'functional', 'contract'].flatMap((kind) =>
+    find(`test/${kind}/**/*.test.ts`).map((file) => dirname(file).split('/').slice(2).join('/')),
+  );
+  for (const folder of new Set(folders)) {
+    assert.ok(
+      [`src/${folder}`, folder].some((path) => existsSync(ROOT + path)),
+      `neither src/${folder} nor ${folder} exists`,
+    );
+  }
 });

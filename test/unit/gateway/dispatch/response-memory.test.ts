@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ResponseLease, ResponseMemory } from '../../../../src/gateway/dispatch/response-memory.ts';
+import { inMs } from '../../../../src/time.ts';
+
+const MB = 1024 * 1024;
+const enter = (memory: ResponseMemory) => memory.enter(inMs(60_000));
+const isGranted = (entry: ReturnType<typeof enter>): entry is ResponseLease => !(entry instanceof Promise);
+
+test('before any response is known few handlers run at once; small responses let all run', async () => {
+  const memory = new ResponseMemory(16 * MB);
+  const entries = Array.from({ length: 10 }, () => enter(memory));
+  assert.equal(entries.filter(isGranted).length, 4);
+  for (const entry of entries) {
+    const lease = await entry;
+    lease?.hold(100);
+    lease?.end();
+  }
+  assert.equal(memory.held, 0);
+  assert.ok(Array.from({ length: 50 }, () => enter(memory)).every(isGranted));
+});
+
+test('what is held is bounded until it has left; those that wait have their turn in order', async () => {
+  const memory = new ResponseMemory(16 * MB);
+  const first = Array.from({ length: 4 }, () => enter(memory) as ResponseLease);
+  const order: number[] = [];
+  const waiting = Array.from({ length: 3 }, async (_, i) => {
+    const lease = await enter(memory);
+    order.push(i);
+    return lease;
+  });
+  for (const lease of first) lease.hold(5 * MB);
+  assert.ok(memory.held <= 20 * MB);
+  first[0]?.end();
+  first[0]?.end();
+  await Promise.resolve();
+  assert.deepEqual(order, [], '15 MB are held, and the next one is expected to have 5');
+  for (const lease of first) lease.end();
+  for (const lease of await Promise.all(waiting)) lease?.end();
+  assert.deepEqual(order, [0, 1, 2]);
+  assert.equal(memory.held, 0);
+});
+
+test('a response that is larger than everything together runs alone', () => {
+  const memory = new ResponseMemory(MB);
+  const entry = enter(memory);
+  assert.ok(isGranted(entry));
+  assert.ok(!isGranted(enter(memory)));
+  entry.hold(10 * MB);
+  entry.end();
+});
+
+test('who cannot have a turn in time is told so', async () => {
+  const memory = new ResponseMemory(MB);
+  const entry = enter(memory);
+  assert.equal(await memory.enter(inMs(5)), null);
+  assert.ok(isGranted(entry));
+  entry.end();
+  assert.ok(isGranted(enter(memory)));
+});
