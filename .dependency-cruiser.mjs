@@ -30,6 +30,8 @@ export const PARTS = {
   'src/http': [...BELOW_SERVICES],
   'src/gateway': [...BELOW_SERVICES, 'src/cross-site.ts'],
   'src/main.ts': ['src'],
+  // The command. It starts main.ts, and otherwise talks to running pods or reads database files.
+  'src/cli': ['src/main.ts', 'src/errors.ts', 'src/routing', 'src/observability'],
   // A bot uses the package's public names, as its author would.
   bots: ['src/bot/index.ts', 'src/public-routing.ts', 'testkit/index.ts'],
 };

@@ -37,7 +37,7 @@ const published = {
   exports: Object.fromEntries(
     Object.entries(exports as Record<string, string>).map(([name, file]) => [name, compiled(file)]),
   ),
-  bin: { guildway: 'src/main.js', 'guildway-cluster': 'testkit/cluster/cli.js' },
+  bin: { guildway: 'src/cli/index.js', 'guildway-cluster': 'testkit/cluster/cli.js' },
   dependencies,
 };
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);

@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /** `npm start`: the local cluster, on a terminal. */
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
+import { CLUSTER_FILE } from '../../src/cli/pods.ts';
 import type { Readiness } from '../../src/observability/admin-server.ts';
 import { type Cluster, type DiscordCredentials, type Pod, startCluster } from './index.ts';
 import { integerOption, routingOption, UsageError } from './options.ts';
@@ -157,6 +158,8 @@ async function main(): Promise<void> {
   say(`  Starting ${options.cluster.gatewayPods} gateway pods and ${options.cluster.httpPods} HTTP pods …`);
   const cluster = await startCluster({ ...options.cluster, ...(discord === undefined ? {} : { discord }) });
   say(`  Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`);
+  const clusterFile = join(cluster.directory, CLUSTER_FILE);
+  await writeFile(clusterFile, JSON.stringify({ adminUrl: cluster.httpPods[0]?.adminUrl }));
   describe(cluster);
 
   cluster.simulator?.watch((event) => {
@@ -171,6 +174,7 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     stopping = true;
     say('\n  Stopping …');
+    await rm(clusterFile, { force: true });
     await cluster.stop();
     process.exit(0);
   };

@@ -1,0 +1,50 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { errorCode } from '../errors.ts';
+import { statusCommand } from './status.ts';
+
+/** For scripts: 0 all is well; 1 the command found or had a problem; 2 the command line is wrong. */
+export type ExitCode = 0 | 1 | 2;
+
+/**
+ * Runs one command line. Without a command it prints the help and starts nothing.
+ * @param args without node and the script
+ */
+export async function run(args: readonly string[]): Promise<ExitCode> {
+  let exitCode: ExitCode = 0;
+  const program = new Command('guildway')
+    .description('Runs SQLite-backed Discord bots on many pods.')
+    .version(version(), '-v, --version', 'print the version')
+    .helpOption('-h, --help', 'print the help of a command')
+    .helpCommand('help [command]', 'print the help of a command')
+    .showSuggestionAfterError()
+    .exitOverride();
+  program
+    .command('serve')
+    .description('run one pod as SERVICE_MODE says: monolith (default), http or gateway')
+    .addHelpText('after', '\nThe environment configures it; docs/configuration.md lists the variables.')
+    .action(async () => {
+      await import('../main.ts');
+    });
+  program.addCommand(statusCommand((code) => (exitCode = code)));
+  for (const command of program.commands) command.exitOverride();
+  if (args.length === 0) {
+    program.outputHelp();
+    return 0;
+  }
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    // Commander has printed its message, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (errorCode(error) === undefined) throw error;
+    process.stderr.write(`guildway: ${(error as Error).message}\n`);
+    return 1;
+  }
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  return manifest.version;
+}
