@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { errorCode } from '../errors.ts';
+import type { ExitCode } from './exit-code.ts';
 import { statusCommand } from './status.ts';
-
-/** For scripts: 0 all is well; 1 the command found or had a problem; 2 the command line is wrong. */
-export type ExitCode = 0 | 1 | 2;
 
 /**
  * Runs one command line. Without a command it prints the help and starts nothing.
@@ -45,6 +43,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
 }
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string };
+  const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   return manifest.version;
 }

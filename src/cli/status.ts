@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { asVariables } from '../routing/topology.ts';
-import { fetchPods, findAdminUrl, type Pods, type PodState } from './pods.ts';
-import type { ExitCode } from './program.ts';
+import type { ExitCode } from './exit-code.ts';
+import { fetchPods, findAdminUrl, type PodState, type Pods } from './pods.ts';
 
 /** Between two looks of `--watch`. */
 const WATCH_MS = 1_000;
@@ -56,7 +56,9 @@ export function renderStatus({ answers, missing }: Pods): string {
   const widths = HEADINGS.map((_, column) => Math.max(...table.map((cells) => (cells[column] as string).length)));
   const lines = table.map((cells, row) => {
     const padded = cells.map((cell, column) => cell.padEnd(widths[column] as number));
-    return row === 0 ? style('dim', padded.join('  ')) : [padded[0], colored(padded[1] as string), ...padded.slice(2)].join('  ');
+    return row === 0
+      ? style('dim', padded.join('  '))
+      : [padded[0], colored(padded[1] as string), ...padded.slice(2)].join('  ');
   });
   const topologies = [...new Set(states.map(({ topology }) => asVariables(topology)))];
   const reasons = rows.flatMap(({ pod, reasons }) => reasons.map((reason) => `  gateway-${pod}: ${reason}`));

@@ -9,6 +9,7 @@ import { BARE } from '../../../support/environment.ts';
 import { temporaryFolder } from '../../../support/store.ts';
 
 const cli = fileURLToPath(new URL('../../../../testkit/cluster/cli.ts', import.meta.url));
+const guildway = fileURLToPath(new URL('../../../../src/cli/index.ts', import.meta.url));
 const main = fileURLToPath(new URL('../../../../src/main.ts', import.meta.url));
 
 async function run(
@@ -85,7 +86,7 @@ test('a service with a wrong environment says so in one line and exits with 1', 
   assert.equal(err, 'guildway: NUM_GATEWAY_PODS: "0" is not allowed; it must be an integer from 1 to 10000\n');
 });
 
-test('the local cluster says in the terminal which commands Discord refuses, and why', async () => {
+test('the local cluster says in the terminal which commands Discord refuses, and guildway status finds its pods', async () => {
   using folder = temporaryFolder();
   const bot = folder.file('bot.ts');
   const definition = fileURLToPath(new URL('../../../../src/bot/index.ts', import.meta.url));
@@ -98,10 +99,25 @@ test('the local cluster says in the terminal which commands Discord refuses, and
   const options = ['--gateway-pods', '1', '--http-pods', '1', '--guilds', '1', '--port', '0', '--console-port', '0'];
   const child = spawn(process.execPath, [cli, ...options, '--bot', bot, '--directory', folder.path], { env: BARE });
   let out = '';
+  const refused = Promise.withResolvers<void>();
   child.stdout.on('data', (chunk) => {
     out += chunk;
-    if (out.includes("Discord refuses the bot's commands")) child.kill('SIGTERM');
+    if (out.includes("Discord refuses the bot's commands")) refused.resolve();
   });
+  child.on('close', refused.resolve);
+  await refused.promise;
+  const status = await run(guildway, ['status', '--directory', folder.path]);
+  const json = await run(guildway, ['status', '--json', '--directory', folder.path]);
+  child.kill('SIGTERM');
   await once(child, 'close');
+  const after = await run(guildway, ['status', '--directory', folder.path], { ADMIN_PORT: '1' });
+
+  assert.match(status.out, /^Topology {2}NUM_GATEWAY_PODS=1 ROUTING=md5 TOPOLOGY_EPOCH=1$/m);
+  assert.match(status.out, /^gateway-0 {2}ready {2}1 +1\/1 +0 +0 +\d+\.\d MB$/m);
+  assert.match(status.out, /^ {2}gateway-0: Discord refuses the bot's commands/m);
+  assert.equal(status.code, 0);
+  assert.equal(JSON.parse(json.out).answers[0].name, 'gateway-0');
+  assert.equal(after.code, 1);
+  assert.match(after.err, /^guildway: no answer from http:\/\/127\.0\.0\.1:1 .* guildway status --admin/);
   assert.match(out, /gateway-0: Discord refuses the bot's commands.*"Warn"\.name: .*restart\n/);
 });
