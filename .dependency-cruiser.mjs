@@ -3,7 +3,7 @@
 
 /** What both services stand on. */
 const BELOW_SERVICES = [
-  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/config', 'src/service.ts'],
+  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/state-machine.ts', 'src/config', 'src/service.ts'],
   ...['src/protocol', 'src/routing', 'src/observability', 'src/bot', 'src/link'],
 ];
 
@@ -16,6 +16,7 @@ export const PARTS = {
   'src/time.ts': [],
   'src/cross-site.ts': [],
   'src/end-socket.ts': [],
+  'src/state-machine.ts': [],
   'src/protocol': ['src/time.ts'],
   'src/routing': ['src/errors.ts', 'src/protocol'],
   'src/config': ['src/errors.ts', 'src/routing'],
@@ -26,8 +27,16 @@ export const PARTS = {
   'src/bot': ['src/errors.ts', 'src/cross-site.ts', 'src/protocol', 'src/routing'],
   // The moderation bot is the default, loaded when BOT names no other.
   'src/load-bot.ts': ['src/errors.ts', 'src/bot', 'bots/modbot/index.ts'],
-  'src/link': ['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/protocol', 'src/routing', 'src/bot'],
+  'src/link': [
+    ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/state-machine.ts'],
+    ...['src/protocol', 'src/routing', 'src/bot'],
+  ],
   'src/http': [...BELOW_SERVICES],
+  'src/http/metrics': ['src/observability'],
+  // Bytes to requests, responses to bytes: regardless of who answers.
+  'src/http/inbound': [...BELOW_SERVICES],
+  'src/http/outbound': [...BELOW_SERVICES, 'src/http/metrics'],
+  'src/http/endpoints': [...BELOW_SERVICES, 'src/http/inbound', 'src/http/outbound', 'src/http/metrics'],
   'src/gateway': [...BELOW_SERVICES, 'src/cross-site.ts'],
   'src/main.ts': ['src'],
   // The command. It starts main.ts, and otherwise talks to running pods or reads database files.

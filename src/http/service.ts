@@ -12,12 +12,14 @@ import type { Service } from '../service.ts';
 import { type Duration, nearestNow } from '../time.ts';
 import { Edge } from './edge.ts';
 import { SignatureVerifier } from './endpoints/discord-signature.ts';
+import { Endpoints } from './endpoints/endpoints.ts';
 import { InteractionEndpoint } from './endpoints/interaction.ts';
+import { Upgrades } from './endpoints/upgrades.ts';
 import { WebhookEndpoints } from './endpoints/webhooks.ts';
 import { BodyReader } from './inbound/body.ts';
 import { createRequestHeaders } from './inbound/headers.ts';
 import { Proxies } from './inbound/proxies.ts';
-import { HttpMetrics } from './metrics.ts';
+import { HttpMetrics } from './metrics/http-metrics.ts';
 import { Breaker } from './outbound/breaker.ts';
 import { fanOut } from './outbound/fan-out.ts';
 import { createSharedLookup } from './outbound/lookup.ts';
@@ -82,9 +84,9 @@ export async function startHttpService({
   // A pod's own word counts for more than the module here, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
-  const edge = new Edge({
-    ...{ config, owners, bodies, clientOf: proxies.clientOf, upstreams, headersFor, metrics, log, throttledLog },
-    routes: createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]),
+  const routes = createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]);
+  const endpoints = new Endpoints({
+    ...{ config, routes, owners, upstreams, headersFor, metrics, log, throttledLog },
     interactions: new InteractionEndpoint({
       config,
       owners,
@@ -97,6 +99,11 @@ export async function startHttpService({
     }),
     webhooks: new WebhookEndpoints({ config, owners, standIns, verifier, headersFor, metrics, log: throttledLog }),
   });
+  const upgrades = new Upgrades({
+    ...{ routes, owners, headersFor, metrics, log: throttledLog },
+    ...{ httpPod: config.name, requestTimeoutMs: config.requestTimeoutMs },
+  });
+  const edge = new Edge({ config, endpoints, upgrades, bodies, clientOf: proxies.clientOf, log });
   registerGauges(registry, upstreams);
   const { server } = edge;
   server.listen(config.port, config.host ?? undefined);

@@ -15,7 +15,7 @@ import {
   requestHead,
 } from './frames.ts';
 import { type ClientHello, parseServerHello, type ServerHello } from './handshake.ts';
-import { type Done, InFlight } from './in-flight.ts';
+import { InFlight, type LinkHandler } from './in-flight.ts';
 import type { GatewayRequest, GatewayResponse } from './message.ts';
 
 /** A peer that leaves this many bytes unread is treated as full. */
@@ -84,24 +84,24 @@ export class ClientSession {
   }
 
   /** See {@link LinkClient.send}. */
-  send(request: GatewayRequest, deadlineAt: MonotonicTime, done: Done): number {
+  send(request: GatewayRequest, deadlineAt: MonotonicTime, handler: LinkHandler): number {
     const writer = this.#connection.writer;
     if (this.#inFlight.size >= this.#options.maxInFlight || writer.backlog > MAX_BACKLOG) {
-      done(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, 'not-sent'), null);
+      handler.onError(this.#error('LINK_SATURATED', `${this.#inFlight.size} requests are in flight`, 'not-sent'));
       return 0;
     }
     const head = requestHead(request);
     if (REQUEST_FIXED + head.length + request.body.length > MAX_REQUEST_FRAME) {
-      done(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', 'not-sent'), null);
+      handler.onError(this.#error('BODY_TOO_LARGE', 'the request is too large for the link', 'not-sent'));
       return 0;
     }
     try {
       checkHead(head, request.headers.length + 2);
     } catch (error) {
-      done(this.#error('REQUEST_INVALID', (error as Error).message, 'not-sent'), null);
+      handler.onError(this.#error('REQUEST_INVALID', (error as Error).message, 'not-sent'));
       return 0;
     }
-    const id = this.#inFlight.add(deadlineAt, done);
+    const id = this.#inFlight.add(deadlineAt, handler);
     const timeoutMs = Math.max(0, Math.floor(remaining(deadlineAt)));
     writer.request(id, timeoutMs, head, request.headers.length + 2, request.body);
     return id;
@@ -109,10 +109,10 @@ export class ClientSession {
 
   /** @returns whether the request was one of this session's */
   cancel(id: number): boolean {
-    const done = this.#inFlight.take(id);
-    if (done === null) return false;
+    const handler = this.#inFlight.take(id);
+    if (handler === null) return false;
     this.#connection.writer.signal(FRAME.cancel, id);
-    done(this.#error('CANCELLED', 'the caller has gone away', 'unknown'), null);
+    handler.onError(this.#error('CANCELLED', 'the client disconnected', 'unknown'));
     return true;
   }
 
@@ -135,10 +135,9 @@ export class ClientSession {
         this.#onResponse(frame);
         return;
       case FRAME.refused:
-        this.#inFlight.take(frame.id)?.(
-          this.#error('LINK_UNAVAILABLE', 'the pod is draining or full', 'not-sent'),
-          null,
-        );
+        this.#inFlight
+          .take(frame.id)
+          ?.onError(this.#error('LINK_UNAVAILABLE', 'the pod is draining or full', 'not-sent'));
         return;
       case FRAME.ping:
         this.#connection.writer.signal(FRAME.pong, frame.id);
@@ -154,17 +153,17 @@ export class ClientSession {
   }
 
   #onResponse(frame: Frame): void {
-    const done = this.#inFlight.take(frame.id);
-    // Null: it came after its deadline or its cancellation.
-    if (done === null) return;
+    const handler = this.#inFlight.take(frame.id);
+    // The response came after the deadline or the cancellation.
+    if (handler === null) return;
     let response: GatewayResponse;
     try {
       response = parseResponse(frame);
     } catch (error) {
-      done(this.#error('LINK_LOST', 'the response could not be read', 'unknown', error), null);
+      handler.onError(this.#error('LINK_LOST', 'the response could not be read', 'unknown', error));
       throw error;
     }
-    done(null, response);
+    handler.onResponse(response);
   }
 
   #error(code: ErrorCode, why: string, outcome: DispatchError['outcome'], cause?: unknown): DispatchError {

@@ -6,11 +6,11 @@ import { fullJitter } from './backoff.ts';
 import { ClientSession } from './client-session.ts';
 import { type Dialled, dial } from './dial.ts';
 import type { ServerHello } from './handshake.ts';
-import type { Done } from './in-flight.ts';
+import type { LinkHandler } from './in-flight.ts';
 import type { GatewayRequest, GatewayResponse } from './message.ts';
 
 export type { ServerHello } from './handshake.ts';
-export type { Done } from './in-flight.ts';
+export type { LinkHandler } from './in-flight.ts';
 
 /**
  * - `idle`: never dialled
@@ -99,16 +99,16 @@ export class LinkClient {
   /**
    * Sends a request, if the link is `ready`.
    * @param deadlineAt until when the caller waits
-   * @param done called exactly once; before this returns only when nothing was sent
+   * @param handler gets one outcome; before this returns only if nothing was sent
    * @returns the request's id, for {@link cancel}
    */
-  send(request: GatewayRequest, deadlineAt: MonotonicTime, done: Done): number {
-    if (this.#session !== null) return this.#session.send(request, deadlineAt, done);
-    done(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, 'not-sent'), null);
+  send(request: GatewayRequest, deadlineAt: MonotonicTime, handler: LinkHandler): number {
+    if (this.#session !== null) return this.#session.send(request, deadlineAt, handler);
+    handler.onError(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, 'not-sent'));
     return 0;
   }
 
-  /** The caller has gone away: its `done` is called with CANCELLED, and the pod is told. */
+  /** The client disconnected: the handler gets CANCELLED, and the pod is told. */
   cancel(id: number): void {
     if (this.#session?.cancel(id)) return;
     for (const session of this.#draining) if (session.cancel(id)) return;
@@ -123,10 +123,16 @@ export class LinkClient {
     if (signal?.aborted) throw this.#error('CANCELLED', 'the client disconnected', 'not-sent');
     return new Promise((resolve, reject) => {
       const abort = (): void => this.cancel(id);
-      const id = this.send(request, deadlineAt, (error, response) => {
-        signal?.removeEventListener('abort', abort);
-        if (response !== null) resolve(response);
-        else reject(error);
+      const settled = (): void => signal?.removeEventListener('abort', abort);
+      const id = this.send(request, deadlineAt, {
+        onResponse: (response) => {
+          settled();
+          resolve(response);
+        },
+        onError: (error) => {
+          settled();
+          reject(error);
+        },
       });
       signal?.addEventListener('abort', abort, { once: true });
     });

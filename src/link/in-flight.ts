@@ -2,8 +2,11 @@ import { DispatchError } from '../errors.ts';
 import { type MonotonicClock, type MonotonicTime, monotonicNow } from '../time.ts';
 import type { GatewayResponse } from './message.ts';
 
-/** Called once per request: with an error or with the response. It must not throw. */
-export type Done = (error: DispatchError | null, response: GatewayResponse | null) => void;
+/** Gets the one outcome of a request. Neither method may throw. */
+export interface LinkHandler {
+  onResponse(response: GatewayResponse): void;
+  onError(error: DispatchError): void;
+}
 
 /** How late a deadline may be noticed. */
 const TICK_MS = 20;
@@ -26,9 +29,9 @@ export class InFlight {
   readonly #onDeadline: (id: number) => void;
   readonly #now: MonotonicClock;
   #mask = SLOTS - 1;
-  /** By slot, which is the id's low bits: the id, who waits (null: nobody, the slot is free), and until when. */
+  /** By slot, which is the id's low bits: the id, its handler (null: the slot is free), and its deadline. */
   #idOf = new Uint32Array(SLOTS);
-  #doneOf: (Done | null)[] = new Array<Done | null>(SLOTS).fill(null);
+  #handlerOf: (LinkHandler | null)[] = new Array<LinkHandler | null>(SLOTS).fill(null);
   #deadlineOf = new Float64Array(SLOTS);
   #size = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -48,16 +51,16 @@ export class InFlight {
   }
 
   /** Adds a request with its deadline and returns its id: not 0, and no other request in flight has it. How many is up to the caller. */
-  add(deadlineAt: MonotonicTime, done: Done): number {
+  add(deadlineAt: MonotonicTime, handler: LinkHandler): number {
     // Half of the slots are free, so that a few old requests do not make the search for one long.
     if (2 * this.#size > this.#mask) this.#grow();
     let id = this.#ids.last;
     do id = (id + 1) >>> 0;
-    while (id === 0 || this.#doneOf[id & this.#mask] !== null);
+    while (id === 0 || this.#handlerOf[id & this.#mask] !== null);
     this.#ids.last = id;
     const slot = id & this.#mask;
     this.#idOf[slot] = id;
-    this.#doneOf[slot] = done;
+    this.#handlerOf[slot] = handler;
     this.#deadlineOf[slot] = deadlineAt;
     this.#size++;
     // Not in the timer itself: in a busy process it may be due before the answers that have long arrived are read.
@@ -65,29 +68,29 @@ export class InFlight {
     return id;
   }
 
-  /** Removes a request; the caller of this method then calls `done`. Null if it was already answered or given up. */
-  take(id: number): Done | null {
+  /** Removes a request. The caller gives its handler the outcome. Null if it had its outcome already. */
+  take(id: number): LinkHandler | null {
     const slot = id & this.#mask;
     if (this.#idOf[slot] !== id) return null;
-    const done = this.#doneOf[slot] ?? null;
-    if (done !== null) {
-      this.#doneOf[slot] = null;
+    const handler = this.#handlerOf[slot] ?? null;
+    if (handler !== null) {
+      this.#handlerOf[slot] = null;
       this.#size--;
     }
-    return done;
+    return handler;
   }
 
   /** Ends every request with the same error. */
   failAll(error: DispatchError): void {
     this.#stop();
-    for (const id of this.#due(Number.POSITIVE_INFINITY)) this.take(id)?.(error, null);
+    for (const id of this.#due(Number.POSITIVE_INFINITY)) this.take(id)?.onError(error);
   }
 
   /** The ids of the requests whose deadline has come. */
   #due(now: number): number[] {
     const ids: number[] = [];
     for (let slot = 0; slot <= this.#mask; slot++) {
-      if (this.#doneOf[slot] !== null && (this.#deadlineOf[slot] as number) <= now)
+      if (this.#handlerOf[slot] !== null && (this.#deadlineOf[slot] as number) <= now)
         ids.push(this.#idOf[slot] as number);
     }
     return ids;
@@ -95,18 +98,18 @@ export class InFlight {
 
   /** Ids that differ in their low bits still do with one bit more: each has a slot of its own again. */
   #grow(): void {
-    const [ids, dones, deadlines] = [this.#idOf, this.#doneOf, this.#deadlineOf];
+    const [ids, handlers, deadlines] = [this.#idOf, this.#handlerOf, this.#deadlineOf];
     const slots = 2 * ids.length;
     this.#mask = slots - 1;
     this.#idOf = new Uint32Array(slots);
-    this.#doneOf = new Array<Done | null>(slots).fill(null);
+    this.#handlerOf = new Array<LinkHandler | null>(slots).fill(null);
     this.#deadlineOf = new Float64Array(slots);
-    dones.forEach((done, from) => {
-      if (done === null) return;
+    handlers.forEach((handler, from) => {
+      if (handler === null) return;
       const id = ids[from] as number;
       const slot = id & this.#mask;
       this.#idOf[slot] = id;
-      this.#doneOf[slot] = done;
+      this.#handlerOf[slot] = handler;
       this.#deadlineOf[slot] = deadlines[from] as number;
     });
   }
@@ -117,10 +120,10 @@ export class InFlight {
       return;
     }
     for (const id of this.#due(this.#now())) {
-      const done = this.take(id);
-      if (done === null) continue;
+      const handler = this.take(id);
+      if (handler === null) continue;
       this.#onDeadline(id);
-      done(new DispatchError('DEADLINE_EXCEEDED', 'unknown', 'the pod did not respond in time'), null);
+      handler.onError(new DispatchError('DEADLINE_EXCEEDED', 'unknown', 'the pod did not respond in time'));
     }
   }
 

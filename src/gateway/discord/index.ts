@@ -2,6 +2,7 @@ import { type SessionInfo, WebSocketManager } from '@discordjs/ws';
 import { type GatewayDispatchPayload, GatewayIntentBits, type GatewayReadyDispatchData } from 'discord-api-types/v10';
 import { fullJitter } from '../../link/backoff.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
+import { StateMachine } from '../../state-machine.ts';
 import type { DiscordSessions, DiscordSessionsOptions, StartDiscordSessions } from '../discord-seam.ts';
 import { refusedToken } from './close-codes.ts';
 import { CommandRegistration } from './command-registration.ts';
@@ -16,7 +17,6 @@ import { Peers } from './peers.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { ShardSessions } from './sessions.ts';
 import { Shard } from './shard.ts';
-import { StateMachine } from './state-machine.ts';
 import { DEFAULT_TIMING, type SessionTiming } from './timing.ts';
 
 /** Longest wait for the other side to agree to the closing of a connection. */

@@ -1,12 +1,12 @@
 import type { SessionInfo } from '@discordjs/ws';
 import { fullJitter } from '../../link/backoff.ts';
 import type { Logger } from '../../observability/log.ts';
+import { StateMachine } from '../../state-machine.ts';
 import { type Duration, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
 import { closeMeaning } from './close-codes.ts';
 import { pause } from './pause.ts';
 import { MAX_FAILED_RESUMES, type ShardSessions } from './sessions.ts';
 import { SHARD_TRANSITIONS, type ShardState } from './shard-state.ts';
-import { StateMachine } from './state-machine.ts';
 import type { SessionTiming } from './timing.ts';
 
 export interface ShardOptions {

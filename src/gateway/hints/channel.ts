@@ -22,9 +22,7 @@ export function linkChannel(link: LinkClient): HintChannel {
     // Not request(): that would wait for a connection, and send everything that waited at once.
     send: (request, timeoutMs) =>
       new Promise((resolve, reject) => {
-        link.send(request, inMs(timeoutMs), (error, response) =>
-          response === null ? reject(error) : resolve(response),
-        );
+        link.send(request, inMs(timeoutMs), { onResponse: resolve, onError: reject });
       }),
     close: () => link.close(),
   };

@@ -10,7 +10,7 @@ import {
 } from '../../routing/route-table.ts';
 import { fieldValue } from '../inbound/headers.ts';
 import type { RequestHead } from '../inbound/request-head.ts';
-import type { RouteKind } from '../metrics.ts';
+import type { RouteKind } from '../metrics/http-metrics.ts';
 
 /** What is to be done with a request, as its head tells. */
 export type Classified =

@@ -13,8 +13,7 @@ import { before, inMs, type MonotonicTime } from '../../time.ts';
 import type { EdgeRequest } from '../inbound/edge-request.ts';
 import type { RequestHeaders } from '../inbound/headers.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../inbound/reply.ts';
-import type { HttpMetrics, InteractionOutcome } from '../metrics.ts';
-import { ask } from '../outbound/ask.ts';
+import type { HttpMetrics, InteractionOutcome } from '../metrics/http-metrics.ts';
 import type { OwnerClient } from '../outbound/owner-client.ts';
 import type { StandIns } from '../outbound/stand-ins.ts';
 import { deferralOf, deferred, type Interaction, NO_CHOICES, refused, unknown } from './deferral.ts';
@@ -92,7 +91,7 @@ export class InteractionEndpoint {
     // An owner that failed may have done part of it first.
     let sent = true;
     try {
-      const { response: answer, pod } = await ask(owners, guildId, request, {
+      const { response: answer, pod } = await owners.fetch(guildId, request, {
         deadlineAt: before(deadlineAt, config.standInReserveMs),
         // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
         repeatable: 'at-our-pods',

@@ -1,25 +1,25 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { endSocket } from '../../end-socket.ts';
-import { errorCode } from '../../errors.ts';
 import { HEADER } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import type { RouteTable } from '../../routing/route-table.ts';
-import { after, elapsed, monotonicNow } from '../../time.ts';
+import { after, type Duration, elapsed, monotonicNow } from '../../time.ts';
 import { responseHead } from '../inbound/fast-path/response-head.ts';
 import type { RequestHeaders } from '../inbound/headers.ts';
 import { headOf } from '../inbound/node-request.ts';
-import { type HttpMetrics, outcomeOf } from '../metrics.ts';
+import { type HttpMetrics, outcomeOf } from '../metrics/http-metrics.ts';
+import { ForwardedRequest } from '../outbound/forwarded-request.ts';
 import type { OwnerClient } from '../outbound/owner-client.ts';
 import type { Tunnel } from '../outbound/tunnel.ts';
-import { forwardUpgrade } from '../outbound/upgrade.ts';
 import { classify } from './classify.ts';
+import { UpgradeResponse } from './upgrade-response.ts';
 
 export interface UpgradesOptions {
   readonly routes: RouteTable;
   readonly owners: OwnerClient;
   readonly headersFor: RequestHeaders;
-  readonly requestTimeoutMs: number;
+  readonly requestTimeoutMs: Duration;
   /** This pod's name. */
   readonly httpPod: string;
   readonly metrics: HttpMetrics;
@@ -53,7 +53,7 @@ export class Upgrades {
   }
 
   /**
-   * @param socket the client's; this function's from now on
+   * @param socket the client's. It belongs to this object from now on
    * @param head what the client has sent after its request
    */
   take(request: IncomingMessage, socket: Duplex, head: Buffer, requestId: string): void {
@@ -61,13 +61,13 @@ export class Upgrades {
     // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
     socket.on('error', () => socket.destroy());
     const { routes, owners, headersFor, requestTimeoutMs, httpPod, metrics, log } = this.#options;
-    const end = (pod: number | null, status: number): void =>
+    const onDone = (pod: number | null, status: number): void =>
       metrics.request('upgrade', pod, outcomeOf(status), elapsed(startedAt) / 1_000);
     const refuse = (status: number): void => {
       const own = ['connection', 'close', 'content-length', '0', HEADER.requestId, requestId];
       if (status === 503) own.push('retry-after', '1');
       endSocket(socket, `${responseHead(status, own)}\r\n`);
-      end(null, status);
+      onDone(null, status);
     };
     if (this.#draining) {
       refuse(503);
@@ -76,24 +76,32 @@ export class Upgrades {
     const { url, fields, ...rest } = headOf(request);
     const classified = classify({ url, fields, ...rest }, routes, 0);
     if (classified.kind !== 'route') {
-      // No single pod answers for what is asked of all, and there is no body to read a guild from.
+      // No single pod can answer a question to all pods, and there is no body that could name a guild.
       refuse(classified.kind === 'refuse' ? classified.status : 404);
       return;
     }
-    forwardUpgrade({
-      ...{ owners, guildId: classified.guildId, httpPod },
+    const deadlineAt = after(startedAt, requestTimeoutMs);
+    const forwarded = new ForwardedRequest(owners.ownerOf(classified.guildId).ordinal, {
+      ...{ method: 'GET', target: url, body: Buffer.alloc(0), upload: null, transport: 'upgrade', whole: false },
       headers: headersFor({ fields, address: request.socket.remoteAddress ?? '', id: requestId }),
-      ...{ target: url, socket, head, requestId },
-      onTunnel: (tunnel) => this.#add(tunnel, socket),
-      deadlineAt: after(startedAt, requestTimeoutMs),
-    }).then(
-      ({ pod, status }) => end(pod, status),
-      (error: unknown) => {
-        log.warn({ request: requestId, err: error as Error }, 'an upgrade failed');
-        const code = errorCode(error);
-        refuse(code === 'REQUEST_INVALID' ? 400 : code === 'TOPOLOGY_MISMATCH' ? 502 : 503);
-      },
-    );
+      ...{ deadlineAt, attemptsUntil: deadlineAt, anyPod: false },
+      // Nothing of the new protocol has passed yet, so it may be tried again like any GET.
+      repeatable: 'always',
+    });
+    socket.once('close', () => forwarded.cancel());
+    const onTunnel = (tunnel: Tunnel): void => this.#add(tunnel, socket);
+    const response = new UpgradeResponse({
+      socket,
+      head,
+      forwarded,
+      httpPod,
+      requestId,
+      log,
+      refuse,
+      onTunnel,
+      onDone,
+    });
+    owners.dispatch(forwarded, response);
   }
 
   #add(tunnel: Tunnel, socket: Duplex): void {

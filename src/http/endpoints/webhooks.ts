@@ -12,8 +12,7 @@ import { before, type Duration, inMs, nearestNow } from '../../time.ts';
 import type { EdgeRequest } from '../inbound/edge-request.ts';
 import { fieldValue, type RequestHeaders } from '../inbound/headers.ts';
 import { refuseBody, sendAnswer, sendError, sendJson } from '../inbound/reply.ts';
-import type { HttpMetrics } from '../metrics.ts';
-import { ask } from '../outbound/ask.ts';
+import type { HttpMetrics } from '../metrics/http-metrics.ts';
 import type { OwnerClient } from '../outbound/owner-client.ts';
 import type { StandIns } from '../outbound/stand-ins.ts';
 import type { SignatureVerifier } from './discord-signature.ts';
@@ -141,7 +140,7 @@ export class WebhookEndpoints {
     const owner = owners.ownerOf(guildId);
     let sent = true;
     try {
-      const { response: answer, pod } = await ask(owners, guildId, request, {
+      const { response: answer, pod } = await owners.fetch(guildId, request, {
         deadlineAt: ownerUntil,
         repeatable: 'at-our-pods',
       });

@@ -1,8 +1,7 @@
 import type { HeaderList } from '../../link/message.ts';
-import type { Duration, MonotonicTime } from '../../time.ts';
-import type { Outcome } from '../outbound/call.ts';
-import type { Upstream } from '../outbound/upstream.ts';
+import type { MonotonicTime } from '../../time.ts';
 import type { BodyUse } from './body-allowance.ts';
+import type { ClientStream } from './client-stream.ts';
 import type { RequestHead } from './request-head.ts';
 
 /** A client's request, whichever way it was read, and the way back for its response. */
@@ -29,14 +28,10 @@ export interface EdgeRequest extends RequestHead {
   respond(status: number, headers: HeaderList, body: Buffer): void;
   /** Ends the connection without a response. */
   abort(): void;
-  /** Has a call cancelled when the client goes away before its response. One call at most. */
-  onGone(call: { cancel(): void }): void;
-  /**
-   * Makes one attempt at a gateway pod over plain HTTP.
-   * @param body null: it streams from the client
-   * @throws DispatchError
-   */
-  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome>;
+  /** Cancels a forwarded request when the client disconnects before its response. One at most. */
+  onGone(forwarded: { cancel(): void }): void;
+  /** For bodies that stream; null if the response has to be whole. */
+  readonly stream: ClientStream | null;
 }
 
 /** What logs and metrics say of a client that went away. */

@@ -1,11 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { HEADER, type HeaderList } from '../../link/message.ts';
-import type { Duration, MonotonicTime } from '../../time.ts';
-import type { Outcome } from '../outbound/call.ts';
-import { forwardStream } from '../outbound/stream.ts';
-import type { Upstream } from '../outbound/upstream.ts';
+import type { MonotonicTime } from '../../time.ts';
 import type { BodyReader } from './body.ts';
 import type { BodyUse } from './body-allowance.ts';
+import { ClientStream } from './client-stream.ts';
 import { CLIENT_GONE, type EdgeRequest } from './edge-request.ts';
 import { fieldsOf } from './headers.ts';
 import type { ClientOf } from './proxies.ts';
@@ -24,8 +22,6 @@ export interface NodeRequestOptions {
   /** Who sent a request; null where a trusted proxy does not say. */
   readonly clientOf: ClientOf;
   readonly maxBodyBytes: number;
-  /** This pod's name. */
-  readonly httpPod: string;
 }
 
 /** A request that came through Node's HTTP server: of any kind, with bodies that may stream. */
@@ -39,6 +35,7 @@ export class NodeRequest implements EdgeRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly #options: NodeRequestOptions;
+  #stream: ClientStream | null = null;
   #aborted = false;
 
   constructor(
@@ -109,21 +106,19 @@ export class NodeRequest implements EdgeRequest {
     this.response.destroy();
   }
 
-  onGone(call: { cancel(): void }): void {
+  onGone(forwarded: { cancel(): void }): void {
+    const { response } = this;
+    const onClose = (): void => {
+      if (!response.writableFinished) forwarded.cancel();
+    };
+    if (response.closed) onClose();
     // Not `once`, which costs more: a response closes once.
-    this.response.on('close', () => {
-      if (!this.response.writableFinished) call.cancel();
-    });
+    else response.on('close', onClose);
   }
 
-  overPlain(upstream: Upstream, headers: HeaderList, body: Buffer | null, timeoutMs: Duration): Promise<Outcome> {
-    const { request, response, id } = this;
-    const { maxBodyBytes, httpPod, unread } = this.#options;
-    const streams = body === null && this.bodyLength !== 0;
-    return forwardStream({
-      ...{ upstream, request, target: this.url, response, headers, timeoutMs },
-      ...{ body: body?.length ? body : null, streams, maxBodyBytes, httpPod, requestId: id, unread },
-    });
+  get stream(): ClientStream {
+    this.#stream ??= new ClientStream(this.request, this.response, this.#options);
+    return this.#stream;
   }
 
   /**

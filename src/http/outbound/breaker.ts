@@ -1,10 +1,23 @@
+import type { DispatchError } from '../../errors.ts';
+import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
+import {
+  type AttemptHandler,
+  type Dispatcher,
+  PassThrough,
+  type Redirect,
+  type ResponseFlow,
+  type Upgraded,
+} from './dispatcher.ts';
+import type { ForwardedRequest } from './forwarded-request.ts';
+import { podError } from './pod-error.ts';
+import { blamesPod } from './retry-policy.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
- * Stops asking a pod that has failed several times in a row. After a pause one request is let through as a probe; if it succeeds
- * the breaker closes, else the pause starts again.
+ * Stops requests to a pod that has failed several times in a row. After a pause, one request passes as a probe: if it succeeds, the
+ * breaker closes, else the pause starts again.
  */
 export class Breaker {
   readonly #failures: number;
@@ -25,17 +38,17 @@ export class Breaker {
     return this.#now() - this.#openedAt >= this.#openMs ? 'half-open' : 'open';
   }
 
-  /** Whether every request may pass: what most requests ask, without a clock. */
+  /** Whether every request may pass. Reads no clock. */
   get closed(): boolean {
     return this.#openedAt === null;
   }
 
-  /** Milliseconds until a probe is let through; 0 when one is, or has been. */
+  /** Milliseconds until a probe may pass; 0 if one may pass now or has passed. */
   get pauseMs(): number {
     return this.#openedAt === null ? 0 : Math.max(0, this.#openedAt + this.#openMs - this.#now());
   }
 
-  /** Whether a request may be sent now. A true in `half-open` is the probe: report its outcome. */
+  /** Whether a request may be sent now. In `half-open`, true means that it is the probe: report its outcome. */
   tryPass(): boolean {
     if (this.#openedAt === null) return true;
     if (this.#probing || this.#now() - this.#openedAt < this.#openMs) return false;
@@ -55,8 +68,71 @@ export class Breaker {
     this.#probing = false;
   }
 
-  /** The outcome says nothing about the pod, such as a caller that went away: a probe may be tried again. */
+  /** The outcome says nothing about the pod, for example because the client disconnected. Another probe may pass. */
   undecided(): void {
     this.#probing = false;
+  }
+}
+
+/** Sends a request if a pod's breaker lets it pass, and reports its outcome to the breaker. */
+export class BreakerGuard implements Dispatcher<AttemptHandler> {
+  readonly #breaker: Breaker;
+  readonly #next: Dispatcher<AttemptHandler>;
+
+  constructor(breaker: Breaker, next: Dispatcher<AttemptHandler>) {
+    this.#breaker = breaker;
+    this.#next = next;
+  }
+
+  dispatch(request: ForwardedRequest, handler: AttemptHandler): void {
+    if (this.#breaker.tryPass()) this.#next.dispatch(request, new BreakerHandler(this.#breaker, handler));
+    else {
+      const why = 'it has failed several times in a row; requests to it are paused';
+      handler.onError(podError(request.pod, 'LINK_UNAVAILABLE', 'not-sent', why));
+    }
+  }
+}
+
+/** Reports once: the head of a response counts, for a stream may last for hours. */
+class BreakerHandler extends PassThrough<AttemptHandler> implements AttemptHandler {
+  readonly #breaker: Breaker;
+  #reported = false;
+
+  constructor(breaker: Breaker, handler: AttemptHandler) {
+    super(handler);
+    this.#breaker = breaker;
+  }
+
+  override onResponse(response: GatewayResponse): void {
+    this.#breaker.succeeded();
+    this.handler.onResponse(response);
+  }
+
+  override onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
+    this.#succeeded();
+    this.handler.onHead(status, headers, flow);
+  }
+
+  override onUpgrade(opened: Upgraded): void {
+    this.#succeeded();
+    super.onUpgrade(opened);
+  }
+
+  onRedirect(redirect: Redirect): void {
+    this.#succeeded();
+    this.handler.onRedirect(redirect);
+  }
+
+  override onError(error: DispatchError): void {
+    if (!this.#reported) {
+      if (blamesPod(error.code)) this.#breaker.failed();
+      else this.#breaker.undecided();
+    }
+    this.handler.onError(error);
+  }
+
+  #succeeded(): void {
+    this.#reported = true;
+    this.#breaker.succeeded();
   }
 }

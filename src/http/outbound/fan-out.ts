@@ -1,4 +1,3 @@
-import type { GuildwayError } from '../../errors.ts';
 import { type GatewayRequest, headerValue } from '../../link/message.ts';
 import type { Duration } from '../../time.ts';
 import type { Upstream } from './upstream.ts';
@@ -25,11 +24,11 @@ export async function fanOut(
       try {
         const away = upstream.linked && upstream.link?.state !== 'ready';
         const timeoutMs = away ? Math.min(limits.awayMs, limits.timeoutMs) : limits.timeoutMs;
-        const { status, headers, body } = await upstream.request(request, timeoutMs);
+        const { status, headers, body } = await upstream.fetch(request, timeoutMs);
         if (status >= 400) missing.push({ pod: upstream.ordinal, reason: `it answered with ${status}` });
         else answers[upstream.ordinal] = decode(headerValue(headers, 'content-type'), body);
       } catch (error) {
-        missing.push({ pod: upstream.ordinal, reason: (error as GuildwayError).message });
+        missing.push({ pod: upstream.ordinal, reason: (error as Error).message });
       }
     }),
   );

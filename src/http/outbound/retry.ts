@@ -1,42 +1,98 @@
-import type { ErrorCode } from '../../errors.ts';
+import { DispatchError } from '../../errors.ts';
+import { fullJitter } from '../../link/backoff.ts';
+import type { HeaderList } from '../../link/message.ts';
+import { type Duration, remaining } from '../../time.ts';
+import { type Dispatcher, PassThrough, type ResponseFlow, type ResponseHandler } from './dispatcher.ts';
+import type { ForwardedRequest } from './forwarded-request.ts';
+import type { RetryBudget } from './retry-budget.ts';
+import { mayTryAgain } from './retry-policy.ts';
+import type { Upstream } from './upstream.ts';
 
-/**
- * When a request may be sent again after an attempt whose outcome is not known:
- * - `always`: reading twice does no harm, or the caller said so with an Idempotency-Key
- * - `at-our-pods`: its owner recognises it if it is a Guildway pod; another server would do it twice
- * - `never`
- */
-export type Repeatable = 'always' | 'at-our-pods' | 'never';
+const RETRY_CAP_MS = 500;
+/** An attempt that starts with less time left cannot succeed. */
+const LEAST_MS = 5;
 
-/** Failures that another attempt would repeat, or whose caller has given up. */
-const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE', 'REQUEST_INVALID'] as const),
-]);
-
-/** Failures that say nothing about the pod that was asked. */
-const NOT_THE_PODS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...(['CANCELLED', 'BODY_TOO_LARGE', 'REQUEST_INVALID', 'LINK_SATURATED'] as const),
-]);
-
-/** Whether a failure counts for the pod's breaker. */
-export const blamesPod = (code: ErrorCode): boolean => !NOT_THE_PODS.has(code);
-
-/**
- * Whether a request may be tried again after a failed attempt.
- *
- * - `free`: the attempt was certainly not sent. Another costs the pod nothing that it would not have had anyway, so a request
- *   waits for its pod as long as its deadline allows.
- * - `costs`: it was sent, so another is load that the pod would not have without its trouble: only within the retry budget
- * - `no`
- */
-export function mayTryAgain(attempt: {
-  readonly code: ErrorCode;
-  /** Whether this attempt may have reached the pod. */
-  readonly sentNow: boolean;
-  /** Whether any has. */
-  readonly sentEver: boolean;
-  readonly repeatable: boolean;
-}): 'free' | 'costs' | 'no' {
-  if (FINAL.has(attempt.code) || (attempt.sentEver && !attempt.repeatable)) return 'no';
-  return attempt.sentNow ? 'costs' : 'free';
+export interface RetryOptions {
+  /** By ordinal. */
+  readonly pods: readonly Pick<Upstream, 'ordinal' | 'linked' | 'live' | 'breaker'>[];
+  readonly budget: RetryBudget;
+  readonly baseMs: Duration;
+  /** Called for each retry that takes from the budget. @param pod the ordinal of the pod that is asked again */
+  readonly onRetry: (pod: number) => void;
+  readonly next: Dispatcher;
 }
+
+/** Sends a request again where that is safe, until its time is over. */
+export class Retry implements Dispatcher {
+  readonly #options: RetryOptions;
+
+  constructor(options: RetryOptions) {
+    this.#options = options;
+  }
+
+  dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
+    this.#options.budget.earn();
+    this.#options.next.dispatch(request, new RetryHandler(this.#options, request, handler));
+  }
+}
+
+class RetryHandler extends PassThrough {
+  readonly #options: RetryOptions;
+  readonly #request: ForwardedRequest;
+  #attempt = 0;
+  /** An attempt had the outcome `unknown`. Then the outcome of the request is unknown, whatever later attempts say. */
+  #sentEver = false;
+  /** The handler has the head of a response, which cannot be taken back. */
+  #begun = false;
+
+  constructor(options: RetryOptions, request: ForwardedRequest, handler: ResponseHandler) {
+    super(handler);
+    this.#options = options;
+    this.#request = request;
+  }
+
+  override onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
+    this.#begun = true;
+    this.handler.onHead(status, headers, flow);
+  }
+
+  override onError(error: DispatchError): void {
+    const sentNow = error.outcome === 'unknown';
+    this.#sentEver ||= sentNow;
+    const waitMs = this.#begun ? null : this.#waitBeforeRetry(error, sentNow);
+    if (waitMs !== null) setTimeout(() => this.#options.next.dispatch(this.#request, this), waitMs);
+    else if (this.#sentEver === sentNow) this.handler.onError(error);
+    else {
+      const { code, message, facts } = error;
+      this.handler.onError(new DispatchError(code, 'unknown', message, { cause: error, facts }));
+    }
+  }
+
+  /** How long to wait before the request may be sent again; null if it may not. */
+  #waitBeforeRetry({ code }: DispatchError, sentNow: boolean): Duration | null {
+    const { budget, baseMs, onRetry } = this.#options;
+    const request = this.#request;
+    const repeatable =
+      request.repeatable === 'always' || (request.repeatable === 'at-our-pods' && this.#pod?.linked === true);
+    const again = request.cancelled ? 'no' : mayTryAgain({ code, sentNow, sentEver: this.#sentEver, repeatable });
+    if (again === 'no') return null;
+    if (request.anyPod) request.pod = anotherPod(this.#options.pods, request.pod)?.ordinal ?? request.pod;
+    const waitMs = (this.#pod?.breaker.pauseMs ?? 0) + fullJitter(this.#attempt++, baseMs, RETRY_CAP_MS);
+    if (remaining(request.attemptsUntil) <= waitMs + LEAST_MS) return null;
+    if (again === 'costs') {
+      if (!budget.spend()) return null;
+      onRetry(request.pod);
+    }
+    return waitMs;
+  }
+
+  get #pod(): RetryOptions['pods'][number] | undefined {
+    return this.#options.pods[this.#request.pod];
+  }
+}
+
+/** A pod that can be asked where another one failed. @param failed its ordinal */
+export const anotherPod = <Pod extends Pick<Upstream, 'ordinal' | 'live'>>(
+  pods: readonly Pod[],
+  failed: number,
+): Pod | undefined => pods.find((pod) => pod.ordinal !== failed && pod.live);

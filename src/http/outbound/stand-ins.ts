@@ -4,7 +4,7 @@ import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { HINT_HEADER } from '../../protocol/headers.ts';
 import { PATH } from '../../protocol/paths.ts';
 import { type Duration, type MonotonicTime, remaining } from '../../time.ts';
-import type { HttpMetrics } from '../metrics.ts';
+import type { HttpMetrics } from '../metrics/http-metrics.ts';
 import type { Upstream } from './upstream.ts';
 
 /** A request that is to be kept until its owner is back. */
@@ -104,7 +104,7 @@ export class StandIns {
   async #ask(standIn: Upstream, owner: number, request: GatewayRequest, timeoutMs: Duration): Promise<HandoffResult> {
     const pod = standIn.ordinal;
     try {
-      const { status } = await standIn.request(request, timeoutMs);
+      const { status } = await standIn.fetch(request, timeoutMs);
       if (status === 201 || status === 200) return { kind: 'kept', pod };
       this.#log.warn({ pod, owner, status }, 'a stand-in did not take a hint');
       return { kind: status === 409 ? 'conflict' : 'not-stored' };

@@ -369,8 +369,11 @@ test('a peer that reads nothing is full: what is beyond the bound was never sent
   let sent = 0;
   // In turns, so that what the sockets take is not counted.
   for (; refused === null && sent < 400; sent++) {
-    client.send(request, inMs(60_000), (error) => {
-      refused ??= error;
+    client.send(request, inMs(60_000), {
+      onResponse: () => assert.fail('the peer reads nothing'),
+      onError: (error) => {
+        refused ??= error;
+      },
     });
     if (sent % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
   }

@@ -222,8 +222,11 @@ test('more requests than a connection may carry are refused as never sent, by ei
   const outcomes = await new Promise<DispatchError[]>((resolve) => {
     const failed: DispatchError[] = [];
     for (let i = 0; i < 4; i++) {
-      client.send(get(`/${i}`), inMs(5_000), (error) => {
-        if (error !== null && failed.push(error) === 2) resolve(failed);
+      client.send(get(`/${i}`), inMs(5_000), {
+        onResponse: () => assert.fail('no response was sent'),
+        onError: (error) => {
+          if (failed.push(error) === 2) resolve(failed);
+        },
       });
     }
   });

@@ -2,9 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { DispatchError } from '../../../src/errors.ts';
-import { InFlight } from '../../../src/link/in-flight.ts';
+import { InFlight, type LinkHandler } from '../../../src/link/in-flight.ts';
 import { asMonotonicTime } from '../../../src/time.ts';
 
+/** A handler that hears of its error or, with null, of its response. */
+const handler = (hear: (error: DispatchError | null) => void): LinkHandler => ({
+  onResponse: () => hear(null),
+  onError: hear,
+});
+const RESPONSE = { status: 200, headers: [], body: Buffer.alloc(0) };
 const LOST = new DispatchError('LINK_LOST', 'unknown', 'gone');
 
 test('each request is taken once, by its id, however many there are and in whatever order they end', () => {
@@ -14,10 +20,10 @@ test('each request is taken once, by its id, however many there are and in whate
   fc.assert(
     fc.property(start, fc.array(step, { minLength: 1_000, maxLength: 3_000 }), (last, steps) => {
       const inFlight = new InFlight({ last }, () => {});
-      const waiting: { id: number; done: () => void }[] = [];
+      const waiting: { id: number; done: LinkHandler }[] = [];
       for (const what of steps) {
         if (what === true) {
-          const done = (): void => {};
+          const done = handler(() => {});
           const id = inFlight.add(asMonotonicTime(Number.POSITIVE_INFINITY), done);
           assert.notEqual(id, 0);
           assert.ok(!waiting.some((other) => other.id === id), 'an id names one request');
@@ -46,12 +52,21 @@ test('deadlines are noticed, once, in any order, and an answer beats them', asyn
     () => asMonotonicTime(now),
   );
   const outcomes: (string | null)[] = [];
-  const first = inFlight.add(asMonotonicTime(100), (error) => outcomes.push(error?.code ?? null));
-  const second = inFlight.add(asMonotonicTime(50), (error) => outcomes.push(error?.code ?? null));
-  const third = inFlight.add(asMonotonicTime(1_000_000), (error) => outcomes.push(error?.code ?? null));
+  const first = inFlight.add(
+    asMonotonicTime(100),
+    handler((error) => outcomes.push(error?.code ?? null)),
+  );
+  const second = inFlight.add(
+    asMonotonicTime(50),
+    handler((error) => outcomes.push(error?.code ?? null)),
+  );
+  const third = inFlight.add(
+    asMonotonicTime(1_000_000),
+    handler((error) => outcomes.push(error?.code ?? null)),
+  );
   // Ids wrap around without ever being 0, which stands for "nothing was sent".
   assert.deepEqual([first, second, third], [0xffff_ffff, 1, 2]);
-  inFlight.take(first)?.(null, null);
+  inFlight.take(first)?.onResponse(RESPONSE);
   now = 60;
   // The look-out is a timer that does not keep a process alive; something must while it is waited for.
   const keepAlive = setInterval(() => {}, 1_000);
@@ -65,10 +80,16 @@ test('deadlines are noticed, once, in any order, and an answer beats them', asyn
 
 test('a request in flight keeps its id however many come and go', () => {
   const inFlight = new InFlight({ last: 0 }, () => {});
-  const old = inFlight.add(asMonotonicTime(60_000), () => {});
+  const old = inFlight.add(
+    asMonotonicTime(60_000),
+    handler(() => {}),
+  );
   const seen = new Set<number>();
   for (let i = 0; i < 1_000; i++) {
-    const id = inFlight.add(asMonotonicTime(60_000), () => {});
+    const id = inFlight.add(
+      asMonotonicTime(60_000),
+      handler(() => {}),
+    );
     assert.ok(id !== old && !seen.has(id));
     seen.add(id);
     assert.notEqual(inFlight.take(id), null);
@@ -76,7 +97,10 @@ test('a request in flight keeps its id however many come and go', () => {
   }
   assert.equal(inFlight.size, 1);
   let failed = 0;
-  inFlight.add(asMonotonicTime(60_000), () => failed++);
+  inFlight.add(
+    asMonotonicTime(60_000),
+    handler(() => failed++),
+  );
   inFlight.failAll(new DispatchError('LINK_LOST', 'unknown', ''));
   assert.equal(failed, 1);
   assert.equal(inFlight.size, 0);
@@ -86,10 +110,11 @@ test('when the connection ends, everybody who waits hears of it once, also of mo
   const inFlight = new InFlight({ last: 2 ** 20 - 50 }, () => {});
   const heard: number[] = [];
   for (let i = 0; i < 5_000; i++) {
-    inFlight.add(asMonotonicTime(Number.POSITIVE_INFINITY), (error) => {
+    const onError = (error: DispatchError | null): void => {
       assert.equal(error, LOST);
       heard.push(i);
-    });
+    };
+    inFlight.add(asMonotonicTime(Number.POSITIVE_INFINITY), handler(onError));
   }
   inFlight.failAll(LOST);
   inFlight.failAll(LOST);
@@ -108,11 +133,16 @@ test('a deadline ends its request and no other, whose caller may ask again at on
     () => asMonotonicTime(now),
   );
   const codes: (string | null)[] = [];
-  const first = inFlight.add(asMonotonicTime(100), (error) => {
+  const tooEarly = handler(() => codes.push('too early'));
+  const askAgain = handler((error) => {
     codes.push(error?.code ?? null);
-    for (let i = 0; i < 1_000; i++) inFlight.add(asMonotonicTime(1_000), () => codes.push('too early'));
+    for (let i = 0; i < 1_000; i++) inFlight.add(asMonotonicTime(1_000), tooEarly);
   });
-  const second = inFlight.add(asMonotonicTime(200), (error) => codes.push(error?.code ?? null));
+  const first = inFlight.add(asMonotonicTime(100), askAgain);
+  const second = inFlight.add(
+    asMonotonicTime(200),
+    handler((error) => codes.push(error?.code ?? null)),
+  );
   now = 99;
   t.mock.timers.tick(20);
   assert.deepEqual(codes, []);
@@ -134,9 +164,10 @@ test('a deadline is noticed 20 ms late at most', (t) => {
     () => asMonotonicTime(now),
   );
   let outcome: string | undefined;
-  inFlight.add(asMonotonicTime(100), (error) => {
+  const note = (error: DispatchError | null): void => {
     outcome = error?.code;
-  });
+  };
+  inFlight.add(asMonotonicTime(100), handler(note));
   now = 99;
   t.mock.timers.tick(20);
   assert.equal(outcome, undefined);

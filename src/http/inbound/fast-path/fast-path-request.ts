@@ -1,7 +1,5 @@
 import { HEADER, type HeaderList } from '../../../link/message.ts';
-import { type Duration, monotonicNow } from '../../../time.ts';
-import { type Outcome, outcomeOf } from '../../outbound/call.ts';
-import type { Upstream } from '../../outbound/upstream.ts';
+import { monotonicNow } from '../../../time.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
 import type { BodyUse } from '../body-allowance.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
@@ -28,6 +26,8 @@ export class FastPathRequest implements EdgeRequest {
   readonly fields: HeaderList;
   readonly bodyLength: number;
   readonly fault = null;
+  /** This connection takes whole responses only. */
+  readonly stream = null;
   readonly id: string;
   readonly startedAt = monotonicNow();
   status = 0;
@@ -35,7 +35,7 @@ export class FastPathRequest implements EdgeRequest {
   readonly #connection: FastPathConnection;
   readonly #bodies: BodyReader;
   #releaseBody: (() => void) | null = null;
-  #call: { cancel(): void } | null = null;
+  #forwarded: { cancel(): void } | null = null;
 
   constructor(request: WholeRequest, id: string, connection: FastPathConnection, bodies: BodyReader) {
     this.method = request.method;
@@ -76,33 +76,22 @@ export class FastPathRequest implements EdgeRequest {
     this.#connection.close();
   }
 
-  onGone(call: { cancel(): void }): void {
-    if (this.status === 0) this.#call = call;
-    else if (this.status === CLIENT_GONE) call.cancel();
+  onGone(forwarded: { cancel(): void }): void {
+    if (this.status === 0) this.#forwarded = forwarded;
+    else if (this.status === CLIENT_GONE) forwarded.cancel();
   }
 
-  /** The client has gone away. */
+  /** The client disconnected. */
   gone(): void {
     if (this.status !== 0) return;
-    const call = this.#call;
+    const forwarded = this.#forwarded;
     this.#end(CLIENT_GONE);
-    call?.cancel();
-  }
-
-  /** Only where a pod has changed from one that knows the link to one that does not, in the middle of this request. */
-  async overPlain(
-    upstream: Upstream,
-    headers: HeaderList,
-    _body: Buffer | null,
-    timeoutMs: Duration,
-  ): Promise<Outcome> {
-    const { method, url: target } = this;
-    return outcomeOf(upstream, await upstream.plainRequest({ method, target, headers, body: this.#body }, timeoutMs));
+    forwarded?.cancel();
   }
 
   #end(status: number): void {
     this.status = status;
-    this.#call = null;
+    this.#forwarded = null;
     this.#releaseBody?.();
     this.#releaseBody = null;
   }

@@ -42,7 +42,7 @@ export class FastPath {
   #look = 0;
   #lastLines = '';
 
-  /** Puts a lane in front of a server; null where Node's parser cannot be had, and everything goes the server's way. */
+  /** Puts a fast path in front of a server; null if this version of Node lacks the parser. */
   static inFrontOf(server: Server, options: FastPathOptions): FastPath | null {
     const parsers = RequestParsers.find(options.maxHeaderBytes);
     const [listener] = server.listeners('connection') as ((socket: Socket) => void)[];
@@ -126,7 +126,7 @@ export class FastPath {
   }
 }
 
-/** What a connection needs of the lane. */
+/** What a connection needs of the fast path. */
 interface FastPathSide {
   serve(whole: WholeRequest): FastPathRequest | null;
   look(): number;
@@ -142,11 +142,11 @@ class Connection implements FastPathConnection {
   readonly address: string;
   /** Whether it has had a request. */
   used = false;
-  /** The lane's look at which it began to be idle. */
+  /** The look of the fast path at which it became idle. */
   idleSince: number;
   readonly #socket: Socket;
   readonly #parser: RequestParser;
-  readonly #lane: FastPathSide;
+  readonly #fastPath: FastPathSide;
   #request: FastPathRequest | null = null;
   /** A request is being served: set before there is one, for it may be answered at once. */
   #serving = false;
@@ -157,17 +157,17 @@ class Connection implements FastPathConnection {
   readonly #onEnd = (): void => this.close();
   readonly #onClose = (): void => {
     this.#parser.close();
-    this.#lane.gone();
+    this.#fastPath.gone();
     this.#request?.gone();
   };
   readonly #onError = (): void => this.close();
 
-  constructor(socket: Socket, parser: RequestParser, look: number, lane: FastPathSide) {
+  constructor(socket: Socket, parser: RequestParser, look: number, fastPath: FastPathSide) {
     this.#socket = socket;
     this.#parser = parser;
     this.address = socket.remoteAddress ?? '';
     this.idleSince = look;
-    this.#lane = lane;
+    this.#fastPath = fastPath;
     socket.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
     parser.consume(socket, (whole) => this.#read(whole, null));
   }
@@ -181,23 +181,23 @@ class Connection implements FastPathConnection {
   }
 
   hasRoom(bytes: number): boolean {
-    return this.#lane.hasRoom(bytes);
+    return this.#fastPath.hasRoom(bytes);
   }
 
   respond(head: string, body: Buffer): void {
     this.#serving = false;
     this.#request = null;
-    this.idleSince = this.#lane.look();
+    this.idleSince = this.#fastPath.look();
     const socket = this.#socket;
-    const closes = this.#lane.closes();
-    const whole = head + this.#lane.lastLines();
+    const closes = this.#fastPath.closes();
+    const whole = head + this.#fastPath.lastLines();
     if (body.length <= ONE_WRITE) socket.write(whole + body.toString('latin1'), 'latin1');
     else {
       socket.cork();
       socket.write(whole, 'latin1');
       socket.write(body);
       socket.uncork();
-      this.#lane.wrote();
+      this.#fastPath.wrote();
     }
     if (closes) {
       this.#closing = true;
@@ -221,7 +221,7 @@ class Connection implements FastPathConnection {
     // Who does not read what was written gets nothing more until it has: Node knows how.
     if (whole !== null && this.#socket.writableLength === 0) {
       this.#serving = true;
-      const request = this.#lane.serve(whole);
+      const request = this.#fastPath.serve(whole);
       if (request !== null) {
         if (this.#serving) this.#request = request;
         return;
@@ -236,6 +236,6 @@ class Connection implements FastPathConnection {
     if (socket.destroyed) return;
     this.#parser.close();
     socket.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose).off('error', this.#onError);
-    this.#lane.toNode(chunk);
+    this.#fastPath.toNode(chunk);
   }
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import type { DispatchError } from '../../../../src/errors.ts';
 import { Breaker } from '../../../../src/http/outbound/breaker.ts';
-import { blamesPod } from '../../../../src/http/outbound/retry.ts';
+import { blamesPod } from '../../../../src/http/outbound/retry-policy.ts';
 import { Upstream } from '../../../../src/http/outbound/upstream.ts';
 import type { GatewayRequest } from '../../../../src/link/message.ts';
 import { fieldValue } from '../../../../src/protocol/headers.ts';
@@ -27,7 +27,7 @@ test("what the HTTP client refuses to send is the caller's mistake, and never th
     breaker: new Breaker({ failures: 1, openMs: 1_000 }),
   });
   const ask = (headers: string[], target = '/') =>
-    upstream.plainRequest({ method: 'GET', target, headers, body: Buffer.alloc(0) }, 1_000);
+    upstream.fetch({ method: 'GET', target, headers, body: Buffer.alloc(0) }, 1_000);
   for (const [headers, target] of [
     [['host', 'a', 'host', 'b']],
     [['x', 'a\u0001']],

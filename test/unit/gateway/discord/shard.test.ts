@@ -6,8 +6,8 @@ import { closeMeaning, refusedToken } from '../../../../src/gateway/discord/clos
 import { ShardSessions } from '../../../../src/gateway/discord/sessions.ts';
 import { Shard } from '../../../../src/gateway/discord/shard.ts';
 import { SHARD_TRANSITIONS, type ShardState } from '../../../../src/gateway/discord/shard-state.ts';
-import { StateMachine } from '../../../../src/gateway/discord/state-machine.ts';
 import { DEFAULT_TIMING } from '../../../../src/gateway/discord/timing.ts';
+import { StateMachine } from '../../../../src/state-machine.ts';
 import { MemorySessions } from '../../../support/discord-pod.ts';
 import { silent } from '../../../support/store.ts';
 

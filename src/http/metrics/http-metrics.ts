@@ -1,4 +1,4 @@
-import { Counter, type Registry } from '../observability/metrics.ts';
+import { Counter, type Registry } from '../../observability/metrics.ts';
 import { Latency, registerLatency } from './latency.ts';
 
 const ROUTES = [

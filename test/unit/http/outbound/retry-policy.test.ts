@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { blamesPod, mayTryAgain } from '../../../../src/http/outbound/retry.ts';
+import { blamesPod, mayTryAgain } from '../../../../src/http/outbound/retry-policy.ts';
 
 const failed = { code: 'LINK_UNAVAILABLE', sentNow: false, sentEver: false, repeatable: false } as const;
 

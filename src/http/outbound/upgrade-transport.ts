@@ -1,0 +1,121 @@
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Duplex } from 'node:stream';
+import type { DispatchError } from '../../errors.ts';
+import { StateMachine } from '../../state-machine.ts';
+import { remaining } from '../../time.ts';
+import { ATTEMPT_TRANSITIONS, type AttemptState } from './attempt-state.ts';
+import type { Dispatcher, ResponseFlow, ResponseHandler } from './dispatcher.ts';
+import type { Attempt, ForwardedRequest } from './forwarded-request.ts';
+import { headerList, type PlainTransportOptions, plainHeaders } from './plain-transport.ts';
+import { cancelled, notAStatus, plainError } from './pod-error.ts';
+
+type UpgradeTransportOptions = Pick<PlainTransportOptions, 'ordinal' | 'url' | 'secret' | 'lookup'>;
+
+/** Asks a pod to switch to the websocket protocol, each time over a connection of its own. */
+export class UpgradeTransport implements Dispatcher {
+  readonly #options: UpgradeTransportOptions;
+
+  constructor(options: UpgradeTransportOptions) {
+    this.#options = options;
+  }
+
+  dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
+    const { ordinal, url } = this.#options;
+    const timeoutMs = remaining(request.deadlineAt);
+    const start = url.startsWith('https:') ? httpsRequest : httpRequest;
+    let outgoing: ClientRequest;
+    try {
+      outgoing = start(new URL(url), {
+        agent: false,
+        method: request.method,
+        path: request.target,
+        lookup: this.#options.lookup,
+        headers: [
+          ...request.headers,
+          ...plainHeaders(this.#options, request.method, request.target, timeoutMs),
+          ...['connection', 'upgrade', 'upgrade', 'websocket'],
+        ],
+      });
+    } catch (cause) {
+      // A header that Node does not send.
+      handler.onError(plainError(ordinal, 'not-sent', cause));
+      return;
+    }
+    const attempt = new UpgradeAttempt(ordinal, outgoing, handler, timeoutMs);
+    request.attemptedBy(attempt, 0);
+    outgoing.end();
+  }
+}
+
+/** One request to switch protocols. The pod switches, or sends an ordinary response. */
+class UpgradeAttempt implements Attempt, ResponseFlow {
+  readonly #ordinal: number;
+  readonly #outgoing: ClientRequest;
+  readonly #handler: ResponseHandler;
+  readonly #state = new StateMachine<AttemptState>('queued', ATTEMPT_TRANSITIONS);
+  readonly #timer: NodeJS.Timeout;
+  #response: IncomingMessage | null = null;
+
+  constructor(ordinal: number, outgoing: ClientRequest, handler: ResponseHandler, timeoutMs: number) {
+    this.#ordinal = ordinal;
+    this.#outgoing = outgoing;
+    this.#handler = handler;
+    this.#timer = setTimeout(() => this.abort(new Error('no response in time')), Math.max(1, timeoutMs));
+    outgoing.once('socket', (socket) => socket.once('connect', () => this.#state.enter('sent')));
+    outgoing.on('error', (cause) => this.#fail(cause));
+    outgoing.once('upgrade', (response, socket, head) => this.#onUpgrade(response, socket, head));
+    outgoing.once('response', (response) => this.#onResponse(response));
+  }
+
+  cancel(): void {
+    this.abort(cancelled(this.#ordinal, this.#outcome));
+  }
+
+  abort(error: Error): void {
+    if (!this.#state.is('over')) (this.#response ?? this.#outgoing).destroy(error);
+  }
+
+  resume(): void {
+    this.#response?.resume();
+  }
+
+  #onUpgrade({ statusCode, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!this.#end()) socket.destroy();
+    else this.#handler.onUpgrade?.({ status: statusCode ?? 101, headers: headerList(rawHeaders), socket, head });
+  }
+
+  #onResponse(response: IncomingMessage): void {
+    const { statusCode: status = 0, rawHeaders } = response;
+    if (status > 599) {
+      this.abort(notAStatus(this.#ordinal, status));
+      return;
+    }
+    clearTimeout(this.#timer);
+    this.#response = response;
+    this.#state.enter('responding');
+    this.#handler.onHead(status, headerList(rawHeaders), this);
+    response.on('data', (chunk: Buffer) => {
+      if (!this.#handler.onBody(chunk)) response.pause();
+    });
+    response.once('end', () => {
+      if (this.#end()) this.#handler.onEnd();
+    });
+    response.on('error', (cause) => this.#fail(cause));
+  }
+
+  #fail(cause: Error): void {
+    const outcome = this.#outcome;
+    if (this.#end()) this.#handler.onError(plainError(this.#ordinal, outcome, cause));
+  }
+
+  get #outcome(): DispatchError['outcome'] {
+    return this.#state.is('queued') ? 'not-sent' : 'unknown';
+  }
+
+  /** @returns false if it was over already */
+  #end(): boolean {
+    clearTimeout(this.#timer);
+    return this.#state.enter('over');
+  }
+}
