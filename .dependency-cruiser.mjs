@@ -3,7 +3,8 @@
 
 /** What both services stand on. */
 const BELOW_SERVICES = [
-  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/state-machine.ts', 'src/config', 'src/service.ts'],
+  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/node-http.ts', 'src/state-machine.ts'],
+  ...['src/config', 'src/service.ts'],
   ...['src/protocol', 'src/routing', 'src/observability', 'src/bot', 'src/link'],
 ];
 
@@ -17,12 +18,13 @@ export const PARTS = {
   'src/cross-site.ts': [],
   'src/end-socket.ts': [],
   'src/state-machine.ts': [],
+  'src/node-http.ts': [],
   'src/protocol': ['src/time.ts'],
   'src/routing': ['src/errors.ts', 'src/protocol'],
   'src/config': ['src/errors.ts', 'src/routing'],
   // What `guildway/routing` exports: the arithmetic, with the environment as its default.
   'src/public-routing.ts': ['src/errors.ts', 'src/routing', 'src/config'],
-  'src/observability': ['src/errors.ts', 'src/time.ts', 'src/cross-site.ts', 'src/config'],
+  'src/observability': ['src/errors.ts', 'src/time.ts', 'src/cross-site.ts', 'src/node-http.ts', 'src/config'],
   'src/service.ts': ['src/observability'],
   'src/bot': ['src/errors.ts', 'src/cross-site.ts', 'src/protocol', 'src/routing'],
   // The moderation bot is the default, loaded when BOT names no other.

@@ -62,11 +62,11 @@ export function trustedProxies(raw: string): number | readonly string[] {
   if (raw === 'none') return [];
   if (/^(?:[1-9]|10)$/.test(raw)) return Number(raw);
   const networks = raw.split(',').map((network) => network.trim());
-  for (const network of networks) {
+  for (const network of networks.filter((network) => network !== 'private')) {
     const [address = '', prefix = '0', ...rest] = network.split('/');
     const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
     const fits = /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits && rest.length === 0;
-    if (network !== 'private' && !fits) throw new NotAllowed();
+    if (!fits) throw new NotAllowed();
   }
   return networks.flatMap((network) => (network === 'private' ? PRIVATE_NETWORKS : network));
 }

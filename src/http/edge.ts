@@ -1,6 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { HttpConfig } from '../config/load.ts';
+import { createServer } from '../node-http.ts';
 import type { Logger } from '../observability/log.ts';
 import { monotonicNow, wallNow } from '../time.ts';
 import type { Endpoints } from './endpoints/endpoints.ts';

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { refusalForOperators } from '../cross-site.ts';
 import { errorCode } from '../errors.ts';
+import { createServer } from '../node-http.ts';
 import type { Logger } from './log.ts';
 
 /** Whether a service can do its work now and, if not, why: each reason is one short sentence. */

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { BotManifest } from '../../bot/types.ts';
@@ -7,6 +7,7 @@ import { verifyPlainRequest } from '../../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../../link/message.ts';
 import { attachLinkServer } from '../../link/server.ts';
+import { createServer } from '../../node-http.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';

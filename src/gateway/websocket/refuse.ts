@@ -1,7 +1,7 @@
-import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { endSocket } from '../../end-socket.ts';
 import type { GatewayResponse } from '../../link/message.ts';
+import { STATUS_CODES } from '../../node-http.ts';
 import { withoutFraming } from '../serve/response-writer.ts';
 
 /** Answers an upgrade with an ordinary response, and ends the connection in bounded time whatever the client does. */

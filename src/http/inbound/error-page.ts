@@ -1,4 +1,4 @@
-import { STATUS_CODES } from 'node:http';
+import { STATUS_CODES } from '../../node-http.ts';
 import type { HeaderList } from '../../protocol/headers.ts';
 
 export interface ErrorPage {

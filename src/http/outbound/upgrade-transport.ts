@@ -1,7 +1,8 @@
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import type { DispatchError } from '../../errors.ts';
+import { request as httpRequest } from '../../node-http.ts';
 import { StateMachine } from '../../state-machine.ts';
 import { remaining } from '../../time.ts';
 import { ATTEMPT_TRANSITIONS, type AttemptState } from './attempt-state.ts';

@@ -1,5 +1,5 @@
-import { METHODS } from 'node:http';
 import type { Socket } from 'node:net';
+import { METHODS } from '../../../node-http.ts';
 import { normalTarget } from '../../../protocol/target.ts';
 import { fieldsOf } from '../headers.ts';
 import { isHost } from '../host.ts';

@@ -1,5 +1,5 @@
-import { STATUS_CODES } from 'node:http';
 import type { HeaderList } from '../../../link/message.ts';
+import { STATUS_CODES } from '../../../node-http.ts';
 
 /**
  * Status line and header fields of a response, without the empty line that ends them.
