@@ -2,8 +2,8 @@ import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { routingOption } from '../../testkit/cluster/options.ts';
 import { ANYWHERE, type Cores, PINNED } from './processes.ts';
 
-/** What `--quick` measures: moments, but so many answers that a peer that gives none is found out. */
-const QUICK = Object.freeze({ measureMs: 100, minAnswers: 50 });
+/** What `--quick` measures: moments, but so many answers that a peer that gives none is found out. Warm-ups are in proportion. */
+const QUICK = Object.freeze({ measureMs: 10, minAnswers: 50 });
 
 /** Reads a number that must be above 0 from the command line. @throws Error that names the option and its value */
 export function positiveNumber(name: string, raw: string): number {

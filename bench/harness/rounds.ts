@@ -47,17 +47,26 @@ const path = (relative: string): string => fileURLToPath(new URL(relative, impor
 /** What the generator is to do; the stage says how the pods share the guilds. */
 type StageRun = Omit<RunOptions, 'kind' | 'shots'> & { readonly shots: Omit<ShotOptions, 'routing'> };
 
+function once<T>(started: Map<string, Promise<T>>, key: string, begin: () => Promise<T>): Promise<T> {
+  const running = started.get(key) ?? begin();
+  started.set(key, running);
+  return running;
+}
+
 /** The pods, the generator and a folder for a run; all ends when it is disposed of. */
 export class Stage implements AsyncDisposable {
   readonly cores: Cores;
   readonly #routing: RoutingStrategy;
   readonly folder = mkdtempSync(join(tmpdir(), 'guildway-bench-'));
   readonly #processes: RunningProcess[] = [];
-  readonly #generator: RunningProcess;
+  /** Of requests over HTTP; started when it is used. */
+  #generator: RunningProcess | null = null;
   #folders = 0;
   /** Of compiled modules; one that is given has been filled before. */
   readonly #cache = process.env.NODE_COMPILE_CACHE ?? this.subfolder();
   readonly #startedBefore = new Set<string>();
+  readonly #pods = new Map<string, Promise<number[]>>();
+  readonly #targets = new Map<string, Promise<Target>>();
   /** Nothing that was started here survives this process, however it ends. */
   readonly #killAll = (): void => {
     for (const { child } of this.#processes) child.kill('SIGKILL');
@@ -67,12 +76,6 @@ export class Stage implements AsyncDisposable {
     this.cores = cores;
     this.#routing = routing;
     process.once('exit', this.#killAll);
-    this.#generator = this.start({
-      command: process.execPath,
-      args: [path('../generator/main.ts')],
-      core: cores.rest,
-      channel: true,
-    });
   }
 
   subfolder(): string {
@@ -106,6 +109,16 @@ export class Stage implements AsyncDisposable {
     return ports;
   }
 
+  /** As {@link startPods}, once for the same arguments. */
+  pods(kind: Peer['upstream'], count: number, away: number | null): Promise<number[]> {
+    return once(this.#pods, `${kind} ${count} ${away}`, () => this.startPods(kind, count, away));
+  }
+
+  /** As {@link startPeer}, once for the same arguments. */
+  target(peer: Peer, pods: readonly number[]): Promise<Target> {
+    return once(this.#targets, `${peer.id} ${pods}`, () => this.startPeer(peer, pods));
+  }
+
   async startPeer(peer: Peer, pods: readonly number[]): Promise<Target> {
     const port = await findFreePorts(1);
     const context: PeerContext = {
@@ -131,9 +144,15 @@ export class Stage implements AsyncDisposable {
 
   /** Has the generator make one run. */
   async run({ shots, ...options }: StageRun): Promise<RunResult> {
-    const { child } = this.#generator;
+    this.#generator ??= this.start({
+      command: process.execPath,
+      args: [path('../generator/main.ts')],
+      core: this.cores.rest,
+      channel: true,
+    });
+    const { child, output } = this.#generator;
     const answer = new Promise<{ result?: RunResult; error?: string }>((resolve) => {
-      const ended = (): void => resolve({ error: `the generator has ended: ${this.#generator.output()}` });
+      const ended = (): void => resolve({ error: `the generator has ended: ${output()}` });
       child.once('exit', ended);
       child.once('message', (message) => {
         child.removeListener('exit', ended);
@@ -165,12 +184,10 @@ const otherRouting = ({ routes }: Peer, routing: RoutingStrategy): string | null
   routes === 'md5' && routing !== 'md5' ? 'it finds the owner by md5 only' : null;
 
 /** Starts all peers of a workload and measures them in turn, round by round. */
-export async function runWorkload(workload: Workload, options: RoundOptions): Promise<WorkloadResult> {
+export async function runWorkload(workload: Workload, options: RoundOptions, stage: Stage): Promise<WorkloadResult> {
   const { rounds, warmupMs, measureMs, minAnswers, progress } = options;
-  await using stage = new Stage(options.cores, options.routing);
   const skipped: { peer: Peer; why: string }[] = [];
   const targets: Target[] = [];
-  const podsOf = new Map<Peer['upstream'], number[]>();
   for (const peer of workload.peers) {
     const why = otherRouting(peer, options.routing) ?? peer.missing();
     if (why !== null) {
@@ -178,9 +195,8 @@ export async function runWorkload(workload: Workload, options: RoundOptions): Pr
       progress(`  ${peer.title}: skipped (${why})`);
       continue;
     }
-    const pods = podsOf.get(peer.upstream) ?? (await stage.startPods(peer.upstream, options.pods, workload.shots.away));
-    podsOf.set(peer.upstream, pods);
-    targets.push(await stage.startPeer(peer, pods));
+    const pods = await stage.pods(peer.upstream, options.pods, workload.shots.away);
+    targets.push(await stage.target(peer, pods));
   }
   const results = targets.map((target) => ({ target, rounds: [] as RunResult[] }));
   for (let round = 0; round < rounds; round++) {

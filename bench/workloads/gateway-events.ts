@@ -168,6 +168,8 @@ async function startGatewayPod(
       DATABASE_PATH: database,
       LINK_SECRET: 'only for the bench, not a secret',
       DISCORD_SHARDS: '1',
+      // Nobody else identifies at this Discord.
+      IDENTIFY_INTERVAL_MS: '100',
       ...routingEnvironment(topology),
       DISCORD_API_URL: discord.apiUrl,
       DISCORD_TOKEN: discord.token,
