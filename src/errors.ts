@@ -26,7 +26,11 @@ export type ErrorCode =
   | 'FENCED' // this process is no longer the owner of its database
   | 'IDENTITY_REUSED' // the same interaction id or idempotency key with another body
   | 'HINTS_FULL' // this stand-in takes no more hints
-  | 'STORE_FAILED'; // the disk refused a write
+  | 'STORE_FAILED' // the disk refused a write
+  // moving guilds
+  | 'MOVE_REFUSED' // the guilds cannot move as things are: the schemas differ, or keys are taken
+  | 'MOVE_DAMAGED' // what arrived is not what was sent: send it again
+  | 'MOVE_OUTDATED'; // rows have changed since they were exported: export them again
 
 export class GuildwayError extends Error {
   override readonly name = 'GuildwayError';

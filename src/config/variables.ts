@@ -386,6 +386,14 @@ export const VARIABLES = define({
     about: 'How fast a stand-in delivers to an owner that is back.',
     ...integer(1, 100_000),
   },
+  setAsideMs: {
+    name: 'SET_ASIDE_MS',
+    fallback: '86400000',
+    modes: PODS,
+    about:
+      'How long a gateway pod keeps a compressed copy of a guild that it has given to another pod, so that a volume that is lost soon after loses nothing.',
+    ...milliseconds(0, 2_592_000_000),
+  },
   drainTimeoutMs: {
     name: 'DRAIN_TIMEOUT_MS',
     fallback: '20000',

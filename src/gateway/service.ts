@@ -127,7 +127,7 @@ async function startServing(
     setAside: () => store.hints.setAsideTotals.count,
   });
 
-  const stopPruning = startPruning(store.ledger, log);
+  const stopPruning = startPruning({ store, setAsideMs: config.setAsideMs, log });
   const stopCatching = catchStrayRejections(log);
   hints.start();
   const stopping = new AbortController();

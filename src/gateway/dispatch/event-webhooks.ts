@@ -41,7 +41,7 @@ export class EventWebhookDispatch {
     const { type } = (event.event ?? {}) as { readonly type?: unknown };
     const handler = typeof type === 'string' && Object.hasOwn(webhookEvents, type) ? webhookEvents[type] : undefined;
     if (typeof type !== 'string' || handler === undefined) return empty(204);
-    const { response, replayed } = await this.#once.run(identityOfEventWebhook(event), (memo) =>
+    const { response, replayed } = await this.#once.run(identityOfEventWebhook(event, delivery.guildId), (memo) =>
       this.#execute(async (context) => handler(event, context), type, delivery, memo),
     );
     return replayed ? { ...response, headers: [...response.headers, HEADER.replayed, '1'] } : response;

@@ -142,8 +142,8 @@ export class EventDispatch {
     return isStoreError(error) ? 'not-stored' : 'failed';
   }
 
-  #ofSession({ sessionId, sequence }: GuildEvent): Recording {
-    const memo = this.#faults.has('no-ledger') ? NO_MEMO : this.#host.store.sessions.memo(sessionId, sequence);
+  #ofSession({ sessionId, sequence, guildId }: GuildEvent): Recording {
+    const memo = this.#faults.has('no-ledger') ? NO_MEMO : this.#host.store.sessions.memo(sessionId, sequence, guildId);
     return { memo, durability: 'normal' };
   }
 

@@ -169,7 +169,7 @@ function identityOf(
 ): Identity | null {
   if (!UNSAFE.test(method)) return null;
   const whole = Buffer.isBuffer(body) ? body : Buffer.alloc(0);
-  if (pathOf(target) === PATH.stripe) return identityOfStripeEvent(whole);
+  if (pathOf(target) === PATH.stripe) return identityOfStripeEvent(whole, guildId);
   const key = fieldValue(headers, 'idempotency-key');
   if (key === undefined) return null;
   return identityOfKey(key, { guildId, method, target, headers, body: whole }, sessionCookies);

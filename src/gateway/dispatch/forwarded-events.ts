@@ -38,7 +38,7 @@ export class ForwardedEvents {
     const verdict = guard.checkGuild(event.guildId);
     if (verdict.kind !== 'mine') return verdict.response;
     const { response, replayed } = await once.run(
-      identityOfGatewayEvent(event.sessionId, event.sequence),
+      identityOfGatewayEvent(event.sessionId, event.sequence, event.guildId),
       async (memo) => {
         const outcome = await events.dispatch(event, { memo, durability: 'full' });
         if (outcome === 'not-stored') throw new GuildwayError('STORE_FAILED', 'the event could not be written');

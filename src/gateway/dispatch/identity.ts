@@ -29,23 +29,23 @@ const RETENTION_MS = Object.freeze({
 const sha256 = (data: Buffer | string): string => hash('sha256', data, 'base64url');
 
 /** Discord sends an interaction once, so the same id with other bytes is an error or a forgery. @param id a snowflake */
-export function identityOfInteraction(id: string, body: Buffer): Identity {
-  return { key: interactionIdentity(id), bodyHash: sha256(body), retentionMs: RETENTION_MS.interaction };
+export function identityOfInteraction(id: string, guildId: string | null, body: Buffer): Identity {
+  return { key: interactionIdentity(id), guildId, bodyHash: sha256(body), retentionMs: RETENTION_MS.interaction };
 }
 
 /** The event itself is its identity, see {@link discordEventIdentity}. */
-export function identityOfEventWebhook(payload: unknown): Identity {
-  return { key: discordEventIdentity(payload), bodyHash: null, retentionMs: RETENTION_MS.event };
+export function identityOfEventWebhook(payload: unknown, guildId: string | null): Identity {
+  return { key: discordEventIdentity(payload), guildId, bodyHash: null, retentionMs: RETENTION_MS.event };
 }
 
 /** A gateway event that another pod received, see {@link gatewayEventIdentity}. */
-export function identityOfGatewayEvent(sessionId: string, sequence: number): Identity {
-  return { key: gatewayEventIdentity(sessionId, sequence), bodyHash: null, retentionMs: RETENTION_MS.event };
+export function identityOfGatewayEvent(sessionId: string, sequence: number, guildId: string): Identity {
+  return { key: gatewayEventIdentity(sessionId, sequence), guildId, bodyHash: null, retentionMs: RETENTION_MS.event };
 }
 
 /** The event's id alone, see {@link stripeIdentity}. */
-export function identityOfStripeEvent(body: Buffer): Identity {
-  return { key: stripeIdentity(parsed(body), body), bodyHash: null, retentionMs: RETENTION_MS.stripe };
+export function identityOfStripeEvent(body: Buffer, guildId: string | null): Identity {
+  return { key: stripeIdentity(parsed(body), body), guildId, bodyHash: null, retentionMs: RETENTION_MS.stripe };
 }
 
 function parsed(body: Buffer): unknown {
@@ -77,6 +77,7 @@ export function identityOfKey(key: string, request: KeyedRequest, sessionCookies
   const content = Buffer.concat([Buffer.from(`${method} ${target}\n`), body]);
   return {
     key: `key:${guildId ?? ''}:${sha256(JSON.stringify([key, ...callerOf(headers, sessionCookies)]))}`,
+    guildId,
     bodyHash: sha256(content),
     retentionMs: RETENTION_MS.key,
   };

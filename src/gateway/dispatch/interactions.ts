@@ -62,7 +62,7 @@ export class InteractionDispatch {
    */
   async serve(interaction: APIInteraction, delivery: InteractionDelivery): Promise<GatewayResponse> {
     if (interaction.type === INTERACTION.ping) return json(200, { type: RESPONSE.pong });
-    const identity = identityOfInteraction(interaction.id, delivery.body);
+    const identity = identityOfInteraction(interaction.id, delivery.guildId, delivery.body);
     let answer: Answer;
     try {
       answer = await this.#once.run(identity, (memo) => this.#execute(interaction, delivery, memo));

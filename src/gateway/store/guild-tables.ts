@@ -6,7 +6,7 @@ import type { Logger } from '../../observability/log.ts';
 import { readTable, readTableNames, type TableSchema } from './table-schema.ts';
 
 /** A table with rows of guilds, as the bot declares it and as the database has it. */
-interface GuildTable extends TableSchema {
+export interface GuildTable extends TableSchema {
   /** Where the guild id of a row is: in a column, or at the row of another table that `on` refers to. */
   readonly guild: { readonly column: string } | { readonly via: GuildTable; readonly on: string; readonly key: string };
   /** What happens to an integer primary key that is taken where a row arrives. */

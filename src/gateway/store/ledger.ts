@@ -7,6 +7,8 @@ import type { Connection } from './connection.ts';
 export interface Identity {
   /** Such as `interaction:1234`. */
   readonly key: string;
+  /** The guild that it belongs to, and moves with; null: none. */
+  readonly guildId: string | null;
   /** Of its content: the same key with other content is refused. Null: the key alone is the identity. */
   readonly bodyHash: string | null;
   /** How long it is remembered; longer than its sender, or a stand-in, may repeat it. */
@@ -57,7 +59,7 @@ export class Ledger {
     );
     this.#read = sqlite.prepare('SELECT value FROM guildway_ledger WHERE identity = ? AND step = ?');
     this.#write = sqlite.prepare(
-      `INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at, guild_id) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
     );
     this.#prune = sqlite.prepare(
@@ -117,13 +119,13 @@ export class Ledger {
     return this.#count.all() as unknown as { kind: string; identities: number; rows: number }[];
   }
 
-  #insert({ key, bodyHash, retentionMs }: Identity, step: number, value: string | null): void {
+  #insert({ key, guildId, bodyHash, retentionMs }: Identity, step: number, value: string | null): void {
     if (value !== null && value.length > MAX_VALUE_LENGTH) {
       throw new GuildwayError(
         'REQUEST_INVALID',
         `the result of a transaction is ${value.length} characters long; it is recorded, so keep it below ${MAX_VALUE_LENGTH}`,
       );
     }
-    this.#write.run(key, step, bodyHash ?? '', value, this.#now() + retentionMs);
+    this.#write.run(key, step, bodyHash ?? '', value, this.#now() + retentionMs, guildId ?? '');
   }
 }

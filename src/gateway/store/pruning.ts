@@ -1,21 +1,37 @@
 import type { Logger } from '../../observability/log.ts';
-import type { Ledger } from './ledger.ts';
+import type { Duration } from '../../time.ts';
+import type { Store } from './store.ts';
 
 const INTERVAL_MS = 5_000;
 /** Few enough that no request waits for them noticeably. */
 const ROWS_PER_STEP = 200;
 const STEPS_PER_INTERVAL = 100;
 
-/** Removes what the ledger need not remember any more, in small steps between requests. @returns a function that stops it */
-export function startPruning(ledger: Ledger, log: Logger): () => void {
+/** A chunk has up to 256 KiB. */
+const CHUNKS_PER_STEP = 20;
+
+export interface PruningOptions {
+  readonly store: Pick<Store, 'connection' | 'ledger' | 'mover' | 'keyRanges'>;
+  /** How long copies of guilds are kept that this pod has given away. */
+  readonly setAsideMs: Duration;
+  readonly log: Logger;
+}
+
+/**
+ * Removes, in small steps between requests, what the ledger need not remember any more and copies of guilds that have been kept long
+ * enough. Also keeps the keys of new rows in this pod's blocks. @returns a function that stops it
+ */
+export function startPruning({ store, setAsideMs, log }: PruningOptions): () => void {
   let stopped = false;
   const step = (left: number): void => {
     if (stopped) return;
     try {
-      const removed = ledger.prune(ROWS_PER_STEP);
-      if (removed === ROWS_PER_STEP && left > 1) setImmediate(step, left - 1);
+      const rows = store.ledger.prune(ROWS_PER_STEP);
+      const chunks = store.mover.setAside.prune(setAsideMs, CHUNKS_PER_STEP);
+      if ((rows === ROWS_PER_STEP || chunks === CHUNKS_PER_STEP) && left > 1) setImmediate(step, left - 1);
+      else store.connection.join('normal', () => store.keyRanges.advance());
     } catch (error) {
-      log.warn({ err: error }, 'the ledger could not be pruned');
+      log.warn({ err: error }, 'the database could not be pruned');
     }
   };
   const timer = setInterval(step, INTERVAL_MS, STEPS_PER_INTERVAL).unref();

@@ -84,4 +84,43 @@ export const MIGRATIONS: readonly string[] = [
   -- Resumes of a session, in a row, that Discord did not answer.
   ALTER TABLE guildway_sessions ADD COLUMN failed_resumes INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- Whose a row is, so that it moves with its guild. '': of no guild. NULL: an earlier version wrote it; it expires within 96 hours.
+  ALTER TABLE guildway_ledger ADD COLUMN guild_id TEXT;
+  UPDATE guildway_ledger SET guild_id = substr(identity, 5, instr(substr(identity, 5), ':') - 1)
+    WHERE identity >= 'key:' AND identity < 'key;';
+  CREATE INDEX guildway_ledger_by_guild ON guildway_ledger (guild_id);
+  ALTER TABLE guildway_event_ledger ADD COLUMN guild_id TEXT;
+  CREATE INDEX guildway_hints_by_guild ON guildway_hints (guild_id);
+  CREATE INDEX guildway_session_guilds_by_guild ON guildway_session_guilds (guild_id);
+
+  -- Guilds that have moved or are moving. A guild without a row is where the topology says.
+  CREATE TABLE guildway_guild_moves (
+    guild_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    -- The ordinal of the other pod.
+    peer INTEGER NOT NULL,
+    -- Grows with each move of the guild.
+    version INTEGER NOT NULL,
+    epoch INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX guildway_guild_moves_by_state ON guildway_guild_moves (state);
+
+  -- Copies of guilds that this pod has given away, as it sent them: one copy of each batch.
+  CREATE TABLE guildway_set_aside_chunks (
+    batch INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    chunk BLOB NOT NULL,
+    PRIMARY KEY (batch, sequence)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE guildway_set_aside_guilds (
+    guild_id TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    set_aside_at INTEGER NOT NULL,
+    PRIMARY KEY (guild_id, version)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX guildway_set_aside_guilds_by_batch ON guildway_set_aside_guilds (batch);
+  CREATE INDEX guildway_set_aside_guilds_by_time ON guildway_set_aside_guilds (set_aside_at);
+  `,
 ];

@@ -49,7 +49,7 @@ export class Sessions implements SessionStore {
       'SELECT value FROM guildway_event_ledger WHERE session_id = ? AND sequence = ? AND step = ?',
     );
     this.#writeStep = sqlite.prepare(
-      'INSERT INTO guildway_event_ledger (session_id, sequence, step, value) VALUES (?, ?, ?, ?)',
+      'INSERT INTO guildway_event_ledger (session_id, sequence, step, value, guild_id) VALUES (?, ?, ?, ?, ?)',
     );
     // A session that was never stored cannot be resumed, so its events do not come again.
     connection.transaction('normal', () => this.#forgetOthers.run());
@@ -98,11 +98,11 @@ export class Sessions implements SessionStore {
     for (const guildId of guildIds.difference(stored)) this.#addGuild.run(shard, guildId);
   }
 
-  /** What the handler of one event has done already. */
-  memo(sessionId: string, sequence: number): StepMemo {
+  /** What the handler of one event has done already. @param guildId the guild of the event; null: none */
+  memo(sessionId: string, sequence: number, guildId: string | null): StepMemo {
     return {
       read: (step) => (this.#readStep.get(sessionId, sequence, step) as { value: string } | undefined)?.value,
-      write: (step, value) => void this.#writeStep.run(sessionId, sequence, step, value),
+      write: (step, value) => void this.#writeStep.run(sessionId, sequence, step, value, guildId ?? ''),
     };
   }
 }

@@ -10,10 +10,12 @@ import { Connection, type Durability } from './connection.ts';
 import { GuildIndex } from './guild-index.ts';
 import { refuseUndeclared, resolveGuildTables, warnOfMissingIndexes } from './guild-tables.ts';
 import { HintStore } from './hints.ts';
+import { KeyRanges } from './key-ranges.ts';
 import { Ledger } from './ledger.ts';
 import { DatabaseLock } from './lock.ts';
 import { refuseLostData } from './lost-data.ts';
 import { migrate } from './migrations.ts';
+import { GuildMover } from './moving/guild-mover.ts';
 import { findMisplacement, isSettled, type Placement, readPlacement, recordClaim, takeOwnership } from './placement.ts';
 import { findRestoration } from './restored.ts';
 import { MIGRATIONS } from './schema.ts';
@@ -38,6 +40,8 @@ export interface Store {
   readonly sessions: Sessions;
   readonly hints: HintStore;
   readonly guilds: GuildIndex;
+  readonly mover: GuildMover;
+  readonly keyRanges: KeyRanges;
   /** The bot's view, by when its writes outside a transaction are on disk. */
   readonly botDatabases: Readonly<Record<Durability, Database>>;
   /** Sizes of the files in bytes. */
@@ -150,10 +154,12 @@ function reportRestoration({ path, log, now = wallNow }: StoreOptions, connectio
 }
 
 function assemble(options: StoreOptions, connection: Connection, lock: DatabaseLock, incarnation: number): Store {
-  const { path, bot, topology, log, now = steadyNow } = options;
+  const { path, bot, ordinal, topology, log, now = steadyNow } = options;
   const guildTables = resolveGuildTables(connection.sqlite, bot);
   refuseUndeclared(guildTables, topology.pods, log);
   warnOfMissingIndexes(guildTables, log);
+  const keyRanges = new KeyRanges(connection.sqlite, { tables: guildTables.tables, ordinal, pods: topology.pods });
+  connection.transaction('full', () => keyRanges.advance());
   const statements = new BotStatements(connection);
   const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   return {
@@ -163,6 +169,8 @@ function assemble(options: StoreOptions, connection: Connection, lock: DatabaseL
     sessions: new Sessions(connection),
     hints: new HintStore(connection, now),
     guilds: new GuildIndex(connection, guildTables),
+    mover: new GuildMover({ connection, path, guildTables, keyRanges, ordinal, now }),
+    keyRanges,
     botDatabases: {
       full: new BotDatabase(connection, statements, 'full'),
       normal: new BotDatabase(connection, statements, 'normal'),

@@ -151,7 +151,7 @@ interface Trigger {
   readonly fills: readonly string[];
 }
 
-function readTriggers(sqlite: DatabaseSync): Trigger[] {
+export function readTriggers(sqlite: DatabaseSync): Trigger[] {
   const virtual = sqlite
     .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")
     .all()

@@ -37,7 +37,7 @@ for (const stepMs of STEPS_MS) {
   test(`a step of ${stepMs / MINUTE_MS} min: the ledger forgets nothing early`, (t) => {
     using folder = temporaryFolder();
     using store = openTestStore(folder.file('pod'));
-    const one = { key: 'interaction:1', bodyHash: 'hash', retentionMs: 60 * MINUTE_MS };
+    const one = { key: 'interaction:1', guildId: '1', bodyHash: 'hash', retentionMs: 60 * MINUTE_MS };
     store.ledger.recordResponse(one, '{}');
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + stepMs });
     assert.equal(store.ledger.prune(100), 0);

@@ -14,7 +14,12 @@ import { noFaults, notesOf, openTestStore, silent, temporaryFolder } from '../..
 
 type Store = ReturnType<typeof openTestStore>;
 
-const identity = (key: string, bodyHash = 'body'): Identity => ({ key, bodyHash, retentionMs: 3_600_000 });
+const identity = (key: string, bodyHash = 'body'): Identity => ({
+  key,
+  guildId: '1',
+  bodyHash,
+  retentionMs: 3_600_000,
+});
 
 /** What a restart leaves of a pod: its database. */
 function newProcess(

@@ -210,10 +210,10 @@ const keyed: KeyedRequest = { guildId: '1', method: 'POST', target: '/api/guilds
 const keyOf = (key: string, other: Partial<KeyedRequest> = {}) => identityOfKey(key, { ...keyed, ...other }, null);
 
 test('each kind is remembered for as long as it is promised', () => {
-  assert.equal(identityOfInteraction('1', body).retentionMs, HOUR_MS);
+  assert.equal(identityOfInteraction('1', null, body).retentionMs, HOUR_MS);
   assert.equal(keyOf('k').retentionMs, 24 * HOUR_MS);
-  assert.equal(identityOfStripeEvent(Buffer.from('{"id":"evt_1"}')).retentionMs, 96 * HOUR_MS);
-  assert.equal(identityOfEventWebhook({}).retentionMs, 96 * HOUR_MS);
+  assert.equal(identityOfStripeEvent(Buffer.from('{"id":"evt_1"}'), null).retentionMs, 96 * HOUR_MS);
+  assert.equal(identityOfEventWebhook({}, null).retentionMs, 96 * HOUR_MS);
 });
 
 test('an Idempotency-Key is of one guild and of one caller', () => {

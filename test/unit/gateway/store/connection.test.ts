@@ -122,14 +122,14 @@ test('what the ledger need not remember goes in small steps, with others between
   const remember = (from: number, count: number, retentionMs: number): void => {
     connection.transaction('full', () => {
       for (let i = from; i < from + count; i++)
-        ledger.memo({ key: `key:${i}`, bodyHash: 'x', retentionMs }).write(0, '1');
+        ledger.memo({ key: `key:${i}`, guildId: '1', bodyHash: 'x', retentionMs }).write(0, '1');
     });
   };
   remember(0, 1_000, 50);
   remember(1_000, 10, 5_000);
   const rows = (): number => ledger.count().reduce((sum, kind) => sum + kind.rows, 0);
   t.mock.timers.enable({ apis: ['setInterval'] });
-  const stop = startPruning(ledger, silent);
+  const stop = startPruning({ store, setAsideMs: 0, log: silent });
   now = 1_100;
   t.mock.timers.tick(5_000);
   const seen = [rows()];

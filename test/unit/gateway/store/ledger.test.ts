@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { asWallTime } from '../../../../src/time.ts';
 import { openTestStore, temporaryFolder } from '../../../support/store.ts';
 
-const identity = (key: string, retentionMs = 1_000) => ({ key, bodyHash: 'hash', retentionMs });
+const identity = (key: string, retentionMs = 1_000) => ({ key, guildId: '1', bodyHash: 'hash', retentionMs });
 
 test('steps, the response and the completion are found under their identity', async () => {
   using folder = temporaryFolder();

@@ -29,10 +29,10 @@ test('an event is remembered until the stored sequence has passed it', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const steps = (store: ReturnType<typeof openTestStore>, id = 'a') =>
-    [10, 11, 12, 13].filter((sequence) => store.sessions.memo(id, sequence).read(0) !== undefined);
+    [10, 11, 12, 13].filter((sequence) => store.sessions.memo(id, sequence, '1').read(0) !== undefined);
   const remember = (store: ReturnType<typeof openTestStore>, id: string) => {
     for (const sequence of [10, 11, 12, 13]) {
-      store.connection.transaction('normal', () => store.sessions.memo(id, sequence).write(0, `"${sequence}"`));
+      store.connection.transaction('normal', () => store.sessions.memo(id, sequence, '1').write(0, `"${sequence}"`));
     }
   };
   {

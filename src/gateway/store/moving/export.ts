@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { WallTime } from '../../../time.ts';
+import { ChunkWriter, jsonChunk, type StoredValue } from './chunks.ts';
+import type { MovedTable } from './moved-tables.ts';
+import { fingerprintOf, type MoveSchema } from './schema.ts';
+
+/** Of this layout of the chunks. */
+export const FORMAT = 1;
+
+export interface Head {
+  readonly format: number;
+  readonly fingerprint: string;
+  readonly schema: MoveSchema;
+  /** Rows name a guild by its position. */
+  readonly guildIds: readonly string[];
+  /** Rows that had expired at this moment are not in the copy. Unix milliseconds. */
+  readonly now: number;
+}
+
+export interface End {
+  readonly rows: number;
+  /** SHA-256 of all chunks before this one. */
+  readonly checksum: string;
+}
+
+/** Counts and hashes chunks on their way. */
+export class ChunkSum {
+  readonly #hash = createHash('sha256');
+  rows = 0;
+  bytes = 0;
+
+  add(chunk: Uint8Array): void {
+    this.#hash.update(chunk);
+    this.bytes += chunk.length;
+  }
+
+  /** Ends it. */
+  end(): End {
+    return { rows: this.rows, checksum: this.#hash.digest('base64url') };
+  }
+}
+
+/** Statements of one database for one set of tables; a row is an array, an integer a BigInt. */
+export class RowReader {
+  readonly #sqlite: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  constructor(sqlite: DatabaseSync) {
+    this.#sqlite = sqlite;
+  }
+
+  rows(sql: string, values: Readonly<Record<string, StoredValue>>): Iterable<StoredValue[]> {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#sqlite.prepare(sql);
+      statement.setReadBigInts(true);
+      statement.setReturnArrays(true);
+      statement.setAllowUnknownNamedParameters(true);
+      this.#statements.set(sql, statement);
+    }
+    return statement.iterate(values) as unknown as Iterable<StoredValue[]>;
+  }
+}
+
+/** What is to be exported. */
+export interface Selection {
+  readonly guildIds: readonly string[];
+  readonly now: WallTime;
+}
+
+/**
+ * All rows of some guilds. The same rows make the same chunks.
+ * @param reader of one snapshot
+ * @yields chunks of bounded size
+ */
+export function* exportRows(
+  reader: RowReader,
+  tables: readonly MovedTable[],
+  schema: MoveSchema,
+  { guildIds, now }: Selection,
+): Generator<Buffer, End> {
+  const sum = new ChunkSum();
+  const passed = (chunk: Buffer): Buffer => {
+    sum.add(chunk);
+    return chunk;
+  };
+  const head: Head = { format: FORMAT, fingerprint: fingerprintOf(schema), schema, guildIds, now };
+  yield passed(jsonChunk('head', head));
+  const parameters = { guilds: JSON.stringify(guildIds), now: BigInt(now) };
+  for (const [index, table] of tables.entries()) {
+    if (table.integerKey === null) continue;
+    const keys = reader.rows(table.selectKeys, parameters);
+    for (const chunk of chunksOf('keys', keys, (writer, [key]) => {
+      writer.number(index);
+      writer.value(key as StoredValue);
+    }))
+      yield passed(chunk);
+  }
+  const positions = new Map(guildIds.map((guildId, position) => [guildId, position]));
+  for (const [index, table] of tables.entries()) {
+    const rows = reader.rows(table.selectRows, parameters);
+    for (const chunk of chunksOf('rows', rows, (writer, row) => {
+      writeRow(writer, index, row, positions);
+      sum.rows++;
+    }))
+      yield passed(chunk);
+  }
+  const end = sum.end();
+  yield jsonChunk('end', end);
+  return end;
+}
+
+export function writeRow(
+  writer: ChunkWriter,
+  table: number,
+  [guildId, ...values]: StoredValue[],
+  positions: ReadonlyMap<string, number>,
+): void {
+  writer.number(table);
+  // Such as '01' in a column without a type: equal to no id that was asked for, and not found by it.
+  writer.number(positions.get(String(guildId)) ?? 0);
+  for (const value of values) writer.value(value);
+}
+
+/** Chunks of one kind, an entry after the other. */
+export function* chunksOf<Entry>(
+  kind: 'keys' | 'rows' | 'gone',
+  entries: Iterable<Entry>,
+  write: (writer: ChunkWriter, entry: Entry) => void,
+): Generator<Buffer> {
+  let writer: ChunkWriter | null = null;
+  for (const entry of entries) {
+    writer ??= new ChunkWriter(kind, 4_096);
+    write(writer, entry);
+    if (!writer.isFull) continue;
+    yield writer.end();
+    writer = null;
+  }
+  if (writer !== null) yield writer.end();
+}

@@ -1,0 +1,167 @@
+import { DatabaseSync } from 'node:sqlite';
+import { GuildwayError } from '../../../errors.ts';
+import { asWallTime, type WallClock } from '../../../time.ts';
+import type { Connection } from '../connection.ts';
+import type { GuildTables } from '../guild-tables.ts';
+import type { KeyRanges } from '../key-ranges.ts';
+import { ChunkReader, readJson } from './chunks.ts';
+import { type End, exportRows, type Head, RowReader } from './export.ts';
+import { type Imported, Importer } from './import.ts';
+import { damaged } from './move-errors.ts';
+import { type MovedTable, movedTables } from './moved-tables.ts';
+import { type GuildMove, GuildMoves } from './moves.ts';
+import { type MoveSchema, readSchema } from './schema.ts';
+import { compress, SetAside } from './set-aside.ts';
+import { unobserved } from './unobserved.ts';
+
+export interface GuildMoverOptions {
+  readonly connection: Connection;
+  readonly path: string;
+  readonly guildTables: GuildTables;
+  readonly keyRanges: KeyRanges;
+  readonly ordinal: number;
+  readonly now: WallClock;
+}
+
+/**
+ * Takes guilds out of this pod's database and puts them into it: the rows of every table that the bot declares and what Guildway
+ * knows of the guilds. It decides nothing: its caller keeps to the protocol of moves, and passes the records that a step writes.
+ * Each step is one transaction, whatever the number of guilds.
+ */
+export class GuildMover {
+  readonly moves: GuildMoves;
+  readonly setAside: SetAside;
+  readonly tables: readonly MovedTable[];
+  /** What the other pod's database must have in common with this one. */
+  readonly schema: MoveSchema;
+  readonly #options: GuildMoverOptions;
+  readonly #reader: RowReader;
+
+  constructor(options: GuildMoverOptions) {
+    const { connection, guildTables, now } = options;
+    this.#options = options;
+    this.moves = new GuildMoves(connection);
+    this.setAside = new SetAside(connection, now);
+    this.tables = movedTables(connection.sqlite, guildTables);
+    this.schema = readSchema(connection.sqlite, this.tables);
+    this.#reader = new RowReader(connection.sqlite);
+  }
+
+  /**
+   * A copy of guilds that nobody writes to meanwhile, or that {@link removeGuilds} finds changed. It is one snapshot, however long
+   * the caller takes, and holds no lock. Ends with the copy, or when the caller breaks off.
+   * @yields chunks of about 256 KiB, or of one row where that is larger
+   */
+  *exportGuilds(guildIds: readonly string[]): Generator<Buffer, End> {
+    const { connection, path, now } = this.#options;
+    // What is written and not committed yet is part of it.
+    connection.transaction('full', () => {});
+    const snapshot = openSnapshot(path);
+    try {
+      return yield* exportRows(new RowReader(snapshot), this.tables, this.schema, { guildIds, now: now() });
+    } finally {
+      snapshot.close();
+    }
+  }
+
+  /**
+   * Writes a copy and the records of its guilds in one transaction: all of it is on disk when this returns, or nothing.
+   * @param chunks those of {@link exportGuilds}, in order
+   * @param moves one record for each guild of the copy
+   * @throws GuildwayError MOVE_DAMAGED; MOVE_REFUSED when the schemas differ, when a key is taken, or when the guilds have rows here;
+   *   STORE_FAILED, FENCED, DATABASE_CORRUPT
+   */
+  importGuilds(chunks: Iterable<Uint8Array>, moves: readonly GuildMove[]): Imported {
+    const { connection, guildTables, keyRanges, ordinal } = this.#options;
+    return unobserved(connection, guildTables, () => {
+      const importer = new Importer(connection.sqlite, this.tables, this.schema, ordinal);
+      for (const chunk of chunks) importer.apply(chunk);
+      const imported = importer.finish();
+      assertSameGuilds(imported.guildIds, moves);
+      keyRanges.advance();
+      this.moves.write(moves);
+      return imported;
+    });
+  }
+
+  /**
+   * Gives guilds away: removes their rows, keeps a copy of them, and writes their records, in one transaction.
+   * @param chunks the copy that the new owner has
+   * @param moves one record for each guild of the copy
+   * @throws GuildwayError MOVE_OUTDATED when rows have changed since the copy was made; STORE_FAILED, FENCED, DATABASE_CORRUPT.
+   *   Nothing has changed then.
+   */
+  removeGuilds(chunks: readonly Uint8Array[], moves: readonly GuildMove[]): void {
+    const { connection, guildTables } = this.#options;
+    const { head, end } = endsOf(chunks);
+    assertSameGuilds(head.guildIds, moves);
+    const compressed = chunks.map(compress);
+    const batch = this.setAside.begin();
+    try {
+      unobserved(connection, guildTables, () => {
+        this.#assertUnchanged(head, end);
+        this.deleteRows(head.guildIds);
+        this.setAside.add(batch, 0, compressed);
+        this.setAside.keep(batch, moves);
+        this.moves.write(moves);
+      });
+    } finally {
+      this.setAside.drop(batch);
+    }
+  }
+
+  /**
+   * Removes the rows of guilds that have not become this pod's: of a move that was given up.
+   * @param forget their records, too
+   */
+  discardGuilds(guildIds: readonly string[], moves: readonly GuildMove[]): void {
+    unobserved(this.#options.connection, this.#options.guildTables, () => {
+      this.deleteRows(guildIds);
+      this.moves.write(moves);
+    });
+  }
+
+  /** In a transaction of the caller's. */
+  deleteRows(guildIds: readonly string[]): void {
+    const { sqlite } = this.#options.connection;
+    const guilds = JSON.stringify(guildIds);
+    // Rows that hang on others first: afterwards nobody knows whose they were.
+    for (const table of this.tables.toReversed()) sqlite.prepare(table.deleteRows).run({ guilds });
+  }
+
+  /** Also finds what a handler of another guild, or of none, has written. */
+  #assertUnchanged({ guildIds, now }: Head, end: End): void {
+    const rows = exportRows(this.#reader, this.tables, this.schema, { guildIds, now: asWallTime(now) });
+    let step = rows.next();
+    while (step.done !== true) step = rows.next();
+    if (step.value.checksum === end.checksum) return;
+    throw new GuildwayError(
+      'MOVE_OUTDATED',
+      'rows of the guilds have changed since they were copied: copy them again',
+      {
+        facts: { rows: step.value.rows, copied: end.rows },
+      },
+    );
+  }
+}
+
+/** A connection that sees the database as it is now. */
+function openSnapshot(path: string): DatabaseSync {
+  const snapshot = new DatabaseSync(path, { readOnly: true });
+  // The snapshot begins with the first read.
+  snapshot.exec('BEGIN; SELECT 1 FROM guildway_meta');
+  return snapshot;
+}
+
+/** @throws GuildwayError MOVE_DAMAGED */
+function endsOf(chunks: readonly Uint8Array[]): { head: Head; end: End } {
+  const [first, last] = [chunks[0], chunks.at(-1)].map((chunk) => new ChunkReader(chunk ?? new Uint8Array()));
+  if (first?.kind !== 'head' || last?.kind !== 'end') throw damaged('no beginning or no end');
+  return { head: readJson(first), end: readJson(last) };
+}
+
+function assertSameGuilds(guildIds: readonly string[], moves: readonly GuildMove[]): void {
+  const named = new Set(moves.map(({ guildId }) => guildId));
+  if (named.size === guildIds.length && guildIds.every((guildId) => named.has(guildId))) return;
+  throw damaged(`${guildIds.length} guilds, and the records are of ${named.size} others`);
+}

@@ -1,0 +1,162 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { startOfKeys } from '../key-ranges.ts';
+import { quoteName } from '../table-schema.ts';
+import type { StoredValue } from './chunks.ts';
+import { refused } from './move-errors.ts';
+import type { MovedTable } from './moved-tables.ts';
+
+/** Smaller than every id that Discord gives. A key this large is an id of something, not a number that SQLite counted. */
+const SMALLEST_DISCORD_ID = 10n ** 16n;
+const MAX_NAMED = 10;
+
+interface TableKeys {
+  /** From the key where the row comes from to its key here. */
+  readonly renumbered: Map<bigint, bigint>;
+  /** The new keys. */
+  readonly given: Set<bigint>;
+  /** The largest key of either pod until now. */
+  last: bigint;
+}
+
+/** The keys of rows that arrive: those that are taken here are given anew, and with them what refers to them. */
+export class KeyMap {
+  readonly #sqlite: DatabaseSync;
+  readonly #tables: readonly MovedTable[];
+  readonly #ordinal: number;
+  readonly #keys = new Map<string, TableKeys>();
+
+  /** @param ordinal of this pod */
+  constructor(sqlite: DatabaseSync, tables: readonly MovedTable[], ordinal: number) {
+    this.#ordinal = ordinal;
+    this.#sqlite = sqlite;
+    this.#tables = tables;
+  }
+
+  /**
+   * Learns keys of rows that will follow, before any row that refers to them.
+   * @throws GuildwayError MOVE_REFUSED, naming the rows, when a key is taken and must not change
+   */
+  learn(table: MovedTable, keys: readonly bigint[], guildIds: readonly string[]): void {
+    const known = this.#keysOf(table);
+    for (const key of keys) if (key > known.last) known.last = key;
+    const unknown = keys.filter((key) => !known.renumbered.has(key));
+    const taken = this.#takenByOthers(table, unknown, guildIds).union(
+      new Set(unknown.filter((key) => known.given.has(key))),
+    );
+    if (taken.size === 0) return;
+    const why = fixedBecause(table, this.#tables, taken);
+    if (why !== null)
+      throw refused(`${table.name} has rows here with the same key as rows that arrive: ${list(taken)}. ${why}`);
+    if (table.guildTable?.autoincrement === true) known.last = BigInt(startOfKeys(Number(known.last), this.#ordinal));
+    for (const key of taken) {
+      known.last++;
+      known.renumbered.set(key, known.last);
+      known.given.add(known.last);
+    }
+  }
+
+  /** The values of a row, with new keys where it has or refers to one. */
+  translate(table: MovedTable, values: StoredValue[]): StoredValue[] {
+    if (table.integerKey !== null) this.#replace(table.name, values, table.integerKey);
+    for (const { at, table: target } of table.references) {
+      if (at !== table.integerKey || target !== table.name) this.#replace(target, values, at);
+    }
+    return values;
+  }
+
+  /** The primary key here of a row that came earlier; null: no row with it has come. */
+  translateKey(table: MovedTable, key: StoredValue[]): StoredValue[] | null {
+    const [only] = key;
+    if (table.integerKey !== null && typeof only === 'bigint') {
+      const known = this.#keys.get(table.name);
+      const given = known?.renumbered.get(only);
+      if (given !== undefined) return [given];
+      // Its own row has another key here; this one belongs to a row that was given it.
+      return known?.given.has(only) === true ? null : key;
+    }
+    for (const { at, table: target } of table.references) {
+      const position = table.key.indexOf(at);
+      if (position !== -1) this.#replace(target, key, position);
+    }
+    return key;
+  }
+
+  renumbered(): { table: string; from: bigint; to: bigint }[] {
+    return [...this.#keys].flatMap(([table, keys]) => [...keys.renumbered].map(([from, to]) => ({ table, from, to })));
+  }
+
+  #replace(table: string, values: StoredValue[], at: number): void {
+    const value = values[at];
+    if (typeof value !== 'bigint') return;
+    const given = this.#keys.get(table)?.renumbered.get(value);
+    if (given !== undefined) values[at] = given;
+  }
+
+  #keysOf(table: MovedTable): TableKeys {
+    const known = this.#keys.get(table.name);
+    if (known !== undefined) return known;
+    const column = columnName(table);
+    const statement = this.#sqlite.prepare(
+      `SELECT max(${column}) AS last FROM ${quoteName(table.name)} WHERE ${column} < ?`,
+    );
+    statement.setReadBigInts(true);
+    const last = (statement.get(SMALLEST_DISCORD_ID) as { last: bigint | null }).last ?? 0n;
+    const keys: TableKeys = { renumbered: new Map(), given: new Set(), last };
+    this.#keys.set(table.name, keys);
+    return keys;
+  }
+
+  /** Those that rows of other guilds have. */
+  #takenByOthers(table: MovedTable, keys: readonly bigint[], guildIds: readonly string[]): Set<bigint> {
+    const column = columnName(table);
+    const statement = this.#sqlite.prepare(
+      `SELECT ${column} AS key FROM ${quoteName(table.name)} WHERE ${column} IN (SELECT value FROM json_each(@keys))`,
+    );
+    statement.setReadBigInts(true);
+    const here = statement.all({ keys: `[${keys.join()}]` }).map((row) => row.key as bigint);
+    if (here.length === 0) return new Set();
+    const own = this.#sqlite.prepare(table.selectKeys);
+    own.setReadBigInts(true);
+    own.setReturnArrays(true);
+    own.setAllowUnknownNamedParameters(true);
+    const ours = own.all({ guilds: JSON.stringify(guildIds) }) as unknown as [bigint][];
+    return new Set(here).difference(new Set(ours.map(([key]) => key)));
+  }
+}
+
+/** Quoted. */
+const columnName = (table: MovedTable): string => quoteName(table.columns[table.integerKey as number]?.name ?? '');
+
+/** Why the keys of a table must stay as they are, and what to do; null: they may be given anew. */
+export function fixedBecause(table: MovedTable, tables: readonly MovedTable[], keys: Iterable<bigint>): string | null {
+  if (table.guildTable?.keys === 'fixed') return `It is declared with keys: 'fixed'. Give the rows other keys`;
+  for (const key of keys) {
+    if (key >= SMALLEST_DISCORD_ID)
+      return `${key} is an id of Discord's, not a number of the table's. Remove one of the rows`;
+  }
+  const undeclared = tables.flatMap((other) =>
+    other.columns.flatMap(({ name, type }, at) =>
+      refersByName(name, type, table.name) && !other.references.some((reference) => reference.at === at)
+        ? [`${other.name}.${name}`]
+        : [],
+    ),
+  );
+  if (undeclared.length === 0) return null;
+  return `They cannot get new keys, because ${undeclared.join(' and ')} seems to refer to them: declare it with a foreign key or with via`;
+}
+
+/** Whether a column is named as one that refers to a table: `case_id`, `caseId` or `cases_id` to `cases`. */
+function refersByName(column: string, type: string, table: string): boolean {
+  if (!/int/i.test(type)) return false;
+  const stem = column.toLowerCase().match(/^(.+?)_?id$/)?.[1];
+  const name = table.toLowerCase();
+  return (
+    stem !== undefined &&
+    [name, name.replace(/s$/, ''), name.replace(/es$/, ''), name.replace(/ies$/, 'y')].includes(stem)
+  );
+}
+
+function list(keys: ReadonlySet<bigint>): string {
+  const named = [...keys].slice(0, MAX_NAMED).join(', ');
+  return keys.size > MAX_NAMED ? `${named} and ${keys.size - MAX_NAMED} more` : named;
+}

@@ -1,0 +1,162 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { sameName } from '../../../bot/tables.ts';
+import type { GuildTable, GuildTables } from '../guild-tables.ts';
+import { quoteName, readTable, type TableSchema } from '../table-schema.ts';
+
+/** A column that refers to the integer key of a table: it gets the new key when the row does. */
+interface KeyReference {
+  /** Its position among the columns. */
+  readonly at: number;
+  readonly table: string;
+}
+
+/** A table whose rows move with their guild: one of the bot's, or one of Guildway's own. */
+export interface MovedTable {
+  readonly name: string;
+  /** Names and types of the columns that move. */
+  readonly columns: readonly { readonly name: string; readonly type: string }[];
+  /** Positions of the primary key's columns; empty: without one. */
+  readonly key: readonly number[];
+  /** The bot's table; null for one of Guildway's. */
+  readonly guildTable: GuildTable | null;
+  /** The position of the primary key, if it is one integer that may be given anew. */
+  readonly integerKey: number | null;
+  readonly references: readonly KeyReference[];
+  /**
+   * SQL. `@guilds` is a JSON array of guild ids, `@now` the moment that decides what has expired. A row begins with its guild id as
+   * text; the columns follow.
+   */
+  readonly selectRows: string;
+  /** The same, of the rows with a NULL in their primary key. Null: there can be none. */
+  readonly selectRowsWithoutKey: string | null;
+  /** The same, of the row with one primary key: `@key0`, `@key1`, … */
+  readonly selectRow: string;
+  /** The integer keys of the guilds. */
+  readonly selectKeys: string;
+  readonly insertRow: string;
+  readonly deleteRows: string;
+  /** Deletes the row with one primary key if it is one of the guilds'. */
+  readonly deleteRow: string;
+}
+
+/** What moves with a guild of Guildway's own tables. Where a row is known already, the one that arrives is not needed. */
+const OWN_TABLES: readonly { readonly name: string; readonly without?: string; readonly live?: string }[] = [
+  { name: 'guildway_ledger', live: 't0.expires_at > @now' },
+  { name: 'guildway_event_ledger' },
+  // The id is the order of arrival at one pod.
+  { name: 'guildway_hints', without: 'id' },
+  { name: 'guildway_session_guilds' },
+];
+
+/** Every table whose rows move, those first that others refer to. */
+export function movedTables(sqlite: DatabaseSync, { tables }: GuildTables): MovedTable[] {
+  const own = OWN_TABLES.map(({ name, without, live }) => {
+    const schema = readTable(sqlite, name) as TableSchema;
+    const columns = schema.columns.filter((column) => column.name !== without);
+    const key = without === undefined ? schema.key : [];
+    return describe({ ...schema, columns, key, integerKey: null }, 'guild_id', { live, references: [] });
+  });
+  return [...tables.map((table) => describe(table, null, { references: referencesOf(table, tables) })), ...own];
+}
+
+function describe(
+  table: GuildTable | TableSchema,
+  ownColumn: string | null,
+  { live, references }: { live?: string | undefined; references: readonly KeyReference[] },
+): MovedTable {
+  const guildTable = 'guild' in table ? table : null;
+  const { from, condition, guildId } = rowsOf(table, ownColumn);
+  const names = table.columns.map(({ name }) => quoteName(name));
+  const key = table.key.map((column) => table.columns.findIndex(({ name }) => name === column));
+  const keyNames = key.map((at) => `t0.${names[at]}`);
+  const order = keyNames.length > 0 ? keyNames.join(', ') : `t0.${rowidOf(table)}`;
+  const matches = keyNames.map((column, i) => `${column} IS @key${i}`).join(' AND ');
+  const select = `SELECT ${guildId}, ${names.map((name) => `t0.${name}`).join(', ')} FROM ${from}`;
+  const where = `WHERE ${[condition, ...(live === undefined ? [] : [live])].join(' AND ')}`;
+  const integerKey =
+    guildTable !== null && key.length === 1 && table.affinity(table.key[0] as string) === 'INTEGER'
+      ? key[0]
+      : undefined;
+  // A rowid is never NULL, nor is a key without rowid.
+  const mayBeNull = key.length > 0 && !table.withoutRowid && table.integerKey === null;
+  const own = quoteName(table.name);
+  const rowid = table.withoutRowid ? keyColumnsOf(table) : rowidOf(table);
+  const selected = table.withoutRowid ? table.key.map((column) => `t0.${quoteName(column)}`).join(', ') : `t0.${rowid}`;
+  const these = (conditions: string): string =>
+    `DELETE FROM ${own} WHERE ${table.withoutRowid && table.key.length > 1 ? `(${rowid})` : rowid} IN (SELECT ${selected} FROM ${from} ${conditions})`;
+  return {
+    name: table.name,
+    columns: table.columns,
+    key,
+    guildTable,
+    integerKey: integerKey ?? null,
+    references,
+    selectRows: `${select} ${where} ORDER BY ${order}`,
+    selectRowsWithoutKey: mayBeNull
+      ? `${select} ${where} AND (${keyNames.map((column) => `${column} IS NULL`).join(' OR ')}) ORDER BY t0.${rowidOf(table)}`
+      : null,
+    selectRow: `${select} ${where} AND ${matches}`,
+    selectKeys: integerKey === undefined ? '' : `SELECT t0.${names[integerKey]} FROM ${from} ${where} ORDER BY 1`,
+    insertRow: `INSERT INTO ${own} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${
+      guildTable === null ? ' ON CONFLICT DO NOTHING' : ''
+    }`,
+    // Expired rows, too: they belong to nobody who could need them.
+    deleteRows: these(`WHERE ${condition}`),
+    deleteRow: these(`WHERE ${condition} AND ${matches}`),
+  };
+}
+
+/** The rows of a table, as t0, joined with the tables that it is `via`. */
+function rowsOf(
+  table: GuildTable | TableSchema,
+  ownColumn: string | null,
+): { from: string; condition: string; guildId: string } {
+  let from = `${quoteName(table.name)} AS t0`;
+  let current = table;
+  let depth = 0;
+  while ('guild' in current && 'via' in current.guild) {
+    const { via, on, key } = current.guild;
+    from += ` JOIN ${quoteName(via.name)} AS t${depth + 1} ON t${depth + 1}.${quoteName(key)} = t${depth}.${quoteName(on)}`;
+    current = via;
+    depth++;
+  }
+  const name = ownColumn ?? ('guild' in current && 'column' in current.guild ? current.guild.column : '');
+  const column = `t${depth}.${quoteName(name)}`;
+  // A column without a type keeps what it is given, so both forms of an id are looked for.
+  const ids =
+    current.affinity(name) === 'BLOB'
+      ? 'SELECT value FROM json_each(@guilds) UNION ALL SELECT CAST(value AS INTEGER) FROM json_each(@guilds)'
+      : 'SELECT value FROM json_each(@guilds)';
+  return { from, condition: `${column} IN (${ids})`, guildId: `CAST(${column} AS TEXT)` };
+}
+
+/** Columns that hold integer keys of declared tables, by a foreign key or by `via`. */
+function referencesOf(table: GuildTable, tables: readonly GuildTable[]): KeyReference[] {
+  const positionOf = (column: string): number => table.columns.findIndex(({ name }) => sameName(name, column));
+  const found = new Map<number, KeyReference>();
+  const add = (column: string, target: string, targetColumn: string): void => {
+    const parent = tables.find(({ name }) => sameName(name, target));
+    const at = positionOf(column);
+    if (
+      parent === undefined ||
+      at === -1 ||
+      parent.key.length !== 1 ||
+      !sameName(parent.key[0] as string, targetColumn)
+    )
+      return;
+    found.set(at, { at, table: parent.name });
+  };
+  for (const { columns, table: target, targets } of table.references) {
+    for (const [i, column] of columns.entries()) add(column, target, targets[i] ?? '');
+  }
+  if ('via' in table.guild) add(table.guild.on, table.guild.via.name, table.guild.key);
+  return [...found.values()];
+}
+
+/** A name of the rowid that no column has. */
+function rowidOf({ columns, generated }: TableSchema): string {
+  const taken = [...columns, ...generated].map(({ name }) => name.toLowerCase());
+  return ['rowid', '_rowid_', 'oid'].find((alias) => !taken.includes(alias)) ?? 'rowid';
+}
+
+const keyColumnsOf = ({ key }: TableSchema): string => key.map(quoteName).join(', ');

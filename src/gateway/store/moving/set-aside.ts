@@ -1,0 +1,124 @@
+import type { StatementSync } from 'node:sqlite';
+import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { before, type Duration, type WallClock } from '../../../time.ts';
+import type { Connection } from '../connection.ts';
+
+/** A guild of a copy, and the version of the move that gave it away. */
+export interface SetAsideGuild {
+  readonly guildId: string;
+  readonly version: number;
+}
+
+/** Copies of guilds that this pod has given away, for a new owner that loses its volume. Compressed, one for each batch. */
+export class SetAside {
+  readonly #connection: Connection;
+  readonly #now: WallClock;
+  readonly #statements: ReturnType<typeof prepare>;
+  /** Copies that are being made. */
+  readonly #open = new Set<number>();
+  /** There may be chunks without a guild: of a copy that is too old, or that was never finished. */
+  #hasOrphans = true;
+
+  constructor(connection: Connection, now: WallClock) {
+    this.#connection = connection;
+    this.#now = now;
+    this.#statements = prepare((sql) => connection.sqlite.prepare(sql));
+  }
+
+  /** A number for a new copy. {@link keep} or {@link drop} ends it. */
+  begin(): number {
+    const batch = Math.max(Number(this.#statements.next.get()?.batch), ...[...this.#open].map((open) => open + 1));
+    this.#open.add(batch);
+    return batch;
+  }
+
+  /** Adds chunks to a copy, in a transaction of the caller's. @param chunks of {@link compress} */
+  add(batch: number, from: number, chunks: readonly Uint8Array[]): void {
+    for (const [i, chunk] of chunks.entries()) this.#statements.add.run(batch, from + i, chunk);
+  }
+
+  /** Keeps a copy for these guilds, in a transaction of the caller's. */
+  keep(batch: number, guilds: readonly SetAsideGuild[]): void {
+    for (const { guildId, version } of guilds) this.#statements.keep.run(guildId, version, batch, this.#now());
+  }
+
+  /** The copy is finished, or given up. */
+  drop(batch: number): void {
+    this.#open.delete(batch);
+    this.#hasOrphans = true;
+  }
+
+  /** The chunks of the copy that has this version of a guild, and the guilds that are in it; null: there is none any more. */
+  read(guildId: string, version: number): { guildIds: string[]; chunks: Iterable<Buffer> } | null {
+    const batch = this.#statements.find.get(guildId, version)?.batch;
+    if (batch === undefined) return null;
+    const guildIds = this.#statements.guilds.all(batch).map((row) => row.guildId as string);
+    const { chunk } = this.#statements;
+    return {
+      guildIds,
+      chunks: (function* () {
+        for (let sequence = 0; ; sequence++) {
+          const row = chunk.get(batch, sequence);
+          if (row === undefined) return;
+          yield zstdDecompressSync(row.chunk as Uint8Array);
+        }
+      })(),
+    };
+  }
+
+  /** Guilds and bytes that are set aside. */
+  totals(): { readonly guilds: number; readonly bytes: number } {
+    const { guilds, bytes } = this.#statements.totals.get() as { guilds: number; bytes: number | null };
+    return { guilds, bytes: bytes ?? 0 };
+  }
+
+  /**
+   * Removes copies that are older than `keepMs`, and unfinished ones.
+   * @param limit chunks that are removed at most, so that no request waits long
+   * @returns how many were removed
+   */
+  prune(keepMs: Duration, limit: number): number {
+    const { forget, removeOrphans, hasOld } = this.#statements;
+    const moment = before(this.#now(), keepMs);
+    const isOld = hasOld.get(moment) !== undefined;
+    if (!isOld && !this.#hasOrphans) return 0;
+    return this.#connection.transaction('normal', () => {
+      if (isOld) forget.run(moment);
+      const removed = Number(removeOrphans.run(JSON.stringify([...this.#open]), limit).changes);
+      this.#hasOrphans = removed === limit;
+      return removed;
+    });
+  }
+}
+
+/** A chunk as it is kept. */
+export const compress = (chunk: Uint8Array): Buffer => zstdCompressSync(chunk);
+
+function prepare(sql: (text: string) => StatementSync) {
+  return {
+    next: sql(
+      `SELECT 1 + max(ifnull((SELECT max(batch) FROM guildway_set_aside_chunks), 0),
+         ifnull((SELECT max(batch) FROM guildway_set_aside_guilds), 0)) AS batch`,
+    ),
+    add: sql('INSERT INTO guildway_set_aside_chunks (batch, sequence, chunk) VALUES (?, ?, ?)'),
+    keep: sql(
+      `INSERT INTO guildway_set_aside_guilds (guild_id, version, batch, set_aside_at) VALUES (?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET batch = excluded.batch, set_aside_at = excluded.set_aside_at`,
+    ),
+    find: sql('SELECT batch FROM guildway_set_aside_guilds WHERE guild_id = ? AND version = ?'),
+    guilds: sql('SELECT guild_id AS guildId FROM guildway_set_aside_guilds WHERE batch = ? ORDER BY guild_id'),
+    chunk: sql('SELECT chunk FROM guildway_set_aside_chunks WHERE batch = ? AND sequence = ?'),
+    totals: sql(
+      `SELECT (SELECT count(*) FROM guildway_set_aside_guilds) AS guilds,
+         (SELECT sum(length(chunk)) FROM guildway_set_aside_chunks) AS bytes`,
+    ),
+    hasOld: sql('SELECT 1 FROM guildway_set_aside_guilds WHERE set_aside_at < ? LIMIT 1'),
+    removeOrphans: sql(
+      `DELETE FROM guildway_set_aside_chunks WHERE (batch, sequence) IN (
+         SELECT batch, sequence FROM guildway_set_aside_chunks AS chunks WHERE NOT EXISTS (
+           SELECT 1 FROM guildway_set_aside_guilds AS guilds WHERE guilds.batch = chunks.batch)
+         AND batch NOT IN (SELECT value FROM json_each(?)) LIMIT ?)`,
+    ),
+    forget: sql('DELETE FROM guildway_set_aside_guilds WHERE set_aside_at < ?'),
+  };
+}

@@ -1,0 +1,37 @@
+import type { Connection } from '../connection.ts';
+import type { GuildTables } from '../guild-tables.ts';
+import { quoteName, readTriggers } from '../table-schema.ts';
+
+/**
+ * Runs `work` in a transaction in which rows come and go as they are: no trigger of the bot runs, except those that fill a virtual
+ * table, and no foreign key is enforced or cascades. What the triggers wrote moves, too, and a cascade could reach other guilds.
+ * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT, and what `work` throws; nothing is written then
+ */
+export function unobserved<Result>(
+  connection: Connection,
+  { tables, global }: GuildTables,
+  work: () => Result,
+): Result {
+  const { sqlite } = connection;
+  const names = [...tables.map(({ name }) => name), ...global];
+  const hasForeignKeys = tables.some(({ references }) => references.length > 0) || global.length > 0;
+  const triggers = readTriggers(sqlite).filter(
+    ({ table, fills }) => fills.length === 0 && names.some((name) => name.toLowerCase() === table.toLowerCase()),
+  );
+  // The pragma has no effect inside a transaction: an open group is committed first.
+  if (hasForeignKeys) {
+    connection.transaction('full', () => {});
+    sqlite.exec('PRAGMA foreign_keys = OFF');
+  }
+  try {
+    return connection.transaction('full', () => {
+      // Part of the transaction, like everything else: after a crash they are there.
+      for (const { name } of triggers) sqlite.exec(`DROP TRIGGER ${quoteName(name)}`);
+      const result = work();
+      for (const { sql } of triggers) sqlite.exec(sql);
+      return result;
+    });
+  } finally {
+    if (hasForeignKeys) sqlite.exec('PRAGMA foreign_keys = ON');
+  }
+}
