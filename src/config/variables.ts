@@ -389,7 +389,7 @@ export const VARIABLES = define({
   setAsideMs: {
     name: 'SET_ASIDE_MS',
     fallback: '86400000',
-    modes: PODS,
+    modes: OWNER,
     about:
       'How long a gateway pod keeps a compressed copy of a guild that it has given to another pod, so that a volume that is lost soon after loses nothing.',
     ...milliseconds(0, 2_592_000_000),

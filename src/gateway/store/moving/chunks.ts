@@ -16,7 +16,7 @@ export type ChunkKind = 'head' | 'keys' | 'rows' | 'gone' | 'cleared' | 'end';
 const KINDS: readonly ChunkKind[] = ['head', 'keys', 'rows', 'gone', 'cleared', 'end'];
 
 /** A chunk ends with the entry that reaches this size, so it is larger only by one row. */
-export const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 256 * 1024;
 
 const TAG = { null: 0, integer: 1, real: 2, text: 3, blob: 4 } as const;
 

@@ -10,8 +10,9 @@ import { type Imported, Importer } from './import.ts';
 import { damaged } from './move-errors.ts';
 import { type MovedTable, movedTables } from './moved-tables.ts';
 import { type GuildMove, GuildMoves } from './moves.ts';
+import { partOfCopy } from './part-of-copy.ts';
 import { type MoveSchema, readSchema } from './schema.ts';
-import { compress, SetAside } from './set-aside.ts';
+import { compress, SetAside, type SetAsideGuild } from './set-aside.ts';
 import { unobserved } from './unobserved.ts';
 
 export interface GuildMoverOptions {
@@ -111,8 +112,25 @@ export class GuildMover {
   }
 
   /**
+   * Copies of guilds that this pod has given away, for a new owner that has lost them: one for each batch that they went in. A guild
+   * whose copy is not kept any more is in none.
+   */
+  *exportSetAside(
+    guilds: readonly SetAsideGuild[],
+  ): Generator<{ readonly guildIds: string[]; readonly chunks: Buffer[] }> {
+    const batches = Map.groupBy(guilds, ({ guildId, version }) => this.setAside.find(guildId, version));
+    for (const [batch, wanted] of batches) {
+      if (batch === null) continue;
+      const copy = this.setAside.read(batch);
+      const guildIds = wanted.map(({ guildId }) => guildId);
+      const isWhole = guildIds.length === copy.guildIds.length;
+      yield isWhole ? copy : { guildIds, chunks: [...partOfCopy(copy.chunks, guildIds, this.tables)] };
+    }
+  }
+
+  /**
    * Removes the rows of guilds that have not become this pod's: of a move that was given up.
-   * @param forget their records, too
+   * @param moves records to write
    */
   discardGuilds(guildIds: readonly string[], moves: readonly GuildMove[]): void {
     unobserved(this.#options.connection, this.#options.guildTables, () => {

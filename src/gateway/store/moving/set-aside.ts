@@ -48,21 +48,16 @@ export class SetAside {
     this.#hasOrphans = true;
   }
 
-  /** The chunks of the copy that has this version of a guild, and the guilds that are in it; null: there is none any more. */
-  read(guildId: string, version: number): { guildIds: string[]; chunks: Iterable<Buffer> } | null {
-    const batch = this.#statements.find.get(guildId, version)?.batch;
-    if (batch === undefined) return null;
-    const guildIds = this.#statements.guilds.all(batch).map((row) => row.guildId as string);
-    const { chunk } = this.#statements;
+  /** The number of the copy that has this version of a guild; null: there is none any more. */
+  find(guildId: string, version: number): number | null {
+    return (this.#statements.find.get(guildId, version)?.batch as number | undefined) ?? null;
+  }
+
+  /** All guilds of a copy, and its chunks. */
+  read(batch: number): { readonly guildIds: string[]; readonly chunks: Buffer[] } {
     return {
-      guildIds,
-      chunks: (function* () {
-        for (let sequence = 0; ; sequence++) {
-          const row = chunk.get(batch, sequence);
-          if (row === undefined) return;
-          yield zstdDecompressSync(row.chunk as Uint8Array);
-        }
-      })(),
+      guildIds: this.#statements.guilds.all(batch).map((row) => row.guildId as string),
+      chunks: this.#statements.chunks.all(batch).map((row) => zstdDecompressSync(row.chunk as Uint8Array)),
     };
   }
 
@@ -107,7 +102,7 @@ function prepare(sql: (text: string) => StatementSync) {
     ),
     find: sql('SELECT batch FROM guildway_set_aside_guilds WHERE guild_id = ? AND version = ?'),
     guilds: sql('SELECT guild_id AS guildId FROM guildway_set_aside_guilds WHERE batch = ? ORDER BY guild_id'),
-    chunk: sql('SELECT chunk FROM guildway_set_aside_chunks WHERE batch = ? AND sequence = ?'),
+    chunks: sql('SELECT chunk FROM guildway_set_aside_chunks WHERE batch = ? ORDER BY sequence'),
     totals: sql(
       `SELECT (SELECT count(*) FROM guildway_set_aside_guilds) AS guilds,
          (SELECT sum(length(chunk)) FROM guildway_set_aside_chunks) AS bytes`,

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Connection } from '../../../../src/gateway/store/connection.ts';
+import { migrate } from '../../../../src/gateway/store/migrations.ts';
+import { MIGRATIONS } from '../../../../src/gateway/store/schema.ts';
 import { asWallTime } from '../../../../src/time.ts';
-import { openTestStore, temporaryFolder } from '../../../support/store.ts';
+import { noFaults, openTestStore, silent, temporaryFolder } from '../../../support/store.ts';
 
 const identity = (key: string, retentionMs = 1_000) => ({ key, guildId: '1', bodyHash: 'hash', retentionMs });
 
@@ -66,4 +69,22 @@ test('a result that is too large is refused before anything is written', () => {
   const memo = store.ledger.memo(identity('interaction:1'));
   assert.throws(() => store.connection.transaction('full', () => memo.write(0, 'x'.repeat(300_000))), /keep it below/);
   assert.equal(store.ledger.find('interaction:1'), null);
+});
+
+test('rows of an earlier version get the guild that their key names', () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod');
+  {
+    const connection = new Connection(path, noFaults);
+    migrate(connection, 'guildway', MIGRATIONS.slice(0, 5), silent);
+    connection.sqlite.exec(`INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at)
+      VALUES ('key:77:hash', 0, '', '1', 9e15), ('key::hash', 0, '', '1', 9e15), ('stripe:evt', 0, '', '1', 9e15)`);
+    connection.close();
+  }
+  using store = openTestStore(path);
+  const rows = store.connection.sqlite.prepare('SELECT guild_id AS guild FROM guildway_ledger ORDER BY identity').all();
+  assert.deepEqual(
+    rows.map(({ guild }) => guild),
+    ['', '77', null],
+  );
 });

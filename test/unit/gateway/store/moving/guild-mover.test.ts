@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type ErrorCode, errorCode } from '../../../../../src/errors.ts';
+import { ChunkReader } from '../../../../../src/gateway/store/moving/chunks.ts';
+import { compress } from '../../../../../src/gateway/store/moving/set-aside.ts';
+import type { Store } from '../../../../../src/gateway/store/store.ts';
+import { asWallTime } from '../../../../../src/time.ts';
+import { move, openPod, records } from '../../../../support/moving.ts';
+import { NOTES, notesOf, temporaryFolder } from '../../../../support/store.ts';
+
+const bot = { tables: ['notes'], migrations: [NOTES] };
+const A = '1000000000000000001';
+const B = '1000000000000000002';
+const C = '1000000000000000003';
+
+const note = (store: Store, guildId: string, text: string): void =>
+  void store.botDatabases.full.run('INSERT INTO notes VALUES (?, ?)', guildId, text);
+
+const throws = (code: ErrorCode, message: RegExp, work: () => unknown): void =>
+  assert.throws(work, (error) => errorCode(error) === code && message.test(String(error)), String(message));
+
+function rowsOf(store: Store, table: string): unknown[] {
+  const statement = store.connection.sqlite.prepare(`SELECT * FROM ${table}`);
+  return statement.all().map((row) => ({ ...row }));
+}
+
+test('what Guildway knows of a guild moves with its rows, and nothing of other guilds does', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  for (const store of [from, to]) {
+    store.sessions.write(0, { sessionId: 's', sequence: 1, resumeUrl: 'wss://x', shardCount: 1 });
+  }
+  for (const guildId of [A, B]) {
+    note(from, guildId, `of ${guildId}`);
+    from.connection.transaction('full', () => {
+      const identity = { key: `interaction:${guildId}`, guildId, bodyHash: 'hash', retentionMs: 60_000 };
+      from.ledger.memo(identity).write(0, '"done"');
+      from.sessions.memo('s', Number(guildId.at(-1)) + 1, guildId).write(0, '"seen"');
+    });
+    from.hints.put([
+      {
+        ...{ identity: `interaction:hint ${guildId}`, guildId, target: '/', headers: [], body: Buffer.from('body') },
+        ...{ bodyHash: 'hash', deferred: 5, uncertain: false, lifeMs: 60_000 },
+      },
+    ]);
+  }
+  from.sessions.writeGuilds(0, new Set([A, B]));
+
+  move(from, to, [A]);
+
+  assert.deepEqual(notesOf(to), [`of ${A}`]);
+  assert.deepEqual(notesOf(from), [`of ${B}`]);
+  assert.equal(to.ledger.find(`interaction:${A}`)?.bodyHash, 'hash');
+  assert.equal(from.ledger.find(`interaction:${A}`), null);
+  assert.notEqual(from.ledger.find(`interaction:${B}`), null);
+  assert.equal(to.sessions.memo('s', 2, A).read(0), '"seen"');
+  assert.equal(from.sessions.memo('s', 2, A).read(0), undefined);
+  assert.equal(from.sessions.memo('s', 3, B).read(0), '"seen"');
+  assert.deepEqual(
+    to.hints.list().map(({ guildId }) => guildId),
+    [A],
+  );
+  assert.deepEqual(
+    from.hints.list().map(({ guildId }) => guildId),
+    [B],
+  );
+  assert.deepEqual([to.sessions.readGuilds(0), from.sessions.readGuilds(0)], [[A], [B]]);
+  assert.deepEqual(to.mover.moves.read(A), { guildId: A, state: 'arriving', peer: 1, version: 1, epoch: 2 });
+  assert.equal(from.mover.moves.read(A)?.state, 'moved');
+  assert.equal(from.mover.moves.read(B), null);
+});
+
+test('records of moves are read by guild and by state, and forgotten', () => {
+  using folder = temporaryFolder();
+  using store = openPod(folder.file('0'), 0, bot);
+  const { moves } = store.mover;
+  moves.write([...records('leaving', [B, A]), ...records('here', [C], 7)]);
+  moves.write(records('moved', [A], 2));
+  assert.deepEqual(moves.list('leaving'), records('leaving', [B]));
+  assert.deepEqual(
+    moves.list('all').map(({ state, version }) => `${state} ${version}`),
+    ['moved 2', 'leaving 1', 'here 7'],
+  );
+  moves.forget([A, B]);
+  assert.deepEqual(moves.list('all'), records('here', [C], 7));
+});
+
+test('a copy is one snapshot, of bounded chunks, and has what is not committed yet', async () => {
+  using folder = temporaryFolder();
+  using store = openPod(folder.file('0'), 0, bot);
+  for (let i = 0; i < 40; i++) note(store, A, `${i} `.padEnd(20_000, 'x'));
+  const chunks: Buffer[] = [];
+  for (const chunk of store.mover.exportGuilds([A])) {
+    note(store, A, 'written while the copy is made');
+    await new Promise((resolve) => setImmediate(resolve));
+    chunks.push(chunk);
+  }
+  using other = openPod(folder.file('1'), 1, bot);
+  assert.equal(other.mover.importGuilds(chunks, records('here', [A])).rows, 40);
+  assert.ok(chunks.length > 4);
+  for (const chunk of chunks) assert.ok(chunk.length < 256 * 1024 + 20_100, `${chunk.length} bytes`);
+});
+
+test('rows that change after the copy keep their guild here, whoever has changed them', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  for (const text of ['one', 'two']) note(from, A, text);
+  for (const change of [
+    "UPDATE notes SET text = 'three' WHERE text = 'two'",
+    "INSERT INTO notes VALUES ('1000000000000000001', 'more')",
+    "DELETE FROM notes WHERE text = 'one'",
+  ]) {
+    const chunks = [...from.mover.exportGuilds([A])];
+    from.botDatabases.full.run(change);
+    const before = notesOf(from);
+    throws('MOVE_OUTDATED', /have changed since they were copied/, () =>
+      from.mover.removeGuilds(chunks, records('moved', [A])),
+    );
+    assert.deepEqual(notesOf(from), before);
+    assert.equal(from.mover.moves.read(A), null);
+    assert.deepEqual(from.mover.setAside.totals(), { guilds: 0, bytes: 0 });
+  }
+});
+
+test('a copy that is damaged, cut or of other guilds is refused, and nothing of it stays', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  for (let i = 0; i < 20; i++) note(from, A, `note ${i}`.padEnd(30_000, '.'));
+  const chunks = [...from.mover.exportGuilds([A])];
+  const rows = chunks.findIndex((chunk) => new ChunkReader(chunk).kind === 'rows');
+  const flipped = Buffer.from(chunks[rows] as Buffer);
+  flipped.writeUInt8((flipped.at(-5) as number) ^ 1, flipped.length - 5);
+  const broken: [string, Uint8Array[]][] = [
+    ['a changed byte', chunks.with(rows, flipped)],
+    ['a chunk twice', chunks.toSpliced(rows, 0, chunks[rows] as Buffer)],
+    ['a chunk missing', chunks.toSpliced(rows, 1)],
+    ['no end', chunks.slice(0, -1)],
+    ['no beginning', chunks.slice(1)],
+    ['more after the end', [...chunks, chunks[rows] as Buffer]],
+    ['a torn chunk', chunks.with(rows, (chunks[rows] as Buffer).subarray(0, 5_000))],
+    ['an unknown chunk', chunks.with(rows, Buffer.from([77]))],
+    ['nothing', []],
+  ];
+  for (const [what, copy] of broken) {
+    assert.throws(
+      () => to.mover.importGuilds(copy, records('arriving', [A])),
+      (error) => errorCode(error) === 'MOVE_DAMAGED',
+      what,
+    );
+    assert.deepEqual(notesOf(to), [], what);
+  }
+  throws('MOVE_DAMAGED', /the records are of 1 others/, () => to.mover.importGuilds(chunks, records('arriving', [B])));
+  assert.deepEqual(to.mover.moves.list('all'), []);
+  to.mover.importGuilds(chunks, records('arriving', [A]));
+  throws('MOVE_REFUSED', /has rows of guild 1000000000000000001 in notes: remove them first/, () =>
+    to.mover.importGuilds(chunks, records('arriving', [A])),
+  );
+  to.mover.discardGuilds([A], []);
+  assert.equal(to.mover.importGuilds(chunks, records('arriving', [A])).rows, 20);
+});
+
+test('pods with different schemas exchange no guild, and the difference is named', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, { ...bot, migrations: [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT'] });
+  from.botDatabases.full.run("INSERT INTO notes VALUES (?, 'x', 'good')", A);
+  const chunks = [...from.mover.exportGuilds([A])];
+  const cases: [string, string[], RegExp][] = [
+    ['1', [NOTES], /the column notes\.mood is there, not here.*2 migrations there and 1 here/],
+    ['2', [NOTES, 'ALTER TABLE notes ADD COLUMN mood INTEGER'], /notes\.mood is TEXT there and INTEGER here/],
+    [
+      '3',
+      [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT', 'ALTER TABLE notes ADD COLUMN more TEXT'],
+      /notes\.more is here/,
+    ],
+    [
+      '4',
+      [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT;', 'UPDATE notes SET mood = upper(mood)'],
+      /3 here, or others/,
+    ],
+  ];
+  for (const [file, migrations, message] of cases) {
+    using to = openPod(folder.file(file), 1, { ...bot, migrations });
+    throws('MOVE_REFUSED', message, () => to.mover.importGuilds(chunks, records('arriving', [A])));
+    assert.deepEqual(notesOf(to), []);
+  }
+});
+
+test('a batch of guilds takes as many transactions as one guild', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  const guildIds = Array.from({ length: 500 }, (_, i) => String(2_000_000_000_000_000_000n + BigInt(i)));
+  from.connection.transaction('full', () => {
+    const statement = from.connection.sqlite.prepare('INSERT INTO notes VALUES (?, ?)');
+    for (const guildId of guildIds) statement.run(guildId, 'a note');
+  });
+  const commits = (store: Store, work: () => void): number => {
+    let count = 0;
+    const { connection } = store;
+    const transaction = connection.transaction;
+    connection.transaction = (...parameters) => {
+      count++;
+      return transaction.apply(connection, parameters) as never;
+    };
+    work();
+    connection.transaction = transaction;
+    return count;
+  };
+  const chunks = [...from.mover.exportGuilds(guildIds)];
+  const counts = [
+    commits(to, () => to.mover.importGuilds(chunks, records('arriving', guildIds))),
+    commits(from, () => from.mover.removeGuilds(chunks, records('moved', guildIds))),
+  ];
+  assert.deepEqual(counts, [1, 1]);
+  assert.equal(rowsOf(to, 'notes').length, 500);
+});
+
+test('a guild that was given away is fetched again by its version, for as long as its copy is kept', () => {
+  using folder = temporaryFolder();
+  let now = 1_000_000;
+  using from = openPod(folder.file('0'), 0, bot, { now: () => asWallTime(now) });
+  using lost = openPod(folder.file('1'), 1, bot);
+  note(from, A, 'one');
+  note(from, B, 'two');
+  move(from, lost, [A, B]);
+  using restored = openPod(folder.file('2'), 1, bot);
+  const { setAside } = from.mover;
+  const fetch = (...guilds: [string, number][]) => [
+    ...from.mover.exportSetAside(guilds.map(([guildId, version]) => ({ guildId, version }))),
+  ];
+  assert.deepEqual(fetch([A, 2]), []);
+  for (const [copy] of [fetch([B, 1], [C, 1]), fetch([A, 1])]) {
+    assert.ok(copy !== undefined);
+    restored.mover.importGuilds(copy.chunks, records('here', copy.guildIds));
+  }
+  assert.deepEqual(notesOf(restored), ['two', 'one']);
+  assert.deepEqual(
+    fetch([A, 1], [B, 1]).map(({ guildIds }) => guildIds),
+    [[A, B]],
+  );
+
+  setAside.prune(5_000, 100);
+  assert.notEqual(setAside.find(B, 1), null);
+  now += 5_001;
+  const unfinished = setAside.begin();
+  from.connection.transaction('full', () => setAside.add(unfinished, 0, [compress(Buffer.from('part'))]));
+  assert.ok(setAside.prune(5_000, 100) > 0);
+  assert.deepEqual(fetch([A, 1]), []);
+  assert.notEqual(setAside.totals().bytes, 0, 'a copy that is being made stays');
+  setAside.drop(unfinished);
+  setAside.prune(5_000, 100);
+  assert.deepEqual(setAside.totals(), { guilds: 0, bytes: 0 });
+});
