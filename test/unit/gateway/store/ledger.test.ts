@@ -85,6 +85,6 @@ test('rows of an earlier version get the guild that their key names', () => {
   const rows = store.connection.sqlite.prepare('SELECT guild_id AS guild FROM guildway_ledger ORDER BY identity').all();
   assert.deepEqual(
     rows.map(({ guild }) => guild),
-    ['', '77', null],
+    ['77', '', null],
   );
 });
