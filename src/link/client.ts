@@ -8,6 +8,7 @@ import { type Dialled, dial } from './dial.ts';
 import type { ServerHello } from './handshake.ts';
 import type { LinkHandler } from './in-flight.ts';
 import type { GatewayRequest, GatewayResponse } from './message.ts';
+import { Redial } from './redial.ts';
 
 export type { ServerHello } from './handshake.ts';
 export type { LinkHandler } from './in-flight.ts';
@@ -39,6 +40,23 @@ export interface LinkClientOptions {
   readonly onState?: (state: LinkState) => void;
 }
 
+/** Each state with what belongs to it. */
+type State =
+  | { readonly name: 'idle' | 'closed' }
+  | { readonly name: 'connecting'; readonly dial: Promise<'ready' | 'plain'> }
+  | { readonly name: 'ready'; readonly session: ClientSession }
+  | { readonly name: 'plain' | 'waiting'; readonly redial: Redial };
+
+/** What may follow each state. A `plain` peer stays so while it is dialled again. */
+const TRANSITIONS: Readonly<Record<LinkState, readonly LinkState[]>> = Object.freeze({
+  idle: ['connecting', 'closed'],
+  connecting: ['ready', 'plain', 'waiting', 'closed'],
+  ready: ['waiting', 'closed'],
+  plain: ['plain', 'ready', 'waiting', 'closed'],
+  waiting: ['connecting', 'closed'],
+  closed: [],
+});
+
 const REDIAL_BASE_MS = 50;
 const REDIAL_CAP_MS = 500;
 const PLAIN_RECHECK_MS = 60_000;
@@ -51,16 +69,12 @@ const PLAIN_RECHECK_MS = 60_000;
 export class LinkClient {
   readonly ordinal: number;
   readonly #options: LinkClientOptions;
-  #state: LinkState = 'idle';
-  #session: ClientSession | null = null;
-  /** Sessions that the peer is draining: they take no new requests but still answer. */
-  readonly #draining = new Set<ClientSession>();
+  #state: State = { name: 'idle' };
+  /** All that are open: the one that is ready, one before its HELLO, and those that the peer drains, which still answer. */
+  readonly #sessions = new Set<ClientSession>();
   /** Shared by the sessions, so that an id names one request of this link. */
   readonly #ids = { last: 0 };
   #peer: ServerHello | null = null;
-  #dialling: Promise<'ready' | 'plain'> | null = null;
-  /** The dial that a timer will start, for the requests that wait for it. */
-  #redial: { timer: NodeJS.Timeout; start: () => void; result: Promise<'ready' | 'plain'> } | null = null;
   #failedDials = 0;
 
   constructor(options: LinkClientOptions) {
@@ -69,7 +83,7 @@ export class LinkClient {
   }
 
   get state(): LinkState {
-    return this.#state;
+    return this.#state.name;
   }
 
   /** Who answered the last handshake, or null. */
@@ -78,8 +92,8 @@ export class LinkClient {
   }
 
   get inFlight(): number {
-    let sum = this.#session?.inFlight ?? 0;
-    for (const session of this.#draining) sum += session.inFlight;
+    let sum = 0;
+    for (const session of this.#sessions) sum += session.inFlight;
     return sum;
   }
 
@@ -87,13 +101,23 @@ export class LinkClient {
    * Resolves when requests can be sent (`ready`), or when the peer turned out to speak plain HTTP only. Concurrent calls share
    * one dial, and while a failed one is followed by a pause they wait for the next: a pod that is away is not dialled once
    * per request.
-   * @throws GuildwayError LINK_UNAVAILABLE, LINK_REFUSED
+   * @throws DispatchError LINK_UNAVAILABLE, LINK_REFUSED
    */
   connect(): Promise<'ready' | 'plain'> {
-    if (this.#state === 'ready' || this.#state === 'plain') return Promise.resolve(this.#state);
-    if (this.#state === 'closed')
-      return Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent'));
-    return this.#dialling ?? this.#redial?.result ?? this.#dial();
+    const state = this.#state;
+    switch (state.name) {
+      case 'ready':
+      case 'plain':
+        return Promise.resolve(state.name);
+      case 'closed':
+        return Promise.reject(this.#closedError());
+      case 'connecting':
+        return state.dial;
+      case 'waiting':
+        return state.redial.result;
+      case 'idle':
+        return this.#dial();
+    }
   }
 
   /**
@@ -103,15 +127,14 @@ export class LinkClient {
    * @returns the request's id, for {@link cancel}
    */
   send(request: GatewayRequest, deadlineAt: MonotonicTime, handler: LinkHandler): number {
-    if (this.#session !== null) return this.#session.send(request, deadlineAt, handler);
-    handler.onError(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state}`, 'not-sent'));
+    if (this.#state.name === 'ready') return this.#state.session.send(request, deadlineAt, handler);
+    handler.onError(this.#error('LINK_UNAVAILABLE', `the link is ${this.#state.name}`, 'not-sent'));
     return 0;
   }
 
   /** The client disconnected: the handler gets CANCELLED, and the pod is told. */
   cancel(id: number): void {
-    if (this.#session?.cancel(id)) return;
-    for (const session of this.#draining) if (session.cancel(id)) return;
+    for (const session of this.#sessions) if (session.cancel(id)) return;
   }
 
   /** {@link connect} and {@link send} as one promise, for where a few microseconds do not matter. */
@@ -140,48 +163,38 @@ export class LinkClient {
 
   /** Ends the connection; what is in flight ends with LINK_LOST. */
   close(): void {
-    this.#setState('closed');
-    if (this.#redial !== null) {
-      clearTimeout(this.#redial.timer);
-      this.#redial.start();
-    }
-    this.#session?.destroy();
-    for (const session of this.#draining) session.destroy();
+    const state = this.#state;
+    this.#enter({ name: 'closed' });
+    if (state.name === 'waiting' || state.name === 'plain') state.redial.cancel(this.#closedError());
+    for (const session of this.#sessions) session.destroy();
   }
 
   #dial(): Promise<'ready' | 'plain'> {
-    const attempt = this.#attempt();
-    this.#dialling = attempt;
-    const over = (): void => {
-      this.#dialling = null;
-    };
-    attempt.then(over, over);
-    return attempt;
+    const dial = this.#attempt();
+    // A peer that is known to be plain stays so for its callers while it is dialled again.
+    if (this.#state.name !== 'plain') this.#enter({ name: 'connecting', dial });
+    return dial;
   }
 
   async #attempt(): Promise<'ready' | 'plain'> {
-    // A peer that is known to be plain stays so for its callers while it is looked at again.
-    if (this.#state !== 'plain') this.#setState('connecting');
     try {
       const dialled = await dial(this.#options);
-      if (this.#closed()) {
+      if (this.state === 'closed') {
         dialled?.socket.destroy();
-        throw this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent');
+        throw this.#closedError();
       }
       if (dialled === null) {
-        this.#setState('plain');
-        this.#redialAfter(PLAIN_RECHECK_MS);
+        this.#enter({ name: 'plain', redial: new Redial(PLAIN_RECHECK_MS, () => this.#dial()) });
         return 'plain';
       }
       await this.#startSession(dialled);
       this.#failedDials = 0;
       return 'ready';
     } catch (error) {
-      if (!this.#closed()) {
-        if (this.#failedDials === 0) this.#options.log.warn({ err: error, pod: this.ordinal }, 'link: cannot connect');
-        this.#setState('waiting');
-        this.#redialAfter(fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS));
+      if (this.#failedDials === 0 && this.state !== 'closed') {
+        this.#options.log.warn({ err: error, pod: this.ordinal }, 'link: cannot connect');
       }
+      this.#wait();
       throw error;
     }
   }
@@ -199,31 +212,28 @@ export class LinkClient {
         ids: this.#ids,
         onReady: (peer) => {
           this.#peer = peer;
-          this.#session = session;
           this.#noteTopology(peer);
-          this.#setState('ready');
+          this.#enter({ name: 'ready', session });
           resolve();
         },
         onGoaway: () => {
-          this.#draining.add(session);
-          if (this.#session !== session) return;
-          this.#session = null;
-          this.#setState('waiting');
-          this.#redialAfter(fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS));
+          if (this.#isReady(session)) this.#wait();
         },
         onClose: (error) => {
-          this.#draining.delete(session);
+          this.#sessions.delete(session);
           const why = error?.message ?? 'it closed the connection before its HELLO';
           reject(this.#error('LINK_UNAVAILABLE', why, 'not-sent', error));
-          if (this.#session !== session) return;
-          this.#session = null;
-          if (this.#closed()) return;
+          if (!this.#isReady(session)) return;
           this.#options.log.warn({ err: error, pod: ordinal }, 'link: connection lost');
-          this.#setState('waiting');
-          this.#redialAfter(fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS));
+          this.#wait();
         },
       });
+      this.#sessions.add(session);
     });
+  }
+
+  #isReady(session: ClientSession): boolean {
+    return this.#state.name === 'ready' && this.#state.session === session;
   }
 
   #noteTopology(peer: ServerHello): void {
@@ -234,22 +244,14 @@ export class LinkClient {
     else log.warn({ pod: this.ordinal, ours, theirs }, 'link: the pod has another topology; it decides what it owns');
   }
 
-  #redialAfter(delayMs: Duration): void {
-    const { promise, resolve } = Promise.withResolvers<'ready' | 'plain'>();
-    // Whoever waits for it gets the error; nobody has to.
-    promise.catch(() => {});
-    const start = (): void => {
-      this.#redial = null;
-      resolve(
-        this.#closed()
-          ? Promise.reject(this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent'))
-          : this.#dial(),
-      );
-    };
-    this.#redial = { timer: setTimeout(start, delayMs).unref(), start, result: promise };
+  /** Dials again after a pause, unless this link is closed. */
+  #wait(): void {
+    if (this.state === 'closed') return;
+    const pauseMs = fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS);
+    this.#enter({ name: 'waiting', redial: new Redial(pauseMs, () => this.#dial()) });
   }
 
-  /** A caller waits for the connection no longer than for its answer. */
+  /** A caller waits for the connection no longer than for the response. */
   #within<T>(promise: Promise<T>, timeoutMs: Duration): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
@@ -259,14 +261,16 @@ export class LinkClient {
     });
   }
 
-  #closed(): boolean {
-    return this.#state === 'closed';
+  /** The only place where the state changes. */
+  #enter(next: State): void {
+    const { name } = this.#state;
+    if (!TRANSITIONS[name].includes(next.name)) return;
+    this.#state = next;
+    if (next.name !== name) this.#options.onState?.(next.name);
   }
 
-  #setState(state: LinkState): void {
-    if (this.#state === state || this.#state === 'closed') return;
-    this.#state = state;
-    this.#options.onState?.(state);
+  #closedError(): DispatchError {
+    return this.#error('LINK_UNAVAILABLE', 'this link is closed', 'not-sent');
   }
 
   #error(code: ErrorCode, why: string, outcome: DispatchError['outcome'], cause?: unknown): DispatchError {

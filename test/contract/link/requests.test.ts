@@ -6,7 +6,7 @@ import { type DispatchError, errorCode, GuildwayError } from '../../../src/error
 import { linkChannel } from '../../../src/gateway/hints/channel.ts';
 import type { GatewayHandler } from '../../../src/link/message.ts';
 import { elapsed, inMs, monotonicNow, remaining } from '../../../src/time.ts';
-import { echo, empty, get, startClient, startPod, topology } from '../../support/link.ts';
+import { echo, empty, get, startClient, startPod, startStranger, topology } from '../../support/link.ts';
 import { until } from '../../support/wait.ts';
 
 test('an attempt to deliver a hint has all of its time, however long this process has run', async () => {
@@ -272,6 +272,24 @@ test('closing ends what waits, and a closed link stays closed', async () => {
   await assert.rejects(lost, { code: 'LINK_LOST' });
   await assert.rejects(client.connect(), { code: 'LINK_UNAVAILABLE' });
   assert.equal(errorCode(new GuildwayError('LINK_LOST', '')), 'LINK_LOST');
+});
+
+test('closing also ends a connection that has not said HELLO yet', { timeout: 10_000 }, async () => {
+  const greeted = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  await using stranger = await startStranger(
+    (socket) => {
+      socket.once('data', () => greeted.resolve()).once('end', () => ended.resolve());
+    },
+    { hello: false },
+  );
+  const client = startClient(stranger.url, { connectTimeoutMs: 60_000 });
+  const refused = assert.rejects(client.connect(), { code: 'LINK_UNAVAILABLE' });
+  await greeted.promise;
+  client.close();
+  await ended.promise;
+  await refused;
+  assert.equal(client.state, 'closed');
 });
 
 test('a request too large for a frame is refused as never sent, and the connection lives', async () => {
