@@ -103,7 +103,7 @@ export class ServerSession {
         clearTimeout(helloTimer);
         this.#stopHeartbeat();
         if (error !== null) options.log.warn({ err: error, client: this.#client }, 'link: connection lost');
-        for (const context of this.#running) context.abort();
+        this.#abortAll();
         options.onClose();
       },
     });
@@ -194,11 +194,12 @@ export class ServerSession {
   #respond(context: Context, response: GatewayResponse): void {
     this.#remove(context);
     const { id } = context;
-    if (this.#connection.socket.destroyed) {
+    const { writer, socket } = this.#connection;
+    if (socket.destroyed) {
+      this.#abortAll();
       response.sent?.();
       return;
     }
-    const { writer, socket } = this.#connection;
     try {
       if (response.body.length > MAX_RESPONSE_BODY) {
         throw new GuildwayError(
@@ -209,7 +210,14 @@ export class ServerSession {
       if (!(response.status >= 200 && response.status <= 599))
         throw new RangeError(`${response.status} is no HTTP status`);
       const { status, headers, body, sent } = response;
-      writer.response(id, status, responseHead(headers), headers.length, body, sent);
+      const left =
+        sent &&
+        ((): void => {
+          // What it lets go may start requests that wait for memory: not those of this client, when it has gone.
+          if (socket.destroyed) this.#abortAll();
+          sent();
+        });
+      writer.response(id, status, responseHead(headers), headers.length, body, left);
     } catch (error) {
       response.sent?.();
       this.#options.log.error({ err: error }, 'link: the response cannot be sent');
@@ -222,6 +230,11 @@ export class ServerSession {
       socket.once('drain', () => socket.resume());
     }
     this.#endIfDrained();
+  }
+
+  /** The client has gone. */
+  #abortAll(): void {
+    for (const context of this.#running) context.abort();
   }
 
   #remove(context: Context): void {

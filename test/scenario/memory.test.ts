@@ -33,7 +33,7 @@ before(async () => {
     bot,
     env: {
       REQUEST_TIMEOUT_MS: '20000',
-      LINK_HEARTBEAT_MS: '2000',
+      LINK_HEARTBEAT_MS: '1000',
       NODE_OPTIONS: ofManifest('NODE_OPTIONS'),
       MALLOC_MMAP_THRESHOLD_: ofManifest('MALLOC_MMAP_THRESHOLD_'),
     },
@@ -64,16 +64,31 @@ async function open(): Promise<Socket> {
   return socket;
 }
 
+/** Sends a request straight to the HTTP pod. @returns the status, and how many bytes came until the connection ended */
+async function countBytes(request: string): Promise<{ status: number; bytes: number }> {
+  const socket = await open();
+  let status = Number.NaN;
+  let bytes = 0;
+  socket.on('data', (chunk) => {
+    if (bytes === 0) status = Number(chunk.toString('latin1', 0, 16).split(' ')[1]);
+    bytes += chunk.length;
+  });
+  socket.write(request);
+  await new Promise((resolve) => socket.once('close', resolve));
+  return { status, bytes };
+}
+
 test('150 requests at once for a page of 5 MB: all are answered, with the page or an error in time', {
   skip,
 }, async () => {
   const statuses = await Promise.all(
     Array.from({ length: 150 }, async () => {
-      const response = await fetch(`${cluster.url}/app/${GUILD}/5`);
-      const { byteLength } = await response.arrayBuffer();
+      const { status, bytes } = await countBytes(
+        `GET /app/${GUILD}/5 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
+      );
       // A busy machine may be too slow for some: 504 and 502 are answers, too.
-      assert.ok(byteLength === 5 * MEGABYTE || response.status > 500, `${response.status} with ${byteLength} bytes`);
-      return response.status;
+      assert.ok((status === 200 && bytes >= 5 * MEGABYTE) || status > 500, `${status} with ${bytes} bytes`);
+      return status;
     }),
   );
   assert.ok(statuses.includes(200));

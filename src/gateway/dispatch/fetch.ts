@@ -69,7 +69,7 @@ export class FetchDispatch {
   async serve(delivery: FetchDelivery): Promise<Reply> {
     const fetch = this.#fetch;
     if (fetch === null) return problem(404, 'this bot serves no pages');
-    const lease = await this.#memory.enter(delivery.deadlineAt);
+    const lease = await this.#memory.enter(delivery.deadlineAt, delivery.signal);
     if (lease === null) return failed(503, 'too many responses wait to be read', ['retry-after', '1']);
     try {
       return leased(await this.#serve(fetch, delivery, lease), lease);

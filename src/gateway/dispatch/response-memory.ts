@@ -13,8 +13,7 @@ export interface ResponseLease {
 }
 
 interface Waiting {
-  readonly grant: (lease: ResponseLease | null) => void;
-  readonly timer: NodeJS.Timeout;
+  readonly grant: (lease: ResponseLease) => void;
 }
 
 /**
@@ -37,19 +36,33 @@ export class ResponseMemory {
     return this.#held;
   }
 
-  /** Resolves when a handler may run; with null when it could not until `deadlineAt`. */
-  enter(deadlineAt: MonotonicTime): ResponseLease | Promise<ResponseLease | null> {
+  /**
+   * Resolves when a handler may run; with null when it could not until `deadlineAt`, or its caller went away meanwhile: a pod must not
+   * work off the requests of a peer that is gone while others wait behind them.
+   * @param signal aborts when the caller goes away; asked for only when the handler has to wait
+   */
+  enter(deadlineAt: MonotonicTime, signal: () => AbortSignal): ResponseLease | Promise<ResponseLease | null> {
     if (this.#waiting.length === 0 && this.#hasRoom()) return this.#lease();
     return new Promise((resolve) => {
-      const timer = setTimeout(
-        () => {
-          this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
-          resolve(null);
-        },
-        Math.max(0, remaining(deadlineAt)),
-      ).unref();
-      const waiting: Waiting = { grant: resolve, timer };
+      const gone = signal();
+      const leave = (): void => {
+        stop();
+        this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+        resolve(null);
+      };
+      const timer = setTimeout(leave, Math.max(0, remaining(deadlineAt))).unref();
+      const stop = (): void => {
+        clearTimeout(timer);
+        gone.removeEventListener('abort', leave);
+      };
+      const grant = (lease: ResponseLease): void => {
+        stop();
+        resolve(lease);
+      };
+      const waiting: Waiting = { grant };
       this.#waiting.push(waiting);
+      if (gone.aborted) leave();
+      else gone.addEventListener('abort', leave, { once: true });
     });
   }
 
@@ -88,9 +101,7 @@ export class ResponseMemory {
 
   #grant(): void {
     while (this.#waiting.length > 0 && this.#hasRoom()) {
-      const { grant, timer } = this.#waiting.shift() as Waiting;
-      clearTimeout(timer);
-      grant(this.#lease());
+      (this.#waiting.shift() as Waiting).grant(this.#lease());
     }
   }
 }

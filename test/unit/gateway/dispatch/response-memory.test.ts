@@ -4,7 +4,8 @@ import { type ResponseLease, ResponseMemory } from '../../../../src/gateway/disp
 import { inMs } from '../../../../src/time.ts';
 
 const MB = 1024 * 1024;
-const enter = (memory: ResponseMemory) => memory.enter(inMs(60_000));
+const { signal } = new AbortController();
+const enter = (memory: ResponseMemory) => memory.enter(inMs(60_000), () => signal);
 const isGranted = (entry: ReturnType<typeof enter>): entry is ResponseLease => !(entry instanceof Promise);
 
 test('before any response is known few handlers run at once; small responses let all run', async () => {
@@ -53,8 +54,24 @@ test('a response that is larger than everything together runs alone', () => {
 test('who cannot have a turn in time is told so', async () => {
   const memory = new ResponseMemory(MB);
   const entry = enter(memory);
-  assert.equal(await memory.enter(inMs(5)), null);
+  assert.equal(await memory.enter(inMs(5), () => signal), null);
   assert.ok(isGranted(entry));
   entry.end();
   assert.ok(isGranted(enter(memory)));
+});
+
+test('a caller that has gone waits no longer, and those behind it move up', async () => {
+  const memory = new ResponseMemory(MB);
+  const first = enter(memory) as ResponseLease;
+  const caller = new AbortController();
+  const gone = Array.from({ length: 3 }, () => memory.enter(inMs(60_000), () => caller.signal));
+  const last = enter(memory);
+  caller.abort();
+  assert.deepEqual(await Promise.all(gone), [null, null, null]);
+  assert.equal(await memory.enter(inMs(60_000), () => caller.signal), null, 'it was gone before it came');
+  first.end();
+  const lease = await last;
+  lease?.end();
+  assert.ok(lease !== null);
+  assert.equal(memory.held, 0);
 });
