@@ -176,7 +176,8 @@ test('a pod forgets what it need not remember any more while it runs', async (t)
   await using _pod = await startGatewayPod({ bot: {}, env: { DATABASE_PATH: folder.file('own') } });
   using other = new DatabaseSync(folder.file('own'));
   const future = Date.now() + 3_600_000;
-  other.exec(`INSERT INTO guildway_ledger VALUES ('key:old', 0, 'x', '1', 1), ('key:new', 0, 'x', '1', ${future})`);
+  other.exec(`INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at)
+    VALUES ('key:old', 0, 'x', '1', 1), ('key:new', 0, 'x', '1', ${future})`);
   t.mock.timers.tick(5_000);
   const left = () => other.prepare('SELECT identity FROM guildway_ledger').all();
   await until('it has looked', () => left().length === 1);
