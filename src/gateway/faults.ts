@@ -8,6 +8,8 @@ import { GuildwayError } from '../errors.ts';
  * - `no-hint-fsync`: a hint is acknowledged half a second before it is on disk
  * - `kill-before-commit`, `kill-after-commit`: SIGKILL around the first commit that holds a bot's transaction
  * - `fail-commit`: every commit that holds a bot's transaction fails
+ * - `kill-before-hint-commit`: SIGKILL before the first commit that holds a change to the stored hints
+ * - `fail-hint-commit`: every commit that holds a change to the stored hints fails
  * - `kill-after-hint`: SIGKILL after a hint is on disk and before it is acknowledged
  * - `kill-after-delivery`: SIGKILL between an owner's answer and the removal of its hint
  */
@@ -17,6 +19,8 @@ const FAULTS = [
   'kill-before-commit',
   'kill-after-commit',
   'fail-commit',
+  'kill-before-hint-commit',
+  'fail-hint-commit',
   'kill-after-hint',
   'kill-after-delivery',
 ] as const;

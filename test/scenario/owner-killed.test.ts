@@ -1,6 +1,7 @@
 /** Cases 1, 2, 22 and 23: a gateway pod dies at the worst moment. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Fault } from '../../src/gateway/faults.ts';
 import {
   assertDeferred,
   completion,
@@ -68,18 +69,27 @@ describe('a gateway pod is killed', () => {
   });
 
   test('the stand-in, once the hint is on disk: the next one takes it too, and it is applied once', async () => {
+    await killStandIn('kill-after-hint', 'twice-kept');
+  });
+
+  test('the stand-in, before the commit of the hint: nothing was acknowledged, the next one takes it, and it is applied once', async () => {
+    await killStandIn('kill-before-hint-commit', 'kept-once');
+  });
+
+  /** Kills the stand-in of an owner that is away, when it is about to store a hint. */
+  async function killStandIn(fault: Fault, operation: string): Promise<void> {
     const owner = scenario.gateway(1);
     const standIn = scenario.gateway(2);
-    await restartWithFault(standIn, 'kill-after-hint');
+    await restartWithFault(standIn, fault);
     await owner.kill();
-    const result = await scenario.operate(scenario.guildOf(1), 'twice-kept');
+    const result = await scenario.operate(scenario.guildOf(1), operation);
     assertDeferred(result);
     await restartAfterFault(standIn);
     await owner.start();
-    assert.equal(await completion(result), 'done twice-kept');
+    assert.equal(await completion(result), `done ${operation}`);
     await scenario.hintsDrained();
-    assert.deepEqual(scenario.rowsOf('twice-kept'), ['0@1']);
-  });
+    assert.deepEqual(scenario.rowsOf(operation), ['0@1']);
+  }
 
   test('the stand-in, after the answer of the owner and before it forgets the hint: delivered again, applied once', async () => {
     const owner = scenario.gateway(1);

@@ -2,7 +2,7 @@ import { Registry } from 'prom-client';
 import { DispatchError } from '../../src/errors.ts';
 import { InteractionWebhook } from '../../src/gateway/dispatch/interaction-webhook.ts';
 import { empty } from '../../src/gateway/dispatch/responses.ts';
-import { readFaults } from '../../src/gateway/faults.ts';
+import type { Faults } from '../../src/gateway/faults.ts';
 import type { HintChannel } from '../../src/gateway/hints/channel.ts';
 import { Deliverer } from '../../src/gateway/hints/deliverer.ts';
 import { ExpiryNotice } from '../../src/gateway/hints/expiry-notice.ts';
@@ -63,7 +63,7 @@ export interface StandInOptions {
   readonly clocks?: { readonly now?: WallClock; readonly monotonic?: MonotonicClock };
   readonly limits?: HintLimits;
   readonly rate?: number;
-  readonly fault?: string;
+  readonly faults?: Faults;
 }
 
 /** The stand-in's part of a gateway pod, with three owners that the test plays. */
@@ -75,11 +75,10 @@ export async function startStandIn(options: StandInOptions = {}) {
   const { now } = clocks;
   const clock = now === undefined ? {} : { now };
   const limits = options.limits ?? AMPLE;
-  const store = openTestStore(path, clock);
+  const faults = options.faults ?? noFaults;
+  const store = openTestStore(path, { ...clock, faults });
   const discord = await startWebhookReceiver();
   const webhook = new InteractionWebhook(discord.url);
-  const faults =
-    options.fault === undefined ? noFaults : readFaults({ NODE_ENV: 'test', GUILDWAY_TEST_FAULT: options.fault });
   const owners: [Owner, Owner, Owner] = [new Owner(), new Owner(), new Owner()];
   const registry = new Registry();
   const metrics = createGatewayMetrics(registry);
@@ -91,7 +90,7 @@ export async function startStandIn(options: StandInOptions = {}) {
     channelTo: (owner) => owners[owner] as Owner,
     notice: new ExpiryNotice({ webhook, log: silent, ...clock }),
     ratePerSecond: options.rate ?? 10_000,
-    ...{ metrics, faults: noFaults, log: silent, ...clocks },
+    ...{ metrics, faults, log: silent, ...clocks },
   });
   const intake = new HintIntake({
     store: store.hints,
@@ -102,6 +101,7 @@ export async function startStandIn(options: StandInOptions = {}) {
     log: silent,
   });
   return {
+    path,
     store,
     discord,
     setAside,

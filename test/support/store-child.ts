@@ -14,7 +14,7 @@ try {
   say(`open ${process.pid}`);
   const db = store.botDatabases.full;
   for (let i = 0; i < Number(transactions); i++) {
-    store.connection.botTransaction('full', () =>
+    store.connection.join('full', 'bot', () =>
       db.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', '1', `note ${i}`),
     );
     await store.connection.settled();

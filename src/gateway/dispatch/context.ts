@@ -2,7 +2,7 @@ import type { REST } from '@discordjs/rest';
 import type { BotContext, Database, Deadline, SqlValue } from '../../bot/types.ts';
 import type { Logger } from '../../observability/log.ts';
 import { type MonotonicTime, remaining } from '../../time.ts';
-import type { Durability, PendingCommit } from '../store/connection.ts';
+import type { Durability, PendingCommit } from '../store/commit-group.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import { decodeResult, encodeResult } from './recorded-result.ts';
@@ -91,7 +91,7 @@ export class HandlerContext implements BotContext {
   readonly transaction = <Result>(work: (db: Database) => Result): Result => {
     const { memo, durability } = this.#options;
     const step = this.#steps++;
-    const recorded = this.#host.store.connection.botTransaction(durability, () => {
+    const recorded = this.#host.store.connection.join(durability, 'bot', () => {
       const earlier = memo.read(step);
       if (earlier !== undefined) return earlier;
       const value = encodeResult(work(this.db));

@@ -7,7 +7,7 @@ import { after, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts'
 import type { GuildEvent } from '../discord-seam.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
-import type { Durability } from '../store/connection.ts';
+import type { Durability } from '../store/commit-group.ts';
 import { NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
 import { isStoreError } from './idempotent-runner.ts';

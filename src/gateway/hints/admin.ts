@@ -14,7 +14,7 @@ export function hintActions(hints: Pick<Hints, 'deliverAgain' | 'drop'>): Readon
       if (typeof force !== 'boolean') throw invalid('"force" is true or false');
       return { delivering: hints.deliverAgain(selectionOf(body), force) };
     },
-    '/hints/drop': (body) => ({ dropped: hints.drop(selectionOf(body)) }),
+    '/hints/drop': async (body) => ({ dropped: await hints.drop(selectionOf(body)) }),
   };
 }
 

@@ -140,7 +140,7 @@ export class Deliverer {
       const lifeMs = hint.expiresAt - now;
       // Too late to begin. It is still on disk, where expireDue finds it.
       if (lifeMs <= 0 || isForgotten(hint, now)) return DONE;
-      this.#noteAttempt(id);
+      await this.#noteAttempt(id);
       const verdict = verdictOf(await channel.send(deliveryRequest(hint, lifeMs), ATTEMPT_TIMEOUT_MS));
       return await this.#conclude(owner, pending, hint, verdict);
     } catch (error) {
@@ -156,7 +156,7 @@ export class Deliverer {
     switch (verdict.kind) {
       case 'delivered':
         faults.killAt('kill-after-delivery');
-        store.remove(hint.id);
+        await store.remove(hint.id);
         metrics.hintsDelivered.inc({ outcome: 'delivered' });
         log.debug({ ...facts, afterMs: this.#now() - hint.storedAt }, 'hint delivered');
         return DONE;
@@ -184,11 +184,11 @@ export class Deliverer {
     const { store, setAside, metrics, notice } = this.#options;
     if (kindOf(hint) === 'interaction') {
       await notice.rejected(hint);
-      store.remove(hint.id);
+      await store.remove(hint.id);
       metrics.hintsDelivered.inc({ outcome: 'rejected' });
       return DONE;
     }
-    const afterMs = rejectionPauseMs(pending.rejections, this.#random) ?? setAside.take(hint, why);
+    const afterMs = rejectionPauseMs(pending.rejections, this.#random) ?? (await setAside.take(hint, why));
     if (afterMs === null) return DONE;
     pending.failures++;
     pending.rejections++;
@@ -214,22 +214,22 @@ export class Deliverer {
     const { store, setAside, notice, metrics, log } = this.#options;
     if (kindOf(hint) === 'event') {
       const why = this.#takeOut(hint)?.lastFailure ?? 'its owner was away until its time was over';
-      const waitMs = setAside.take(hint, why);
+      const waitMs = await setAside.take(hint, why);
       if (waitMs !== null) this.#plan(hint, waitMs);
       return;
     }
     if (!(await notice.expired(hint))) return;
     this.#takeOut(hint);
-    store.remove(hint.id);
+    await store.remove(hint.id);
     metrics.hintsExpired.inc();
     const { identity, guildId, uncertain, storedAt } = hint;
     log.error({ identity, guild: guildId, uncertain, afterMs: this.#now() - storedAt }, 'a hint has expired');
   }
 
   /** Before it is sent: from then on its owner may have executed it. */
-  #noteAttempt(id: number): void {
+  async #noteAttempt(id: number): Promise<void> {
     try {
-      this.#options.store.noteAttempt(id);
+      await this.#options.store.noteAttempt(id);
     } catch (error) {
       // A full disk: that it is delivered matters more than what is said if it never arrives.
       this.#options.log.warn({ err: errorFacts(error) }, 'an attempt could not be written down');

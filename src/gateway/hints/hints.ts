@@ -57,7 +57,7 @@ export interface Hints {
   /** Has requests that were set aside delivered again. See {@link SetAside.takeBack}. @returns how many */
   deliverAgain(selection: Selection, force: boolean): number;
   /** See {@link SetAside.drop}. */
-  drop(selection: Selection): number;
+  drop(selection: Selection): Promise<number>;
   /** Begins to deliver, first of all what an earlier process has left. */
   start(): void;
   /** Sends nothing more and waits for what is in flight; the rest stays on disk. */

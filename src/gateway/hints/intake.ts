@@ -65,12 +65,7 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
   };
 }
 
-interface Waiting {
-  readonly hint: NewHint;
-  readonly answer: (response: GatewayResponse) => void;
-}
-
-/** Takes hints. Those that arrive together are written together: one wait for the disk for all of them. */
+/** Takes hints. Those that arrive together are committed together, so that they share one write to the disk. */
 export class HintIntake {
   readonly #store: HintStore;
   readonly #limits: HintLimits;
@@ -78,7 +73,8 @@ export class HintIntake {
   readonly #onStored: (entry: HintEntry) => void;
   readonly #faults: Faults;
   readonly #log: Logger;
-  #waiting: Waiting[] = [];
+  /** Null: not looked at in this turn. */
+  #hasRoom: boolean | null = null;
 
   constructor(options: {
     store: HintStore;
@@ -98,58 +94,50 @@ export class HintIntake {
   }
 
   /** @returns 201 when it is on disk, 200 when it was, 409 for its identity with another body, 423 when it is set aside, 507 when there is no room */
-  put(hint: NewHint): Promise<GatewayResponse> {
+  async put(hint: NewHint): Promise<GatewayResponse> {
     if (this.#faults.has('no-hint-fsync')) {
-      setTimeout(() => this.#write([hint]), FAULT_DELAY_MS);
-      return Promise.resolve(empty(201));
+      setTimeout(() => void this.#store.put(hint).then((result) => this.#plan(result)), FAULT_DELAY_MS);
+      return empty(201);
     }
-    return new Promise((answer) => {
-      if (this.#waiting.length === 0) setImmediate(() => this.#flush());
-      this.#waiting.push({ hint, answer });
-    });
-  }
-
-  #flush(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    const accepted = this.#admit(waiting);
-    if (accepted.length === 0) return;
+    const full = this.#noRoom(hint);
+    if (full !== null) return full;
     try {
-      const results = this.#write(accepted.map(({ hint }) => hint));
-      for (const [i, { answer }] of accepted.entries()) answer(responseTo(results[i] as PutResult));
+      const result = await this.#store.put(hint);
+      this.#faults.killAt('kill-after-hint');
+      this.#plan(result);
+      return responseTo(result);
     } catch (error) {
-      this.#log.error({ err: errorFacts(error), hints: accepted.length }, 'hints could not be stored');
-      const full = errorCode(error) === 'STORE_FAILED';
-      for (const { answer } of accepted) answer(problem(full ? 507 : 503, 'it could not be stored'));
+      this.#log.error({ err: errorFacts(error), identity: hint.identity }, 'a hint could not be stored');
+      return problem(errorCode(error) === 'STORE_FAILED' ? 507 : 503, 'it could not be stored');
     }
   }
 
-  #write(hints: readonly NewHint[]): PutResult[] {
-    const results = this.#store.put(hints);
-    this.#faults.killAt('kill-after-hint');
-    for (const result of results) if (result.kind === 'stored') this.#onStored(result.entry);
-    return results;
+  #plan(result: PutResult): void {
+    if (result.kind === 'stored') this.#onStored(result.entry);
   }
 
-  /** Answers those for which there is no room, and returns the others. */
-  #admit(waiting: readonly Waiting[]): Waiting[] {
+  /** What to answer where there is no room for a hint. */
+  #noRoom(hint: NewHint): GatewayResponse | null {
     const { maxCount, maxBytes } = this.#limits;
-    const roomy = this.#diskHasRoom();
-    let { count, bytes } = this.#store;
-    return waiting.filter(({ hint, answer }) => {
-      const fits = roomy && count + 1 <= maxCount && bytes + hint.body.length <= maxBytes;
-      if (fits) {
-        count++;
-        bytes += hint.body.length;
-      } else {
-        this.#log.warn({ count, bytes, diskHasRoom: roomy }, 'no room for a hint');
-        answer(problem(507, roomy ? 'this stand-in keeps as much as it may' : 'the disk is nearly full'));
-      }
-      return fits;
-    });
+    const { count, bytes } = this.#store;
+    const diskHasRoom = this.#diskHasRoom();
+    if (diskHasRoom && count + 1 <= maxCount && bytes + hint.body.length <= maxBytes) return null;
+    this.#log.warn({ count, bytes, diskHasRoom }, 'no room for a hint');
+    return problem(507, diskHasRoom ? 'this stand-in keeps as much as it may' : 'the disk is nearly full');
   }
 
+  /** Looks once for the hints of one turn. */
   #diskHasRoom(): boolean {
+    if (this.#hasRoom === null) {
+      this.#hasRoom = this.#lookForRoom();
+      setImmediate(() => {
+        this.#hasRoom = null;
+      });
+    }
+    return this.#hasRoom;
+  }
+
+  #lookForRoom(): boolean {
     try {
       const { bavail, bsize } = statfsSync(this.#folder);
       return bavail * bsize >= this.#limits.minFreeBytes;

@@ -64,16 +64,19 @@ export class SetAside {
     this.#now = options.now ?? steadyNow;
   }
 
-  /** Sets one aside. @returns null, or, where there is no room, how long it waits for its next delivery */
-  take({ id, identity, guildId }: HintEntry, reason: string): Duration | null {
+  /**
+   * Sets one aside; resolves when that is committed.
+   * @returns null, or, where there is no room, how long it waits for its next delivery
+   */
+  async take({ id, identity, guildId }: HintEntry, reason: string): Promise<Duration | null> {
     const { count, bytes } = this.#store.setAsideTotals;
     const facts = { identity, guild: guildId, reason };
     if (count >= this.#limits.maxCount || bytes >= this.#limits.maxBytes) {
-      this.#store.prolong(id, 2 * NO_ROOM_PAUSE_MS);
+      await this.#store.prolong(id, 2 * NO_ROOM_PAUSE_MS);
       this.#log.error({ ...facts, count, bytes }, 'no room to set a request aside: see /hints on the admin port');
       return NO_ROOM_PAUSE_MS;
     }
-    this.#store.setAside(id, reason);
+    await this.#store.setAside(id, reason);
     this.#metrics.hintsDelivered.inc({ outcome: 'set-aside' });
     this.#log.error(facts, 'a kept request is set aside: deliver it again or drop it, /hints on the admin port');
     return null;
@@ -114,11 +117,11 @@ export class SetAside {
     return entries.filter((entry) => entry !== null);
   }
 
-  /** Deletes requests. @returns how many. @throws GuildwayError REQUEST_INVALID if the given one is not set aside */
-  drop(selection: Selection): number {
+  /** Deletes requests; resolves when that is committed. @returns how many. @throws GuildwayError REQUEST_INVALID if the given one is not set aside */
+  async drop(selection: Selection): Promise<number> {
     const selected = this.#select(selection);
-    for (const { id, identity, guildId, reason } of selected) {
-      this.#store.remove(id);
+    await Promise.all(selected.map(({ id }) => this.#store.remove(id)));
+    for (const { identity, guildId, reason } of selected) {
       this.#log.warn({ identity, guild: guildId, reason }, 'a request that was set aside is dropped');
     }
     return selected.length;

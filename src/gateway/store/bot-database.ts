@@ -1,7 +1,8 @@
 import type { StatementSync } from 'node:sqlite';
 import type { Database, SqlValue } from '../../bot/types.ts';
 import { asBot } from './bot-limits.ts';
-import type { Connection, Durability } from './connection.ts';
+import type { Durability } from './commit-group.ts';
+import type { Connection } from './connection.ts';
 
 /** A bot that puts values into its SQL makes a new statement each time; the oldest are given up. */
 const MAX_STATEMENTS = 1_000;
@@ -74,7 +75,7 @@ export class BotDatabase implements Database {
   #execute<Result>(sql: string, execute: (prepared: BotStatement) => Result): Result {
     const prepared = this.#statements.get(sql);
     if (prepared.writes && !this.#connection.inTransaction) {
-      return this.#connection.botTransaction(this.#durability, () => execute(prepared));
+      return this.#connection.join(this.#durability, 'bot', () => execute(prepared));
     }
     try {
       return execute(prepared);

@@ -1,15 +1,8 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
 import type { Faults } from '../faults.ts';
+import { CommitGroup, type Durability, type Member, type PendingCommit } from './commit-group.ts';
 import { RECOVERY, toStoreError } from './sqlite-error.ts';
-
-/**
- * When a commit is on disk.
- * - `full`: before it returns. For everything that somebody is told about.
- * - `normal`: with the next `full` commit or checkpoint. After a power loss the last ones may be gone, but never one without
- *   those after it, and a killed process loses none.
- */
-export type Durability = 'full' | 'normal';
 
 /** SQLite up to 3.51.2 may lose committed transactions when a WAL is reset while another process looks at it. */
 const OLDEST_SAFE = [3, 51, 3] as const;
@@ -32,35 +25,6 @@ export function assertSafeSqlite(version: string): void {
     }
   }
 }
-
-/**
- * Transactions that commit together. It opens with the first of them and commits at the end of the same turn of the event loop, so
- * that transactions of one turn share one write to the disk, and a single one does not wait for others.
- */
-class CommitGroup {
-  readonly durability: Durability;
-  /** A transaction of the bot is in it: tests end the process around its commit. */
-  holdsBot = false;
-  /** Committed, or failed. */
-  ended = false;
-  /** Resolves when the group is committed. Rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT: nothing of it is written. */
-  readonly committed: Promise<void>;
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
-
-  constructor(durability: Durability) {
-    this.durability = durability;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // The members that wait for it get the rejection; without one it is not an unhandled rejection.
-    promise.catch(() => {});
-    this.committed = promise;
-    this.resolve = resolve;
-    this.reject = reject;
-  }
-}
-
-/** What a reader or writer must wait for before anything that depends on it leaves the pod. */
-export type PendingCommit = Readonly<Pick<CommitGroup, 'committed' | 'ended'>>;
 
 /**
  * The one connection to the pod's database. It is synchronous, so transactions never overlap; every commit is fenced: it looks
@@ -158,13 +122,14 @@ export class Connection {
    * When this returns, nothing is on disk. Wait for {@link pending} before anything that depends on it leaves the pod.
    * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT
    */
-  join<Result>(durability: Durability, work: () => Result): Result {
+  join<Result>(durability: Durability, member: Member, work: () => Result): Result {
     this.#refuseNesting();
-    this.#openGroup(durability);
+    const group = this.#openGroup(durability);
     try {
       this.#savepoint.run();
       const result = this.#run(work);
       this.#release.run();
+      group.add(member);
       return result;
     } catch (error) {
       const noted = this.noted(error);
@@ -177,13 +142,6 @@ export class Connection {
       }
       throw noted;
     }
-  }
-
-  /** A transaction of the bot: as {@link join}, and where tests end the process. */
-  botTransaction<Result>(durability: Durability, work: () => Result): Result {
-    const result = this.join(durability, work);
-    if (this.#group !== null) this.#group.holdsBot = true;
-    return result;
   }
 
   /**
@@ -238,9 +196,9 @@ export class Connection {
   }
 
   /** A group that commits without waiting for the disk takes no member that somebody is told about. */
-  #openGroup(durability: Durability): void {
+  #openGroup(durability: Durability): CommitGroup {
     if (this.#group !== null && this.#group.durability === 'normal' && durability === 'full') this.#commitGroup();
-    if (this.#group !== null) return;
+    if (this.#group !== null) return this.#group;
     try {
       this.setDurability(durability);
       this.#begin.run();
@@ -251,6 +209,7 @@ export class Connection {
     }
     this.#group = new CommitGroup(durability);
     setImmediate(this.#commitLater);
+    return this.#group;
   }
 
   /** Commits the open group, if there is one. Never throws: its members hear of a failure by {@link PendingCommit.committed}. */
@@ -258,27 +217,31 @@ export class Connection {
     const group = this.#group;
     if (group === null) return;
     try {
-      if (group.holdsBot) this.#faults.killAt('kill-before-commit');
-      if (group.holdsBot && this.#faults.has('fail-commit'))
-        throw new GuildwayError('STORE_FAILED', 'the database refused: a test says so');
+      this.#faultsBefore(group);
       this.#commit.run();
     } catch (error) {
       if (this.sqlite.isTransaction) this.#rollback.run();
       this.#failGroup(this.noted(error));
       return;
     }
-    if (group.holdsBot) this.#faults.killAt('kill-after-commit');
+    if (group.holds('bot')) this.#faults.killAt('kill-after-commit');
     this.#group = null;
-    group.ended = true;
-    group.resolve();
+    group.succeed();
+  }
+
+  #faultsBefore(group: CommitGroup): void {
+    const faults = this.#faults;
+    if (group.holds('bot')) faults.killAt('kill-before-commit');
+    if (group.holds('hint')) faults.killAt('kill-before-hint-commit');
+    if ((group.holds('bot') && faults.has('fail-commit')) || (group.holds('hint') && faults.has('fail-hint-commit')))
+      throw new GuildwayError('STORE_FAILED', 'the database refused: a test says so');
   }
 
   #failGroup(error: unknown): void {
     const group = this.#group;
     if (group === null) return;
     this.#group = null;
-    group.ended = true;
-    group.reject(error);
+    group.fail(error);
   }
 
   /** Writes the WAL into the database, so that the next start has nothing to recover, and closes. */

@@ -1,6 +1,7 @@
 import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import type { HeaderList } from '../../protocol/headers.ts';
 import { after, type Duration, type WallClock, type WallTime } from '../../time.ts';
+import type { Durability, PendingCommit } from './commit-group.ts';
 import type { Connection } from './connection.ts';
 
 /** The deferred response that the caller has got: none, a new message (5), or none visible on a component's message (6). */
@@ -51,7 +52,7 @@ export interface SetAsideEntry extends HintEntry {
 }
 
 /**
- * `stored`: now on disk. `known`: it was there. `set-aside`: it was, and is not delivered any more. `conflict`: its identity was there
+ * `stored`: it is new. `known`: it was there. `set-aside`: it was, and is not delivered any more. `conflict`: its identity was there
  * with another body.
  */
 export type PutResult =
@@ -67,13 +68,19 @@ export interface HintTotals {
 const ENTRY = `id, identity, NULLIF(guild_id, '') AS guildId, deferred, stored_at AS storedAt, expires_at AS expiresAt`;
 const SET_ASIDE = `${ENTRY}, target, uncertain, attempts, set_aside_at AS setAsideAt, reason`;
 
-/** `guildway_hints`: requests that are kept for other pods, those that wait and those that are set aside. */
+/**
+ * `guildway_hints`: requests that are kept for other pods, those that wait and those that are set aside. What one turn of the event loop
+ * changes commits together, with everything else that is written in it. Readers and totals see a change at once; the promise of a
+ * change resolves when it is committed, and rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT when nothing of it is written.
+ */
 export class HintStore {
   readonly #connection: Connection;
   readonly #now: WallClock;
   readonly #statements: ReturnType<typeof prepare>;
   readonly #waiting: HintTotals = { count: 0, bytes: 0 };
   readonly #setAside: HintTotals = { count: 0, bytes: 0 };
+  /** The last commit with a change to the totals in it. */
+  #pending: PendingCommit | null = null;
 
   /** @param now a clock that a step of the system's clock does not reach */
   constructor(connection: Connection, now: WallClock) {
@@ -81,9 +88,7 @@ export class HintStore {
     this.#connection = connection;
     this.#now = now;
     this.#statements = prepare((sql) => sqlite.prepare(sql));
-    for (const { aside, count, bytes } of this.#statements.totals.all()) {
-      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
-    }
+    this.#countAll();
     this.#endStepsBack();
   }
 
@@ -101,17 +106,13 @@ export class HintStore {
     return this.#setAside;
   }
 
-  /**
-   * Stores several hints in one transaction; they are on disk when this returns.
-   * @throws GuildwayError STORE_FAILED: none of them is stored
-   */
-  put(hints: readonly NewHint[]): PutResult[] {
+  /** Stores a hint. It is on disk when this resolves. */
+  async put(hint: NewHint): Promise<PutResult> {
     // FULL: it is on disk before it is acknowledged.
-    const results = this.#connection.transaction('full', () => hints.map((hint) => this.#putOne(hint)));
-    for (const [i, result] of results.entries()) {
-      if (result.kind === 'stored') this.#count(this.#waiting, 1, (hints[i] as NewHint).body.length);
-    }
-    return results;
+    const result = this.#write('full', () => this.#putOne(hint));
+    if (result.kind === 'stored') this.#count(this.#waiting, 1, hint.body.length);
+    await this.#connection.settled();
+    return result;
   }
 
   /** All that wait, in the order in which they arrived. */
@@ -133,14 +134,16 @@ export class HintStore {
   }
 
   /** `normal`: one that comes back after a power loss is delivered again, and its owner knows it. */
-  remove(id: number): void {
+  async remove(id: number): Promise<void> {
     const row = this.#change(this.#statements.remove, id);
     if (row !== null) this.#count(row.aside === 1 ? this.#setAside : this.#waiting, -1, row.bytes);
+    await this.#connection.settled();
   }
 
-  /** An attempt to deliver it is about to be sent: from now on it may have been executed. */
-  noteAttempt(id: number): void {
+  /** An attempt to deliver it is about to be sent: once this has resolved, it may have been executed. */
+  async noteAttempt(id: number): Promise<void> {
     this.#change(this.#statements.attempt, id);
+    await this.#connection.settled();
   }
 
   /** Up to `limit` that wait and whose time is over, those first that have been longest. */
@@ -149,16 +152,19 @@ export class HintStore {
   }
 
   /** Gives one that waits more time, from now on. */
-  prolong(id: number, ms: Duration): void {
+  async prolong(id: number, ms: Duration): Promise<void> {
     this.#change(this.#statements.prolong, after(this.#now(), ms), id);
+    await this.#connection.settled();
   }
 
   /** Takes one out of delivery and keeps it for an operator. */
-  setAside(id: number, reason: string): void {
+  async setAside(id: number, reason: string): Promise<void> {
     const row = this.#change(this.#statements.setAside, this.#now(), reason, id);
-    if (row === null) return;
-    this.#count(this.#waiting, -1, row.bytes);
-    this.#count(this.#setAside, 1, row.bytes);
+    if (row !== null) {
+      this.#count(this.#waiting, -1, row.bytes);
+      this.#count(this.#setAside, 1, row.bytes);
+    }
+    await this.#connection.settled();
   }
 
   /** Those that are set aside, the first one first. */
@@ -173,9 +179,10 @@ export class HintStore {
   }
 
   /**
-   * Lets one that is set aside wait for its delivery again.
+   * Lets one that is set aside wait for its delivery again. It is on disk when this returns.
    * @param anew as if it had been kept now, and never been sent
    * @returns what to plan it with, or null: it is not set aside
+   * @throws GuildwayError STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   takeBack(id: number, lifeMs: Duration, anew: boolean): HintEntry | null {
     const now = this.#now();
@@ -219,8 +226,25 @@ export class HintStore {
   }
 
   #change(statement: StatementSync, ...values: SQLInputValue[]): { aside: number; bytes: number } | null {
-    const row = this.#connection.transaction('normal', () => statement.get(...values));
+    const row = this.#write('normal', () => statement.get(...values));
     return row === undefined ? null : (row as unknown as { aside: number; bytes: number });
+  }
+
+  #write<Result>(durability: Durability, work: () => Result): Result {
+    const result = this.#connection.join(durability, 'hint', work);
+    const { pending } = this.#connection;
+    if (pending !== null && pending !== this.#pending) {
+      this.#pending = pending;
+      pending.committed.catch(() => this.#countAll());
+    }
+    return result;
+  }
+
+  #countAll(): void {
+    for (const totals of [this.#waiting, this.#setAside]) Object.assign(totals, { count: 0, bytes: 0 });
+    for (const { aside, count, bytes } of this.#statements.totals.all()) {
+      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
+    }
   }
 
   #count(totals: HintTotals, by: 1 | -1, bytes: number): void {

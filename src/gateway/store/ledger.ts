@@ -96,12 +96,12 @@ export class Ledger {
    * the same response again.
    */
   recordResponse(identity: Identity, response: string): void {
-    this.#connection.join('normal', () => this.#insert(identity, RESPONSE, response));
+    this.#connection.join('normal', 'other', () => this.#insert(identity, RESPONSE, response));
   }
 
   /** Records that a deferred response has been completed, so that a repetition does not post it again. */
   async recordCompletion(identity: Identity): Promise<void> {
-    this.#connection.join('normal', () => this.#insert(identity, COMPLETED, null));
+    this.#connection.join('normal', 'other', () => this.#insert(identity, COMPLETED, null));
     await this.settled();
   }
 

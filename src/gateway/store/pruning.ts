@@ -29,7 +29,7 @@ export function startPruning({ store, setAsideMs, log }: PruningOptions): () => 
       const rows = store.ledger.prune(ROWS_PER_STEP);
       const chunks = store.mover.setAside.prune(setAsideMs, CHUNKS_PER_STEP);
       if ((rows === ROWS_PER_STEP || chunks === CHUNKS_PER_STEP) && left > 1) setImmediate(step, left - 1);
-      else store.connection.join('normal', () => store.keyRanges.advance());
+      else store.connection.join('normal', 'other', () => store.keyRanges.advance());
     } catch (error) {
       log.warn({ err: error }, 'the database could not be pruned');
     }

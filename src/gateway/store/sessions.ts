@@ -62,7 +62,7 @@ export class Sessions implements SessionStore {
 
   write(shard: number, session: StoredSession): void {
     const { sessionId, sequence, resumeUrl, shardCount } = session;
-    this.#connection.join('normal', () => {
+    this.#connection.join('normal', 'other', () => {
       const previous = this.read(shard);
       this.#write.run(shard, sessionId, sequence, resumeUrl, shardCount);
       if (previous !== null && previous.sessionId !== sessionId)
@@ -72,11 +72,11 @@ export class Sessions implements SessionStore {
   }
 
   writeFailedResumes(shard: number, count: number): void {
-    this.#connection.join('normal', () => this.#writeFailedResumes.run(count, shard));
+    this.#connection.join('normal', 'other', () => this.#writeFailedResumes.run(count, shard));
   }
 
   clear(shard: number): void {
-    this.#connection.join('normal', () => {
+    this.#connection.join('normal', 'other', () => {
       const previous = this.read(shard);
       this.#clear.run(shard);
       this.#replaceGuilds(shard, new Set());
@@ -89,7 +89,7 @@ export class Sessions implements SessionStore {
   }
 
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {
-    this.#connection.join('normal', () => this.#replaceGuilds(shard, guildIds));
+    this.#connection.join('normal', 'other', () => this.#replaceGuilds(shard, guildIds));
   }
 
   #replaceGuilds(shard: number, guildIds: ReadonlySet<string>): void {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MESSAGE } from '../../../../src/gateway/dispatch/messages.ts';
 import { empty, problem } from '../../../../src/gateway/dispatch/responses.ts';
+import { readFaults } from '../../../../src/gateway/faults.ts';
 import { parseHint } from '../../../../src/gateway/hints/intake.ts';
 import { headerValue } from '../../../../src/link/message.ts';
 import { AMPLE, GUILDS, hint, ManualClocks, SIBLING, startStandIn, stripeHint } from '../../../support/hints.ts';
@@ -98,7 +99,9 @@ test('507 beyond the bounds and near a full disk; the others are taken', async (
 });
 
 test('under the fault no-hint-fsync it is acknowledged before it is there', async () => {
-  await using pod = await startStandIn({ fault: 'no-hint-fsync' });
+  await using pod = await startStandIn({
+    faults: readFaults({ NODE_ENV: 'test', GUILDWAY_TEST_FAULT: 'no-hint-fsync' }),
+  });
   assert.equal((await pod.intake.put(hint())).status, 201);
   assert.equal(pod.store.hints.count, 0);
   await until('it is written late', () => pod.store.hints.count === 1);

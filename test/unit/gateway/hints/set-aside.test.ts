@@ -100,7 +100,7 @@ test('an operator drops one, or all of them', async () => {
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1', 'stripe:evt_2', 'stripe:evt_3');
   const { drop } = actionsOf(pod);
-  assert.deepEqual(drop({ identity: 'stripe:evt_2' }), { dropped: 1 });
+  assert.deepEqual(await drop({ identity: 'stripe:evt_2' }), { dropped: 1 });
   assert.deepEqual(
     pod.setAside
       .list()
@@ -108,7 +108,7 @@ test('an operator drops one, or all of them', async () => {
       .toSorted(),
     ['stripe:evt_1', 'stripe:evt_3'],
   );
-  assert.deepEqual(drop({ all: true }), { dropped: 2 });
+  assert.deepEqual(await drop({ all: true }), { dropped: 2 });
   assert.deepEqual(pod.store.hints.setAsideTotals, { count: 0, bytes: 0 });
 });
 
@@ -121,12 +121,12 @@ test('what an operator cannot have meant is refused by name', async () => {
   await pod.intake.put(hint({ identity: 'interaction:1' }));
   const { deliver, drop } = actionsOf(pod);
   for (const body of [null, {}, [], 'stripe:evt_1', { all: false }, { identity: 7 }, { identity: 'x', all: true }]) {
-    assert.throws(() => drop(body), /name one request/, JSON.stringify(body));
+    await assert.rejects(async () => drop(body), /name one request/, JSON.stringify(body));
     assert.throws(() => deliver(body), /name one request/, JSON.stringify(body));
   }
   assert.throws(() => deliver({ all: true, force: 'yes' }), /"force"/);
   for (const identity of ['stripe:evt_9', 'interaction:1']) {
-    assert.throws(() => drop({ identity }), new RegExp(`${identity} is not set aside`));
+    await assert.rejects(async () => drop({ identity }), new RegExp(`${identity} is not set aside`));
   }
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [1, 1]);
 });
@@ -217,7 +217,7 @@ test('they have limits of their own; beyond these nothing is dropped, and in the
   });
   assert.deepEqual([owner.requests.length, pod.store.hints.count], [sent, 2]);
   // Once there is room again, they are set aside like any other.
-  pod.setAside.drop({ all: true });
+  await pod.setAside.drop({ all: true });
   clocks.advance(2 * 3_600_000);
   await pod.deliverer.expireDue();
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 2]);

@@ -57,7 +57,7 @@ test("a violated constraint is the bot's own error, and writes nothing", () => {
   assert.throws(() => db.run(INSERT, '1', null), /NOT NULL constraint failed/);
   assert.throws(
     () =>
-      store.connection.botTransaction('full', () => {
+      store.connection.join('full', 'bot', () => {
         db.run(INSERT, '1', 'gone');
         throw new RangeError('the handler changed its mind');
       }),
@@ -71,9 +71,9 @@ test('a transaction inside another one is refused, and the outer one goes on', (
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const db = store.botDatabases.full;
-  store.connection.botTransaction('full', () => {
+  store.connection.join('full', 'bot', () => {
     db.run(INSERT, '1', 'outer');
-    assert.throws(() => store.connection.botTransaction('full', () => {}), /inside another one/);
+    assert.throws(() => store.connection.join('full', 'bot', () => {}), /inside another one/);
   });
   assert.deepEqual(notesOf(store), ['outer']);
 });
@@ -92,16 +92,16 @@ test('what is acknowledged commits with synchronous=FULL, gateway events with NO
   const seen: number[] = [];
   const look = () => void seen.push(sqlite.prepare('PRAGMA synchronous').get()?.synchronous as number);
   const [NORMAL, FULL] = [1, 2];
-  store.connection.botTransaction('normal', look);
-  store.connection.botTransaction('full', look);
-  store.connection.botTransaction('normal', look);
+  store.connection.join('normal', 'bot', look);
+  store.connection.join('full', 'bot', look);
+  store.connection.join('normal', 'bot', look);
   assert.deepEqual(
     seen.splice(0),
     [NORMAL, FULL, FULL],
     'an event joins a commit that waits for the disk, not the other way',
   );
   await store.connection.settled();
-  store.connection.botTransaction('normal', look);
+  store.connection.join('normal', 'bot', look);
   store.botDatabases.full.run(INSERT, '1', 'outside a transaction');
   look();
   assert.deepEqual(seen, [NORMAL, FULL]);

@@ -35,8 +35,8 @@ function setUp(overrides: Parameters<typeof openTestStore>[1] = {}) {
 test('transactions of one turn are read at once, and committed together at its end', async () => {
   using pod = setUp();
   const { connection, add } = pod;
-  connection.botTransaction('full', () => add('one'));
-  connection.botTransaction('full', () => add('two'));
+  connection.join('full', 'bot', () => add('one'));
+  connection.join('full', 'bot', () => add('two'));
   add('outside a transaction');
   const all = ['one', 'two', 'outside a transaction'];
   assert.deepEqual(notesOf(pod.store), all);
@@ -59,14 +59,14 @@ test('a single transaction waits for no other: it is committed when the turn end
 test('one that throws undoes only itself', async () => {
   using pod = setUp();
   const { connection, add } = pod;
-  connection.botTransaction('full', () => add('before'));
+  connection.join('full', 'bot', () => add('before'));
   const fails = () =>
-    connection.botTransaction('full', () => {
+    connection.join('full', 'bot', () => {
       add('undone');
       throw new RangeError('the handler changed its mind');
     });
   assert.throws(fails, RangeError);
-  connection.botTransaction('full', () => add('after'));
+  connection.join('full', 'bot', () => add('after'));
   await connection.settled();
   assert.deepEqual(pod.committed(), ['before', 'after']);
 });

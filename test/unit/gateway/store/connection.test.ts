@@ -44,11 +44,11 @@ test('what somebody is told about never commits with what does not wait for the 
   using store = openTestStore(folder.file('pod'));
   const { connection } = store;
   const synchronous = (): unknown => pragma(connection, 'synchronous');
-  assert.equal(connection.join('normal', synchronous), 1);
-  assert.equal(connection.join('full', synchronous), 2, 'in the same turn');
-  assert.equal(connection.join('normal', synchronous), 2, 'it may wait with it');
+  assert.equal(connection.join('normal', 'other', synchronous), 1);
+  assert.equal(connection.join('full', 'other', synchronous), 2, 'in the same turn');
+  assert.equal(connection.join('normal', 'other', synchronous), 2, 'it may wait with it');
   await connection.settled();
-  assert.equal(connection.join('normal', synchronous), 1);
+  assert.equal(connection.join('normal', 'other', synchronous), 1);
   assert.equal(connection.transaction('full', synchronous), 2);
 });
 

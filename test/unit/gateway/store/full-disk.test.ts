@@ -44,26 +44,23 @@ test('a full disk', async (t) => {
     }, failed);
   await refused(() => insert('during '.repeat(2_000)));
   await refused(() =>
-    store.connection.botTransaction('full', () => {
+    store.connection.join('full', 'bot', () => {
       insert('one half '.repeat(2_000));
       insert('the other half '.repeat(2_000));
     }),
   );
-  assert.throws(
-    () =>
-      store.hints.put([
-        {
-          identity: 'interaction:1',
-          guildId: '1',
-          target: '/',
-          headers: [],
-          body: Buffer.alloc(100_000),
-          bodyHash: '',
-          deferred: 5,
-          uncertain: false,
-          lifeMs: 1,
-        },
-      ]),
+  await assert.rejects(
+    store.hints.put({
+      identity: 'interaction:1',
+      guildId: '1',
+      target: '/',
+      headers: [],
+      body: Buffer.alloc(100_000),
+      bodyHash: '',
+      deferred: 5,
+      uncertain: false,
+      lifeMs: 1,
+    }),
     failed,
   );
   assert.equal(store.hints.count, 0);

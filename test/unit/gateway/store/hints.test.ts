@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NewHint } from '../../../../src/gateway/store/hints.ts';
+import type { Store } from '../../../../src/gateway/store/store.ts';
 import { asWallTime } from '../../../../src/time.ts';
 import { openTestStore, temporaryFolder } from '../../../support/store.ts';
 
@@ -17,15 +18,17 @@ const hint = (identity: string, overrides: Partial<NewHint> = {}): NewHint => ({
   ...overrides,
 });
 
-test('hints survive the process, in their order, with everything in them', () => {
+const putAll = (store: Store, ...hints: NewHint[]) => Promise.all(hints.map((one) => store.hints.put(one)));
+
+test('hints survive the process, in their order, with everything in them', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const binary = hint('stripe:evt_1', { guildId: null, deferred: 0, body: Buffer.from([0, 255, 10]), uncertain: true });
   {
     using store = openTestStore(path, { now: () => asWallTime(1_000) });
-    const kinds = store.hints.put([hint('interaction:1'), binary, hint('interaction:1')]).map(({ kind }) => kind);
+    const kinds = (await putAll(store, hint('interaction:1'), binary, hint('interaction:1'))).map(({ kind }) => kind);
     assert.deepEqual(kinds, ['stored', 'stored', 'known']);
-    assert.deepEqual(store.hints.put([hint('interaction:1', { bodyHash: 'other' })]), [{ kind: 'conflict' }]);
+    assert.deepEqual(await store.hints.put(hint('interaction:1', { bodyHash: 'other' })), { kind: 'conflict' });
   }
   using store = openTestStore(path);
   assert.equal(store.hints.count, 2);
@@ -36,20 +39,20 @@ test('hints survive the process, in their order, with everything in them', () =>
   const { bodyHash, lifeMs, ...content } = binary;
   assert.equal(second?.expiresAt, 2_000);
   assert.deepEqual(store.hints.read(second?.id ?? 0), { ...second, ...content });
-  store.hints.remove(first?.id ?? 0);
-  store.hints.remove(first?.id ?? 0);
+  await store.hints.remove(first?.id ?? 0);
+  await store.hints.remove(first?.id ?? 0);
   assert.equal(store.hints.count, 1);
   assert.equal(store.hints.bytes, 3);
   assert.equal(store.hints.read(first?.id ?? 0), null);
 });
 
-test('an attempt is written down, and time runs out for the oldest first', () => {
+test('an attempt is written down, and time runs out for the oldest first', async () => {
   using folder = temporaryFolder();
   let now = 1_000;
   using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });
-  store.hints.put([hint('interaction:1', { lifeMs: 2_000 }), hint('interaction:2', { lifeMs: 1_000 })]);
+  await putAll(store, hint('interaction:1', { lifeMs: 2_000 }), hint('interaction:2', { lifeMs: 1_000 }));
   const [first, second] = store.hints.list();
-  store.hints.noteAttempt(first?.id ?? 0);
+  await store.hints.noteAttempt(first?.id ?? 0);
   assert.equal(store.hints.read(first?.id ?? 0)?.uncertain, true);
   assert.equal(store.hints.read(second?.id ?? 0)?.uncertain, false);
   assert.deepEqual(store.hints.expired(10), []);
@@ -60,7 +63,7 @@ test('an attempt is written down, and time runs out for the oldest first', () =>
   assert.deepEqual(store.hints.expired(1), [second?.id]);
 });
 
-test('a hint is on disk (synchronous=FULL) before anybody is told that it is kept', () => {
+test('a hint is on disk (synchronous=FULL) before anybody is told that it is kept', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const { sqlite } = store.connection;
@@ -73,26 +76,26 @@ test('a hint is on disk (synchronous=FULL) before anybody is told that it is kep
   // Inside the transaction that stores it, which begins as the one before has left it.
   sqlite.exec('CREATE TEMP TRIGGER stored AFTER INSERT ON guildway_hints BEGIN SELECT look(); END');
   store.connection.transaction('normal', () => {});
-  store.hints.put([hint('interaction:1'), hint('stripe:evt_1')]);
+  await putAll(store, hint('interaction:1'), hint('stripe:evt_1'));
   assert.deepEqual(seen, [FULL, FULL]);
 });
 
-test('what is set aside is counted for itself, is not due, and waits again when it is taken back', () => {
+test('what is set aside is counted for itself, is not due, and waits again when it is taken back', async () => {
   using folder = temporaryFolder();
   let now = 1_000;
   const path = folder.file('pod');
   {
     using store = openTestStore(path, { now: () => asWallTime(now) });
-    store.hints.put([hint('stripe:evt_1'), hint('stripe:evt_2', { body: Buffer.from('abc') })]);
+    await putAll(store, hint('stripe:evt_1'), hint('stripe:evt_2', { body: Buffer.from('abc') }));
     const [first, second] = store.hints.list();
-    store.hints.setAside(first?.id ?? 0, 'rejected');
-    store.hints.setAside(first?.id ?? 0, 'twice');
+    await store.hints.setAside(first?.id ?? 0, 'rejected');
+    await store.hints.setAside(first?.id ?? 0, 'twice');
     assert.deepEqual([store.hints.count, store.hints.bytes], [1, 3]);
     assert.deepEqual(store.hints.setAsideTotals, { count: 1, bytes: 7 });
-    assert.deepEqual(store.hints.put([hint('stripe:evt_1')]), [{ kind: 'set-aside' }]);
+    assert.deepEqual(await store.hints.put(hint('stripe:evt_1')), { kind: 'set-aside' });
     now = 9_000;
     assert.deepEqual(store.hints.expired(10), [second?.id]);
-    store.hints.prolong(second?.id ?? 0, 1);
+    await store.hints.prolong(second?.id ?? 0, 1);
     assert.deepEqual(store.hints.expired(10), []);
   }
   using store = openTestStore(path, { now: () => asWallTime(now) });
@@ -109,17 +112,17 @@ test('what is set aside is counted for itself, is not due, and waits again when 
   assert.equal(store.hints.takeBack(entry?.id ?? 0, 500, true), null);
   assert.deepEqual([store.hints.count, store.hints.bytes], [2, 10]);
   assert.deepEqual(store.hints.setAsideTotals, { count: 0, bytes: 0 });
-  store.hints.setAside(again?.id ?? 0, 'rejected');
-  store.hints.remove(again?.id ?? 0);
+  await store.hints.setAside(again?.id ?? 0, 'rejected');
+  await store.hints.remove(again?.id ?? 0);
   assert.deepEqual(store.hints.setAsideTotals, { count: 0, bytes: 0 });
 });
 
-test('a clock that is set back between two processes does not lengthen a life', () => {
+test('a clock that is set back between two processes does not lengthen a life', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   {
     using store = openTestStore(path, { now: () => asWallTime(700_000) });
-    store.hints.put([hint('interaction:1', { lifeMs: 60_000 })]);
+    await putAll(store, hint('interaction:1', { lifeMs: 60_000 }));
   }
   {
     using store = openTestStore(path, { now: () => asWallTime(100_000) });

@@ -88,7 +88,7 @@ test('the database of a bot that ran before Guildway is taken by one pod only', 
   assert.deepEqual(notesOf(store), ['old']);
 });
 
-test('a process that lost its database writes nothing more', () => {
+test('a process that lost its database writes nothing more', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   using store = openTestStore(path);
@@ -99,8 +99,8 @@ test('a process that lost its database writes nothing more', () => {
   other.close();
   const fenced = (error: unknown) => errorCode(error) === 'FENCED';
   assert.throws(write, fenced);
-  assert.throws(() => store.connection.botTransaction('full', write), fenced);
-  assert.throws(() => store.hints.noteAttempt(1), fenced);
+  assert.throws(() => store.connection.join('full', 'bot', write), fenced);
+  await assert.rejects(store.hints.noteAttempt(1), fenced);
   assert.throws(() => store.sessions.clear(0), fenced);
   assert.deepEqual(notesOf(store), []);
   assert.equal(store.connection.fatal?.code, 'FENCED');

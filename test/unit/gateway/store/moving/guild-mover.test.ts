@@ -24,7 +24,7 @@ function rowsOf(store: Store, table: string): unknown[] {
   return statement.all().map((row) => ({ ...row }));
 }
 
-test('what Guildway knows of a guild moves with its rows, and nothing of other guilds does', () => {
+test('what Guildway knows of a guild moves with its rows, and nothing of other guilds does', async () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -38,12 +38,10 @@ test('what Guildway knows of a guild moves with its rows, and nothing of other g
       from.ledger.memo(identity).write(0, '"done"');
       from.sessions.memo('s', Number(guildId.at(-1)) + 1, guildId).write(0, '"seen"');
     });
-    from.hints.put([
-      {
-        ...{ identity: `interaction:hint ${guildId}`, guildId, target: '/', headers: [], body: Buffer.from('body') },
-        ...{ bodyHash: 'hash', deferred: 5, uncertain: false, lifeMs: 60_000 },
-      },
-    ]);
+    await from.hints.put({
+      ...{ identity: `interaction:hint ${guildId}`, guildId, target: '/', headers: [], body: Buffer.from('body') },
+      ...{ bodyHash: 'hash', deferred: 5, uncertain: false, lifeMs: 60_000 },
+    });
   }
   from.sessions.writeGuilds(0, new Set([A, B]));
 
