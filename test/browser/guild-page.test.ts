@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { after, afterEach, before, describe, test } from 'node:test';
+import { afterEach, before, describe, test } from 'node:test';
 import type { Page } from 'playwright-core';
 import { getGatewayPodForGuild } from '../../src/public-routing.ts';
-import { type Cluster, startCluster } from '../../testkit/cluster/index.ts';
-import type { DiscordSimulator } from '../../testkit/discord/index.ts';
-import { assertFits, skip, TestBrowser, until } from './browser.ts';
+import type { Cluster } from '../../testkit/cluster/index.ts';
+import type { DiscordSimulator, SimulatedGuild } from '../../testkit/discord/index.ts';
+import { assertFits, skip, type TestBrowser, until } from './browser.ts';
 import { ConsoleActor } from './console-actor.ts';
+import { FIRST_OF_GUILD_PAGE, GATEWAY_PODS, openSite } from './site.ts';
 
 describe('the guild page', { skip }, () => {
   let cluster: Cluster;
@@ -14,15 +15,9 @@ describe('the guild page', { skip }, () => {
   let page: Page;
 
   before(async () => {
-    cluster = await startCluster({ guilds: 6 });
-    simulator = cluster.simulator as DiscordSimulator;
-    browser = await TestBrowser.launch();
-    page = await browser.page();
+    ({ cluster, simulator, browser, page } = await openSite());
   });
-  after(async () => {
-    await browser?.[Symbol.asyncDispose]();
-    await cluster?.stop();
-  });
+  const guildAt = (nth: number): SimulatedGuild => simulator.guilds.at(FIRST_OF_GUILD_PAGE + nth);
   afterEach(async () => {
     await browser.renew(page);
     browser.assertNoProblems();
@@ -30,7 +25,7 @@ describe('the guild page', { skip }, () => {
 
   test('shows what was just done in the console, from the owner of the guild', async () => {
     const actor = new ConsoleActor(page);
-    const guild = simulator.guilds.at(0);
+    const guild = guildAt(0);
     const member = simulator.world.user(guild.memberIds[0] as string);
     await actor.open(simulator.url);
     await actor.openGuild(guild.name);
@@ -43,7 +38,7 @@ describe('the guild page', { skip }, () => {
     await page.getByRole('link', { name: 'Guild page' }).click();
     const guildPage = await opened;
     await guildPage.getByRole('heading', { level: 1, name: guild.name }).waitFor();
-    await guildPage.getByText(`answered by gateway-${getGatewayPodForGuild(guild.id, 3)}`).waitFor();
+    await guildPage.getByText(`answered by gateway-${getGatewayPodForGuild(guild.id, GATEWAY_PODS)}`).waitFor();
     const row = guildPage.getByRole('table').getByRole('row').filter({ hasText: 'too <loud>' });
     await row.getByText('Warning').waitFor();
     await row.getByRole('link', { name: member.id }).click();
@@ -58,7 +53,7 @@ describe('the guild page', { skip }, () => {
   });
 
   test('pages and filters without JavaScript, on a phone, in the dark', async () => {
-    const guild = simulator.guilds.at(1);
+    const guild = guildAt(1);
     for (let i = 1; i <= 25; i++) {
       const response = await fetch(`${cluster.url}/api/guilds/${guild.id}/notes`, {
         method: 'POST',
@@ -66,7 +61,7 @@ describe('the guild page', { skip }, () => {
         body: JSON.stringify({ userId: guild.memberIds[i % 2], text: `note ${i}.` }),
       });
       assert.equal(response.status, 201);
-      assert.equal(response.headers.get('guildway-pod'), String(getGatewayPodForGuild(guild.id, 3)));
+      assert.equal(response.headers.get('guildway-pod'), String(getGatewayPodForGuild(guild.id, GATEWAY_PODS)));
     }
     const plain = await browser.page({
       javaScriptEnabled: false,
@@ -85,9 +80,9 @@ describe('the guild page', { skip }, () => {
   });
 
   test('nothing is wider than a phone', async () => {
-    const guild = simulator.guilds.at(1);
+    const guild = guildAt(1);
     await page.setViewportSize({ width: 360, height: 740 });
-    for (const path of [`/app/${guild.id}`, '/app', `/app/${simulator.guilds.at(2).id}`]) {
+    for (const path of [`/app/${guild.id}`, '/app', `/app/${guildAt(2).id}`]) {
       await page.goto(cluster.url + path);
       await page.getByRole('heading', { level: 1 }).waitFor();
       await assertFits(page);
@@ -96,22 +91,22 @@ describe('the guild page', { skip }, () => {
 
   test('the list of servers names each server’s pod, and the pods that did not answer', async () => {
     await page.goto(cluster.url);
-    const guild = simulator.guilds.at(0);
+    const guild = guildAt(0);
     const row = page.getByRole('row').filter({ hasText: guild.name });
-    await row.getByText(`gateway-${getGatewayPodForGuild(guild.id, 3)}`).waitFor();
+    await row.getByText(`gateway-${getGatewayPodForGuild(guild.id, GATEWAY_PODS)}`).waitFor();
     assert.equal(await page.getByRole('row').count(), 1 + simulator.guilds.size);
 
-    await cluster.gatewayPods[2]?.kill('SIGKILL');
+    await cluster.gatewayPods[1]?.kill('SIGKILL');
     await page.reload();
-    await page.getByText('Did not answer: gateway-2').waitFor();
-    await cluster.gatewayPods[2]?.start();
+    await page.getByText('Did not answer: gateway-1').waitFor();
+    await cluster.gatewayPods[1]?.start();
     await page.reload();
     await page.getByRole('row').nth(simulator.guilds.size).waitFor();
   });
 
   test('where pages are not open, one needs the link that /settings page gives', async () => {
-    const guild = simulator.guilds.at(3);
-    const owner = cluster.gatewayPods[getGatewayPodForGuild(guild.id, 3)];
+    const guild = guildAt(3);
+    const owner = cluster.gatewayPods[getGatewayPodForGuild(guild.id, GATEWAY_PODS)];
     assert.ok(owner);
     owner.env.MODBOT_PAGES = 'key';
     await owner.restart();
