@@ -21,6 +21,8 @@ export const PARTS = {
   'src/node-http.ts': [],
   'src/protocol': ['src/time.ts'],
   'src/routing': ['src/errors.ts', 'src/protocol'],
+  // How guilds move between pods, as a pure protocol.
+  'src/moving': ['src/routing'],
   'src/config': ['src/errors.ts', 'src/routing'],
   // What `guildway/routing` exports: the arithmetic, with the environment as its default.
   'src/public-routing.ts': ['src/errors.ts', 'src/routing', 'src/config'],
@@ -48,7 +50,7 @@ export const PARTS = {
 };
 
 /** Built-in modules that pure code may import. */
-const PURE = { 'src/protocol': ['crypto'], 'src/routing': ['crypto'], 'src/time.ts': [] };
+const PURE = { 'src/protocol': ['crypto'], 'src/routing': ['crypto'], 'src/moving': [], 'src/time.ts': [] };
 
 /** A regular expression that matches these paths and everything below them. */
 const under = (paths) => `^(?:${paths.map((path) => path.replaceAll('.', '\\.')).join('|')})(?:/|$)`;

@@ -20,16 +20,28 @@ export const ownerByTopology: OwnerOf = (record, guild) => {
 export const newest = ({ chain }: Pick<MovingState, 'chain'>): TopologyRecord => chain.at(-1) as TopologyRecord;
 
 /**
- * The pod that decides about a guild without a record, as far as this pod knows: the owner under the topology in force; once that pod
- * is done under a newer one, the owner under the newer one, and so on.
+ * The pod that decides about a guild of which this pod has no record: the owner under the topology in force, until that pod is done under a
+ * newer topology that has another owner. A pod learns of its own being done before all others, so no two pods take a guild for theirs.
+ *
+ * That pod may also have moved the guild under a topology in between. The owners under those either have a record of it or know nothing,
+ * so the last owner asks them (redirects) until they are done too.
  */
-export function authorityOf(state: MovingState, guild: string, ownerOf: OwnerOf): number {
-  const [inForce, ...newer] = state.chain;
-  let pod = ownerOf(inForce, guild);
-  for (const topology of newer) {
-    if (state.done.get(pod)?.has(topology.epoch) === true) pod = ownerOf(topology, guild);
+export function authorityOf({ ordinal, chain, done }: MovingState, guild: string, ownerOf: OwnerOf): number {
+  const owner = (index: number): number => ownerOf(chain[index] as TopologyRecord, guild);
+  /** The first topology after `index` under which the pod has given the guild away, if it had it; else -1. */
+  const gaveAway = (pod: number, index: number): number =>
+    chain.findIndex(({ epoch }, at) => at > index && done.get(pod)?.has(epoch) === true && owner(at) !== pod);
+  let mayHold: number | null = null;
+  for (let index = 0; ; ) {
+    const pod = owner(index);
+    const next = gaveAway(pod, index);
+    if (next === -1) return pod === ordinal && mayHold !== null ? mayHold : pod;
+    for (let between = index + 1; between < next; between++) {
+      const other = owner(between);
+      if (other !== pod && other !== ordinal && gaveAway(other, between) === -1) mayHold ??= other;
+    }
+    index = next;
   }
-  return pod;
 }
 
 /** Every pod that may have guilds: those of the topology in force and of all newer ones. */

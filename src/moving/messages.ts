@@ -8,11 +8,21 @@ export interface Held {
 
 /**
  * What two gateway pods say to each other about moving guilds. Each message may be lost, repeated, delayed or overtaken: an old one changes
- * nothing.
+ * nothing. One exception is left to the transport: after a `recover`, it drops what an earlier process of that pod has sent, because that
+ * process may have known what the restored one does not.
  */
 export type Message =
-  /** Old owner: here are the rows of these guilds, as of this attempt. The rows travel beside the message. */
-  | { readonly kind: 'offer'; readonly epoch: number; readonly attempt: Attempt; readonly guilds: readonly string[] }
+  /**
+   * Old owner: here are the rows of these guilds, as of this attempt. The rows travel beside the message. `again`: they are yours already,
+   * and this is the copy that was set aside.
+   */
+  | {
+      readonly kind: 'offer';
+      readonly epoch: number;
+      readonly attempt: Attempt;
+      readonly guilds: readonly string[];
+      readonly again: boolean;
+    }
   /** New owner: the rows of these guilds are on my disk. */
   | { readonly kind: 'stored'; readonly epoch: number; readonly attempt: Attempt; readonly guilds: readonly string[] }
   /** Old owner: these guilds are yours. */
@@ -21,8 +31,10 @@ export type Message =
   | { readonly kind: 'active'; readonly epoch: number; readonly guilds: readonly string[] }
   /** New owner, about `given`: I have no rows of these guilds. My volume was lost, or restored from before they arrived. */
   | { readonly kind: 'lost'; readonly epoch: number; readonly guilds: readonly string[] }
-  /** Old owner: I serve the guilds of this attempt again. */
-  | { readonly kind: 'undone'; readonly epoch: number; readonly attempt: Attempt }
+  /** New owner, when a newer topology came in between: did you give me these guilds? */
+  | { readonly kind: 'ask'; readonly epoch: number; readonly guilds: readonly string[] }
+  /** Old owner, about `ask`: I did not, and I never will under that epoch. */
+  | { readonly kind: 'kept'; readonly epoch: number; readonly guilds: readonly string[] }
   /** New owner, about `offer`: I own these guilds already. The sender was restored from before it gave them away. */
   | { readonly kind: 'elsewhere'; readonly guilds: readonly Held[] }
   /** From time to time, to every pod. */

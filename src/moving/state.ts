@@ -64,18 +64,21 @@ export interface MovingState {
 export type Write =
   /** With the import of the guild's rows (`arriving`), or their removal and set-aside copy (`moved`), in the same transaction. */
   | { readonly kind: 'record'; readonly guild: string; readonly record: GuildRecord }
-  /** With the removal of the rows of a guild that was arriving. */
+  /** The record has served its purpose. */
   | { readonly kind: 'forget'; readonly guild: string }
   | { readonly kind: 'chain'; readonly chain: Chain }
   | { readonly kind: 'done'; readonly pod: number; readonly epoch: number }
-  /** The first topology of the chain is the only one now: every record has served its purpose. */
-  | { readonly kind: 'settled'; readonly completeTo: number }
+  /** Every pod is done under this epoch: what belongs to it and to older ones has served its purpose. */
+  | { readonly kind: 'settled'; readonly epoch: number; readonly completeTo: number }
   | { readonly kind: 'recovering'; readonly pods: readonly number[] }
   | { readonly kind: 'heard'; readonly pod: number }
   // In memory only.
   | { readonly kind: 'parcel'; readonly parcel: Parcel }
   | { readonly kind: 'parcel-ended'; readonly attempt: Attempt }
   | { readonly kind: 'closing'; readonly closing: boolean };
+
+/** Earlier than any other: the rows of an `arriving` guild with this attempt are no longer offered. */
+export const NO_ATTEMPT: Attempt = [0, 0];
 
 export const keyOf = ([incarnation, counter]: Attempt): string => `${incarnation}:${counter}`;
 
@@ -110,18 +113,22 @@ export function applyWrites(state: MovingState, writes: readonly Write[]): void 
         break;
       case 'chain':
         state.chain = write.chain;
-        // Being done with an older topology says nothing about a newer one.
+        // What belongs to an older topology ends here: nothing is given away under it any more.
         state.closing = false;
+        state.parcels.clear();
+        state.leaving.clear();
         break;
       case 'done':
         state.done.set(write.pod, new Set([...(state.done.get(write.pod) ?? []), write.epoch]));
         if (write.pod === state.ordinal) state.closing = false;
         break;
       case 'settled':
-        for (const [guild, { state: of }] of state.records) {
-          if (of === 'here' || of === 'arriving') state.records.delete(guild);
+        for (const [guild, { state: of, epoch }] of state.records) {
+          if (epoch <= write.epoch && (of === 'here' || of === 'arriving')) state.records.delete(guild);
         }
-        state.done.clear();
+        for (const [pod, epochs] of state.done) {
+          state.done.set(pod, new Set([...epochs].filter((epoch) => epoch > write.epoch)));
+        }
         state.completeTo = write.completeTo;
         break;
       case 'parcel':

@@ -10,7 +10,11 @@ export interface Exploration {
 }
 
 /** Tries every order of everything that can happen, to a depth. Breadth first, so that what it finds is short. */
-export function explore(scenario: Scenario, limits: { readonly depth: number; readonly states: number }, fault: Fault | null = null): Exploration {
+export function explore(
+  scenario: Scenario,
+  limits: { readonly depth: number; readonly states: number },
+  fault: Fault | null = null,
+): Exploration {
   const first = new World({ scenario, fault });
   const seen = new Set([first.key()]);
   let frontier: { world: World; path: readonly string[] }[] = [{ world: first, path: [] }];
@@ -58,7 +62,8 @@ export function walk(scenario: Scenario, seed: number, length: number, fault: Fa
     events.push('(peace)');
     world.calm();
   } catch (error) {
-    if (error instanceof Broken) return { states: events.length, steps: events.length, broken: { why: error.message, events } };
+    if (error instanceof Broken)
+      return { states: events.length, steps: events.length, broken: { why: error.message, events } };
     throw error;
   }
   return { states: events.length, steps: events.length, broken: null };

@@ -33,6 +33,13 @@ export const BACK: Scenario = {
   restores: false,
 };
 
-export const withRestores = (scenario: Scenario): Scenario => ({ ...scenario, name: `${scenario.name}, with restored volumes`, restores: true });
+export const withRestores = (scenario: Scenario): Scenario => ({
+  ...scenario,
+  name: `${scenario.name}, with restored volumes`,
+  restores: true,
+});
 
-export const SCENARIOS: readonly Scenario[] = [GROW, CHANGE_TWICE, BACK].flatMap((scenario) => [scenario, withRestores(scenario)]);
+export const SCENARIOS: readonly Scenario[] = [GROW, CHANGE_TWICE, BACK].flatMap((scenario) => [
+  scenario,
+  withRestores(scenario),
+]);

@@ -1,22 +1,13 @@
-import { type OwnerOf } from '../../../src/moving/authority.ts';
+import type { OwnerOf } from '../../../src/moving/authority.ts';
 import { decideRequest } from '../../../src/moving/decide.ts';
+import { beginFinish, finish, repeat } from '../../../src/moving/finish.ts';
 import type { Message } from '../../../src/moving/messages.ts';
-import {
-  adoptTopology,
-  beginFinish,
-  beginParcel,
-  beginRecovery,
-  finish,
-  isLeaving,
-  newsOf,
-  offerParcel,
-  receive,
-  repeat,
-  type Step,
-  settle,
-  undoParcel,
-} from '../../../src/moving/protocol.ts';
+import { beginParcel, isLeaving, offerParcel, undoParcel } from '../../../src/moving/old-owner.ts';
+import { receive } from '../../../src/moving/receive.ts';
+import { beginRecovery } from '../../../src/moving/recovery.ts';
 import { applyWrites, initialState, type MovingState } from '../../../src/moving/state.ts';
+import type { Step } from '../../../src/moving/step.ts';
+import { adoptTopology, newsOf, settle } from '../../../src/moving/topologies.ts';
 import type { TopologyRecord } from '../../../src/routing/topology.ts';
 
 /** The rows of a guild: the numbers of the writes that made them. */
@@ -25,11 +16,10 @@ type Rows = readonly number[];
 /** Steps of the protocol that are broken on purpose, to show that the explorer notices. */
 export type Fault =
   | 'active before the old owner has given the guild away'
-  | 'an acknowledgement counts for any attempt'
+  | 'attempts are not told apart'
   | 'records are forgotten by a restart'
   | 'a restored pod serves at once'
-  | 'done before the last guild has left'
-  | 'a copy that was set aside replaces newer rows';
+  | 'done before the last guild has left';
 
 export interface Scenario {
   readonly name: string;
@@ -49,6 +39,8 @@ interface Disk {
 
 interface Pod extends Disk {
   counter: number;
+  /** Counts restored volumes. */
+  boot: number;
   /** As it was at a backup. */
   backup: Disk | null;
 }
@@ -57,6 +49,8 @@ interface Packet {
   readonly from: number;
   readonly to: number;
   readonly message: Message;
+  /** Of the sender. */
+  readonly boot: number;
   /** Beside an offer. */
   readonly rows: ReadonlyMap<string, Rows>;
 }
@@ -112,7 +106,7 @@ export class World {
     const [first] = this.topologies as [TopologyRecord];
     this.pods = Array.from({ length: count }, (_, ordinal) => ({
       state: initialState(ordinal, first),
-      ...{ incarnation: 1, counter: 0, rows: new Map(), copies: new Map(), backup: null },
+      ...{ incarnation: 1, counter: 0, boot: 0, rows: new Map(), copies: new Map(), backup: null },
     }));
     this.packets = [];
     this.acknowledged = new Map(scenario.guilds.map((guild) => [guild, []]));
@@ -138,7 +132,9 @@ export class World {
       if (owner === undefined || this.tainted.has(guild)) continue;
       const [has, expected] = [owner.rows.get(guild) ?? [], this.acknowledged.get(guild) as Rows];
       if (has.join() !== expected.join()) {
-        throw new Broken(`pod ${owner.state.ordinal} serves ${guild} with ${has.join() || 'nothing'} instead of ${expected.join() || 'nothing'}`);
+        throw new Broken(
+          `pod ${owner.state.ordinal} serves ${guild} with ${has.join() || 'nothing'} instead of ${expected.join() || 'nothing'}`,
+        );
       }
     }
   }
@@ -147,56 +143,63 @@ export class World {
   events(): Event[] {
     const events: Event[] = [];
     const add = (name: string, happen: (world: World) => void): void => void events.push({ name, happen });
-    if (this.adopted < this.topologies.length) add('adopt', (world) => world.adopt());
+    if (this.adopted < this.topologies.length && this.#state(0).recovering.size === 0)
+      add('adopt', (world) => world.#adopt());
     for (const { state } of this.pods) {
       const { ordinal } = state;
       for (const guild of this.scenario.guilds) {
         if (this.writes < MAX_WRITES && decideRequest(state, guild, this.ownerOf).kind === 'serve')
-          add(`write ${guild} at ${ordinal}`, (world) => world.write(ordinal, guild));
+          add(`write ${guild} at ${ordinal}`, (world) => world.#write(ordinal, guild));
       }
-      if (this.leaving(ordinal).length > 0) add(`move from ${ordinal}`, (world) => world.move(ordinal));
-      if (state.parcels.size > 0) add(`undo at ${ordinal}`, (world) => world.undo(ordinal));
-      if (repeat(state).sends.length > 0) add(`repeat at ${ordinal}`, (world) => world.run(ordinal, repeat(world.state(ordinal))));
+      if (this.#leaving(ordinal).length > 0) add(`move from ${ordinal}`, (world) => world.#move(ordinal));
+      if (state.parcels.size > 0) add(`undo at ${ordinal}`, (world) => world.#undo(ordinal));
+      if (repeat(state).sends.length > 0)
+        add(`repeat at ${ordinal}`, (world) => world.#run(ordinal, repeat(world.#state(ordinal))));
       if (state.chain.length > 1) {
-        add(`finish at ${ordinal}`, (world) => world.finish(ordinal));
-        add(`news of ${ordinal}`, (world) => world.news(ordinal));
-        if (settle(state).writes.length > 0) add(`settle at ${ordinal}`, (world) => world.run(ordinal, settle(world.state(ordinal))));
+        add(`finish at ${ordinal}`, (world) => world.#finish(ordinal));
+        add(`news of ${ordinal}`, (world) => world.#news(ordinal));
+        if (settle(state).writes.length > 0)
+          add(`settle at ${ordinal}`, (world) => world.#run(ordinal, settle(world.#state(ordinal))));
       }
       if (this.restarts < MAX_RESTARTS) {
-        add(`restart ${ordinal}`, (world) => world.restart(ordinal));
+        add(`restart ${ordinal}`, (world) => world.#restart(ordinal));
         if (this.scenario.restores) {
-          add(`back up ${ordinal}`, (world) => world.backUp(ordinal));
-          add(`restore ${ordinal}`, (world) => world.restore(ordinal));
+          add(`back up ${ordinal}`, (world) => world.#backUp(ordinal));
+          add(`restore ${ordinal}`, (world) => world.#restore(ordinal));
         }
       }
     }
     this.packets.forEach((packet, index) => {
       const name = `${packet.message.kind} from ${packet.from} to ${packet.to}`;
-      add(`deliver ${name}`, (world) => world.deliver(index));
+      add(`deliver ${name}`, (world) => world.#deliver(index));
       if (packet.message.kind === 'news') return;
       add(`lose ${name}`, (world) => void world.packets.splice(index, 1));
-      add(`repeat ${name}`, (world) => world.deliver(index, { again: true }));
-      if (this.restarts < MAX_RESTARTS) add(`deliver ${name}, then crash`, (world) => world.deliver(index, { crash: true }));
+      add(`repeat ${name}`, (world) => world.#deliver(index, { again: true }));
+      if (this.restarts < MAX_RESTARTS)
+        add(`deliver ${name}, then crash`, (world) => world.#deliver(index, { crash: true }));
     });
     return events;
   }
 
   /** Lets all pods work without losses until nothing changes. @throws Broken when guilds are not where the newest topology says */
   calm(): void {
-    while (this.adopted < this.topologies.length) this.adopt();
     for (let round = 0; round < 40; round++) {
+      // Its environment tells pod 0 the newest topology, also when a restored volume has forgotten it.
+      const given = adoptTopology(this.#state(0), this.topologies.at(-1) as TopologyRecord);
+      if (!('refused' in given)) this.#run(0, given);
       for (const { state } of this.pods) {
-        this.run(state.ordinal, repeat(state));
-        for (const pod of this.pods) if (pod.state !== state) this.send(state.ordinal, pod.state.ordinal, { kind: 'news', news: newsOf(state) });
-        this.move(state.ordinal);
-        this.finish(state.ordinal);
-        this.finish(state.ordinal);
-        this.run(state.ordinal, settle(state));
-        while (this.packets.length > 0) this.deliver(0);
+        this.#run(state.ordinal, repeat(state));
+        for (const pod of this.pods)
+          if (pod.state !== state) this.#send(state.ordinal, pod.state.ordinal, { kind: 'news', news: newsOf(state) });
+        this.#move(state.ordinal);
+        this.#finish(state.ordinal);
+        this.#finish(state.ordinal);
+        this.#run(state.ordinal, settle(state));
+        while (this.packets.length > 0) this.#deliver(0);
         this.check();
       }
       // What was offered and never stored is offered again.
-      for (const { state } of this.pods) if (round % 3 === 2) this.undo(state.ordinal);
+      for (const { state } of this.pods) if (round % 3 === 2) this.#undo(state.ordinal);
     }
     const last = this.topologies.at(-1) as TopologyRecord;
     for (const { state } of this.pods) {
@@ -205,75 +208,84 @@ export class World {
     for (const guild of this.scenario.guilds) {
       const owners = this.serving(guild).map(({ state }) => state.ordinal);
       if (owners.join() !== String(this.ownerOf(last, guild)))
-        throw new Broken(`${guild} is served by ${owners.join() || 'no pod'} instead of pod ${this.ownerOf(last, guild)}`);
+        throw new Broken(
+          `${guild} is served by ${owners.join() || 'no pod'} instead of pod ${this.ownerOf(last, guild)}`,
+        );
     }
     this.check();
   }
 
   /** Two worlds with one key go on alike. */
   key(): string {
-    return JSON.stringify([this.pods, this.packets, this.acknowledged, this.tainted, this.writes, this.restarts, this.adopted], (_, value) =>
-      value instanceof Map ? [...value].toSorted() : value instanceof Set ? [...value].toSorted() : value,
+    return JSON.stringify(
+      [this.pods, this.packets, this.acknowledged, this.tainted, this.writes, this.restarts, this.adopted],
+      (_, value) =>
+        value instanceof Map ? [...value].toSorted() : value instanceof Set ? [...value].toSorted() : value,
     );
   }
 
-  private state(ordinal: number): MovingState {
+  #state(ordinal: number): MovingState {
     return (this.pods[ordinal] as Pod).state;
   }
 
-  private adopt(): void {
+  #adopt(): void {
     const { state } = this.pods[0] as Pod;
     const step = adoptTopology(state, this.topologies[this.adopted] as TopologyRecord);
     if ('refused' in step) throw new Broken(step.refused);
     this.adopted++;
-    this.run(0, step);
+    this.#run(0, step);
   }
 
-  private write(ordinal: number, guild: string): void {
+  #write(ordinal: number, guild: string): void {
     const { rows } = this.pods[ordinal] as Pod;
     const id = ++this.writes;
     rows.set(guild, [...(rows.get(guild) ?? []), id]);
     if (!this.tainted.has(guild)) this.acknowledged.set(guild, [...(this.acknowledged.get(guild) as Rows), id]);
   }
 
-  private leaving(ordinal: number): string[] {
+  #leaving(ordinal: number): string[] {
     const { state, rows } = this.pods[ordinal] as Pod;
     return this.scenario.guilds.filter(
       (guild) =>
-        !state.leaving.has(guild) && (rows.has(guild) || state.records.has(guild)) && isLeaving(state, guild, this.ownerOf),
+        !state.leaving.has(guild) &&
+        (rows.has(guild) || state.records.has(guild)) &&
+        isLeaving(state, guild, this.ownerOf),
     );
   }
 
   /** One parcel with all guilds that go to the same pod as the first. */
-  private move(ordinal: number): void {
+  #move(ordinal: number): void {
     const pod = this.pods[ordinal] as Pod;
     const { state } = pod;
-    const leaving = this.leaving(ordinal);
+    const leaving = this.#leaving(ordinal);
     const target = state.chain.at(-1) as TopologyRecord;
-    const guilds = leaving.filter((guild) => this.ownerOf(target, guild) === this.ownerOf(target, leaving[0] as string));
+    const guilds = leaving.filter(
+      (guild) => this.ownerOf(target, guild) === this.ownerOf(target, leaving[0] as string),
+    );
     if (guilds.length === 0) return;
     const attempt = [pod.incarnation, ++pod.counter] as const;
-    this.run(ordinal, beginParcel(state, attempt, guilds, this.ownerOf));
-    this.run(ordinal, offerParcel(state, attempt));
+    this.#run(ordinal, beginParcel(state, attempt, guilds, this.ownerOf));
+    this.#run(ordinal, offerParcel(state, attempt));
   }
 
-  private undo(ordinal: number): void {
-    const state = this.state(ordinal);
-    for (const { attempt } of [...state.parcels.values()]) this.run(ordinal, undoParcel(state, attempt));
+  #undo(ordinal: number): void {
+    const state = this.#state(ordinal);
+    for (const { attempt } of [...state.parcels.values()]) this.#run(ordinal, undoParcel(state, attempt));
   }
 
-  private finish(ordinal: number): void {
-    const state = this.state(ordinal);
-    const remaining = this.fault !== 'done before the last guild has left' && this.leaving(ordinal).length > 0;
-    this.run(ordinal, state.closing ? finish(state, remaining) : beginFinish(state, remaining));
+  #finish(ordinal: number): void {
+    const state = this.#state(ordinal);
+    const remaining = this.fault !== 'done before the last guild has left' && this.#leaving(ordinal).length > 0;
+    this.#run(ordinal, state.closing ? finish(state, remaining) : beginFinish(state, remaining));
   }
 
-  private news(ordinal: number): void {
-    const news = newsOf(this.state(ordinal));
-    for (const { state } of this.pods) if (state.ordinal !== ordinal) this.send(ordinal, state.ordinal, { kind: 'news', news });
+  #news(ordinal: number): void {
+    const news = newsOf(this.#state(ordinal));
+    for (const { state } of this.pods)
+      if (state.ordinal !== ordinal) this.#send(ordinal, state.ordinal, { kind: 'news', news });
   }
 
-  private restart(ordinal: number): void {
+  #restart(ordinal: number): void {
     this.restarts++;
     const pod = this.pods[ordinal] as Pod;
     const { state } = pod;
@@ -285,72 +297,111 @@ export class World {
     if (this.fault === 'records are forgotten by a restart') state.records.clear();
   }
 
-  private backUp(ordinal: number): void {
+  #backUp(ordinal: number): void {
     const pod = this.pods[ordinal] as Pod;
     pod.backup = copyOf(pod);
   }
 
   /** The volume as it was at the last backup; without one it is empty. */
-  private restore(ordinal: number): void {
+  #restore(ordinal: number): void {
     const pod = this.pods[ordinal] as Pod;
     const [first] = this.topologies as [TopologyRecord];
-    const disk = pod.backup ?? { state: initialState(ordinal, first, 0), incarnation: 1, rows: new Map(), copies: new Map() };
-    const before = [...pod.rows.keys(), ...disk.rows.keys()];
+    const disk = pod.backup ?? {
+      state: initialState(ordinal, first, 0),
+      incarnation: 1,
+      rows: new Map(),
+      copies: new Map(),
+    };
+    // Also what it gave away without the new owner knowing: it has them again, as they were at the backup.
+    const given = [...pod.state.records].filter(([, record]) => record.state === 'moved' && !record.confirmed);
+    const before = [...pod.rows.keys(), ...disk.rows.keys(), ...given.map(([guild]) => guild)];
     for (const guild of before) this.tainted.add(guild);
     Object.assign(pod, copyOf(disk));
-    this.restart(ordinal);
-    if (this.fault !== 'a restored pod serves at once') this.run(ordinal, beginRecovery(pod.state));
+    // What was on its way to the earlier process went with its connections.
+    this.packets = this.packets.filter(({ to }) => to !== ordinal);
+    pod.boot++;
+    this.#restart(ordinal);
+    if (this.fault !== 'a restored pod serves at once')
+      this.#run(ordinal, beginRecovery(pod.state, this.topologies[this.adopted - 1] as TopologyRecord));
   }
 
-  private deliver(index: number, how: { readonly again?: boolean; readonly crash?: boolean } = {}): void {
+  #deliver(index: number, how: { readonly again?: boolean; readonly crash?: boolean } = {}): void {
     const packet = this.packets[index] as Packet;
     if (how.again !== true) this.packets.splice(index, 1);
     const { state } = this.pods[packet.to] as Pod;
-    const step = receive(state, packet.from, this.asFaulty(packet), this.ownerOf);
-    this.run(packet.to, how.crash === true ? { ...step, sends: [] } : step, packet.rows);
-    if (how.crash === true) this.restart(packet.to);
+    if (packet.message.kind === 'recover') {
+      this.packets = this.packets.filter(
+        ({ from, to, boot }) => from !== packet.from || to !== packet.to || boot >= packet.boot,
+      );
+    }
+    const step = receive(state, packet.from, this.#asFaulty(packet), this.ownerOf);
+    this.#run(packet.to, how.crash === true ? { ...step, sends: [] } : step, packet.rows);
+    if (how.crash === true) this.#restart(packet.to);
     if (this.fault === 'active before the old owner has given the guild away' && packet.message.kind === 'offer') {
       const { epoch } = packet.message;
       const arrived = packet.message.guilds.filter((guild) => state.records.get(guild)?.state === 'arriving');
-      applyWrites(state, arrived.map((guild) => ({ kind: 'record', guild, record: { state: 'here', epoch } })));
+      applyWrites(
+        state,
+        arrived.map((guild) => ({ kind: 'record', guild, record: { state: 'here', epoch } })),
+      );
     }
   }
 
-  private asFaulty({ to, message }: Packet): Message {
-    if (this.fault !== 'an acknowledgement counts for any attempt' || message.kind !== 'stored') return message;
-    const live = [...this.state(to).parcels.values()].find(({ guilds }) => guilds.some((guild) => message.guilds.includes(guild)));
-    return live === undefined ? message : { ...message, attempt: live.attempt };
+  #asFaulty({ to, message }: Packet): Message {
+    if (this.fault !== 'attempts are not told apart') return message;
+    const { parcels, records } = this.#state(to);
+    if (message.kind === 'stored') {
+      const live = [...parcels.values()].find(({ guilds }) => guilds.some((guild) => message.guilds.includes(guild)));
+      return live === undefined ? message : { ...message, attempt: live.attempt };
+    }
+    if (message.kind !== 'given') return message;
+    const record = records.get(message.guilds[0] as string);
+    return record?.state === 'arriving' ? { ...message, attempt: record.attempt } : message;
   }
 
-  private run(ordinal: number, { writes, sends }: Step, offered: ReadonlyMap<string, Rows> = NO_ROWS): void {
+  #run(ordinal: number, { writes, sends }: Step, offered: ReadonlyMap<string, Rows> = NO_ROWS): void {
     const pod = this.pods[ordinal] as Pod;
     for (const write of writes) {
-      if (write.kind === 'record' && write.record.state === 'arriving') pod.rows.set(write.guild, offered.get(write.guild) ?? []);
-      if (write.kind === 'record' && write.record.state === 'moved' && write.record.attempt[0] > 0 && pod.state.records.get(write.guild)?.state !== 'moved') {
+      if (write.kind === 'record' && write.record.state === 'arriving')
+        pod.rows.set(write.guild, offered.get(write.guild) ?? []);
+      if (
+        write.kind === 'record' &&
+        write.record.state === 'moved' &&
+        write.record.attempt[0] > 0 &&
+        pod.state.records.get(write.guild)?.state !== 'moved'
+      ) {
         pod.copies.set(`${write.guild} ${write.record.epoch}`, pod.rows.get(write.guild) ?? []);
         pod.rows.delete(write.guild);
       }
-      if (write.kind === 'forget' && pod.state.records.get(write.guild)?.state === 'arriving') pod.rows.delete(write.guild);
     }
     applyWrites(pod.state, writes);
-    for (const { to, message } of sends) this.send(ordinal, to, message);
+    for (const { to, message } of sends) this.#send(ordinal, to, message);
   }
 
-  private send(from: number, to: number, message: Message): void {
+  #send(from: number, to: number, message: Message): void {
     const { rows, copies, state } = this.pods[from] as Pod;
     let carried = NO_ROWS;
     if (message.kind === 'offer') {
       carried = new Map(
         message.guilds.map((guild) => [
           guild,
-          (state.records.get(guild)?.state === 'moved' ? copies.get(`${guild} ${message.epoch}`) : rows.get(guild)) ?? [],
+          (state.records.get(guild)?.state === 'moved' ? copies.get(`${guild} ${message.epoch}`) : rows.get(guild)) ??
+            [],
         ]),
       );
     }
-    const packet = { from, to, message, rows: carried };
+    const packet = { from, to, message, boot: (this.pods[from] as Pod).boot, rows: carried };
     const text = JSON.stringify([from, to, message]);
-    if (message.kind === 'news') this.packets = this.packets.filter((other) => other.message.kind !== 'news' || other.from !== from || other.to !== to);
-    else if (this.packets.some((other) => JSON.stringify([other.from, other.to, other.message]) === text && sameRows(other.rows, carried))) return;
+    if (message.kind === 'news')
+      this.packets = this.packets.filter(
+        (other) => other.message.kind !== 'news' || other.from !== from || other.to !== to,
+      );
+    else if (
+      this.packets.some(
+        (other) => JSON.stringify([other.from, other.to, other.message]) === text && sameRows(other.rows, carried),
+      )
+    )
+      return;
     if (this.packets.length >= MAX_PACKETS) this.packets.shift();
     this.packets.push(packet);
   }

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ownerByTopology } from '../../../src/moving/authority.ts';
+import { decideRequest, type RequestDecision } from '../../../src/moving/decide.ts';
+import { beginParcel, isLeaving } from '../../../src/moving/old-owner.ts';
+import { receive } from '../../../src/moving/receive.ts';
+import { beginRecovery } from '../../../src/moving/recovery.ts';
+import { applyWrites, initialState } from '../../../src/moving/state.ts';
+import { adoptTopology } from '../../../src/moving/topologies.ts';
+import { explore, walk } from './explore.ts';
+import { CHANGE_TWICE, GROW, SCENARIOS, withRestores } from './scenarios.ts';
+import type { Fault, Scenario } from './world.ts';
+
+/** What `npm test` affords; `npm run explore` goes on from here. */
+const STATES = 3_000;
+const WALKS = 40;
+const STEPS = 80;
+
+for (const scenario of SCENARIOS) {
+  test(`${scenario.name}: one pod serves a guild, with every acknowledged write, whatever is lost, repeated, late or killed`, () => {
+    const { broken } = explore(scenario, { depth: 7, states: STATES });
+    assert.equal(broken, null);
+  });
+
+  test(`${scenario.name}: from wherever random events lead, the move completes`, () => {
+    for (let seed = 1; seed <= WALKS; seed++) assert.equal(walk(scenario, seed, STEPS).broken, null, `seed ${seed}`);
+  });
+}
+
+test('a pod answers requests by what it knows: it serves, waits, or names the pod that knows more', () => {
+  const one = { strategy: 'md5', pods: 1, shards: null, epoch: 1 } as const;
+  const two = { strategy: 'md5', pods: 2, shards: null, epoch: 2 } as const;
+  // Under md5 with two pods, gateway-1 owns this guild.
+  const guild = '5';
+  const state = initialState(0, one);
+  const decide = (): RequestDecision => decideRequest(state, guild, ownerByTopology);
+  assert.deepEqual(decide(), { kind: 'serve' });
+  const adopted = adoptTopology(state, two);
+  assert.ok('writes' in adopted);
+  applyWrites(state, adopted.writes);
+  assert.deepEqual(decide(), { kind: 'serve' });
+  assert.ok(isLeaving(state, guild, ownerByTopology));
+  applyWrites(state, beginParcel(state, [1, 1], [guild], ownerByTopology).writes);
+  assert.deepEqual(decide(), { kind: 'wait' });
+  const stored = { kind: 'stored', epoch: 2, attempt: [1, 1], guilds: [guild] } as const;
+  applyWrites(state, receive(state, 1, stored, ownerByTopology).writes);
+  assert.deepEqual(decide(), { kind: 'redirect', to: 1 });
+  assert.match(String((adoptTopology(state, { ...two, pods: 3 }) as { refused: string }).refused), /epoch 2 has another topology: set TOPOLOGY_EPOCH to 3/);
+  applyWrites(state, beginRecovery(state, two).writes);
+  assert.deepEqual(decide(), { kind: 'recovering' });
+});
+
+test('the explorer finds steps that are broken on purpose', () => {
+  const faults: readonly (readonly [Fault, Scenario])[] = [
+    ['active before the old owner has given the guild away', GROW],
+    ['attempts are not told apart', GROW],
+    ['records are forgotten by a restart', CHANGE_TWICE],
+    ['done before the last guild has left', GROW],
+    ['a restored pod serves at once', withRestores(GROW)],
+  ];
+  for (const [fault, scenario] of faults) {
+    let found = explore(scenario, { depth: 9, states: STATES }, fault).broken;
+    for (let seed = 1; found === null && seed <= 400; seed++) found = walk(scenario, seed, STEPS, fault).broken;
+    assert.notEqual(found, null, fault);
+    assert.match(String(found?.why), /serve/, fault);
+  }
+});
