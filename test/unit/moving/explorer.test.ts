@@ -45,7 +45,10 @@ test('a pod answers requests by what it knows: it serves, waits, or names the po
   const stored = { kind: 'stored', epoch: 2, attempt: [1, 1], guilds: [guild] } as const;
   applyWrites(state, receive(state, 1, stored, ownerByTopology).writes);
   assert.deepEqual(decide(), { kind: 'redirect', to: 1 });
-  assert.match(String((adoptTopology(state, { ...two, pods: 3 }) as { refused: string }).refused), /epoch 2 has another topology: set TOPOLOGY_EPOCH to 3/);
+  assert.match(
+    String((adoptTopology(state, { ...two, pods: 3 }) as { refused: string }).refused),
+    /epoch 2 has another topology: set TOPOLOGY_EPOCH to 3/,
+  );
   applyWrites(state, beginRecovery(state, two).writes);
   assert.deepEqual(decide(), { kind: 'recovering' });
 });
