@@ -29,7 +29,7 @@ export type GuildRecord =
   | { readonly state: 'awaiting'; readonly epoch: number; readonly from: number };
 
 /** Guilds on their way to another pod. Exists in memory only: after a crash the pod still owns them. */
-export interface Parcel {
+interface Parcel {
   readonly attempt: Attempt;
   readonly to: number;
   readonly epoch: number;

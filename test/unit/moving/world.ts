@@ -2,7 +2,7 @@ import type { OwnerOf } from '../../../src/moving/authority.ts';
 import { decideRequest } from '../../../src/moving/decide.ts';
 import { beginFinish, finish, repeat } from '../../../src/moving/finish.ts';
 import type { Message } from '../../../src/moving/messages.ts';
-import { beginParcel, isLeaving, offerParcel, undoParcel } from '../../../src/moving/old-owner.ts';
+import { beginParcel, isLeaving, offerParcel, shrinkParcel, undoParcel } from '../../../src/moving/old-owner.ts';
 import { receive } from '../../../src/moving/receive.ts';
 import { beginRecovery } from '../../../src/moving/recovery.ts';
 import { applyWrites, initialState, type MovingState } from '../../../src/moving/state.ts';
@@ -152,6 +152,9 @@ export class World {
           add(`write ${guild} at ${ordinal}`, (world) => world.#write(ordinal, guild));
       }
       if (this.#leaving(ordinal).length > 0) add(`move from ${ordinal}`, (world) => world.#move(ordinal));
+      if ([...state.parcels.values()].some(({ guilds }) => guilds.length > 1)) {
+        add(`keep one of a parcel at ${ordinal}`, (world) => world.#keepOne(ordinal));
+      }
       if (state.parcels.size > 0) add(`undo at ${ordinal}`, (world) => world.#undo(ordinal));
       if (repeat(state).sends.length > 0)
         add(`repeat at ${ordinal}`, (world) => world.#run(ordinal, repeat(world.#state(ordinal))));
@@ -266,6 +269,13 @@ export class World {
     const attempt = [pod.incarnation, ++pod.counter] as const;
     this.#run(ordinal, beginParcel(state, attempt, guilds, this.ownerOf));
     this.#run(ordinal, offerParcel(state, attempt));
+  }
+
+  /** As when a handler of one guild runs on. */
+  #keepOne(ordinal: number): void {
+    const state = this.#state(ordinal);
+    for (const { attempt, guilds } of [...state.parcels.values()])
+      this.#run(ordinal, shrinkParcel(state, attempt, new Set(guilds.slice(0, 1))));
   }
 
   #undo(ordinal: number): void {
