@@ -11,12 +11,13 @@ import { summarize, type Table } from './harness/summary.ts';
 import { hasPackages, installPeers } from './setup.ts';
 import { runCommands } from './workloads/commands.ts';
 import { runGatewayEvents } from './workloads/gateway-events.ts';
+import { runIdleMemory } from './workloads/idle-memory.ts';
 import { runOwnerOfGuild } from './workloads/owner-of-guild.ts';
 import { REQUEST_WORKLOADS } from './workloads/requests.ts';
 import { runVerification } from './workloads/verification.ts';
 
 const HELP = `npm run bench -- [options]
-  --workloads a,b,…   which of a to g, and v (default: all)
+  --workloads a,b,…   which of a to g, m and v (default: all)
   --peers id,…        only these peers; ids as in bench/peers (default: all)
   --rounds N          rounds, each with every peer in turn (default: 15)
   --seconds N         how long each peer is measured in a round (default: 1)
@@ -28,7 +29,7 @@ const HELP = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    workloads: { type: 'string', default: 'a,b,c,d,e,f,g,v' },
+    workloads: { type: 'string', default: 'a,b,c,d,e,f,g,m,v' },
     peers: { type: 'string' },
     rounds: { type: 'string', default: '15' },
     seconds: { type: 'string', default: '1' },
@@ -93,6 +94,16 @@ async function main(): Promise<void> {
     say('(g) slash commands');
     for (const table of await runCommands({ rounds, measureMs, cores, routing, peers: withBots, progress: say }))
       add(table);
+  }
+  if (chosen.includes('m')) {
+    say('(m) idle memory');
+    const quick = values.quick;
+    add(
+      await runIdleMemory({
+        ...{ cores, peers: withBots, build: !quick, progress: say },
+        ...{ rounds: Math.min(rounds, 5), idleMs: quick ? 0 : 10_000 },
+      }),
+    );
   }
   if (chosen.includes('v')) {
     say('(v) verification alone');

@@ -112,13 +112,15 @@ export function cpuMicroseconds(pids: readonly number[]): number {
 }
 
 /** Peak resident memory of processes together, in bytes. */
-export function peakMemory(pids: readonly number[]): number {
-  let total = 0;
-  for (const pid of pids) {
-    const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'));
-    total += Number(peak?.[1] ?? 0) * 1024;
-  }
-  return total;
+export const peakMemory = (pids: readonly number[]): number =>
+  pids.reduce((total, pid) => total + statusBytes(pid, 'VmHWM'), 0);
+
+/** Resident memory of a process, in bytes. */
+export const residentMemory = (pid: number): number => statusBytes(pid, 'VmRSS');
+
+function statusBytes(pid: number, field: string): number {
+  const value = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1];
+  return Number(value ?? 0) * 1024;
 }
 
 /** Resolves when something accepts connections on a port of this machine. */

@@ -15,6 +15,7 @@ export function verdict({ ours, target }: Row): string {
 
 /** A table as Markdown, which also reads well on a terminal. */
 export function markdown(table: Table): string {
+  const rates = table.rows.some((row) => row.perSecond !== null);
   const latency = table.rows.some((row) => row.latency !== null);
   const away = table.rows.some((row) => row.awayP50 !== null);
   const header = [
@@ -22,7 +23,7 @@ export function markdown(table: Table): string {
     table.rows[0]?.unit ?? '',
     'ours / this',
     'target',
-    'per second',
+    ...(rates ? ['per second'] : []),
     ...(latency ? ['busy', 'p50 ms', 'p99 ms', 'p99.9 ms', 'peak MB', 'failed'] : []),
     ...(away ? ['away p50 ms'] : []),
   ];
@@ -31,7 +32,7 @@ export function markdown(table: Table): string {
     withRange(row.cost),
     row.ours === null ? '' : ratioText(row.ours),
     verdict(row),
-    number(row.perSecond.median),
+    ...(row.perSecond === null ? [] : [number(row.perSecond.median)]),
     ...(row.latency === null
       ? []
       : [

@@ -16,7 +16,8 @@ export interface Row {
   readonly ours: Spread | null;
   /** The ratio that was to be reached, or null. */
   readonly target: number | null;
-  readonly perSecond: Spread;
+  /** Null where nothing is counted. */
+  readonly perSecond: Spread | null;
   /** Milliseconds; null where nothing has a latency. */
   readonly latency: { readonly p50: Spread; readonly p99: Spread; readonly p999: Spread } | null;
   readonly peakMemoryMB: number | null;

@@ -19,6 +19,7 @@ const TARGETS: readonly TargetRatio[] = [
   { workload: 'g1', peer: 'discordjs', atMost: 1.1 },
   { workload: 'g16', peer: 'discordjs', atMost: 0.8 },
   { workload: 'g16', peer: 'express', atMost: 0.5 },
+  { workload: 'm', peer: 'discordjs', atMost: 1.15 },
   // 2.5 times as many commands a second for each core.
   { workload: 'g64-core', peer: 'discordjs', atMost: 0.4 },
   { workload: 'e', peer: 'published', atMost: 0.4 },

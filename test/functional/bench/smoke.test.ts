@@ -30,7 +30,7 @@ test('the benches run, answer every request rightly, and report', { skip: proces
     const { tables } = JSON.parse(await readFile(join(output, 'bench.json'), 'utf8')) as { tables: Table[] };
     assert.deepEqual(
       tables.map(({ id }) => id),
-      ['a', 'b', 'c', 'd', 'e', 'f', 'g1', 'g16', 'g64', 'g64-core', 'v'],
+      ['a', 'b', 'c', 'd', 'e', 'f', 'g1', 'g16', 'g64', 'g64-core', 'm', 'v'],
     );
     for (const { id, rows } of tables) {
       assert.ok(
