@@ -155,7 +155,7 @@ export function fillRandomly(
   guildIds: readonly string[],
   rows: number,
 ): void {
-  sqlite.exec('CREATE TEMP TABLE made_rows (name TEXT, guild TEXT, id INTEGER)');
+  sqlite.exec('CREATE TEMP TABLE IF NOT EXISTS made_rows (name TEXT, guild TEXT, id INTEGER)');
   for (const table of tables) {
     for (let i = 0; i < rows; i++) table.insert(sqlite, guildIds[i % guildIds.length] as string);
   }

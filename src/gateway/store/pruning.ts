@@ -7,8 +7,8 @@ const INTERVAL_MS = 5_000;
 const ROWS_PER_STEP = 200;
 const STEPS_PER_INTERVAL = 100;
 
-/** A chunk has up to 256 KiB. */
-const CHUNKS_PER_STEP = 20;
+/** A chunk has about 64 KiB before it is compressed. */
+const CHUNKS_PER_STEP = 50;
 
 export interface PruningOptions {
   readonly store: Pick<Store, 'connection' | 'ledger' | 'mover' | 'keyRanges'>;
@@ -19,7 +19,7 @@ export interface PruningOptions {
 
 /**
  * Removes, in small steps between requests, what the ledger need not remember any more and copies of guilds that have been kept long
- * enough. Also keeps the keys of new rows in this pod's blocks. @returns a function that stops it
+ * enough, and rows of large guilds that were given away. Also keeps the keys of new rows in this pod's blocks. @returns a function that stops it
  */
 export function startPruning({ store, setAsideMs, log }: PruningOptions): () => void {
   let stopped = false;
@@ -28,7 +28,9 @@ export function startPruning({ store, setAsideMs, log }: PruningOptions): () => 
     try {
       const rows = store.ledger.prune(ROWS_PER_STEP);
       const chunks = store.mover.setAside.prune(setAsideMs, CHUNKS_PER_STEP);
-      if ((rows === ROWS_PER_STEP || chunks === CHUNKS_PER_STEP) && left > 1) setImmediate(step, left - 1);
+      const leftovers = store.mover.removeLeftovers(ROWS_PER_STEP);
+      if ((rows === ROWS_PER_STEP || chunks === CHUNKS_PER_STEP || leftovers > 0) && left > 1)
+        setImmediate(step, left - 1);
       else store.connection.join('normal', 'other', () => store.keyRanges.advance());
     } catch (error) {
       log.warn({ err: error }, 'the database could not be pruned');

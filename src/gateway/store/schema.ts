@@ -123,4 +123,8 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX guildway_set_aside_guilds_by_batch ON guildway_set_aside_guilds (batch);
   CREATE INDEX guildway_set_aside_guilds_by_time ON guildway_set_aside_guilds (set_aside_at);
   `,
+  `
+  -- Large guilds that this pod has given away and whose rows it removes bit by bit.
+  CREATE TABLE guildway_leftovers (guild_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+  `,
 ];

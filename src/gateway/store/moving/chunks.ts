@@ -9,14 +9,14 @@ export type StoredValue = null | bigint | number | string | Uint8Array;
  * - `keys`: integer keys of rows that follow, so that those that are taken are known before the first row
  * - `rows`: rows, each with the guild that it belongs to
  * - `gone`: rows of an earlier part of the stream, by primary key, that are not there any more or follow anew
- * - `cleared`: a table whose rows follow anew
+ * - `cleared`: a table whose rows follow anew; `keyless`: one whose rows with a NULL in the primary key do
  */
-export type ChunkKind = 'head' | 'keys' | 'rows' | 'gone' | 'cleared' | 'end';
+export type ChunkKind = 'head' | 'keys' | 'rows' | 'gone' | 'cleared' | 'keyless' | 'end';
 
-const KINDS: readonly ChunkKind[] = ['head', 'keys', 'rows', 'gone', 'cleared', 'end'];
+const KINDS: readonly ChunkKind[] = ['head', 'keys', 'rows', 'gone', 'cleared', 'keyless', 'end'];
 
 /** A chunk ends with the entry that reaches this size, so it is larger only by one row. */
-const CHUNK_BYTES = 256 * 1024;
+const CHUNK_BYTES = 64 * 1024;
 
 const TAG = { null: 0, integer: 1, real: 2, text: 3, blob: 4 } as const;
 

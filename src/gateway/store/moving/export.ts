@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { WallTime } from '../../../time.ts';
-import { ChunkWriter, jsonChunk, type StoredValue } from './chunks.ts';
+import { type ChunkKind, ChunkWriter, jsonChunk, type StoredValue } from './chunks.ts';
 import type { MovedTable } from './moved-tables.ts';
 import { fingerprintOf, type MoveSchema } from './schema.ts';
 
@@ -22,6 +22,8 @@ export interface End {
   readonly rows: number;
   /** SHA-256 of all chunks before this one. */
   readonly checksum: string;
+  /** After the last changes: how many rows the guilds have in each table; -1: not counted. */
+  readonly counts?: readonly number[] | undefined;
 }
 
 /** Counts and hashes chunks on their way. */
@@ -61,6 +63,14 @@ export class RowReader {
     }
     return statement.iterate(values) as unknown as Iterable<StoredValue[]>;
   }
+}
+
+/** A connection that sees the database as it is now. */
+export function openSnapshot(path: string): DatabaseSync {
+  const snapshot = new DatabaseSync(path, { readOnly: true });
+  // The snapshot begins with the first read.
+  snapshot.exec('BEGIN; SELECT 1 FROM guildway_meta');
+  return snapshot;
 }
 
 /** What is to be exported. */
@@ -125,7 +135,7 @@ export function writeRow(
 
 /** Chunks of one kind, an entry after the other. */
 export function* chunksOf<Entry>(
-  kind: 'keys' | 'rows' | 'gone',
+  kind: Exclude<ChunkKind, 'head' | 'end'>,
   entries: Iterable<Entry>,
   write: (writer: ChunkWriter, entry: Entry) => void,
 ): Generator<Buffer> {

@@ -1,12 +1,13 @@
-import { DatabaseSync } from 'node:sqlite';
 import { GuildwayError } from '../../../errors.ts';
 import { asWallTime, type WallClock } from '../../../time.ts';
 import type { Connection } from '../connection.ts';
 import type { GuildTables } from '../guild-tables.ts';
 import type { KeyRanges } from '../key-ranges.ts';
 import { ChunkReader, readJson } from './chunks.ts';
-import { type End, exportRows, type Head, RowReader } from './export.ts';
+import { type End, exportRows, type Head, openSnapshot, RowReader } from './export.ts';
 import { type Imported, Importer } from './import.ts';
+import { Leftovers } from './leftovers.ts';
+import { LiveCopy } from './live-copy.ts';
 import { damaged } from './move-errors.ts';
 import { type MovedTable, movedTables } from './moved-tables.ts';
 import { type GuildMove, GuildMoves } from './moves.ts';
@@ -24,6 +25,14 @@ export interface GuildMoverOptions {
   readonly now: WallClock;
 }
 
+/** A copy that is written part by part. After an error it is over: discard the guild. */
+export interface LiveImport {
+  /** Writes a chunk, in a transaction of its own. @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED, STORE_FAILED, FENCED */
+  apply(chunk: Uint8Array): void;
+  /** Writes the last changes and the record in one transaction, on disk when this returns. @throws as {@link apply} */
+  finish(chunks: readonly Uint8Array[], move: GuildMove): Imported;
+}
+
 /**
  * Takes guilds out of this pod's database and puts them into it: the rows of every table that the bot declares and what Guildway
  * knows of the guilds. It decides nothing: its caller keeps to the protocol of moves, and passes the records that a step writes.
@@ -37,6 +46,7 @@ export class GuildMover {
   readonly schema: MoveSchema;
   readonly #options: GuildMoverOptions;
   readonly #reader: RowReader;
+  readonly #leftovers: Leftovers;
 
   constructor(options: GuildMoverOptions) {
     const { connection, guildTables, now } = options;
@@ -46,12 +56,13 @@ export class GuildMover {
     this.tables = movedTables(connection.sqlite, guildTables);
     this.schema = readSchema(connection.sqlite, this.tables);
     this.#reader = new RowReader(connection.sqlite);
+    this.#leftovers = new Leftovers(connection.sqlite, this.tables);
   }
 
   /**
    * A copy of guilds that nobody writes to meanwhile, or that {@link removeGuilds} finds changed. It is one snapshot, however long
    * the caller takes, and holds no lock. Ends with the copy, or when the caller breaks off.
-   * @yields chunks of about 256 KiB, or of one row where that is larger
+   * @yields chunks of about 64 KiB, or of one row where that is larger
    */
   *exportGuilds(guildIds: readonly string[]): Generator<Buffer, End> {
     const { connection, path, now } = this.#options;
@@ -75,6 +86,7 @@ export class GuildMover {
   importGuilds(chunks: Iterable<Uint8Array>, moves: readonly GuildMove[]): Imported {
     const { connection, guildTables, keyRanges, ordinal } = this.#options;
     return unobserved(connection, guildTables, () => {
+      this.#leftovers.removeAll(moves.map(({ guildId }) => guildId));
       const importer = new Importer(connection.sqlite, this.tables, this.schema, ordinal);
       for (const chunk of chunks) importer.apply(chunk);
       const imported = importer.finish();
@@ -128,6 +140,62 @@ export class GuildMover {
     }
   }
 
+  /** A copy of a large guild that is made while it is served. Call `base` in the same turn. */
+  copyLive(guildId: string): LiveCopy {
+    const { connection, path, now } = this.#options;
+    return new LiveCopy(guildId, {
+      ...{ connection, path, now, tables: this.tables, schema: this.schema, setAside: this.setAside },
+    });
+  }
+
+  /**
+   * Gives the guild of a {@link copyLive} away, as {@link removeGuilds} does. Its rows are removed later, by {@link removeLeftovers}: until
+   * then queries over all guilds see them. @throws as that
+   */
+  removeLive(copy: LiveCopy, moved: GuildMove): void {
+    const { connection, guildTables } = this.#options;
+    assertSameGuilds([copy.guildId], [moved]);
+    unobserved(connection, guildTables, () => {
+      copy.assertUnchanged();
+      this.#leftovers.add(copy.guildId);
+      this.setAside.keep(copy.batch, [moved]);
+      this.moves.write([moved]);
+    });
+  }
+
+  /** Removes some rows of large guilds that were given away. @returns how many; 0: none are left */
+  removeLeftovers(limit: number): number {
+    if (this.#leftovers.isEmpty) return 0;
+    const { connection, guildTables } = this.#options;
+    return unobserved(connection, guildTables, () => this.#leftovers.removeSome(limit), 'normal');
+  }
+
+  /**
+   * Begins to write a copy of a guild that comes in parts. Its rows are in the bot's tables before the guild is this pod's: only
+   * queries over all guilds see them.
+   * @param arriving the record, on disk when this returns: after a crash {@link discardGuilds} removes what has come
+   */
+  receiveLive(arriving: GuildMove): LiveImport {
+    const { connection, guildTables, keyRanges, ordinal } = this.#options;
+    const importer = new Importer(connection.sqlite, this.tables, this.schema, ordinal);
+    unobserved(connection, guildTables, () => {
+      this.#leftovers.removeAll([arriving.guildId]);
+      this.moves.write([arriving]);
+    });
+    return {
+      apply: (chunk) => unobserved(connection, guildTables, () => importer.apply(chunk), 'normal'),
+      finish: (chunks, move) =>
+        unobserved(connection, guildTables, () => {
+          for (const chunk of chunks) importer.apply(chunk);
+          const imported = importer.finish(true);
+          assertSameGuilds(imported.guildIds, [move]);
+          keyRanges.advance();
+          this.moves.write([move]);
+          return imported;
+        }),
+    };
+  }
+
   /**
    * Removes the rows of guilds that have not become this pod's: of a move that was given up.
    * @param moves records to write
@@ -161,14 +229,6 @@ export class GuildMover {
       },
     );
   }
-}
-
-/** A connection that sees the database as it is now. */
-function openSnapshot(path: string): DatabaseSync {
-  const snapshot = new DatabaseSync(path, { readOnly: true });
-  // The snapshot begins with the first read.
-  snapshot.exec('BEGIN; SELECT 1 FROM guildway_meta');
-  return snapshot;
 }
 
 /** @throws GuildwayError MOVE_DAMAGED */

@@ -50,14 +50,16 @@ export class Importer {
     if (reader.kind === 'head') this.#begin(readJson<Head>(reader));
     else if (reader.kind === 'keys') this.#learnKeys(reader);
     else if (reader.kind === 'gone') this.#deleteRows(reader);
-    else if (reader.kind === 'cleared') this.#clear(reader);
+    else if (reader.kind === 'cleared') this.#clear(this.#table(reader.number()).deleteRows);
+    else if (reader.kind === 'keyless') this.#clear(this.#table(reader.number()).deleteRowsWithoutKey);
     else if (reader.kind === 'rows') this.#insertRows(reader);
     else this.#finish(readJson<End>(reader));
   }
 
-  /** @throws GuildwayError MOVE_DAMAGED when the end has not come */
-  finish(): Imported {
+  /** @throws GuildwayError MOVE_DAMAGED when the end has not come, or not the last changes of a guild that was copied while served */
+  finish(isLive = false): Imported {
     if (this.#head === null || this.#end === null) throw damaged('no end');
+    if (isLive && this.#end.counts === undefined) throw damaged('no last changes');
     const { checksum } = this.#end;
     return { guildIds: this.#head.guildIds, rows: this.#rows, checksum, renumbered: this.#keys.renumbered() };
   }
@@ -141,8 +143,8 @@ export class Importer {
     }
   }
 
-  #clear(reader: ChunkReader): void {
-    const statement = this.#sqlite.prepare(this.#table(reader.number()).deleteRows);
+  #clear(sql: string): void {
+    const statement = this.#sqlite.prepare(sql);
     statement.setAllowUnknownNamedParameters(true);
     statement.run({ guilds: JSON.stringify(this.guildIds), now: 0n });
   }
@@ -151,8 +153,17 @@ export class Importer {
     const { rows, checksum } = this.#sum.end();
     if (rows !== end.rows || checksum !== end.checksum)
       throw damaged(`${rows} rows with the checksum ${checksum}, and was sent with ${end.rows} and ${end.checksum}`);
+    for (const [index, count] of (end.counts ?? []).entries()) this.#assertCount(this.#table(index), count);
     this.#end = end;
     this.#sum = new ChunkSum();
+  }
+
+  /** Changes of one row can make others the guild's, or another's: then the copy is not the same as the guild. */
+  #assertCount(table: MovedTable, expected: number): void {
+    if (expected === -1) return;
+    const row = this.#sqlite.prepare(table.countRows).get({ guilds: JSON.stringify(this.guildIds) });
+    const count = Number(Object.values(row ?? {})[0]);
+    if (count !== expected) throw damaged(`${count} rows in ${table.name}, and the guild has ${expected}`);
   }
 
   #table(index: number): MovedTable {

@@ -128,7 +128,7 @@ export class KeyMap {
 const columnName = (table: MovedTable): string => quoteName(table.columns[table.integerKey as number]?.name ?? '');
 
 /** Why the keys of a table must stay as they are, and what to do; null: they may be given anew. */
-function fixedBecause(table: MovedTable, tables: readonly MovedTable[], keys: Iterable<bigint>): string | null {
+export function fixedBecause(table: MovedTable, tables: readonly MovedTable[], keys: Iterable<bigint>): string | null {
   if (table.guildTable?.keys === 'fixed') return `It is declared with keys: 'fixed'. Give the rows other keys`;
   for (const key of keys) {
     if (key >= SMALLEST_DISCORD_ID)

@@ -17,6 +17,8 @@ export interface MovedTable {
   readonly columns: readonly { readonly name: string; readonly type: string }[];
   /** Positions of the primary key's columns; empty: without one. */
   readonly key: readonly number[];
+  /** The position of the column with the guild id, or with what refers to another table's row; -1: it is computed. */
+  readonly guildAt: number;
   /** The bot's table; null for one of Guildway's. */
   readonly guildTable: GuildTable | null;
   /** The position of the primary key, if it is one integer that may be given anew. */
@@ -31,10 +33,16 @@ export interface MovedTable {
   readonly selectRowsWithoutKey: string | null;
   /** The same, of the row with one primary key: `@key0`, `@key1`, … */
   readonly selectRow: string;
+  readonly countRows: string;
+  /** Without parameters: each guild, the number of its rows, and their bytes. */
+  readonly sizeOfGuilds: string;
   /** The integer keys of the guilds. */
   readonly selectKeys: string;
   readonly insertRow: string;
   readonly deleteRows: string;
+  /** Deletes at most `@limit` rows. */
+  readonly deleteSomeRows: string;
+  readonly deleteRowsWithoutKey: string;
   /** Deletes the row with one primary key if it is one of the guilds'. */
   readonly deleteRow: string;
 }
@@ -66,11 +74,16 @@ function describe(
 ): MovedTable {
   const guildTable = 'guild' in table ? table : null;
   const { from, condition, guildId } = rowsOf(table, ownColumn);
+  const guildColumn =
+    guildTable === null ? ownColumn : 'on' in guildTable.guild ? guildTable.guild.on : guildTable.guild.column;
   const names = table.columns.map(({ name }) => quoteName(name));
   const key = table.key.map((column) => table.columns.findIndex(({ name }) => name === column));
   const keyNames = key.map((at) => `t0.${names[at]}`);
   const order = keyNames.length > 0 ? keyNames.join(', ') : `t0.${rowidOf(table)}`;
-  const matches = keyNames.map((column, i) => `${column} IS @key${i}`).join(' AND ');
+  const matches = keyNames.map((column, i) => `${column} = @key${i}`).join(' AND ');
+  // An integer or a floating-point number takes eight bytes at most.
+  const bytes = names.map((name) => `ifnull(length(CAST(t0.${name} AS BLOB)), 1)`).join(' + ');
+  const isWithoutKey = keyNames.map((column) => `${column} IS NULL`).join(' OR ');
   const select = `SELECT ${guildId}, ${names.map((name) => `t0.${name}`).join(', ')} FROM ${from}`;
   const where = `WHERE ${[condition, ...(live === undefined ? [] : [live])].join(' AND ')}`;
   const integerKey =
@@ -88,20 +101,23 @@ function describe(
     name: table.name,
     columns: table.columns,
     key,
+    guildAt: table.columns.findIndex((column) => column.name === guildColumn),
     guildTable,
     integerKey: integerKey ?? null,
     references,
     selectRows: `${select} ${where} ORDER BY ${order}`,
-    selectRowsWithoutKey: mayBeNull
-      ? `${select} ${where} AND (${keyNames.map((column) => `${column} IS NULL`).join(' OR ')}) ORDER BY t0.${rowidOf(table)}`
-      : null,
+    selectRowsWithoutKey: mayBeNull ? `${select} ${where} AND (${isWithoutKey}) ORDER BY t0.${rowidOf(table)}` : null,
     selectRow: `${select} ${where} AND ${matches}`,
+    countRows: `SELECT count(*) FROM ${from} WHERE ${condition}`,
+    sizeOfGuilds: `SELECT ${guildId}, count(*), sum(${bytes}) FROM ${from} GROUP BY 1`,
     selectKeys: integerKey === undefined ? '' : `SELECT t0.${names[integerKey]} FROM ${from} ${where} ORDER BY 1`,
     insertRow: `INSERT INTO ${own} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${
       guildTable === null ? ' ON CONFLICT DO NOTHING' : ''
     }`,
     // Expired rows, too: they belong to nobody who could need them.
     deleteRows: these(`WHERE ${condition}`),
+    deleteSomeRows: these(`WHERE ${condition} LIMIT @limit`),
+    deleteRowsWithoutKey: mayBeNull ? these(`WHERE ${condition} AND (${isWithoutKey})`) : '',
     deleteRow: these(`WHERE ${condition} AND ${matches}`),
   };
 }

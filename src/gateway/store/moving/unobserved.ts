@@ -1,4 +1,4 @@
-import type { Connection } from '../connection.ts';
+import type { Connection, Durability } from '../connection.ts';
 import type { GuildTables } from '../guild-tables.ts';
 import { quoteName, readTriggers } from '../table-schema.ts';
 
@@ -11,6 +11,7 @@ export function unobserved<Result>(
   connection: Connection,
   { tables, global }: GuildTables,
   work: () => Result,
+  durability: Durability = 'full',
 ): Result {
   const { sqlite } = connection;
   const names = [...tables.map(({ name }) => name), ...global];
@@ -24,7 +25,7 @@ export function unobserved<Result>(
     sqlite.exec('PRAGMA foreign_keys = OFF');
   }
   try {
-    return connection.transaction('full', () => {
+    return connection.transaction(durability, () => {
       // Part of the transaction, like everything else: after a crash they are there.
       for (const { name } of triggers) sqlite.exec(`DROP TRIGGER ${quoteName(name)}`);
       const result = work();

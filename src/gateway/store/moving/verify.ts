@@ -1,8 +1,7 @@
-import { hash } from 'node:crypto';
 import type { StoredValue } from './chunks.ts';
-import { ChunkWriter } from './chunks.ts';
 import type { RowReader } from './export.ts';
 import type { MovedTable } from './moved-tables.ts';
+import { digestOf } from './row-digest.ts';
 
 /** A row that is not the same in two databases. */
 export interface RowDifference {
@@ -83,13 +82,6 @@ function translate(table: MovedTable, values: StoredValue[], keys: ReadonlyMap<s
     if (key !== undefined) translated[at + 1] = key;
   }
   return translated;
-}
-
-/** Of values and their types. */
-function digestOf(values: readonly StoredValue[]): string {
-  const writer = new ChunkWriter('rows', 256);
-  for (const value of values) writer.value(value);
-  return hash('sha256', writer.end(), 'base64');
 }
 
 const show = (value: StoredValue): string =>

@@ -1,0 +1,58 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { MovedTable } from './moved-tables.ts';
+
+/**
+ * Rows of large guilds that this pod has given away: to remove them at once would take longer than the guild may pause. Every method
+ * runs in a transaction of the caller's.
+ */
+export class Leftovers {
+  readonly #sqlite: DatabaseSync;
+  readonly #tables: readonly MovedTable[];
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(sqlite: DatabaseSync, tables: readonly MovedTable[]) {
+    this.#sqlite = sqlite;
+    this.#tables = tables;
+    this.#statements = prepare((sql) => sqlite.prepare(sql));
+  }
+
+  get isEmpty(): boolean {
+    return this.#statements.first.get() === undefined;
+  }
+
+  add(guildId: string): void {
+    this.#statements.add.run(guildId);
+  }
+
+  /** Removes up to `limit` rows. @returns how many were removed */
+  removeSome(limit: number): number {
+    const guildId = this.#statements.first.get()?.guildId as string | undefined;
+    if (guildId === undefined) return 0;
+    const guilds = JSON.stringify([guildId]);
+    // Rows that hang on others first: afterwards nobody knows whose they were.
+    for (const table of this.#tables.toReversed()) {
+      const { changes } = this.#sqlite.prepare(table.deleteSomeRows).run({ guilds, limit });
+      if (changes > 0) return Number(changes);
+    }
+    this.#statements.done.run(guildId);
+    return 0;
+  }
+
+  /** Removes all rows of these guilds, which come back. */
+  removeAll(guildIds: readonly string[]): void {
+    const guilds = guildIds.filter((guildId) => this.#statements.has.get(guildId) !== undefined);
+    if (guilds.length === 0) return;
+    for (const table of this.#tables.toReversed())
+      this.#sqlite.prepare(table.deleteRows).run({ guilds: JSON.stringify(guilds) });
+    for (const guildId of guilds) this.#statements.done.run(guildId);
+  }
+}
+
+function prepare(sql: (text: string) => StatementSync) {
+  return {
+    first: sql('SELECT guild_id AS guildId FROM guildway_leftovers LIMIT 1'),
+    has: sql('SELECT 1 FROM guildway_leftovers WHERE guild_id = ?'),
+    add: sql('INSERT INTO guildway_leftovers (guild_id) VALUES (?) ON CONFLICT DO NOTHING'),
+    done: sql('DELETE FROM guildway_leftovers WHERE guild_id = ?'),
+  };
+}

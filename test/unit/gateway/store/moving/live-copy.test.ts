@@ -1,0 +1,192 @@
+// A large guild is copied while it is served.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { errorCode } from '../../../../../src/errors.ts';
+import { RowReader } from '../../../../../src/gateway/store/moving/export.ts';
+import { compareGuilds } from '../../../../../src/gateway/store/moving/verify.ts';
+import type { Store, StoreOptions } from '../../../../../src/gateway/store/store.ts';
+import { openPod, records } from '../../../../support/moving.ts';
+import { fillRandomly, type Random, randomBot, randomFrom } from '../../../../support/random-schema.ts';
+import { temporaryFolder } from '../../../../support/store.ts';
+
+const A = '1000000000000000001';
+const B = '1000000000000000002';
+const record = (state: Parameters<typeof records>[0]) => records(state, [A])[0] as ReturnType<typeof records>[number];
+
+const bot: StoreOptions['bot'] = {
+  tables: ['notes', 'marks', { name: 'words', guild: { via: 'notes', on: 'note_id' } }],
+  migrations: [
+    `CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, guild_id TEXT NOT NULL, text TEXT);
+     CREATE TABLE marks (guild_id TEXT NOT NULL, text TEXT);
+     CREATE TABLE words (note_id INTEGER NOT NULL REFERENCES notes ON DELETE CASCADE, word TEXT, PRIMARY KEY (word, note_id)) WITHOUT ROWID`,
+  ],
+};
+
+function rowCount(store: Store, guildIds: readonly string[]): number {
+  const reader = new RowReader(store.connection.sqlite);
+  const values = { guilds: JSON.stringify(guildIds), now: 0n };
+  return store.mover.tables.reduce((sum, { selectRows }) => sum + [...reader.rows(selectRows, values)].length, 0);
+}
+
+/** Changes some rows, also of other guilds, as a bot does. */
+function scribble(store: Store, random: Random): void {
+  const { sqlite } = store.connection;
+  for (const { name, columns, guildTable } of store.mover.tables) {
+    if (guildTable === null || name === 'audit') continue;
+    const column = columns.at(-1)?.name ?? '';
+    const where = guildTable.withoutRowid ? 'true LIMIT 0' : `rowid % 7 = ${random.below(7)}`;
+    const change = random.pick([
+      `DELETE FROM ${name} WHERE ${where}`,
+      ...(/^c/.test(column) ? [`UPDATE ${name} SET ${column} = NULL WHERE ${where}`] : []),
+      ...(guildTable.integerKey === null ? [] : [`UPDATE ${name} SET id = id + 1000 WHERE ${where}`]),
+    ]);
+    try {
+      sqlite.exec(change);
+    } catch {
+      // A foreign key forbids it.
+    }
+  }
+}
+
+test('the guild is the same after its move, whatever is written while it is copied', () => {
+  fc.assert(
+    fc.property(fc.integer(), (seed) => {
+      const random = randomFrom(seed);
+      const made = randomBot(random);
+      using folder = temporaryFolder();
+      using from = openPod(folder.file('0'), 0, made.bot);
+      using to = openPod(folder.file('1'), 1, made.bot);
+      using expected = openPod(folder.file('2'), 2, made.bot);
+      fillRandomly(from.connection.sqlite, made.tables, [A, B], 20);
+      fillRandomly(to.connection.sqlite, made.tables, ['1000000000000000009'], 10);
+
+      using copy = from.mover.copyLive(A);
+      const receiving = to.mover.receiveLive(record('arriving'));
+      for (const chunk of copy.base()) {
+        scribble(from, random);
+        receiving.apply(chunk);
+      }
+      for (let i = 0; i < random.below(3); i++) {
+        scribble(from, random);
+        for (const chunk of copy.changes(false)) receiving.apply(chunk);
+      }
+      scribble(from, random);
+      fillRandomly(from.connection.sqlite, made.tables, [B, A], 4);
+      const { renumbered } = receiving.finish(copy.changes(true), record('here'));
+      const whole = [...from.mover.exportGuilds([A])];
+      expected.mover.importGuilds(whole, records('here', [A]));
+      from.mover.removeLive(copy, record('moved'));
+
+      const [one, other] = [expected, to].map((store) => new RowReader(store.connection.sqlite)) as [
+        RowReader,
+        RowReader,
+      ];
+      const options = { tables: to.mover.tables, guildIds: [A], renumbered };
+      assert.deepEqual(compareGuilds(one, other, options), []);
+      assert.deepEqual(
+        compareGuilds(new RowReader(from.connection.sqlite), one, { ...options, renumbered: [] }).filter(
+          ({ kind }) => kind !== 'surplus',
+        ),
+        [],
+      );
+
+      const others = rowCount(from, [B]);
+      while (from.mover.removeLeftovers(3) > 0);
+      assert.deepEqual([rowCount(from, [A]), rowCount(from, [B])], [0, others]);
+
+      // What was set aside is the same once more.
+      using again = openPod(folder.file('3'), 3, made.bot);
+      const [kept] = [...from.mover.exportSetAside([{ guildId: A, version: 1 }])];
+      again.mover.importGuilds(kept?.chunks ?? [], records('here', [A]));
+      assert.deepEqual(compareGuilds(one, new RowReader(again.connection.sqlite), { ...options, renumbered: [] }), []);
+    }),
+    { numRuns: Number(process.env.MOVE_RUNS ?? 8) },
+  );
+});
+
+test('a guild that is written to after its last changes stays, whoever writes, and its next changes have it', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  const db = from.botDatabases.full;
+  db.run(`INSERT INTO notes VALUES (1, '${A}', 'one'), (2, '${A}', 'two'), (3, '${B}', 'other')`);
+  db.run("INSERT INTO words VALUES (1, 'word'), (3, 'word')");
+  db.run(`INSERT INTO marks VALUES ('${A}', 'mark')`);
+  using copy = from.mover.copyLive(A);
+  const receiving = to.mover.receiveLive(record('arriving'));
+  for (const chunk of copy.base()) receiving.apply(chunk);
+  for (const change of [
+    `INSERT INTO notes (guild_id) VALUES ('${A}')`,
+    "UPDATE notes SET text = 'changed' WHERE id = 1",
+    'DELETE FROM words WHERE note_id = 1',
+    `UPDATE notes SET guild_id = '${B}' WHERE id = 2`,
+    `INSERT INTO marks VALUES ('${A}', 'another')`,
+    `UPDATE marks SET text = 'changed'`,
+    'DELETE FROM marks',
+  ]) {
+    for (const chunk of copy.changes(true)) receiving.apply(chunk);
+    db.run(change);
+    assert.throws(
+      () => from.mover.removeLive(copy, record('moved')),
+      (error) => errorCode(error) === 'MOVE_OUTDATED',
+      change,
+    );
+    assert.equal(from.mover.moves.read(A), null);
+  }
+  db.run(`UPDATE notes SET text = 'changed' WHERE guild_id = '${B}'`);
+  const last = copy.changes(true);
+  db.run(`UPDATE notes SET text = 'changed again' WHERE guild_id = '${B}'`);
+  receiving.finish(last, record('here'));
+  from.mover.removeLive(copy, record('moved'));
+  const rows = (table: string) => to.botDatabases.full.all(`SELECT * FROM ${table}`).map((row) => Object.values(row));
+  assert.deepEqual(
+    [rows('notes'), rows('words'), rows('marks')],
+    [
+      [
+        [1, A, 'changed'],
+        [4, A, null],
+      ],
+      [],
+      [],
+    ],
+  );
+});
+
+test('a guild that comes back finds none of the rows that it left', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  from.botDatabases.full.run(`INSERT INTO notes VALUES (1, '${A}', 'one'), (2, '${A}', 'two'), (3, '${B}', 'other')`);
+  {
+    using copy = from.mover.copyLive(A);
+    const receiving = to.mover.receiveLive(record('arriving'));
+    for (const chunk of copy.base()) receiving.apply(chunk);
+    receiving.finish(copy.changes(true), record('here'));
+    from.mover.removeLive(copy, record('moved'));
+  }
+  to.botDatabases.full.run('DELETE FROM notes WHERE id = 1');
+  const chunks = [...to.mover.exportGuilds([A])];
+  from.mover.importGuilds(chunks, records('here', [A], 2));
+  assert.equal(from.mover.removeLeftovers(10), 0);
+  assert.deepEqual(
+    from.botDatabases.full.all('SELECT id FROM notes ORDER BY id').map((row) => Object.values(row)),
+    [[2], [3]],
+  );
+});
+
+test('a copy that was given up leaves nothing, on either side', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  from.botDatabases.full.run(`INSERT INTO notes VALUES (1, '${A}', 'one')`);
+  {
+    using copy = from.mover.copyLive(A);
+    const receiving = to.mover.receiveLive(record('arriving'));
+    for (const chunk of copy.base()) receiving.apply(chunk);
+  }
+  to.mover.discardGuilds([A], []);
+  from.mover.setAside.prune(1_000, 100);
+  assert.deepEqual(from.mover.setAside.totals(), { guilds: 0, bytes: 0 });
+  assert.deepEqual(to.botDatabases.full.all('SELECT * FROM notes'), []);
+});
