@@ -24,3 +24,35 @@ export function move(from: Store, to: Store, guildIds: readonly string[]): Retur
   from.mover.removeGuilds(chunks, records('moved', guildIds));
   return imported;
 }
+
+/** Of the guild that a killed process moves. */
+export const KILLED_GUILD = '1000000000000000001';
+
+export const KILLED_BOT: StoreOptions['bot'] = {
+  tables: ['notes', { name: 'words', guild: { via: 'notes', on: 'note_id' } }],
+  migrations: [
+    `CREATE TABLE notes (id INTEGER PRIMARY KEY AUTOINCREMENT, guild_id TEXT NOT NULL, text TEXT);
+     CREATE TABLE words (note_id INTEGER NOT NULL REFERENCES notes ON DELETE CASCADE, word TEXT);
+     CREATE TRIGGER counted AFTER DELETE ON notes BEGIN INSERT INTO notes (guild_id, text) VALUES ('1', 'deleted'); END`,
+  ],
+};
+
+/** Fills the database of {@link KILLED_BOT}. */
+export function fillKilled(store: Store, guildId: string, notes: number): void {
+  store.connection.transaction('full', () => {
+    const note = store.connection.sqlite.prepare('INSERT INTO notes (guild_id, text) VALUES (?, ?)');
+    const word = store.connection.sqlite.prepare('INSERT INTO words VALUES (?, ?)');
+    for (let i = 0; i < notes; i++) {
+      const { lastInsertRowid } = note.run(guildId, `note ${i}`.padEnd(2_000, '.'));
+      word.run(lastInsertRowid, `word ${i}`);
+    }
+  });
+}
+
+/** How many notes and words a guild has, and its record. */
+export function stateOf(store: Store, guildId: string): string {
+  const [notes, words] = store.mover.tables.map(({ countRows }) =>
+    Object.values(store.connection.sqlite.prepare(countRows).get({ guilds: JSON.stringify([guildId]) }) ?? {}),
+  );
+  return `${notes} notes, ${words} words, ${store.mover.moves.read(guildId)?.state ?? 'no record'}`;
+}

@@ -88,8 +88,16 @@ export class HintStore {
     this.#connection = connection;
     this.#now = now;
     this.#statements = prepare((sql) => sqlite.prepare(sql));
-    this.#countAll();
+    this.countAll();
     this.#endStepsBack();
+  }
+
+  /** Counts what is on disk: hints come and go with the guilds that move. */
+  countAll(): void {
+    for (const totals of [this.#waiting, this.#setAside]) Object.assign(totals, { count: 0, bytes: 0 });
+    for (const { aside, count, bytes } of this.#statements.totals.all()) {
+      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
+    }
   }
 
   /** Those that wait for their delivery. */
@@ -235,16 +243,9 @@ export class HintStore {
     const { pending } = this.#connection;
     if (pending !== null && pending !== this.#pending) {
       this.#pending = pending;
-      pending.committed.catch(() => this.#countAll());
+      pending.committed.catch(() => this.countAll());
     }
     return result;
-  }
-
-  #countAll(): void {
-    for (const totals of [this.#waiting, this.#setAside]) Object.assign(totals, { count: 0, bytes: 0 });
-    for (const { aside, count, bytes } of this.#statements.totals.all()) {
-      Object.assign(aside === 1 ? this.#setAside : this.#waiting, { count, bytes });
-    }
   }
 
   #count(totals: HintTotals, by: 1 | -1, bytes: number): void {

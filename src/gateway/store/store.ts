@@ -162,15 +162,19 @@ function assemble(options: StoreOptions, connection: Connection, lock: DatabaseL
   const keyRanges = new KeyRanges(connection.sqlite, { tables: guildTables.tables, ordinal, pods: topology.pods });
   connection.transaction('full', () => keyRanges.advance());
   const statements = new BotStatements(connection);
+  const hints = new HintStore(connection, now);
   const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   return {
     incarnation,
     connection,
     ledger: new Ledger(connection, now),
     sessions: new Sessions(connection),
-    hints: new HintStore(connection, now),
+    hints,
     guilds: new GuildIndex(connection, guildTables),
-    mover: new GuildMover({ connection, path, guildTables, keyRanges, ordinal, now }),
+    mover: new GuildMover({
+      ...{ connection, path, guildTables, keyRanges, ordinal, now },
+      onHintsMoved: () => hints.countAll(),
+    }),
     keyRanges,
     botDatabases: {
       full: new BotDatabase(connection, statements, 'full'),

@@ -1,5 +1,7 @@
+import type { StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../../errors.ts';
 import { asWallTime, type WallClock } from '../../../time.ts';
+import type { Durability } from '../commit-group.ts';
 import type { Connection } from '../connection.ts';
 import type { GuildTables } from '../guild-tables.ts';
 import type { KeyRanges } from '../key-ranges.ts';
@@ -23,6 +25,8 @@ export interface GuildMoverOptions {
   readonly keyRanges: KeyRanges;
   readonly ordinal: number;
   readonly now: WallClock;
+  /** Called when hints have come or gone with their guilds. */
+  readonly onHintsMoved: () => void;
 }
 
 /** A copy that is written part by part. After an error it is over: discard the guild. */
@@ -47,6 +51,7 @@ export class GuildMover {
   readonly #options: GuildMoverOptions;
   readonly #reader: RowReader;
   readonly #leftovers: Leftovers;
+  readonly #countHints: StatementSync;
 
   constructor(options: GuildMoverOptions) {
     const { connection, guildTables, now } = options;
@@ -56,6 +61,9 @@ export class GuildMover {
     this.tables = movedTables(connection.sqlite, guildTables);
     this.schema = readSchema(connection.sqlite, this.tables);
     this.#reader = new RowReader(connection.sqlite);
+    this.#countHints = connection.sqlite.prepare(
+      'SELECT count(*) AS count FROM guildway_hints WHERE guild_id IN (SELECT value FROM json_each(?))',
+    );
     this.#leftovers = new Leftovers(connection.sqlite, this.tables);
   }
 
@@ -84,14 +92,14 @@ export class GuildMover {
    *   STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   importGuilds(chunks: Iterable<Uint8Array>, moves: readonly GuildMove[]): Imported {
-    const { connection, guildTables, keyRanges, ordinal } = this.#options;
-    return unobserved(connection, guildTables, () => {
-      this.#leftovers.removeAll(moves.map(({ guildId }) => guildId));
-      const importer = new Importer(connection.sqlite, this.tables, this.schema, ordinal);
+    const guildIds = moves.map(({ guildId }) => guildId);
+    return this.#write(guildIds, () => {
+      this.#leftovers.removeAll(guildIds);
+      const importer = this.#importer();
       for (const chunk of chunks) importer.apply(chunk);
       const imported = importer.finish();
       assertSameGuilds(imported.guildIds, moves);
-      keyRanges.advance();
+      this.#options.keyRanges.advance();
       this.moves.write(moves);
       return imported;
     });
@@ -105,15 +113,14 @@ export class GuildMover {
    *   Nothing has changed then.
    */
   removeGuilds(chunks: readonly Uint8Array[], moves: readonly GuildMove[]): void {
-    const { connection, guildTables } = this.#options;
     const { head, end } = endsOf(chunks);
     assertSameGuilds(head.guildIds, moves);
     const compressed = chunks.map(compress);
     const batch = this.setAside.begin();
     try {
-      unobserved(connection, guildTables, () => {
+      this.#write(head.guildIds, () => {
         this.#assertUnchanged(head, end);
-        this.deleteRows(head.guildIds);
+        this.#deleteRows(head.guildIds);
         this.setAside.add(batch, 0, compressed);
         this.setAside.keep(batch, moves);
         this.moves.write(moves);
@@ -153,9 +160,8 @@ export class GuildMover {
    * then queries over all guilds see them. @throws as that
    */
   removeLive(copy: LiveCopy, moved: GuildMove): void {
-    const { connection, guildTables } = this.#options;
     assertSameGuilds([copy.guildId], [moved]);
-    unobserved(connection, guildTables, () => {
+    this.#write([copy.guildId], () => {
       copy.assertUnchanged();
       this.#leftovers.add(copy.guildId);
       this.setAside.keep(copy.batch, [moved]);
@@ -166,8 +172,7 @@ export class GuildMover {
   /** Removes some rows of large guilds that were given away. @returns how many; 0: none are left */
   removeLeftovers(limit: number): number {
     if (this.#leftovers.isEmpty) return 0;
-    const { connection, guildTables } = this.#options;
-    return unobserved(connection, guildTables, () => this.#leftovers.removeSome(limit), 'normal');
+    return this.#write([], () => this.#leftovers.removeSome(limit), 'normal');
   }
 
   /**
@@ -176,20 +181,23 @@ export class GuildMover {
    * @param arriving the record, on disk when this returns: after a crash {@link discardGuilds} removes what has come
    */
   receiveLive(arriving: GuildMove): LiveImport {
-    const { connection, guildTables, keyRanges, ordinal } = this.#options;
-    const importer = new Importer(connection.sqlite, this.tables, this.schema, ordinal);
-    unobserved(connection, guildTables, () => {
-      this.#leftovers.removeAll([arriving.guildId]);
+    const guildIds = [arriving.guildId];
+    const importer = this.#importer();
+    this.#write(guildIds, () => {
+      this.#leftovers.removeAll(guildIds);
       this.moves.write([arriving]);
     });
+    const apply = (chunks: readonly Uint8Array[]): void => {
+      for (const chunk of chunks) importer.apply(chunk);
+      this.#options.keyRanges.advance();
+    };
     return {
-      apply: (chunk) => unobserved(connection, guildTables, () => importer.apply(chunk), 'normal'),
+      apply: (chunk) => this.#write(guildIds, () => apply([chunk]), 'normal'),
       finish: (chunks, move) =>
-        unobserved(connection, guildTables, () => {
-          for (const chunk of chunks) importer.apply(chunk);
+        this.#write(guildIds, () => {
+          apply(chunks);
           const imported = importer.finish(true);
           assertSameGuilds(imported.guildIds, [move]);
-          keyRanges.advance();
           this.moves.write([move]);
           return imported;
         }),
@@ -201,14 +209,33 @@ export class GuildMover {
    * @param moves records to write
    */
   discardGuilds(guildIds: readonly string[], moves: readonly GuildMove[]): void {
-    unobserved(this.#options.connection, this.#options.guildTables, () => {
-      this.deleteRows(guildIds);
+    this.#write(guildIds, () => {
+      this.#deleteRows(guildIds);
       this.moves.write(moves);
     });
   }
 
-  /** In a transaction of the caller's. */
-  deleteRows(guildIds: readonly string[]): void {
+  #importer(): Importer {
+    const { connection, ordinal } = this.#options;
+    return new Importer(connection.sqlite, this.tables, this.schema, ordinal);
+  }
+
+  #write<Result>(guildIds: readonly string[], work: () => Result, durability: Durability = 'full'): Result {
+    const { connection, guildTables, onHintsMoved } = this.#options;
+    const guilds = JSON.stringify(guildIds);
+    let hintsMoved = false;
+    const step = (): Result => {
+      const before = this.#countHints.get(guilds)?.count;
+      const result = work();
+      hintsMoved = this.#countHints.get(guilds)?.count !== before;
+      return result;
+    };
+    const result = unobserved(connection, guildTables, step, durability);
+    if (hintsMoved) onHintsMoved();
+    return result;
+  }
+
+  #deleteRows(guildIds: readonly string[]): void {
     const { sqlite } = this.#options.connection;
     const guilds = JSON.stringify(guildIds);
     // Rows that hang on others first: afterwards nobody knows whose they were.

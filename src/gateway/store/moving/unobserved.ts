@@ -1,4 +1,5 @@
-import type { Connection, Durability } from '../connection.ts';
+import type { Durability } from '../commit-group.ts';
+import type { Connection } from '../connection.ts';
 import type { GuildTables } from '../guild-tables.ts';
 import { quoteName, readTriggers } from '../table-schema.ts';
 

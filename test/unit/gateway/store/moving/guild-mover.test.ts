@@ -63,6 +63,7 @@ test('what Guildway knows of a guild moves with its rows, and nothing of other g
     from.hints.list().map(({ guildId }) => guildId),
     [B],
   );
+  assert.deepEqual([to.hints.count, from.hints.count, to.hints.bytes], [1, 1, 4]);
   assert.deepEqual([to.sessions.readGuilds(0), from.sessions.readGuilds(0)], [[A], [B]]);
   assert.deepEqual(to.mover.moves.read(A), { guildId: A, state: 'arriving', peer: 1, version: 1, epoch: 2 });
   assert.equal(from.mover.moves.read(A)?.state, 'moved');
