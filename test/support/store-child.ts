@@ -21,7 +21,8 @@ try {
     say(`committed ${i}`);
   }
   // Until it is killed.
-  setInterval(() => {}, 1_000);
+  // Until then the store must stay reachable: the lock of one that is collected is released.
+  setInterval(() => void store.incarnation, 1_000);
 } catch (error) {
   say(`error ${(error as { code?: string }).code} ${(error as Error).message}`);
 }
