@@ -44,7 +44,7 @@ describe('history check', () => {
 // They mostly wait, so at the same time.
 describe('the history check can fail', { concurrency: true }, () => {
   test('without the ledger it reports doubling', async () => {
-    const report = await runBroken('no-ledger', { slowShare: 0.5 });
+    const report = await runBroken('no-ledger', { gatewayPods: 2, slowShare: 0.5 });
     assert.ok(report.verdict.problems.doubled > 0, JSON.stringify(report.verdict.problems));
     assert.equal(report.ok, false);
   });

@@ -22,20 +22,24 @@ function assertPlacedFor(scenario: Scenario, pods: number): void {
   for (const row of scenario.rows()) assert.equal(row.pod, getGatewayPodForGuild(row.guildId, pods), row.operation);
 }
 
+/** Starts the HTTP pod again, with this number of gateway pods. */
+async function restartHttp(scenario: Scenario, thinks: number): Promise<void> {
+  scenario.http(0).env.NUM_GATEWAY_PODS = String(thinks);
+  await scenario.http(0).restart();
+}
+
 /** Starts the HTTP pod with another number of pods than the gateway pods have, and sends operations of many guilds. */
 async function assertNoWrongWrite(scenario: Scenario, httpThinks: number): Promise<void> {
   const gatewaysThink = scenario.cluster.gatewayPods.length;
   const http = scenario.http(0);
-  await http.stop();
-  http.env.NUM_GATEWAY_PODS = String(httpThinks);
-  await http.start();
+  await restartHttp(scenario, httpThinks);
 
-  const guilds = scenario.simulator.guilds.ids.slice(0, 60);
+  const guilds = scenario.simulator.guilds.ids.slice(0, 30);
   const results = await Promise.all(
     guilds.map(async (guildId, i) => ({
       guildId,
-      interaction: await scenario.operate(guildId, `d-${i}`),
-      write: await scenario.write(guildId, `w-${i}`),
+      interaction: await scenario.operate(guildId, `d-${httpThinks}-${i}`),
+      write: await scenario.write(guildId, `w-${httpThinks}-${i}`),
     })),
   );
   assertPlacedFor(scenario, gatewaysThink);
@@ -48,14 +52,9 @@ async function assertNoWrongWrite(scenario: Scenario, httpThinks: number): Promi
   }
   const log = await readFile(http.logFile, 'utf8');
   const names = (pods: number): RegExp => new RegExp(`pods\\W{1,4}${pods}|md5/${pods}`);
-  const named = log.split('\n').some((line) => names(3).test(line) && names(4).test(line));
+  const named = log.split('\n').some((line) => [gatewaysThink, httpThinks].every((pods) => names(pods).test(line)));
   assert.ok(named, 'no line of the log names both topologies');
 }
-
-test('HTTP pods think 3 pods, gateway pods 4: no write at a wrong pod', async () => {
-  await using scenario = await startScenario({ gatewayPods: 4, guilds: 200 });
-  await assertNoWrongWrite(scenario, 3);
-});
 
 describe('three pods of which some take themselves for others', () => {
   let scenario: Scenario;
@@ -64,13 +63,14 @@ describe('three pods of which some take themselves for others', () => {
   });
   after(() => scenario[Symbol.asyncDispose]());
 
-  test('HTTP pods think 4 pods, gateway pods 3: no write at a wrong pod', async () => {
-    await assertNoWrongWrite(scenario, 4);
-    scenario.http(0).env.NUM_GATEWAY_PODS = '3';
-    await scenario.http(0).restart();
-  });
+  for (const httpThinks of [2, 4]) {
+    test(`HTTP pods think ${httpThinks} pods, gateway pods 3: no write at a wrong pod`, async () => {
+      await assertNoWrongWrite(scenario, httpThinks);
+    });
+  }
 
   test('a second process on the same volume refuses to start, and names the first', async () => {
+    await restartHttp(scenario, 3);
     const first = scenario.gateway(1);
     const port = await findFreePorts(2);
     const second = new Pod({

@@ -29,7 +29,7 @@ describe('a pod is restarted under a stream of events', () => {
       const stream = (async () => {
         while (!stop.signal.aborted) {
           send(guilds[sent.length % guilds.length] as string, `${how}-${sent.length}`, 0);
-          await sleep(3);
+          await sleep(10);
         }
       })();
       const handled = (): Set<string> => new Set(scenario.rows().map(({ operation }) => operation));
@@ -38,7 +38,7 @@ describe('a pod is restarted under a stream of events', () => {
         return sent.filter((id) => !there.has(id));
       };
 
-      await until('events arrive', () => handled().has(`${how}-60`));
+      await until('events arrive', () => handled().has(`${how}-20`));
       // Its handler is at work when the pod ends.
       send(scenario.guildOf(1, 2), `${how}-at-work`, 2 * SEVERAL_NOTES_MS);
       await sleep(SEVERAL_NOTES_MS);

@@ -1,22 +1,15 @@
 /** Cases 1, 2, 22 and 23: a gateway pod dies at the worst moment. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import type { Fault } from '../../src/gateway/faults.ts';
-import {
-  assertDeferred,
-  completion,
-  restartAfterFault,
-  restartWithFault,
-  type Scenario,
-  startScenario,
-} from './support.ts';
+import { before, describe, test } from 'node:test';
+import type { Fault } from '../../../src/gateway/faults.ts';
+import { assertDeferred, completion, restartAfterFault, restartWithFault, type Scenario } from '../support.ts';
+import { sharedScenario } from './shared.ts';
 
 describe('a gateway pod is killed', () => {
   let scenario: Scenario;
   before(async () => {
-    scenario = await startScenario({ routing: 'discord-shard' });
+    scenario = await sharedScenario();
   });
-  after(() => scenario[Symbol.asyncDispose]());
 
   test('the owner, before its transaction commits: nothing is applied, and then once', async () => {
     const owner = scenario.gateway(1);

@@ -1,10 +1,11 @@
 /** Case 26: no gateway pod at all. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startScenario, until } from './support.ts';
+import { until } from '../support.ts';
+import { sharedScenario } from './shared.ts';
 
 test('all gateway pods down: every caller is told in time, HTTP pods live and say why they are not ready', async () => {
-  await using scenario = await startScenario({ gatewayPods: 2, env: { REQUEST_TIMEOUT_MS: '1500' } });
+  const scenario = await sharedScenario();
   const http = scenario.http(0);
   for (const pod of scenario.cluster.gatewayPods) await pod.kill();
   const guilds = [scenario.guildOf(0), scenario.guildOf(1)];
@@ -14,10 +15,12 @@ test('all gateway pods down: every caller is told in time, HTTP pods live and sa
     assert.equal(result.outcome, 'answered', result.problem ?? '');
     assert.equal((result.response as { data?: { flags?: number } }).data?.flags, 64, 'only the user sees it');
   }
-  const get = await fetch(`${scenario.cluster.url}/api/guilds/${guilds[0]}/operations`);
+  const [get, write] = await Promise.all([
+    fetch(`${scenario.cluster.url}/api/guilds/${guilds[0]}/operations`),
+    scenario.write(guilds[0] as string, 'down-write'),
+  ]);
   assert.equal(get.status, 503);
   assert.ok(Number(get.headers.get('retry-after')) > 0);
-  const write = await scenario.write(guilds[0] as string, 'down-write');
   assert.equal(write.status, 503);
 
   assert.equal((await fetch(`${http.adminUrl}/healthz`)).status, 200);
@@ -28,7 +31,7 @@ test('all gateway pods down: every caller is told in time, HTTP pods live and sa
   });
   assert.match(ready.reasons.join(' '), /gateway/);
 
-  for (const pod of scenario.cluster.gatewayPods) await pod.start();
+  await Promise.all(scenario.cluster.gatewayPods.map((pod) => pod.start()));
   await until('it is ready again', async () => (await fetch(`${http.adminUrl}/readyz`)).status === 200);
   const back = await scenario.operate(guilds[0] as string, 'back');
   assert.equal(back.outcome, 'answered');

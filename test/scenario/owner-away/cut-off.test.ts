@@ -1,14 +1,14 @@
 /** Cases 4 and 6: an owner that runs, and that some pods cannot reach. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { assertDeferred, completion, type Scenario, startScenario } from './support.ts';
+import { before, describe, test } from 'node:test';
+import { assertDeferred, completion, type Scenario } from '../support.ts';
+import { sharedScenario } from './shared.ts';
 
 describe('HTTP pods are cut off from an owner', () => {
   let scenario: Scenario;
   before(async () => {
-    scenario = await startScenario();
+    scenario = await sharedScenario();
   });
-  after(() => scenario[Symbol.asyncDispose]());
 
   for (const mode of ['refuse', 'reset', 'blackhole'] as const) {
     test(`${mode}: a stand-in that reaches the owner delivers; nobody else writes`, async () => {

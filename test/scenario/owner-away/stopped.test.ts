@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { assertDeferred, completion, startScenario } from './support.ts';
+import { assertDeferred, completion } from '../support.ts';
+import { sharedScenario } from './shared.ts';
 
 test('a stopped owner: callers are answered in time, and the late originals double nothing', async () => {
-  await using scenario = await startScenario();
+  const scenario = await sharedScenario();
   const guildId = scenario.guildOf(1);
   const owner = scenario.gateway(1);
   // Connects, so that the requests below are on their way when the owner stops.

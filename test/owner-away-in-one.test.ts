@@ -1,0 +1,3 @@
+import { importTests } from './support/in-one.ts';
+
+await importTests('scenario/owner-away/*');
