@@ -4,22 +4,22 @@ import type { Fate } from './history.ts';
 
 export interface Reading {
   readonly fate: Fate;
-  /** What was said, where it is not success. */
+  /** The text of a response that does not report success. */
   readonly note: string | null;
 }
 
-/** What an HTTP pod says when nothing was done, up to the request's id. */
+/** The text of an HTTP pod that refused a request, up to the request's id. */
 const REFUSED = (refused('') as { data: { content: string } }).data.content.replace(/\(\)$/, '');
 
-/** What the final first response to an interaction says. @param id the operation's number */
+/** Reads a first response that is not deferred. @param id the operation's number */
 export function readAnswer(content: string, id: string): Reading {
   if (content === `done ${id}`) return { fate: 'acknowledged', note: null };
   if (content.startsWith(REFUSED)) return { fate: 'refused', note: null };
-  // A handler that failed may have done a part of its work.
+  // A failed handler may have done part of its work.
   return { fate: 'unknown', note: content };
 }
 
-/** What a deferred response was completed with. @param id the operation's number */
+/** Reads the message that completed a deferred response. @param id the operation's number */
 export function readFinalAnswer(content: string, id: string): Reading {
   if (content === `done ${id}`) return { fate: 'completed', note: null };
   if (content === MESSAGE.expired) return { fate: 'not-done', note: null };

@@ -1,6 +1,6 @@
 /**
- * The bot of the history check. It writes one row per step of an operation into a table without any constraint, so that
- * whatever is done twice is there twice.
+ * The bot of the history check. It writes one row for each step of an operation. The table has no constraints, so a step that
+ * runs twice leaves two rows.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApplicationCommandOptionType } from 'discord-api-types/v10';
@@ -10,14 +10,14 @@ interface Order {
   readonly operation: string;
   /** Transactions, each writing one row. */
   readonly steps: number;
-  /** Waits this long before the first of them. */
+  /** Delay before the first transaction. */
   readonly slowMs: number;
 }
 
 async function execute(order: Order, via: string, context: BotContext): Promise<void> {
   if (order.slowMs > 0) await sleep(order.slowMs);
   for (let step = 0; step < order.steps; step++) {
-    // Other work, and a kill, can come between two steps.
+    // Other work or a kill can happen between two steps.
     if (step > 0) await sleep(1);
     context.transaction((db) => {
       db.run(
@@ -31,12 +31,12 @@ async function execute(order: Order, via: string, context: BotContext): Promise<
   }
 }
 
-/** The content of a message that is an operation: `operation <id>`, or with milliseconds before it is written down. */
+/** The content of a message that is an operation: `operation <id>` or `operation <id> <delay in ms>`. */
 const MESSAGE = /^operation (\S+)(?: (\d+))?$/;
 
 export default defineBot({
   name: 'chaos',
-  // Guild messages, and their content.
+  // GUILD_MESSAGES and MESSAGE_CONTENT.
   intents: (1 << 9) | (1 << 15),
   tables: ['operations'],
   migrations: [
@@ -45,7 +45,7 @@ export default defineBot({
   commands: [
     {
       name: 'operation',
-      description: 'Writes an operation down',
+      description: 'Records an operation',
       options: [
         { type: ApplicationCommandOptionType.String, name: 'id', description: 'Its number', required: true },
         { type: ApplicationCommandOptionType.Integer, name: 'steps', description: 'Transactions' },

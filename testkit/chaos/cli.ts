@@ -9,35 +9,35 @@ import { runChaos } from './run.ts';
 import { FAULT_KINDS, type FaultKind } from './schedule.ts';
 import { ProgressPrinter } from './terminal.ts';
 
-const HELP = `The history check: clients send numbered operations to a local cluster while faults happen; afterwards every pod's
-database is compared with what the clients were told.
+const HELP = `Runs the history check: clients send numbered operations to a local cluster while faults happen. Afterwards the check
+compares every pod's database with the responses that the clients received.
 
   npm run chaos                              10 minutes, all faults
-  npm run chaos -- --seconds 60 --seed 7     shorter, and the same faults again
-  npm run chaos -- --owner-kill              one owner killed under load, measured
-  npm run chaos -- --rolling                 every pod restarted under load, measured
+  npm run chaos -- --seconds 60 --seed 7     a shorter run with reproducible faults
+  npm run chaos -- --owner-kill              measure: one owner is killed under load
+  npm run chaos -- --rolling                 measure: every pod is restarted under load
 
 Options (after --):
-  --seconds <n>        how long clients send               600
-  --seed <n>           decides faults and operations       a random one
+  --seconds <n>        duration of the load                600
+  --seed <n>           determines faults and operations    random
   --http-pods <n>      HTTP pods                           3
   --gateway-pods <n>   gateway pods                        3
   --guilds <n>         guilds                              60
   --routing <strategy> md5 or discord-shard                md5
-  --rate <n>           operations a second                 60 (200 with --owner-kill)
-  --faults <kinds>     of: ${FAULT_KINDS.join(',')}
-                         kill      SIGKILL, later started again
+  --rate <n>           operations per second               60 (200 with --owner-kill)
+  --faults <kinds>     default: ${FAULT_KINDS.join(',')}
+                         kill      SIGKILL, then a restart
                          stop      SIGSTOP, later SIGCONT
-                         restart   SIGTERM, started again
-                         cut       connections to a gateway pod refused, reset or swallowed
+                         restart   SIGTERM, then a restart
+                         cut       connections to a gateway pod are refused, reset or black-holed
                          session   Discord drops gateway connections
-  --every <seconds>    average time between two faults     2.5
-  --directory <path>   databases and logs, kept there      a temporary folder, kept only when something is wrong
-  --owner-kill         SIGKILL one of the owners, start it again after 10 s, over and over for --seconds (60)
-  --rolling            restart every pod in order, one after the other
-  --help
+  --every <seconds>    average time between faults         2.5
+  --directory <path>   databases and logs; always kept     a temporary folder, kept only if the check fails
+  --owner-kill         SIGKILL one owner and restart it after 10 s, repeatedly for --seconds (60)
+  --rolling            restart all pods, one at a time
+  --help               show this text
 
-Exit code 0: nothing lost, doubled or misplaced. 1: something was. 2: it could not run.
+Exit codes: 0 no operation was lost, doubled or misplaced; 1 at least one was; 2 the check could not run.
 `;
 
 function faultKinds(list: string): FaultKind[] {
@@ -48,9 +48,10 @@ function faultKinds(list: string): FaultKind[] {
   });
 }
 
-/** Rows of an earlier run would be taken for this one's. */
+/** Rejects a directory with files: rows of an earlier run would count as rows of this run. */
 function emptyDirectory(path: string): string {
-  if (existsSync(path) && readdirSync(path).length > 0) throw new UsageError(`--directory ${path}: it is not empty`);
+  if (existsSync(path) && readdirSync(path).length > 0)
+    throw new UsageError(`--directory ${path}: the directory must be empty`);
   return resolve(path);
 }
 

@@ -7,7 +7,7 @@ import type { Via } from './history.ts';
 import type { SeededRandom } from './random.ts';
 import type { Entry, Recorder } from './recorder.ts';
 
-/** Which operations are sent, in parts of the whole. */
+/** The relative frequency of each kind of operation. */
 export type Mix = Readonly<Record<Via, number>>;
 
 export const EVERYTHING: Mix = Object.freeze({ interaction: 6, api: 3, webhook: 1, event: 1 });
@@ -15,28 +15,28 @@ export const INTERACTIONS: Mix = Object.freeze({ interaction: 1, api: 0, webhook
 
 export interface ClientsOptions {
   readonly simulator: DiscordSimulator;
-  /** The HTTP service. */
+  /** The URL of the HTTP service. */
   readonly url: string;
   readonly recorder: Recorder;
   readonly random: SeededRandom;
   readonly mix: Mix;
-  /** Share of interactions that take longer than Discord waits, from 0 to 1. */
+  /** Share of interactions that are slower than Discord's time limit, from 0 to 1. */
   readonly slowShare: number;
   /** How long an HTTP pod waits for an owner. */
   readonly requestTimeoutMs: number;
-  /** How long a deferred response is waited for. */
+  /** How long a client waits for the completion of a deferred response. */
   readonly settleMs: () => number;
 }
 
-/** Longer than an HTTP pod waits for an owner, so that the caller is answered with a deferred response first. */
+/** Longer than an HTTP pod waits for an owner, so the client gets a deferred response first. */
 const SLOW_MS = 2_200;
-/** Share of API writes that carry no Idempotency-Key, so that nobody may repeat them. */
+/** Share of API writes without an Idempotency-Key, which neither clients nor pods may repeat. */
 const WITHOUT_KEY = 0.2;
-/** How much longer than an HTTP pod a client waits for an API write, and how many such times it goes on trying. */
+/** A client waits this much longer for an API write than the HTTP pod does. */
 const API_PATIENCE_MS = 2_000;
 const API_ATTEMPTS = 4;
 
-/** What people and programs do: use commands, write to the API, send messages. Each operation is recorded as its client saw it. */
+/** Simulates users and programs: commands, API writes, webhooks, messages. Records each operation as its client saw it. */
 export class Clients {
   readonly #options: ClientsOptions;
   readonly #guildIds: readonly string[];
@@ -49,7 +49,7 @@ export class Clients {
     this.#api = new Pool(options.url, { connections: 64, connectTimeout: 2_000, headersTimeout: 0, bodyTimeout: 0 });
   }
 
-  /** Begins `perSecond` operations a second, whether or not earlier ones have ended, until the signal aborts. */
+  /** Begins `perSecond` operations a second until the signal aborts, regardless of how many are in flight. */
   async run(perSecond: number, signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
     for (let begun = 0; !signal.aborted; ) {
@@ -59,7 +59,7 @@ export class Clients {
     }
   }
 
-  /** Resolves when every operation has its first answer, and every deferred one is settled or given up. */
+  /** Resolves when every operation has its first response, and every deferred one is settled or timed out. */
   async finished(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
@@ -114,7 +114,7 @@ export class Clients {
     this.#options.recorder.settle(entry, fate, note);
   }
 
-  /** A guild API write. With a key the client repeats it until it knows the outcome, as a careful one would. */
+  /** A guild API write. With a key the client retries until it knows the outcome. */
   async #write(guildId: string, steps: number, withoutKey: boolean): Promise<void> {
     const { recorder, random } = this.#options;
     const entry = recorder.begin({ guildId, via: 'api', steps });
@@ -144,7 +144,7 @@ export class Clients {
       const status = response.statusCode;
       await response.body.dump();
       if (status === 201) return { done: true, certainlyNot: false, repeat: false, note: null };
-      // 503: it was not sent to the owner. 502 and 504: nobody knows. Anything else is nothing that this client can cause.
+      // 503: the request was not sent to the owner. 502 and 504: the outcome is unknown. This client causes no other status.
       return { done: false, certainlyNot: status === 503, repeat: status >= 500, note: `status ${status}` };
     } catch (error) {
       const { code, name } = error as NodeJS.ErrnoException;
@@ -153,7 +153,7 @@ export class Clients {
     }
   }
 
-  /** An event webhook, which Discord repeats until it is acknowledged: by the owner that did it, or a pod that keeps it. */
+  /** An event webhook. Discord repeats it until the owner, or another pod that stores it, acknowledges it. */
   async #webhook(guildId: string): Promise<void> {
     const { recorder, simulator } = this.#options;
     const entry = recorder.begin({ guildId, via: 'webhook', steps: 1 });
@@ -164,11 +164,11 @@ export class Clients {
     recorder.answer(entry, acknowledged ? 'acknowledged' : 'unknown', acknowledged ? null : `status ${status}`);
   }
 
-  /** A message in a guild: nobody is told of an event's outcome, but a session that resumes misses none and repeats none. */
+  /** A message in a guild. Events have no response, but a resumed session neither misses nor repeats one. */
   async #message(guildId: string): Promise<void> {
     const { recorder, simulator, random } = this.#options;
     const entry = recorder.begin({ guildId, via: 'event', steps: 1 });
-    // Some handlers are at work when their pod is killed.
+    // Delays some handlers, so that they are running when their pod is killed.
     const slowMs = random.chance(0.5) ? random.integer(10, 200) : 0;
     simulator.events.messageCreate({ guildId, content: `operation ${entry.id} ${slowMs}` });
     recorder.answer(entry, 'acknowledged');
@@ -177,7 +177,7 @@ export class Clients {
 
 interface Attempt {
   readonly done: boolean;
-  /** It has certainly not been executed by this attempt. */
+  /** This attempt was certainly not executed. */
   readonly certainlyNot: boolean;
   readonly repeat: boolean;
   readonly note: string | null;

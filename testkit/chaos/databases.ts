@@ -1,14 +1,14 @@
 import { DatabaseSync } from 'node:sqlite';
 import type { Row } from './history.ts';
 
-/** What a pod's database holds after a run. */
+/** The content of a pod's database after a run. */
 export interface PodContent {
   readonly rows: readonly Row[];
-  /** Requests that it still keeps for others. */
+  /** The number of requests that the pod still stores for other pods. */
   readonly hints: number;
 }
 
-/** Looks into the database of a pod that has ended, or runs; nothing is written. */
+/** Runs a query on a pod's database, read-only. The pod may be running. */
 function look<T>(path: string, question: (database: DatabaseSync) => T): T {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
@@ -21,10 +21,10 @@ function look<T>(path: string, question: (database: DatabaseSync) => T): T {
 const countIn = (database: DatabaseSync, table: string): number =>
   (database.prepare(`SELECT count(*) AS count FROM ${table}`).get() as { count: number }).count;
 
-/** How many rows the bot has written. */
+/** The number of rows that the bot has written. */
 export const countRows = (path: string): number => look(path, (database) => countIn(database, 'operations'));
 
-/** How many requests a pod keeps for others. */
+/** The number of requests that a pod stores for other pods. */
 export const countHints = (path: string): number => look(path, (database) => countIn(database, 'guildway_hints'));
 
 function readPod(path: string, pod: number): PodContent {
@@ -37,7 +37,7 @@ function readPod(path: string, pod: number): PodContent {
   });
 }
 
-/** The rows of all pods, and the hints that are left. */
+/** Reads the rows of all pods and the number of remaining hints. */
 export function readPods(paths: readonly string[]): PodContent {
   const pods = paths.map((path, pod) => readPod(path, pod));
   return { rows: pods.flatMap(({ rows }) => rows), hints: pods.reduce((sum, { hints }) => sum + hints, 0) };

@@ -1,18 +1,18 @@
 /**
- * The history check: what clients were told, against what is in the databases. Pure, so that it can itself be tested.
+ * The history check: compares the responses that clients received with the rows in the databases. Pure, so it can be tested.
  */
 
 /** How an operation reached the system. */
 export type Via = 'interaction' | 'api' | 'webhook' | 'event';
 
 /**
- * What the client knows in the end.
- * - `acknowledged`: it was told of success
- * - `completed`: it got a deferred response, and later success
- * - `not-done`: it got a deferred response, and was later told that it did not happen
- * - `refused`: it was told that nothing was done
- * - `unknown`: no answer, or one that says that the outcome is not known
- * - `unresolved`: it got a deferred response, and nothing after it
+ * What the client knows at the end of the run.
+ * - `acknowledged`: success
+ * - `completed`: a deferred response, then success
+ * - `not-done`: a deferred response, then a message that the operation was not carried out
+ * - `refused`: a response that nothing was done
+ * - `unknown`: no response, or one that does not state the outcome
+ * - `unresolved`: a deferred response and nothing after it
  */
 export type Fate = 'acknowledged' | 'completed' | 'not-done' | 'refused' | 'unknown' | 'unresolved';
 
@@ -21,12 +21,12 @@ export interface Operation {
   readonly id: string;
   readonly guildId: string;
   readonly via: Via;
-  /** How many rows it writes, each in a transaction of its own; numbered from 0. */
+  /** The number of rows that it writes, each in its own transaction, numbered from 0. */
   readonly steps: number;
   readonly fate: Fate;
 }
 
-/** A row that an operation wrote, and the pod in whose database it is. */
+/** A row of an operation, and the pod whose database holds it. */
 export interface Row {
   readonly operation: string;
   readonly guildId: string;
@@ -36,11 +36,11 @@ export interface Row {
 
 /**
  * - `lost`: acknowledged, completed, or deferred and never reported as not done, but a row is missing
- * - `doubled`: a row is there more than once
- * - `misplaced`: a row is at a pod that does not own its guild
- * - `contradicted`: a row of an operation that was refused or reported as not done
- * - `unresolved`: deferred and done, but the caller never heard of it
- * - `stray`: a row of an operation that nobody sent, or of another guild than it was for
+ * - `doubled`: a row exists more than once
+ * - `misplaced`: a row is on a pod that does not own its guild
+ * - `contradicted`: a row exists although the operation was refused or reported as not done
+ * - `unresolved`: deferred and done, but the client was never told
+ * - `stray`: a row of an operation that no client sent, or with the wrong guild
  */
 type Problem = 'lost' | 'doubled' | 'misplaced' | 'contradicted' | 'unresolved' | 'stray';
 
@@ -61,7 +61,7 @@ export interface Verdict {
   readonly fates: Readonly<Record<Fate, number>>;
   readonly problems: Readonly<Record<Problem, number>>;
   readonly findings: readonly Finding[];
-  /** No problem of any kind. */
+  /** There are no findings. */
   readonly clean: boolean;
 }
 

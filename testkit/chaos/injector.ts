@@ -3,7 +3,7 @@ import type { Cluster, Pod } from '../cluster/index.ts';
 import type { FaultNetwork } from '../faults/network.ts';
 import { describeFault, type Fault, type PodRef } from './schedule.ts';
 
-/** When a fault was in force, on the clock of `performance.now()`; `pod` is null when it was not one pod's. */
+/** The interval of a fault, on the clock of `performance.now()`. `pod` is null for a fault that affects no single pod. */
 export interface Disturbance {
   readonly pod: PodRef | null;
   readonly from: number;
@@ -18,23 +18,23 @@ export interface InjectorOptions {
 
 const READY_MS = 60_000;
 
-/** Carries out a schedule of faults on a cluster, and undoes all of them at the end. */
+/** Injects a schedule of faults into a cluster and undoes all of them at the end. */
 export class FaultInjector {
-  /** Every fault so far, for finding requests that met none. */
+  /** Every fault so far, to identify requests that no fault affected. */
   readonly disturbances: Disturbance[] = [];
-  /** What went wrong with the pods themselves: one that did not come back. */
+  /** Pods that failed by themselves, such as one that did not restart. */
   readonly failures: Error[] = [];
   readonly #options: InjectorOptions;
   readonly #stopped = new AbortController();
   readonly #running = new Set<Promise<void>>();
-  /** Pods that a fault has its hands on. */
+  /** Pods with a fault in progress. */
   readonly #busy = new Set<Pod>();
 
   constructor(options: InjectorOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the last fault has begun, or `heal` was called. */
+  /** Resolves when the last fault has begun or `heal` is called. */
   async run(faults: readonly Fault[]): Promise<void> {
     const startedAt = performance.now();
     for (const fault of faults) {
@@ -44,7 +44,7 @@ export class FaultInjector {
     }
   }
 
-  /** Ends every fault at once and resolves when all pods are ready again. */
+  /** Ends every fault immediately. Resolves when all pods are ready again. */
   async heal(): Promise<void> {
     this.#stopped.abort();
     await Promise.all(this.#running);
@@ -111,15 +111,15 @@ export class FaultInjector {
     return (type === 'http' ? httpPods : gatewayPods)[index] as Pod;
   }
 
-  /** Ends early when everything is to be healed. */
+  /** Ends early when `heal` is called. */
   async #sleep(ms: number): Promise<void> {
     await sleep(Math.max(0, ms), undefined, { signal: this.#stopped.signal }).catch(() => {});
   }
 }
 
 /**
- * SIGTERM and a new start, as a rolling update does it: an HTTP pod gets no new connections first.
- * @throws when it does not end with code 0, or is not ready again in time
+ * Restarts a pod with SIGTERM, like a rolling update: an HTTP pod first stops receiving new connections.
+ * @throws if the pod does not exit with code 0, or is not ready again in time
  */
 export async function restartInOrder(cluster: Cluster, pod: Pod, readyMs: number): Promise<void> {
   const { httpPods } = cluster;

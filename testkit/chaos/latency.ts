@@ -2,18 +2,18 @@ import type { Disturbance } from './injector.ts';
 import type { Entry } from './recorder.ts';
 
 export interface Latency {
-  /** The longest that anybody waited for a first answer to an interaction, in milliseconds. */
+  /** The longest time to a first response to an interaction, in milliseconds. */
   readonly longestAnswerMs: number;
-  /** The longest from sending a deferred interaction to its completion. */
+  /** The longest time from sending a deferred interaction to its completion. */
   readonly longestCompletionMs: number;
-  /** 99th percentile of first answers to interactions that met no fault; null when there were fewer than 100. */
+  /** 99th percentile of the time to a first response, for interactions that met no fault; null if there are fewer than 100. */
   readonly undisturbedP99Ms: number | null;
 }
 
-/** Time after a fault in which its owner's requests still count as disturbed: reconnecting, catching up. */
+/** Requests this soon after a fault still count as disturbed, because the pod reconnects and catches up. */
 const AFTERMATH_MS = 2_000;
 
-/** The value below which `share` of the values are; NaN without values. */
+/** @param share of the values that lie below the result, from 0 to 1 @returns NaN without values */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? Number.NaN;
@@ -30,7 +30,7 @@ export function measureLatency(
     if (entry.slow) return false;
     return disturbances.every(({ pod, from, until }) => {
       const met = entry.sentAt < until + AFTERMATH_MS && (entry.answeredAt as number) > from;
-      // A fault of an HTTP pod, or of Discord, can meet the requests of every guild.
+      // A fault of an HTTP pod or of Discord can affect requests of any guild.
       const concerns = pod === null || pod.type === 'http' || pod.index === ownerOf(entry.guildId);
       return !(met && concerns);
     });

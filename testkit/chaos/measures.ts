@@ -8,7 +8,7 @@ import { percentile } from './latency.ts';
 import type { Entry } from './recorder.ts';
 import { type ChaosOptions, type ChaosReport, runChaos } from './run.ts';
 
-/** One thing that was asked for, and what was seen. */
+/** A requirement and the measured value. */
 interface Criterion {
   readonly what: string;
   readonly wanted: string;
@@ -34,7 +34,7 @@ function criterion(what: string, wanted: string, seen: number | string, met: boo
 
 const none = (what: string, count: number): Criterion => criterion(what, '0', count, count === 0);
 
-/** Each failure counts, those that a client repeated included. They are listed by kind, for a count alone explains nothing. */
+/** Counts all failed requests, including those that a client repeated, and lists them by kind. */
 function noFailedRequests(entries: readonly Entry[]): Criterion {
   const failures = entries.flatMap(({ via, failedRequests }) => failedRequests.map((why) => `${via}: ${why}`));
   const kinds = [...Map.groupBy(failures, (failure) => failure)].map(
@@ -43,7 +43,7 @@ function noFailedRequests(entries: readonly Entry[]): Criterion {
   return criterion('failed requests', '0', kinds.join(', ') || 0, failures.length === 0);
 }
 
-/** Deferred interactions and how they ended belong to every measurement. */
+/** The criteria that every measurement shares. */
 function historyCriteria({ verdict, hintsLeft, failures }: ChaosReport): Criterion[] {
   const { lost, doubled, misplaced, contradicted, stray, unresolved } = verdict.problems;
   return [
@@ -62,7 +62,7 @@ const conclude = (report: ChaosReport, criteria: readonly Criterion[]): Measurem
   ok: criteria.every(({ met }) => met),
 });
 
-/** Makes a measurement; databases and logs are left where it did not hold, and where a folder was named. */
+/** Runs a measurement. Keeps databases and logs if it fails or if the caller chose the folder. */
 async function inFolder(
   options: MeasureOptions,
   measure: (options: MeasureOptions) => Promise<Measurement>,
@@ -74,21 +74,21 @@ async function inFolder(
   return measurement;
 }
 
-/** A part of a run, on the clock of `performance.now()`. */
+/** An interval of a run, on the clock of `performance.now()`. */
 interface Window {
   readonly from: number;
   readonly until: number;
 }
 
-/** How long all owners are there before each kill, and how long the victim is away. */
+/** How long all owners run before each kill, and how long the victim stays away. */
 const CALM_MS = 8_000;
 const AWAY_MS = 10_000;
-/** A machine that has the processor time for the load answers in a tenth of this. */
+/** A machine with enough CPU time for the load responds in a tenth of this. */
 const CALM_P99_MS = 500;
 
 /**
- * One owner is killed under load and started again after 10 s, over and over. What others see while it is away is compared with
- * what they see right before: a machine that is busy for a while is busy in both.
+ * Repeatedly kills one owner under load and restarts it after 10 s. Compares the latency of other owners during its absence with
+ * the latency right before, because a temporarily busy machine slows both.
  */
 export const measureOwnerKill = (options: MeasureOptions): Promise<Measurement> => inFolder(options, ownerKill);
 
@@ -99,7 +99,7 @@ async function ownerKill(options: MeasureOptions): Promise<Measurement> {
     ...{ mix: INTERACTIONS, slowShare: 0, kinds: [], everyMs: 1_000 },
     async script({ gatewayPods }) {
       const victim = gatewayPods[VICTIM];
-      if (victim === undefined) throw new Error('killing an owner needs two gateway pods or more');
+      if (victim === undefined) throw new Error('--owner-kill needs at least two gateway pods');
       const endAt = performance.now() + options.seconds * 1_000;
       do {
         const marks = [performance.now()];
@@ -136,18 +136,18 @@ async function ownerKill(options: MeasureOptions): Promise<Measurement> {
     ),
     criterion(
       'p99 of other owners before',
-      `${CALM_P99_MS} ms or less: beyond, the machine is too busy for this load, and the rest says nothing`,
+      `${CALM_P99_MS} ms or less; above that, the machine is too busy for this load and the other figures mean nothing`,
       `${calm.toFixed(1)} ms`,
       calm <= CALM_P99_MS,
     ),
     criterion(
-      'p99 of other owners while one is away, to that before',
+      'p99 of other owners while one is away, relative to before',
       '1.5 or less',
       `${(away / calm).toFixed(2)} (${away.toFixed(1)} ms to ${calm.toFixed(1)} ms)`,
       away <= 1.5 * calm,
     ),
-    // Here it starts on the processors that the others need; in a cluster it has its own.
-    criterion('p99 of other owners while it starts again', 'any', `${starting.toFixed(1)} ms`, true),
+    // Here the restarting pod competes with the others for CPU time. In a cluster it would have its own.
+    criterion('p99 of other owners while it restarts', 'any', `${starting.toFixed(1)} ms`, true),
   ]);
 }
 
@@ -161,7 +161,7 @@ function othersP99({ entries, topology }: ChaosReport, windows: readonly Window[
   return percentile(waits, 0.99);
 }
 
-/** How long after an owner was back the last of its interactions was completed that was sent while it was away. */
+/** The time from an owner's return to the completion of the last interaction that was sent during its absence. */
 function lastCompletion(report: ChaosReport, { away, starting }: Record<'away' | 'starting', Window[]>): number {
   return away.reduce((latest, { from }, round) => {
     const until = starting[round]?.until ?? Number.NaN;
@@ -170,10 +170,10 @@ function lastCompletion(report: ChaosReport, { away, starting }: Record<'away' |
   }, 0);
 }
 
-/** A caller waits until a pod has started again: on a busy machine that takes longer than any caller would wait. */
+/** Clients wait for a whole restart, which can take long on a busy machine. */
 const RESTART_MS = 30_000;
 
-/** Every pod is restarted in order, one after the other, while everything is used. */
+/** Restarts all pods under load, one at a time. */
 export const measureRolling = (options: MeasureOptions): Promise<Measurement> => inFolder(options, rolling);
 
 async function rolling(options: MeasureOptions): Promise<Measurement> {

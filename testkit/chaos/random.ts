@@ -1,4 +1,4 @@
-/** Numbers that a seed repeats (mulberry32): enough for choosing faults, no good for secrets. */
+/** A seeded random number generator (mulberry32). Not suitable for secrets. */
 export class SeededRandom {
   #state: number;
 
@@ -7,7 +7,7 @@ export class SeededRandom {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 to 1, exclusive. */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let word = this.#state;

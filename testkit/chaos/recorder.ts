@@ -1,6 +1,6 @@
 import type { Fate, Operation, Via } from './history.ts';
 
-/** What the client knows now; `pending` until its first answer, `deferred` between a deferred response and what completes it. */
+/** What the client knows now: `pending` until the first response, `deferred` between a deferred response and its completion. */
 export type Knowledge = Fate | 'pending' | 'deferred';
 
 /** One operation as its client sees it. Times are on the clock of `performance.now()`. */
@@ -9,21 +9,21 @@ export interface Entry {
   readonly guildId: string;
   readonly via: Via;
   readonly steps: number;
-  /** It was made slow on purpose. */
+  /** The handler delays its response on purpose. */
   readonly slow: boolean;
   readonly sentAt: number;
-  /** When the first answer came; for what has no answer, null. */
+  /** The time of the first response; null without one. */
   answeredAt: number | null;
-  /** When the last one came: the completion of a deferred response, or the first answer. */
+  /** The time of the last response: the completion of a deferred response, or the first response. */
   settledAt: number | null;
   knowledge: Knowledge;
-  /** It got a deferred response, whatever became of it. */
+  /** The first response was deferred, regardless of its completion. */
   wasDeferred: boolean;
   /** Discord got no valid response in time. */
   unanswered: boolean;
-  /** Why requests for it failed, in words; those that the client repeated are included. */
+  /** Why requests for this operation failed, including those that the client repeated. */
   readonly failedRequests: string[];
-  /** Why the outcome is what it is, where that is of interest. */
+  /** The reason for the outcome, if it is not success. */
   note: string | null;
 }
 
@@ -32,7 +32,7 @@ export class Recorder {
   readonly entries: Entry[] = [];
   readonly #prefix: string;
 
-  /** @param prefix makes the numbers of this run different from those of others */
+  /** @param prefix distinguishes the operation numbers of this run from those of other runs */
   constructor(prefix: string) {
     this.#prefix = prefix;
   }
@@ -57,7 +57,7 @@ export class Recorder {
     return entry;
   }
 
-  /** The first answer. */
+  /** Records the first response. */
   answer(entry: Entry, knowledge: Exclude<Knowledge, 'pending'>, note: string | null = null): void {
     entry.answeredAt = performance.now();
     entry.settledAt = entry.answeredAt;
@@ -66,7 +66,7 @@ export class Recorder {
     entry.note = note;
   }
 
-  /** What followed a deferred response. */
+  /** Records the completion of a deferred response. */
   settle(entry: Entry, fate: Fate, note: string | null = null): void {
     entry.settledAt = performance.now();
     entry.knowledge = fate;
@@ -77,7 +77,7 @@ export class Recorder {
     return this.entries.reduce((sum, entry) => sum + (knowledge.includes(entry.knowledge) ? 1 : 0), 0);
   }
 
-  /** The history for the check: what still waits for a first answer is unknown, what is deferred is unresolved. */
+  /** The history for the check. Pending operations become `unknown`, deferred ones `unresolved`. */
   history(): Operation[] {
     return this.entries.map(({ id, guildId, via, steps, knowledge }) => {
       const fate = knowledge === 'pending' ? 'unknown' : knowledge === 'deferred' ? 'unresolved' : knowledge;

@@ -7,11 +7,11 @@ const PHASES: Readonly<Record<Progress['phase'], string>> = {
   starting: 'starting the cluster',
   running: 'running',
   healing: 'healing every fault',
-  draining: 'waiting for what is kept',
+  draining: 'waiting for stored requests',
   checking: 'reading the databases',
 };
 
-/** Where a run is, as one line. */
+/** The progress of a run in one line. */
 export function progressLine({ phase, elapsedMs, recorder, faults }: Progress): string {
   const { entries } = recorder;
   const seconds = `${(elapsedMs / 1_000).toFixed(0)} s`.padStart(5);
@@ -30,7 +30,7 @@ export function progressLine({ phase, elapsedMs, recorder, faults }: Progress): 
 
 const milliseconds = (value: number | null): string => (value === null ? 'too few' : `${Math.round(value)} ms`);
 
-/** The verdict: a table, what was found, and how to repeat it. */
+/** The verdict as a table, with the findings and the command that repeats the run. */
 export function renderReport(report: ChaosReport, command: string): string {
   const { verdict, latency } = report;
   const { fates, problems } = verdict;
@@ -40,19 +40,19 @@ export function renderReport(report: ChaosReport, command: string): string {
     ['deferred', report.deferred],
     ['  completed late', fates.completed],
     ['  reported as not done', fates['not-done']],
-    ['  done, but nobody was told', problems.unresolved, problems.unresolved > 0],
+    ['  done, but never reported', problems.unresolved, problems.unresolved > 0],
     ['refused', fates.refused],
     ['unknown', fates.unknown],
-    ['interactions without an answer in 3 s', report.unanswered],
+    ['interactions without a response in 3 s', report.unanswered],
     ['lost', problems.lost, problems.lost > 0],
     ['doubled', problems.doubled, problems.doubled > 0],
     ['misplaced', problems.misplaced, problems.misplaced > 0],
     ['refused but applied', problems.contradicted, problems.contradicted > 0],
-    ['rows nobody asked for', problems.stray, problems.stray > 0],
+    ['stray rows', problems.stray, problems.stray > 0],
     ['hints left', report.hintsLeft, report.hintsLeft > 0],
     ['faults', report.faults],
     ['Discord sessions lost', report.sessionsLost],
-    ['longest wait for an answer', milliseconds(latency.longestAnswerMs)],
+    ['longest wait for a response', milliseconds(latency.longestAnswerMs)],
     ['longest wait for a completion', milliseconds(latency.longestCompletionMs)],
     ['p99 of undisturbed guilds', milliseconds(latency.undisturbedP99Ms)],
   ];
@@ -71,29 +71,29 @@ export function renderReport(report: ChaosReport, command: string): string {
   }
   if (verdict.findings.length > 20) lines.push(`  … and ${verdict.findings.length - 20} more`);
   if (report.directory !== null) lines.push(`  Databases and logs: ${report.directory}`);
-  lines.push('', report.ok ? styleText('green', '  Nothing lost, nothing twice.') : styleText('red', '  It failed.'));
-  lines.push(`  Again: ${command}`);
+  lines.push('', report.ok ? styleText('green', '  Nothing lost, nothing doubled.') : styleText('red', '  Failed.'));
+  lines.push(`  To repeat: ${command}`);
   return lines.join('\n');
 }
 
-/** Why operations are unknown, with how many; what differs from one to the next is left out. */
+/** The reasons for unknown outcomes, with counts. Drops details in parentheses, so that equal reasons group together. */
 function notesOf(entries: readonly Entry[]): [string, number][] {
   const notes = entries.flatMap(({ knowledge, via, note }) =>
     knowledge === 'unknown' || knowledge === 'pending'
-      ? [`${via}: ${(note ?? 'no answer').replace(/\s*\([^)]*\)$/, '')}`]
+      ? [`${via}: ${(note ?? 'no response').replace(/\s*\([^)]*\)$/, '')}`]
       : [],
   );
   return [...Map.groupBy(notes, (note) => note)].map(([note, { length }]) => [note, length]);
 }
 
-/** What was asked for, and what was seen. */
+/** The criteria of a measurement with the measured values. */
 export function renderMeasurement({ criteria, ok }: Measurement): string {
   const width = Math.max(...criteria.map(({ what }) => what.length));
   const lines = criteria.map(({ what, wanted, seen, met }) => {
     const line = `  ${met ? 'yes' : 'NO '}  ${what.padEnd(width)}  ${seen}${met ? '' : `, wanted ${wanted}`}`;
     return met ? line : styleText('red', line);
   });
-  return [...lines, '', ok ? styleText('green', '  All of it held.') : styleText('red', '  It did not hold.')].join(
+  return [...lines, '', ok ? styleText('green', '  All criteria met.') : styleText('red', '  Criteria missed.')].join(
     '\n',
   );
 }

@@ -33,31 +33,31 @@ export interface ChaosOptions {
   readonly guilds: number;
   /** Default `md5`. */
   readonly routing?: RoutingStrategy;
-  /** Operations a second. */
+  /** Operations per second. */
   readonly rate: number;
   readonly kinds: readonly FaultKind[];
   /** Average time between two faults. */
   readonly everyMs: number;
   readonly mix?: Mix;
-  /** Share of interactions that take longer than Discord waits; default 0.02. */
+  /** Share of interactions that are slower than Discord's time limit; default 0.02. */
   readonly slowShare?: number;
-  /** How long an API write may wait for its owner; default 4 s, so that much happens in little time. */
+  /** How long an API write may wait for its owner; default 4 s, so that a short run covers many cases. */
   readonly requestTimeoutMs?: number;
-  /** How long Discord waits for the first answer to an interaction or event webhook; default 3 s, as it does. */
+  /** How long the simulator waits for the first response to an interaction or event webhook; default 3 s, like Discord. */
   readonly discordWaitsMs?: number;
   /** Further environment variables of every pod. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Runs beside the clients, instead of the schedule of `kinds`: faults that a test has chosen. */
+  /** Runs beside the clients and replaces the schedule of `kinds`: faults that a test chooses. */
   readonly script?: (cluster: Cluster, network: FaultNetwork, recorder: Recorder) => Promise<void>;
-  /** How long hints and deferred responses may take to be done after everything is healed. */
+  /** How long hints and deferred responses may take to complete after all faults have ended. */
   readonly drainMs?: number;
-  /** Where databases and logs are left when the verdict is not clean; default a temporary folder. */
+  /** Where databases and logs remain if the check fails; default a temporary folder. */
   readonly directory?: string;
   readonly onProgress?: (progress: Progress) => void;
   readonly log?: (line: string) => void;
 }
 
-/** Where a run is. */
+/** The progress of a run. */
 export interface Progress {
   readonly phase: 'starting' | 'running' | 'healing' | 'draining' | 'checking';
   readonly elapsedMs: number;
@@ -68,7 +68,7 @@ export interface Progress {
 export interface ChaosReport {
   readonly seed: number;
   readonly verdict: Verdict;
-  /** Says which gateway pod owned a guild. */
+  /** Tells which gateway pod owned a guild. */
   readonly topology: Topology;
   /** Every operation as its client saw it. */
   readonly entries: readonly Entry[];
@@ -77,20 +77,20 @@ export interface ChaosReport {
   /** Interactions without a valid response within Discord's three seconds. */
   readonly unanswered: number;
   readonly faults: number;
-  /** Hints that were left at the end. */
+  /** Hints that remained at the end. */
   readonly hintsLeft: number;
-  /** Sessions with Discord that could not be resumed; events around their end may be missing. */
+  /** Discord sessions that could not be resumed. Events around their end may be missing. */
   readonly sessionsLost: number;
-  /** Pods that did not come back, and rules of Discord's that were broken. */
+  /** Pods that did not restart, and violations of Discord's rules. */
   readonly failures: readonly string[];
   readonly ok: boolean;
-  /** Databases and logs, kept when something is wrong. */
+  /** The folder with databases and logs; null if the check passed. */
   readonly directory: string | null;
 }
 
 const BOT = fileURLToPath(new URL('./bot.ts', import.meta.url));
 
-/** Short, so that much happens in little time; the budget of an interaction stays Discord's. */
+/** Short, so that a short run covers many cases. Discord's time limit for interactions still applies. */
 const REQUEST_TIMEOUT_MS = 4_000;
 const POD_ENV = {
   BOT,
@@ -98,14 +98,14 @@ const POD_ENV = {
   LINK_HEARTBEAT_MS: '1000',
 } as const;
 
-/** So that clients and faults do not draw the same numbers from one seed. */
+/** Changes the seed for clients, so that clients and faults draw different numbers. */
 const CLIENTS = 0x5bd1e995;
-/** No fault begins in the last moments: it would meet nobody. */
+/** No fault begins in the last second, because it would affect no operation. */
 const LAST_FAULT_MS = 1_000;
 const EVENTS_MS = 20_000;
 const PROGRESS_MS = 500;
 
-/** Runs clients against a cluster while faults happen, heals everything, and checks the databases against the history. */
+/** Runs clients against a cluster while faults happen, ends all faults, and checks the databases against the history. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'guildway-chaos-')));
   const network = new FaultNetwork();
@@ -181,7 +181,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
   }
 }
 
-/** Ends the pods and compares what is in their databases with the history. */
+/** Ends the pods and compares their databases with the history. */
 async function conclude(
   cluster: Cluster,
   recorder: Recorder,

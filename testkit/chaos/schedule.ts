@@ -3,10 +3,10 @@ import type { ProxyMode } from '../faults/proxy.ts';
 import { SeededRandom } from './random.ts';
 
 /**
- * - `kill`: SIGKILL, started again after `durationMs`
- * - `stop`: SIGSTOP, SIGCONT after `durationMs`
- * - `restart`: SIGTERM, started again when it has ended
- * - `cut`: the connections to one gateway pod are refused, reset or swallowed for `durationMs`
+ * - `kill`: SIGKILL, then a restart after `durationMs`
+ * - `stop`: SIGSTOP, then SIGCONT after `durationMs`
+ * - `restart`: SIGTERM, then a restart when the process has ended
+ * - `cut`: connections to one gateway pod are refused, reset or black-holed for `durationMs`
  * - `session`: Discord drops gateway connections in a way that allows a resume
  */
 export const FAULT_KINDS = ['kill', 'stop', 'restart', 'cut', 'session'] as const;
@@ -29,7 +29,7 @@ export type Fault = { readonly atMs: number } & (
 
 export interface ScheduleOptions {
   readonly seed: number;
-  /** No fault begins later. */
+  /** The latest time at which a fault begins. */
   readonly lengthMs: number;
   readonly kinds: readonly FaultKind[];
   readonly httpPods: number;
@@ -38,13 +38,13 @@ export interface ScheduleOptions {
   readonly everyMs: number;
 }
 
-/** Time that a restarted pod is left alone, so that faults do not only ever meet pods that are starting. */
+/** A restarted pod has no fault for this long. Otherwise most faults would hit pods that are starting. */
 const RECOVERY_MS = 3_000;
 const MAX_DURATION_MS = 8_000;
 
 /**
- * Decides which faults happen when. The same options make the same schedule. A pod has one fault at a time; several pods
- * may have theirs together, up to all gateway pods; one HTTP pod is always left, or nothing would be tried.
+ * Plans the faults. Equal options give an equal schedule. A pod has one fault at a time. Several pods can have faults at the
+ * same time, up to all gateway pods. At least one HTTP pod has no fault; otherwise no request would reach a pod.
  */
 export function planFaults(options: ScheduleOptions): Fault[] {
   const { seed, lengthMs, kinds, httpPods, gatewayPods, everyMs } = options;
@@ -69,7 +69,7 @@ export function planFaults(options: ScheduleOptions): Fault[] {
     }
     const pod = choosePod(atMs, kind === 'cut' ? ['gateway'] : ['gateway', 'http']);
     if (pod === null) continue;
-    // Short ones are as telling as long ones, and more of them fit.
+    // Prefers short faults: they find as much as long ones, and more of them fit into a run.
     const durationMs = Math.round(300 + (MAX_DURATION_MS - 300) * random.next() ** 2);
     freeAt[pod.type][pod.index] = atMs + (kind === 'restart' ? 0 : durationMs) + RECOVERY_MS;
     if (kind === 'restart') {
@@ -85,7 +85,7 @@ export function planFaults(options: ScheduleOptions): Fault[] {
   return faults;
 }
 
-/** A fault in words, for the log of a run. */
+/** Describes a fault for the log of a run. */
 export function describeFault(fault: Fault): string {
   const at = `${(fault.atMs / 1_000).toFixed(1)} s`;
   if (fault.kind === 'session') return `${at}  Discord drops sessions (${fault.how})`;

@@ -14,12 +14,12 @@ async function until(condition: () => boolean, timeoutMs: number): Promise<void>
 export const databasePaths = (cluster: Cluster): string[] =>
   cluster.gatewayPods.map((_, ordinal) => cluster.databasePath(ordinal));
 
-/** Resolves when no pod keeps a request for another any more, or the time is over. */
+/** Resolves when no pod stores a request for another pod, or after the timeout. */
 export function hintsDrained(cluster: Cluster, timeoutMs: number): Promise<void> {
   return until(() => databasePaths(cluster).every((path) => countHints(path) === 0), timeoutMs);
 }
 
-/** Resolves when every event has been written down, or the time is over. */
+/** Resolves when every event has its row, or after the timeout. */
 export function eventsHandled(cluster: Cluster, recorder: Recorder, timeoutMs: number): Promise<void> {
   const missing = new Set(recorder.entries.filter(({ via }) => via === 'event').map(({ id }) => id));
   return until(() => {
@@ -29,7 +29,7 @@ export function eventsHandled(cluster: Cluster, recorder: Recorder, timeoutMs: n
   }, timeoutMs);
 }
 
-/** Ends every pod in order, so that the databases are final. @returns what went wrong */
+/** Ends all pods with SIGTERM, so that the databases are final. @returns the failures */
 export async function endPods(cluster: Cluster): Promise<string[]> {
   const problems: string[] = [];
   for (const pods of [cluster.httpPods, cluster.gatewayPods]) {
@@ -44,7 +44,7 @@ export async function endPods(cluster: Cluster): Promise<string[]> {
   return problems;
 }
 
-/** Rules that no fault is an excuse for. Late or lost responses and missed heartbeats are what some faults are about. */
+/** Rules that must hold even during faults. Faults may cause late or lost responses and missed heartbeats. */
 const INEXCUSABLE: readonly Rule[] = [
   'identify_bucket',
   'session_start_limit',
@@ -58,7 +58,7 @@ const INEXCUSABLE: readonly Rule[] = [
   'bad_signature_accepted',
 ];
 
-/** Rules of Discord's that the pods broke, in words. */
+/** Describes the violations of Discord's rules by the pods. */
 export function brokenRules({ violations }: DiscordSimulator): string[] {
   return INEXCUSABLE.filter((rule) => violations.count(rule) > 0).map((rule) => {
     const last = violations.list(rule).at(-1);
@@ -67,13 +67,13 @@ export function brokenRules({ violations }: DiscordSimulator): string[] {
 }
 
 export interface SessionWatch {
-  /** Sessions that ended and so could not be resumed. */
+  /** Sessions that ended and could not be resumed. */
   readonly lost: number;
-  /** When the last of them did, on the clock of `performance.now()`. */
+  /** When the last of them ended, on the clock of `performance.now()`. */
   readonly lastLostAt: number;
 }
 
-/** Counts sessions that end from now on. */
+/** Counts the sessions that end after this call. */
 export function watchSessions(simulator: DiscordSimulator): SessionWatch {
   const watch = { lost: 0, lastLostAt: Number.NEGATIVE_INFINITY };
   simulator.watch((event) => {
@@ -84,10 +84,10 @@ export function watchSessions(simulator: DiscordSimulator): SessionWatch {
   return watch;
 }
 
-/** Time in which a pod that lost its session has a new one. */
+/** A pod that lost its session has a new one within this time. */
 const IDENTIFY_MS = 15_000;
 
-/** Events around the end of a session may be missed: Discord promises no more. Those are at most once, not exactly once. */
+/** Marks events around the end of a session as unknown. Discord delivers those at most once. */
 export function forgiveEvents({ entries }: Recorder, { lost, lastLostAt }: SessionWatch): void {
   if (lost === 0) return;
   for (const entry of entries) {

@@ -2,7 +2,7 @@ import type { WriteStream } from 'node:tty';
 
 const EVERY_MS = 10_000;
 
-/** Shows progress: one line that is rewritten on a terminal, a line every ten seconds elsewhere. */
+/** Shows progress: on a terminal one line that is rewritten, elsewhere a line every ten seconds. */
 export class ProgressPrinter {
   readonly #out: WriteStream;
   #nextAt = 0;
@@ -22,7 +22,7 @@ export class ProgressPrinter {
     }
   }
 
-  /** A line that stays. */
+  /** Prints a permanent line. */
   say(line: string): void {
     this.#out.write(`${this.#shown ? '\r\u001b[2K' : ''}${line}\n`);
     this.#shown = false;

@@ -1,15 +1,14 @@
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** Where connections go. */
 export interface Target {
   readonly host: string;
   readonly port: number;
 }
 
-/** A TCP load balancer, as a Kubernetes Service is one: new connections go to the targets in turn, past those that refuse. */
+/** A TCP load balancer, like a Kubernetes Service: new connections go to the targets in turn and skip those that refuse. */
 export interface Balancer {
   readonly port: number;
-  /** Read for every connection. */
+  /** Read for each new connection. */
   targets: readonly Target[];
   close(): Promise<void>;
 }
@@ -21,7 +20,7 @@ export async function startBalancer(options: { port: number; host: string }): Pr
 
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
     track(client);
-    // What is left of it then is closed below; an 'error' that nobody hears ends the process.
+    // An 'error' event without a listener ends the process. The connection is closed below.
     client.on('error', () => {});
     const targets = balancer.targets;
     forward(client, targets, turn++ % Math.max(1, targets.length), targets.length);

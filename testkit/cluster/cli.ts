@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm start`: the local cluster, on a terminal. */
+/** `npm start`: runs the local cluster. */
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
@@ -8,10 +8,10 @@ import type { Readiness } from '../../src/observability/admin-server.ts';
 import { type Cluster, type DiscordCredentials, type Pod, startCluster } from './index.ts';
 import { integerOption, routingOption, UsageError } from './options.ts';
 
-const HELP = `The local cluster: Discord's simulator, HTTP pods behind one port, and gateway pods with a database each.
+const HELP = `Runs a local cluster: a Discord simulator, HTTP pods behind one port, and gateway pods with one database each.
 
-  npm start                        start it
-  npm start -- --fresh             start over with empty databases
+  npm start                        start the cluster
+  npm start -- --fresh             start with empty databases
 
 Options (after --):
   --port <port>            HTTP service                     8080
@@ -23,10 +23,10 @@ Options (after --):
   --shards <n>             Discord's shard count            with discord-shard: twice the gateway pods
   --bot <module>           the bot                          the moderation bot
   --directory <path>       databases, logs and secrets      .guildway
-  --fresh                  remove what is there first
-  --help
+  --fresh                  empty the directory first
+  --help                   show this text
 
-With DISCORD_TOKEN, DISCORD_PUBLIC_KEY and DISCORD_APP_ID set, it runs against the real Discord instead of the simulator.
+With DISCORD_TOKEN, DISCORD_PUBLIC_KEY and DISCORD_APP_ID set, the cluster uses the real Discord instead of the simulator.
 `;
 
 function readOptions() {
@@ -65,7 +65,7 @@ function readOptions() {
   } as const;
 }
 
-/** The real Discord, when the environment names an application of it. */
+/** The credentials of a real Discord application, if the environment has them. */
 function realDiscord(): DiscordCredentials | undefined {
   const names = ['DISCORD_TOKEN', 'DISCORD_PUBLIC_KEY', 'DISCORD_APP_ID'] as const;
   const given = names.filter((name) => process.env[name]);
@@ -73,7 +73,7 @@ function realDiscord(): DiscordCredentials | undefined {
   if (given.length < names.length) {
     const missing = names.filter((name) => !given.includes(name));
     throw new UsageError(
-      `${given.join(' and ')} set, but not ${missing.join(' and ')}: the real Discord needs all three`,
+      `${given.join(' and ')} set, but not ${missing.join(' and ')}: set all three to use the real Discord, or none`,
     );
   }
   const [token, publicKey, applicationId] = names.map((name) => process.env[name] as string) as [
@@ -94,10 +94,12 @@ function describe(cluster: Cluster): void {
     `  ${bold('HTTP service')}   http://localhost:${new URL(cluster.url).port}    ${cluster.httpPods.length} pods share this port`,
   );
   if (cluster.simulator === null) {
-    say(`  ${bold('Discord')}        the real one: set its Interactions Endpoint URL to a tunnel to /webhooks/discord`);
+    say(
+      `  ${bold('Discord')}        the real Discord: set the Interactions Endpoint URL to a tunnel to /webhooks/discord`,
+    );
   } else {
     const { port } = new URL(cluster.simulator.url);
-    say(`  ${bold('Console')}        http://localhost:${port}    a Discord of your own: pick a guild, type /warn`);
+    say(`  ${bold('Console')}        http://localhost:${port}    your own Discord: pick a guild and type /warn`);
   }
   say();
   for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) {
@@ -105,23 +107,19 @@ function describe(cluster: Cluster): void {
     say(`  ${pod.name.padEnd(12)} pid ${String(pod.pid).padEnd(8)} ${pod.url}   admin ${pod.adminUrl}${dim(data)}`);
   }
   say();
-  say(
-    dim(
-      `  Logs: ${join(cluster.directory, 'logs')}   Kill a pod (kill -9 <pid>) and see what happens: it is started again.`,
-    ),
-  );
-  say(dim('  Ctrl-C stops everything; the databases stay. --help shows the options.'));
+  say(dim(`  Logs: ${join(cluster.directory, 'logs')}   Kill a pod (kill -9 <pid>) and watch it restart.`));
+  say(dim('  Ctrl-C stops everything and keeps the databases. --help shows the options.'));
   say();
 }
 
-/** Starts a pod again when its process ends by itself, as Kubernetes would. */
+/** Restarts a pod when its process ends by itself, as Kubernetes would. */
 async function keepRunning(pod: Pod, stopping: () => boolean): Promise<void> {
   for (let waitMs = 1_000; ; ) {
     const startedAt = performance.now();
     const { code, signal } = await pod.exited;
     if (stopping()) return;
     waitMs = performance.now() - startedAt > 60_000 ? 1_000 : Math.min(30_000, waitMs * 2);
-    say(`  ${pod.name} ended (${signal ?? `code ${code}`}); starting it again in ${waitMs / 1_000} s`);
+    say(`  ${pod.name} ended (${signal ?? `code ${code}`}); restarting it in ${waitMs / 1_000} s`);
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (stopping()) return;
     pod.spawn();
@@ -132,7 +130,7 @@ async function keepRunning(pod: Pod, stopping: () => boolean): Promise<void> {
   }
 }
 
-/** Says what a pod that serves has to say all the same, such as commands that Discord refuses. */
+/** Prints the warnings of a pod that is ready, such as commands that Discord refuses. */
 async function sayWarnings(pod: Pod, stopping: () => boolean): Promise<void> {
   for (let said = ''; !stopping(); await new Promise((resolve) => setTimeout(resolve, 1_000))) {
     try {
@@ -141,7 +139,7 @@ async function sayWarnings(pod: Pod, stopping: () => boolean): Promise<void> {
       if (warnings !== '' && warnings !== said) say(`  ${pod.name}: ${warnings}`);
       if (ready) said = warnings;
     } catch {
-      // It is being started again; keepRunning says so.
+      // The pod restarts; keepRunning reports it.
     }
   }
 }
@@ -164,7 +162,7 @@ async function main(): Promise<void> {
 
   cluster.simulator?.watch((event) => {
     if (event.type === 'unknown_route')
-      say(`  The simulator lacks a route of Discord, and answered with 404: ${event.route}`);
+      say(`  The simulator does not have this route of Discord and returned 404: ${event.route}`);
   });
 
   let stopping = false;
@@ -184,7 +182,7 @@ async function main(): Promise<void> {
 main().catch((error: NodeJS.ErrnoException & { port?: number }) => {
   if (error.code === 'EADDRINUSE') {
     process.stderr.write(
-      `guildway: port ${error.port} is in use. Stop what uses it, or choose others: npm start -- --port 8081 --console-port 8091\n`,
+      `guildway: port ${error.port} is in use. Stop the process that uses it, or choose other ports: npm start -- --port 8081 --console-port 8091\n`,
     );
   } else if (error instanceof UsageError || error.code?.startsWith('ERR_PARSE_ARGS')) {
     process.stderr.write(`guildway: ${error.message}\nSee: npm start -- --help\n`);

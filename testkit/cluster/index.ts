@@ -29,7 +29,7 @@ export interface ClusterOptions {
   readonly port?: number;
   /** The port of the simulator and its console; default any free one. */
   readonly consolePort?: number;
-  /** Where databases, logs and secrets are kept; default a new temporary folder that is removed at the end. */
+  /** The folder for databases, logs and secrets; default a new temporary folder, removed at the end. */
   readonly directory?: string;
   /** Default `md5`. */
   readonly routing?: RoutingStrategy;
@@ -39,11 +39,11 @@ export interface ClusterOptions {
   readonly bot?: string;
   /** Further environment variables of every pod. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A command that each pod's command line is given to, such as `['taskset', '-c', '1']`. It must end in that process. */
+  /** A command in front of each pod's command line, such as `['taskset', '-c', '1']`. It must exec that command line. */
   readonly launcher?: readonly string[];
   /**
-   * Puts something between the pods: gets the ports of the gateway pods, by ordinal, and says under which URLs HTTP pods and
-   * gateway pods reach them. Default: directly.
+   * Inserts proxies between the pods. Gets the ports of the gateway pods by ordinal, and returns the URL templates that HTTP pods
+   * and gateway pods use. Default: direct connections.
    */
   readonly network?: (gatewayPorts: readonly number[]) => Promise<{ readonly http: string; readonly gateway: string }>;
   /** Further options of the simulator. */
@@ -52,32 +52,32 @@ export interface ClusterOptions {
   readonly discord?: DiscordCredentials;
 }
 
-/** A whole system on one machine: a simulator of Discord, HTTP pods behind one port, gateway pods with their databases. */
+/** A whole system on one machine: a Discord simulator, HTTP pods behind one port, gateway pods with their databases. */
 export interface Cluster extends AsyncDisposable {
-  /** The HTTP service. */
+  /** The URL of the HTTP service. */
   readonly url: string;
-  /** Null against the real Discord. */
+  /** Null if the cluster uses the real Discord. */
   readonly simulator: DiscordSimulator | null;
   readonly httpPods: readonly Pod[];
   readonly gatewayPods: readonly Pod[];
   readonly directory: string;
-  /** Says which gateway pod owns a guild. */
+  /** Tells which gateway pod owns a guild. */
   readonly topology: Topology;
-  /** Starts one more HTTP pod and gives it connections when it is ready. */
+  /** Starts another HTTP pod and adds it to the rotation when it is ready. */
   addHttpPod(): Promise<Pod>;
-  /** Takes the last HTTP pod out of rotation and ends it in the orderly way. */
+  /** Takes the last HTTP pod out of the rotation and stops it gracefully. */
   removeHttpPod(): Promise<void>;
-  /** From now on new connections go to these HTTP pods only, as when the others are not ready. */
+  /** Sends new connections to these HTTP pods only, as if the others were not ready. */
   rotate(pods: readonly Pod[]): void;
   /** The database of the pod with this ordinal. */
   databasePath(ordinal: number): string;
   stop(): Promise<void>;
 }
 
-/** Discord's is 5 s, for which nobody at a terminal or in a test wants to wait. */
+/** Discord's interval is 5 s, too long for a terminal or a test. */
 const IDENTIFY_INTERVAL_MS = 100;
 
-/** Shared by all clusters: compiling the modules anew is half of what the start of a pod costs. */
+/** All clusters share it: compiling the modules takes half of a pod's start. */
 const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/guildway', import.meta.url));
 
 interface Secrets {
@@ -102,7 +102,7 @@ async function readSecrets(directory: string): Promise<Secrets> {
 
 /**
  * Starts a cluster and resolves when every pod is ready.
- * @throws the listening error of a busy port; an error with the end of a pod's log when it does not become ready
+ * @throws the listening error if a port is in use; an error with the end of a pod's log if the pod does not become ready
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const temporary = options.directory === undefined;
@@ -125,7 +125,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const url = `http://127.0.0.1:${balancer.port}`;
     const simulator = options.discord === undefined ? await startSimulator(options, url) : null;
     if (simulator !== null) undo.push(() => simulator.stop());
-    // All in one row: ports that are chosen and not yet listened on would be chosen again.
+    // One call for all ports: a second call could choose ports that have no listener yet.
     const firstPort = await findFreePorts(2 * (gatewayCount + httpCount));
     const databasePath = (ordinal: number): string => join(directory, `gateway-${ordinal}`, 'guildway.sqlite3');
 
@@ -143,7 +143,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       ...(simulator === null ? {} : { IDENTIFY_INTERVAL_MS: String(IDENTIFY_INTERVAL_MS) }),
       ...(shards === undefined ? {} : { DISCORD_SHARDS: String(shards) }),
       ...(options.bot === undefined ? {} : { BOT: options.bot }),
-      // The moderation bot's pages show nobody's data here, so that the console can link to them.
+      // The data of the simulator is not private, so the pages are open and the console can link to them.
       ...(simulator === null ? {} : { DISCORD_API_URL: simulator.apiUrl, MODBOT_PAGES: 'open' }),
       MODBOT_URL: url,
       ...options.env,
@@ -191,7 +191,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     for (let i = 0; i < httpCount; i++) httpPods.push(newHttpPod(firstPort + 2 * (gatewayCount + i)));
 
     const pods = [...gatewayPods, ...httpPods];
-    // HTTP pods first: the simulator's users and the callers in flight see no half-stopped system.
+    // Lists HTTP pods first, so that clients never see a partly stopped system.
     undo.push(() => Promise.all([...httpPods, ...gatewayPods].map((pod) => endPod(pod))));
     for (const pod of pods) pod.spawn();
     await Promise.all(pods.map((pod) => pod.ready()));
@@ -244,7 +244,7 @@ async function removeLast(httpPods: Pod[], balancer: Balancer): Promise<void> {
   await pod?.stop();
 }
 
-/** Ends a pod in the orderly way, also one that is paused, and for certain. */
+/** Stops a pod gracefully, even if it is paused. Kills it after 10 s. */
 async function endPod(pod: Pod): Promise<void> {
   if (!pod.running) return;
   pod.resume();

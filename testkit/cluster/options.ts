@@ -1,9 +1,9 @@
 import type { RoutingStrategy } from '../../src/public-routing.ts';
 
-/** What was typed is not what can be done. Its message names the option, the value and what is allowed. */
+/** A wrong command line. The message names the option, the value and what is allowed. */
 export class UsageError extends Error {}
 
-/** Reads a whole number from the command line. @throws UsageError */
+/** Reads an integer from the command line. @throws UsageError */
 export function integerOption(name: string, value: string, min: number, max: number): number {
   const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
   if (!(number >= min && number <= max)) {

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { listens } from './ports.ts';
 
-/** In the published package these modules are compiled. */
+/** `.ts` in the repository, `.js` in the published package. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 const MAIN = fileURLToPath(new URL(`../../src/main${EXTENSION}`, import.meta.url));
 
@@ -17,17 +17,17 @@ export interface PodOptions {
   readonly adminPort: number;
   readonly logFile: string;
   readonly env: Readonly<Record<string, string>>;
-  /** A command that gets the pod's command line and becomes it, so that signals reach it. */
+  /** A command in front of the pod's command line. It must exec that command line, so that signals reach the pod. */
   readonly launcher?: readonly string[];
 }
 
-/** Processes of pods that run. An interrupted test run would leave them behind, where they compete with the next one. */
+/** The running pods. An interrupted test run must not leave them behind, where they would slow the next run. */
 const living = new Set<ChildProcess>();
 const killLiving = (): void => {
   for (const child of living) child.kill('SIGKILL');
 };
 let watched = false;
-/** Has pods end with this process, however it ends, unless that is by SIGKILL. */
+/** Kills the pod when this process ends, except by SIGKILL. */
 function endWithThisProcess(child: ChildProcess): void {
   living.add(child);
   if (watched) return;
@@ -35,7 +35,7 @@ function endWithThisProcess(child: ChildProcess): void {
   process.on('exit', killLiving);
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     const end = (): void => {
-      // Somebody else ends this process in an orderly way, and its pods with it.
+      // Another listener shuts this process down gracefully, including its pods.
       if (process.listenerCount(signal) > 1) return;
       killLiving();
       process.off(signal, end);
@@ -51,7 +51,7 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** One pod of the local cluster: a process of its own that can be stopped, killed and started again like one. */
+/** One pod of the local cluster: a separate process that can be stopped, killed, paused and restarted. */
 export class Pod {
   readonly name: string;
   readonly ordinal: number | null;
@@ -59,7 +59,7 @@ export class Pod {
   readonly url: string;
   readonly adminUrl: string;
   readonly logFile: string;
-  /** Merged over the environment at the next start: for tests that change a pod's configuration. */
+  /** The pod's environment, read at the next start. Tests change it to reconfigure a pod. */
   env: Record<string, string>;
   readonly #adminPort: number;
   readonly #launcher: readonly string[];
@@ -86,14 +86,14 @@ export class Pod {
     return this.#child?.pid;
   }
 
-  /** Resolves when the process of the last start has ended. */
+  /** Resolves when the most recently started process has ended. */
   get exited(): Promise<Exit> {
     return this.#exit;
   }
 
-  /** Starts the process; {@link ready} says when it can be used. */
+  /** Starts the process. {@link ready} resolves when it can serve. */
   spawn(): void {
-    if (this.#child !== null) throw new Error(`${this.name} is running already`);
+    if (this.#child !== null) throw new Error(`${this.name} is already running`);
     const log = createWriteStream(this.logFile, { flags: 'a' });
     const [command = process.execPath, ...args] = [...this.#launcher, process.execPath, MAIN];
     const child = spawn(command, args, {
@@ -112,10 +112,10 @@ export class Pod {
     });
   }
 
-  /** Resolves when the pod is ready. @throws with the end of its log when it exits or is not ready in time */
+  /** Resolves when the pod is ready. @throws with the end of its log if it exits or is not ready in time */
   async ready(timeoutMs = 30_000): Promise<void> {
     const end = performance.now() + timeoutMs;
-    let why = 'it did not answer';
+    let why = 'no response';
     while (performance.now() < end) {
       if (!this.running) throw new Error(`${this.name} ended while starting:\n${await this.logTail()}`);
       try {
@@ -128,7 +128,7 @@ export class Pod {
           why = ((await response.json()) as { reasons: string[] }).reasons.join('; ');
         }
       } catch {
-        // It ended meanwhile.
+        // The pod ended in the meantime.
       }
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -140,18 +140,18 @@ export class Pod {
     await this.ready();
   }
 
-  /** Sends a signal and, unless it is one that only pauses, waits for the end. */
+  /** Sends a signal and waits for the end of the process. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
     this.#child?.kill(signal);
     return this.#exit;
   }
 
-  /** SIGTERM: the orderly way. */
+  /** Stops the pod gracefully, with SIGTERM. */
   stop(): Promise<Exit> {
     return this.kill('SIGTERM');
   }
 
-  /** SIGSTOP: the process neither runs nor ends. */
+  /** Suspends the process with SIGSTOP. */
   pause(): void {
     this.#child?.kill('SIGSTOP');
   }
@@ -165,7 +165,7 @@ export class Pod {
     await this.start();
   }
 
-  /** Asks the admin port, such as `/readyz` or `/hints`. */
+  /** Requests a path from the admin port, such as `/readyz` or `/hints`. */
   async admin<T = unknown>(path: string): Promise<T> {
     return (await (await fetch(this.adminUrl + path)).json()) as T;
   }

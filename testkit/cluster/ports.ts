@@ -2,16 +2,16 @@ import { once } from 'node:events';
 import { connect, createServer, type Server } from 'node:net';
 
 /**
- * The ports to choose from, in slots of eight. They are below the range from which operating systems take ports for outgoing
- * connections, so that none of those is in the way.
+ * The ports to choose from, in slots of eight. They lie below the range that operating systems use for outgoing connections, so
+ * no outgoing connection occupies one.
  */
 const FIRST_PORT = 20_000;
 const SLOT = 8;
 const SLOTS = 1_375;
-/** The process that listens on a slot's guard owns the slot until it ends, so the guards follow after the last slot. */
+/** The guards follow the last slot. The process that listens on a slot's guard owns the slot until it ends. */
 const FIRST_GUARD = FIRST_PORT + SLOT * SLOTS;
 
-/** Listens on a port of the loopback address; null when somebody else does. */
+/** Listens on a port of the loopback address. @returns null if the port is in use */
 async function tryListen(port: number): Promise<Server | null> {
   return new Promise((resolve) => {
     const server = createServer((socket) => socket.destroy());
@@ -28,7 +28,7 @@ async function isFree(port: number): Promise<boolean> {
   return probe !== null;
 }
 
-/** Takes slots for this process, or none of them. */
+/** Takes all of these slots for this process, or none. */
 async function takeSlots(first: number, count: number): Promise<boolean> {
   const guards: Server[] = [];
   for (let slot = first; slot < first + count; slot++) {
@@ -44,10 +44,10 @@ async function takeSlots(first: number, count: number): Promise<boolean> {
 }
 
 /**
- * Finds `count` free ports in a row on the loopback address and returns the first. Pods that share a host need ports that are
- * known before they start, because each must know where the others are. Nobody else is given these ports while this process
- * lives, not even when nothing listens on them for a while, as between a pod's end and its next start.
- * @throws when there are none left
+ * Finds `count` consecutive free ports on the loopback address and returns the first. Pods need known ports before they start,
+ * because each pod must know the addresses of the others. This function gives these ports to no other process while this
+ * process runs, not even while nothing listens on them, such as between a pod's end and its restart.
+ * @throws if no such ports are left
  */
 export async function findFreePorts(count: number): Promise<number> {
   const needed = Math.ceil(count / SLOT);
@@ -58,13 +58,15 @@ export async function findFreePorts(count: number): Promise<number> {
     if (!(await takeSlots(slot, needed))) continue;
     const first = FIRST_PORT + slot * SLOT;
     const ports = Array.from({ length: count }, (_, index) => first + index);
-    // A program that knows nothing of slots may listen there. They stay taken then: they are of no use to others either.
+    // A program without slots may listen on one of these ports. The slots stay taken, because no other process could use them.
     if ((await Promise.all(ports.map(isFree))).every(Boolean)) return first;
   }
-  throw new Error(`no ${count} ports in a row are free between ${FIRST_PORT} and ${FIRST_GUARD}`);
+  throw new Error(
+    `no ${count} consecutive ports are free between ${FIRST_PORT} and ${FIRST_GUARD}: close programs that listen there`,
+  );
 }
 
-/** Whether somebody accepts connections on a port of the loopback address. It costs a fraction of a `fetch`. */
+/** Whether a process accepts connections on a port of the loopback address. Much cheaper than a `fetch`. */
 export async function listens(port: number): Promise<boolean> {
   const socket = connect(port, '127.0.0.1');
   try {
