@@ -1,4 +1,5 @@
 // A process that is told to end.
+// Of src/main.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
 // Errors that nobody catches, in each service: what the log has, and how the process ends.
+// Of src/observability/crash.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

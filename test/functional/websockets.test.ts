@@ -1,3 +1,4 @@
+// Of src/gateway/websocket/{bounded-server,connection,refuse,websockets}.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, globSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { stripTypeScriptTypes } from 'node:module';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -29,4 +30,39 @@ test('the folders of tests are those of src, or of the repository beside it', ()
       `neither src/${folder} nor ${folder} exists`,
     );
   }
+});
+
+/** Of a test: the modules that it imports, those that the comment before its imports names, and the one in whose place it stands. */
+function namedBy(file: string): string[] {
+  const text = readFileSync(ROOT + file, 'utf8');
+  const [head = ''] = text.split(/^import /m, 1);
+  const inHead = [...head.matchAll(/\bsrc\/[\w/-]*(?:\{([\w,-]+)\})?[\w/-]*\.ts\b/g)].flatMap(([path, names]) =>
+    names === undefined ? [path] : names.split(',').map((name) => path.replace(`{${names}}`, name)),
+  );
+  const imported = [...text.matchAll(/(?:from|import\() ?'(\.[^']+\.ts)'/g)].map(([, path = '']) =>
+    join(dirname(file), path),
+  );
+  return [...inHead, ...imported, file.replace(/^test\/\w+\//, 'src/').replace(/\.test\.ts$/, '.ts')];
+}
+
+test('every module of src with logic is named by a test, and every module that a test names is there', () => {
+  const named = new Set(find('test/**/*.ts').flatMap(namedBy));
+  const unnamed = find('src/**/*.ts').filter((file) => {
+    const code = stripTypeScriptTypes(readFileSync(ROOT + file, 'utf8')).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+    return /\bfunction\b|=>|\bclass\b/.test(code) && !named.has(file);
+  });
+  assert.deepEqual(
+    unnamed,
+    [],
+    'import them in a test, or name them in the comment at the top of the test that needs them',
+  );
+  const heads = find('test/**/*.test.ts').flatMap((file) =>
+    namedBy(file)
+      .slice(0, -1)
+      .filter((path) => path.startsWith('src/')),
+  );
+  assert.deepEqual(
+    heads.filter((path) => !existsSync(ROOT + path)),
+    [],
+  );
 });

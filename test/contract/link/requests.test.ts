@@ -1,3 +1,4 @@
+// Of src/link/{client-session,connection,dial,frame-writer,redial,server-session}.ts.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';

@@ -1,4 +1,5 @@
 // What a gateway pod takes, how long it lets a caller wait, and when it serves nothing any more.
+// Of src/gateway/dispatch/time-limit.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';

@@ -1,4 +1,5 @@
 // What only a process of its own can show.
+// Of src/gateway/stray-rejections.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,5 @@
 // A gateway pod as its callers have it: over the link and over plain HTTP, with a real database.
+// Of src/gateway/admission.ts, src/gateway/serve/{router,server,incoming,internal-endpoints,plain-request,response-writer}.ts.
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';

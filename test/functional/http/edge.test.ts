@@ -1,4 +1,5 @@
 /** What callers may do wrong, on purpose or not: an answer that says so, never a crash, never a 5xx. */
+// Of src/http/endpoints/{classify,endpoints,interaction,routed-response,webhooks}.ts, src/http/inbound/{reply,request-head,body-allowance}.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';

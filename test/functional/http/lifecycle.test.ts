@@ -1,4 +1,5 @@
 /** Upgrades, readiness, and the end of an HTTP pod. */
+// Of src/http/endpoints/{upgrades,upgrade-response}.ts, src/http/outbound/{upgrade-transport,reachability}.ts, src/end-socket.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';

@@ -1,3 +1,4 @@
+// Of src/moving/new-owner.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ownerByTopology } from '../../../src/moving/authority.ts';

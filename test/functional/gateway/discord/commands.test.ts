@@ -1,4 +1,5 @@
 // The bot's commands at Discord: what is registered, what is left alone, and what happens when Discord refuses.
+// Of src/gateway/discord/{command-duty,command-registration}.ts.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,5 @@
 // Identify slots of a bot on several pods: pods ask pod 0 over HTTP, with real gateway services.
+// Of src/gateway/discord/{identifies,identify-client,identify-endpoint}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';

@@ -1,4 +1,5 @@
 // Case 60: one call that Discord refuses fails alone. The real REST client, and a server that refuses what a path says.
+// Of src/gateway/discord/pod-rest.ts.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

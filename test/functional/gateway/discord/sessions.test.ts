@@ -1,4 +1,5 @@
 // Sessions of gateway pods on the simulator, with the real library: who gets which event, and what a restart brings back.
+// Of src/gateway/discord/{connections,session-keeper,pause}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_PENDING_EVENTS } from '../../../../src/gateway/discord/event-intake.ts';

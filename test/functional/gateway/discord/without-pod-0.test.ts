@@ -1,5 +1,6 @@
 // While pod 0 is away, the other pods begin sessions by the clock and the lowest of them registers the commands. Real sessions at the
 // simulator; pod 0 is an HTTP server in front of its sessions, which can be away.
+// Of src/gateway/discord/peers.ts.
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';
 import { buffer } from 'node:stream/consumers';

@@ -1,5 +1,6 @@
 // Gateway pods that find out from each other whether they may serve, with real sockets and databases. See also the scenario
 // `larger-topology`, with processes.
+// Of src/gateway/serve/held.ts, src/gateway/ownership/ask-peer.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';

@@ -1,4 +1,5 @@
 /** What clients, browsers, proxies and balancers send that is seldom tried: served as the standards say, or refused. */
+// Of src/http/inbound/pipeline-turns.ts.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,3 +1,4 @@
+// Of src/http/outbound/link-transport.ts.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';

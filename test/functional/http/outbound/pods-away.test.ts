@@ -1,4 +1,5 @@
 /** Health, pages while pods are away, and what a client's requests mean to the pods behind: with pods of the test's own. */
+// Of src/http/outbound/{pod-error,pod-statements,fan-out}.ts.
 import assert from 'node:assert/strict';
 import { lookup } from 'node:dns';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
 // A client that stops reading a response that streams is disconnected, and with it the pod stops sending.
+// Of src/http/inbound/client-stream.ts.
 import assert from 'node:assert/strict';
 import { lookup } from 'node:dns';
 import { createServer } from 'node:http';

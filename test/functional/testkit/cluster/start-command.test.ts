@@ -1,3 +1,4 @@
+// Of src/cli/{pods,program}.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,5 +1,5 @@
 // Hints: taken, delivered in order and at a bounded rate, expired visibly, never lost.
-
+// Of src/gateway/hints/{delivery-order,owner-queue,summary}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';

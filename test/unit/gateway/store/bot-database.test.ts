@@ -1,3 +1,4 @@
+// Of src/gateway/store/bot-limits.ts.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { NOTES, notesOf, openTestStore, temporaryFolder } from '../../../support/store.ts';

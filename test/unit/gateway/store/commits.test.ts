@@ -1,4 +1,5 @@
 // Transactions of one turn of the event loop commit together.
+// Of src/gateway/store/commit-group.ts.
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';

@@ -1,4 +1,5 @@
 // A database that is damaged or gone must never be answered from as if it were empty.
+// Of src/gateway/store/lost-data.ts.
 import assert from 'node:assert/strict';
 import {
   closeSync,

@@ -1,3 +1,4 @@
+// Of src/gateway/store/table-schema.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';

@@ -1,3 +1,4 @@
+// Of src/gateway/store/guild-index.ts.
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';

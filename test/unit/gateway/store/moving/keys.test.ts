@@ -1,4 +1,5 @@
 // Integer keys of two pods: new ones are never the same, and those that are the same already are given anew.
+// Of src/gateway/store/moving/key-map.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorCode } from '../../../../../src/errors.ts';

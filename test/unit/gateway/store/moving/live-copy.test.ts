@@ -1,4 +1,5 @@
 // A large guild is copied while it is served.
+// Of src/gateway/store/moving/{patchset,unobserved}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
