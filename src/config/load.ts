@@ -56,8 +56,8 @@ function read<K extends Key>(env: Environment, key: K): Values[K] | null {
 }
 
 /**
- * What nobody sees in a value and no variable may have. A secret with a line break at its end, as a file or `echo` gives it, would
- * be taken, and every signature under it would be wrong.
+ * What no value may contain, because nobody sees it. A secret from a file or from `echo` can end with a line break, and then
+ * every signature is wrong.
  */
 function invisibleIn(raw: string): string | null {
   if (/[\r\n]$/.test(raw)) return 'it ends with a line break: remove it, for example with printf in place of echo';
@@ -126,7 +126,7 @@ function checkTogether(config: Config): void {
   }
 }
 
-/** The slice of the HTTP service: it cannot read what is not its own. */
+/** The slice of the HTTP service. */
 export function httpConfig(config: Config): HttpConfig {
   return Object.freeze({ ...slice(config, 'http'), name: config.name });
 }
@@ -143,7 +143,7 @@ function slice<Mode extends ServiceMode>(config: Config, mode: Mode): Pick<Confi
   return Object.fromEntries(keys.map((key) => [key, config[key]])) as Pick<Config, KeyOf<Mode>>;
 }
 
-/** The few values that `guildway/routing` needs, read without demanding the rest of the configuration. */
+/** The few values that `guildway/routing` needs. The rest of the configuration may be missing. */
 export function loadRoutingConfig(
   env: Environment,
 ): Pick<Config, 'numGatewayPods' | 'routing' | 'discordShards' | 'gatewayUrlTemplate'> {

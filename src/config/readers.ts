@@ -1,10 +1,10 @@
 import { isIP } from 'node:net';
 
-/** What a variable may be: the words for it, and the function that reads it. */
+/** The values that a variable allows: a description, and the function that reads them. */
 export interface Reader<T> {
-  /** In the words of an error message and of docs/configuration.md. */
+  /** As error messages and docs/configuration.md show it. */
   readonly allowed: string;
-  /** Turns a value into its typed form. Throws for a value that is not allowed; the message of an error of ours says why. */
+  /** Turns a value into its typed form. Throws for a value that is not allowed; a GuildwayError says why. */
   readonly parse: (raw: string) => T;
 }
 
@@ -14,7 +14,7 @@ export function integer(min: number, max: number): Reader<number> {
   return {
     allowed: max === Number.MAX_SAFE_INTEGER ? `an integer of ${min} or more` : `an integer from ${min} to ${max}`,
     parse(raw) {
-      // Number() alone would take '', ' 3', '1e1' and '0x3'.
+      // Number() alone accepts '', ' 3', '1e1' and '0x3'.
       const value = /^(0|[1-9][0-9]*)$/.test(raw) ? Number(raw) : Number.NaN;
       if (!(value >= min && value <= max)) throw new NotAllowed();
       return value;
@@ -57,7 +57,7 @@ const PRIVATE_NETWORKS: readonly string[] = Object.freeze([
   ...['::1/128', 'fc00::/7', 'fe80::/10'],
 ]);
 
-/** So many proxies, or those with these addresses and networks. */
+/** A number of proxies, or their addresses and networks. */
 export function trustedProxies(raw: string): number | readonly string[] {
   if (raw === 'none') return [];
   if (/^(?:[1-9]|10)$/.test(raw)) return Number(raw);

@@ -16,20 +16,17 @@ import {
 export type ServiceMode = 'http' | 'gateway' | 'monolith';
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
 
-/**
- * One environment variable. The table below is the only place that knows names, defaults and what is allowed;
- * docs/configuration.md is generated from it.
- */
+/** One environment variable. docs/configuration.md is generated from the table below. */
 export interface Variable<T> extends Reader<T> {
   readonly name: string;
-  /** The raw default, as it would be written in the environment; null where there is none. */
+  /** The default as it would stand in the environment; null: there is no default. */
   readonly fallback: string | null;
   readonly about: string;
-  /** Which modes read it. */
+  /** The modes that read it. */
   readonly modes: readonly ServiceMode[];
-  /** Its value must not be printed. */
+  /** Never print its value. */
   readonly secret?: true;
-  /** Said at start where it is not set and these modes lack something without it. */
+  /** A warning at start if it is not set, in the modes that lack something without it. */
   readonly missing?: { readonly modes: readonly ServiceMode[]; readonly means: string };
 }
 
@@ -48,21 +45,21 @@ export const VARIABLES = define({
     name: 'SERVICE_MODE',
     fallback: 'monolith',
     modes: ALL,
-    about: 'What this process is: a stateless HTTP pod, a gateway pod with its database, or both in one.',
+    about: 'What this process is: a stateless HTTP pod, a gateway pod with its database, or both.',
     ...oneOf('http', 'gateway', 'monolith'),
   },
   port: {
     name: 'PORT',
     fallback: '3000',
     modes: ALL,
-    about: 'The port of the service. 0 takes any free one.',
+    about: 'The port of the service. 0 picks a free port.',
     ...integer(0, 65535),
   },
   adminPort: {
     name: 'ADMIN_PORT',
     fallback: '9090',
     modes: ALL,
-    about: 'The port of /healthz, /readyz and /metrics. Keep it inside the cluster. 0 takes any free one.',
+    about: 'The port of /healthz, /readyz and /metrics. Keep it inside the cluster. 0 picks a free port.',
     ...integer(0, 65535),
   },
   adminHosts: {
@@ -70,7 +67,7 @@ export const VARIABLES = define({
     fallback: null,
     modes: ALL,
     about:
-      'Host names, separated by commas, under which the admin port may be asked for, beside localhost and IP addresses, which probes and Prometheus use. A page of another site can point any other name at it (DNS rebinding).',
+      'More host names that the admin port accepts in `Host`, separated by commas. It always accepts localhost and IP addresses, which probes and Prometheus use. Any other name could be one that a web page points at this port (DNS rebinding).',
     allowed: 'host names, separated by commas',
     parse: (raw: string): readonly string[] => {
       const names = raw
@@ -85,7 +82,7 @@ export const VARIABLES = define({
     name: 'HOST',
     fallback: null,
     modes: ALL,
-    about: 'The address both ports listen on. Default: every address, IPv4 and IPv6.',
+    about: 'The address that both ports listen on. Default: all addresses, IPv4 and IPv6.',
     ...text('an address'),
   },
   numGatewayPods: {
@@ -93,7 +90,7 @@ export const VARIABLES = define({
     fallback: '3',
     modes: ALL,
     about:
-      'N, the number of gateway pods. The same for every pod, and the `replicas` of the StatefulSet. A monolith is always one pod.',
+      'N, the number of gateway pods. All pods have the same value, and so does `replicas` of the StatefulSet. A monolith is always one pod.',
     ...integer(1, 10_000),
   },
   routing: {
@@ -108,7 +105,7 @@ export const VARIABLES = define({
     fallback: null,
     modes: ALL,
     about:
-      "Discord's shard count. Required with `ROUTING=discord-shard` and then NUM_GATEWAY_PODS or more; under `md5` Discord's recommendation is used when it is not set.",
+      "Discord's shard count. `ROUTING=discord-shard` requires it, with at least NUM_GATEWAY_PODS shards. Default under `md5`: what Discord recommends.",
     ...integer(1, 100_000),
   },
   epoch: {
@@ -116,7 +113,7 @@ export const VARIABLES = define({
     fallback: '1',
     modes: ALL,
     about:
-      'Grows by one with every change of NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS, so that an old pod cannot be mistaken for a new one.',
+      'Increase it by one with each change of NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS, so that pods can tell old from new.',
     ...integer(1, Number.MAX_SAFE_INTEGER),
   },
   topologyConfirmed: {
@@ -124,7 +121,7 @@ export const VARIABLES = define({
     fallback: null,
     modes: PODS,
     about:
-      "An operator's word that pods which do not answer have no rows under another topology, so that a first start need not wait for them: the topology that is vouched for, as the waiting pod names it. Remove it afterwards.",
+      'Lets a pod without rows start although other pods do not answer. Set it, to the topology that the waiting pod names, when you know that those pods have no rows under another topology. Remove it afterwards.',
     ...text('`md5/<pods>` or `discord-shard/<shards>/<pods>`', (raw) =>
       /^(md5|discord-shard\/[1-9][0-9]*)\/[1-9][0-9]*$/.test(raw),
     ),
@@ -134,7 +131,7 @@ export const VARIABLES = define({
     fallback: 'http://gateway-{ordinal}.gateway-internal:3000',
     modes: ALL,
     about:
-      "The URL of a gateway pod. `{ordinal}` is the pod's number; `{7000+ordinal}` adds to it, for pods that share a host.",
+      "The URL of a gateway pod. `{ordinal}` is the pod's number. `{7000+ordinal}` adds the number to 7000, for pods that share a host.",
     allowed: 'a URL with {ordinal}',
     parse(raw: string): string {
       checkGatewayUrlTemplate(raw);
@@ -146,21 +143,21 @@ export const VARIABLES = define({
     fallback: null,
     modes: ALL,
     about:
-      'The name of this pod, for logs and metrics; a gateway pod reads its ordinal from the number at its end (`gateway-2`). Default: the host name.',
+      'The name of this pod in logs and metrics. A gateway pod takes its ordinal from the number at the end (`gateway-2`). Default: the host name.',
     ...text('a name'),
   },
   podOrdinal: {
     name: 'POD_ORDINAL',
     fallback: null,
     modes: PODS,
-    about: 'The ordinal of a gateway pod, where POD_NAME does not end in it.',
+    about: 'The ordinal of a gateway pod whose POD_NAME does not end in it.',
     ...integer(0, 9_999),
   },
   databasePath: {
     name: 'DATABASE_PATH',
     fallback: '/data/guildway.sqlite3',
     modes: OWNER,
-    about: "This pod's SQLite database. One pod, one file; its folder must exist or be creatable.",
+    about: "This pod's SQLite database. Each pod has a file of its own. The pod creates the folder if it can.",
     ...text('a path'),
   },
   bot: {
@@ -168,7 +165,7 @@ export const VARIABLES = define({
     fallback: null,
     modes: ALL,
     about:
-      'The bot: a module whose default export is made by `defineBot`, as a path or a package name. Default: the moderation bot that ships. HTTP pods read only its manifest.',
+      'The bot: a module whose default export comes from `defineBot`, as a path or a package name. Default: the moderation bot that ships with Guildway. HTTP pods use only its manifest.',
     ...text('a path or a package name'),
   },
   linkSecret: {
@@ -177,7 +174,7 @@ export const VARIABLES = define({
     modes: ALL,
     secret: true,
     about:
-      'Shared by all pods; proves that a caller is one of them. Required by gateway pods. An HTTP pod without it speaks only plain HTTP. Make one with `openssl rand -hex 32`.',
+      'A secret that all pods share; it proves that a caller is one of them. Gateway pods require it. An HTTP pod without it uses plain HTTP only. Create one with `openssl rand -hex 32`.',
     missing: { modes: ['http'], means: 'gateway pods are reached over plain HTTP only' },
     ...text('16 characters or more', (raw) => raw.length >= 16),
   },
@@ -186,7 +183,7 @@ export const VARIABLES = define({
     fallback: null,
     modes: OWNER,
     secret: true,
-    about: "The bot's token. Without it a gateway pod answers requests but has no Discord connection.",
+    about: "The bot's token. A gateway pod without it answers requests but does not connect to Discord.",
     missing: { modes: OWNER, means: 'this pod has no Discord connection and gets no events' },
     ...text('a bot token', (raw) => /^\S+$/.test(raw)),
   },
@@ -194,8 +191,7 @@ export const VARIABLES = define({
     name: 'DISCORD_PUBLIC_KEY',
     fallback: null,
     modes: EDGE,
-    about:
-      "The application's public key, which verifies what Discord sends. Without it every interaction is answered with 401.",
+    about: "The application's public key. It verifies requests from Discord. Without it, every interaction gets 401.",
     missing: { modes: EDGE, means: 'every interaction is answered with 401' },
     ...text('64 hexadecimal digits', (raw) => /^[0-9a-fA-F]{64}$/.test(raw)),
   },
@@ -204,14 +200,14 @@ export const VARIABLES = define({
     fallback: null,
     modes: OWNER,
     about:
-      "The application's id, for registering commands; without it they are not registered. Pod 0 does so, or the lowest pod that lives while pod 0 stays away.",
+      "The application's id. Without it, commands are not registered. Pod 0 registers them; if pod 0 stays away, the lowest pod that is alive does.",
     ...snowflake,
   },
   discordApiUrl: {
     name: 'DISCORD_API_URL',
     fallback: 'https://discord.com/api',
     modes: OWNER,
-    about: "The root of Discord's REST API, without the version. The local cluster points it at its simulator.",
+    about: "The root of Discord's REST API, without the version. The local cluster sets it to its simulator.",
     ...httpUrl,
   },
   identifyIntervalMs: {
@@ -219,7 +215,7 @@ export const VARIABLES = define({
     fallback: '5500',
     modes: OWNER,
     about:
-      "How often one bucket of shards may identify. Pod 0 keeps to it for all pods; while it is away, each pod does so by the clock. Discord's is 5000, and what is sent so far apart by busy pods may arrive closer; less is for simulators.",
+      "The shortest time between two identifies of one bucket of shards. Pod 0 enforces it for all pods; while pod 0 is away, each pod uses time slots of its own. Discord's limit is 5000. The default leaves room for delays on the way. Use less only with simulators.",
     ...milliseconds(1, 60_000),
   },
   signatureMaxAgeMs: {
@@ -227,7 +223,7 @@ export const VARIABLES = define({
     fallback: '600000',
     modes: EDGE,
     about:
-      "How far a signature's timestamp may be from this pod's clock. Discord documents no window, so keep it wide; 0 switches the check off.",
+      "How far a signature's timestamp may differ from this pod's clock. Discord documents no limit, so keep it wide. 0 turns the check off.",
     ...milliseconds(0, 86_400_000),
   },
   stripeWebhookSecret: {
@@ -236,7 +232,7 @@ export const VARIABLES = define({
     modes: EDGE,
     secret: true,
     about:
-      "Verifies Stripe's signature at the edge. Without it /webhooks/stripe is routed but never kept for an owner that is away: anybody could fill the disk.",
+      "Verifies Stripe's signature in the HTTP pod. Without it, /webhooks/stripe is routed but never stored for an owner that is away, because anybody could fill the disk.",
     ...text('a signing secret, whsec_…', (raw) => raw.length >= 8),
   },
   trustedProxies: {
@@ -244,7 +240,7 @@ export const VARIABLES = define({
     fallback: 'private',
     modes: EDGE,
     about:
-      "Whose `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded` count: the number of proxies in front of this service, or their addresses. `private` is loopback, link-local and private networks, where a cluster's ingress is; `none` is for pods that clients reach directly. A proxy must overwrite what clients send, or add to it.",
+      "Which proxies may set `X-Forwarded-For`, `-Proto`, `-Host` and `Forwarded`: the number of proxies in front of this service, or their addresses. `private` trusts loopback, link-local and private networks, where a cluster's ingress is. Use `none` for pods that clients reach directly. A trusted proxy must overwrite or extend the values that clients send.",
     allowed: '`none`, `private`, a number from 1 to 10, or addresses and networks (`10.0.0.0/8`) separated by commas',
     parse: trustedProxies,
   },
@@ -253,21 +249,21 @@ export const VARIABLES = define({
     fallback: '8388608',
     modes: ALL,
     about:
-      'The largest request body of a guild route whose id is in its path, query or headers. Interactions, webhooks, and routes whose id is in the body are bounded by 256 KiB.',
+      'The largest request body on a guild route that has the id in its path, query or headers. The limit is 256 KiB for interactions, webhooks and routes that have the id in the body.',
     ...bytes(1024),
   },
   headersTimeoutMs: {
     name: 'HEADERS_TIMEOUT_MS',
     fallback: '10000',
     modes: ALL,
-    about: 'How long a client, or on a gateway pod an HTTP pod, may take to send its headers.',
+    about: 'How long a client may take to send its headers. On a gateway pod: how long an HTTP pod may take.',
     ...milliseconds(100, 600_000),
   },
   bodyTimeoutMs: {
     name: 'BODY_TIMEOUT_MS',
     fallback: '30000',
     modes: ALL,
-    about: 'How long it may take to send a whole request; HEADERS_TIMEOUT_MS where that is longer.',
+    about: 'How long a client may take to send a whole request. HEADERS_TIMEOUT_MS applies instead if it is longer.',
     ...milliseconds(100, 3_600_000),
   },
   keepAliveMs: {
@@ -275,21 +271,21 @@ export const VARIABLES = define({
     fallback: '75000',
     modes: ALL,
     about:
-      "How long an idle connection stays open. On HTTP pods longer than the load balancer's, or it will meet closed connections.",
+      "How long an idle connection stays open. On HTTP pods, set it longer than the load balancer's timeout, or the load balancer uses connections that are already closed.",
     ...milliseconds(100, 3_600_000),
   },
   maxConnections: {
     name: 'MAX_CONNECTIONS',
     fallback: '10000',
     modes: ALL,
-    about: 'Connections at once; further ones are refused.',
+    about: 'Concurrent connections. Further connections are refused.',
     ...integer(1, 1_000_000),
   },
   interactionBudgetMs: {
     name: 'INTERACTION_BUDGET_MS',
     fallback: '2500',
     modes: EDGE,
-    about: 'Time for the first answer to an interaction or a webhook event of Discord. Discord allows 3000.',
+    about: 'Time for the first response to an interaction or to a webhook event from Discord. Discord allows 3000.',
     ...milliseconds(100, 2_900),
   },
   standInReserveMs: {
@@ -297,7 +293,7 @@ export const VARIABLES = define({
     fallback: '700',
     modes: EDGE,
     about:
-      'The end of INTERACTION_BUDGET_MS that is kept for storing the interaction at a stand-in; for other webhooks of REQUEST_TIMEOUT_MS.',
+      'The last part of INTERACTION_BUDGET_MS, reserved for storing the interaction at a stand-in. For other webhooks: the last part of REQUEST_TIMEOUT_MS.',
     ...milliseconds(10, 2_000),
   },
   requestTimeoutMs: {
@@ -305,7 +301,7 @@ export const VARIABLES = define({
     fallback: '10000',
     modes: ALL,
     about:
-      "Time for the answer to a guild page, an API request or Stripe's webhook; on a gateway pod, for plain HTTP that does not say how long it waits.",
+      "Time for the response to a guild page, an API request or Stripe's webhook. On a gateway pod: for plain HTTP requests that carry no deadline.",
     ...milliseconds(100, 600_000),
   },
   connectTimeoutMs: {
@@ -313,77 +309,77 @@ export const VARIABLES = define({
     fallback: '1000',
     modes: ALL,
     about:
-      'Time for opening a connection to a gateway pod, handshake included; on a gateway pod, for the other side of it.',
+      'Time for opening a connection to a gateway pod, including the handshake. A gateway pod gives its side of the handshake the same time.',
     ...milliseconds(10, 60_000),
   },
   linkHeartbeatMs: {
     name: 'LINK_HEARTBEAT_MS',
     fallback: '5000',
     modes: ALL,
-    about: 'A link that has given no sign of life for three of these is closed.',
+    about: 'The interval of heartbeats on a link. A link that is silent for three intervals is closed.',
     ...milliseconds(50, 60_000),
   },
   linkMaxInFlight: {
     name: 'LINK_MAX_IN_FLIGHT',
     fallback: '4096',
     modes: ALL,
-    about: 'Requests in flight on one link; further ones are treated as if the pod were away.',
+    about: 'Requests in flight on one link. Beyond that, a request is treated as if the pod were away.',
     ...integer(1, 1_000_000),
   },
   retryBudgetPercent: {
     name: 'RETRY_BUDGET_PERCENT',
     fallback: '20',
     modes: EDGE,
-    about: 'Retries as a share of live requests, so that a pod in trouble is not finished off by them.',
+    about: 'Retries as a percentage of live requests, so that retries do not overload a pod that is in trouble.',
     ...integer(0, 100),
   },
   retryBaseMs: {
     name: 'RETRY_BASE_MS',
     fallback: '50',
     modes: EDGE,
-    about: 'The first retry waits a random time up to this, the next up to twice that, and so on.',
+    about: 'The first retry waits for a random time up to this. The maximum doubles with each further retry.',
     ...milliseconds(1, 10_000),
   },
   breakerFailures: {
     name: 'BREAKER_FAILURES',
     fallback: '5',
     modes: EDGE,
-    about: 'Failures in a row after which a pod is treated as away without being asked.',
+    about: 'After so many failures in a row, a pod counts as away and gets no requests.',
     ...integer(1, 1_000),
   },
   breakerOpenMs: {
     name: 'BREAKER_OPEN_MS',
     fallback: '1000',
     modes: EDGE,
-    about: 'How long it is treated so, before one request probes it.',
+    about: 'How long a pod gets no requests after BREAKER_FAILURES, until one request probes it.',
     ...milliseconds(10, 60_000),
   },
   hintMaxCount: {
     name: 'HINT_MAX_COUNT',
     fallback: '50000',
     modes: OWNER,
-    about: 'Requests that a gateway pod keeps for others.',
+    about: 'How many requests a gateway pod stores for other pods.',
     ...integer(0, 10_000_000),
   },
   hintMaxBytes: {
     name: 'HINT_MAX_BYTES',
     fallback: '268435456',
     modes: OWNER,
-    about: 'Their bodies together.',
+    about: 'The total size of the request bodies that a gateway pod stores for other pods.',
     ...bytes(0),
   },
   hintMinFreeBytes: {
     name: 'HINT_MIN_FREE_BYTES',
     fallback: '67108864',
     modes: OWNER,
-    about: 'A gateway pod keeps nothing for others when its disk has less free space than this.',
+    about: 'With less free disk space than this, a gateway pod stores nothing for other pods.',
     ...bytes(0),
   },
   hintRatePerSecond: {
     name: 'HINT_RATE_PER_SECOND',
     fallback: '300',
     modes: OWNER,
-    about: 'How fast a stand-in delivers to an owner that is back.',
+    about: 'How many stored requests per second a stand-in delivers to an owner that is back.',
     ...integer(1, 100_000),
   },
   setAsideMs: {
@@ -391,14 +387,14 @@ export const VARIABLES = define({
     fallback: '86400000',
     modes: OWNER,
     about:
-      'How long a gateway pod keeps a compressed copy of a guild that it has given to another pod, so that a volume that is lost soon after loses nothing.',
+      "How long a gateway pod keeps a compressed copy of a guild that it gave to another pod. If the new owner's volume is lost in that time, the copy replaces it.",
     ...milliseconds(0, 2_592_000_000),
   },
   drainTimeoutMs: {
     name: 'DRAIN_TIMEOUT_MS',
     fallback: '20000',
     modes: ALL,
-    about: 'After SIGTERM, how long requests in flight may take before the process ends anyway.',
+    about: 'How long requests in flight may take after SIGTERM. After that, the process ends anyway.',
     ...milliseconds(0, 600_000),
   },
   streamDrainMs: {
@@ -406,7 +402,7 @@ export const VARIABLES = define({
     fallback: '3000',
     modes: OWNER,
     about:
-      "After SIGTERM, how long a gateway pod's streams (downloads, event streams) may go on. Its guilds wait as long, so it is short; DRAIN_TIMEOUT_MS ends them in any case.",
+      "How long streams (downloads, event streams) of a gateway pod may go on after SIGTERM. The pod's guilds are away for that time, so it is short. DRAIN_TIMEOUT_MS limits it too.",
     ...milliseconds(0, 600_000),
   },
   idleDrainMs: {
@@ -414,7 +410,7 @@ export const VARIABLES = define({
     fallback: '1000',
     modes: EDGE,
     about:
-      'After SIGTERM, how long an idle connection may bring one more request, which is answered and told to go elsewhere. A request that meets a closing connection fails: many callers with kept connections need longer, and a pod that ends takes as long.',
+      'How long an idle connection may bring one more request after SIGTERM. The response closes the connection. A request that arrives on a closing connection fails, so set it longer if many clients keep connections open. The pod takes at least this long to end.',
     ...milliseconds(0, 600_000),
   },
   drainDelayMs: {
@@ -422,14 +418,14 @@ export const VARIABLES = define({
     fallback: '0',
     modes: ALL,
     about:
-      'After SIGTERM, how long to keep serving as not ready, so that load balancers notice first. In Kubernetes the preStop hook does this.',
+      'How long the pod goes on serving after SIGTERM while it reports not ready, so that load balancers notice first. In Kubernetes the preStop hook does this.',
     ...milliseconds(0, 60_000),
   },
   logLevel: {
     name: 'LOG_LEVEL',
     fallback: 'info',
     modes: ALL,
-    about: 'One line per request is `debug`.',
+    about: 'The lowest level that is logged. `debug` logs a line for each request.',
     ...oneOf<LogLevel>('trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'),
   },
 });

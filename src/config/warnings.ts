@@ -1,20 +1,20 @@
 import type { Config, Environment } from './load.ts';
 import { type ServiceMode, VARIABLES, type Variable } from './variables.ts';
 
-/** A sentence about one environment variable that is probably a mistake. */
+/** A warning about an environment variable that is probably a mistake. */
 export interface ConfigWarning {
   readonly variable: string;
   readonly message: string;
 }
 
-/** Read outside the table: see gateway/faults.ts. */
+/** Read outside the table, by gateway/faults.ts. */
 const OTHERS: ReadonlySet<string> = new Set(['GUILDWAY_TEST_FAULT']);
 
 const TABLE: readonly Variable<unknown>[] = Object.values(VARIABLES);
 
 /**
- * Finds variables that are not set although something is lacking without them, and those that are set and that nobody reads because
- * their names are mistyped. A bot has variables of its own, so a name is only suspected when it is close to one of ours.
+ * Finds variables that are missing although a mode needs them, and variables with mistyped names. A bot has variables of its
+ * own, so only a name that is close to one of ours is suspect.
  */
 export function configWarnings(env: Environment, { serviceMode }: Pick<Config, 'serviceMode'>): ConfigWarning[] {
   const missing = TABLE.filter(
@@ -33,27 +33,30 @@ export function configWarnings(env: Environment, { serviceMode }: Pick<Config, '
   return warnings;
 }
 
-/** The variable that a name probably stands for, or null. */
+/** The variable that a name is probably meant to be, or null. */
 function meantBy(name: string, missing: readonly Variable<unknown>[]): string | null {
   const written = name.toUpperCase().replaceAll('-', '_');
   let [closest, distance] = ['', Number.POSITIVE_INFINITY];
   for (const { name: ours } of TABLE) {
-    // Most names are too long or too short by themselves; to compare them all costs the start of a pod 30 ms.
+    // The length rules out most names. Comparing all of them would add 30 ms to the start of a pod.
     if (Math.abs(written.length - ours.length) > tolerance(ours)) continue;
     const d = editDistance(written, ours);
     if (d <= tolerance(ours) && d < distance) [closest, distance] = [ours, d];
   }
   if (closest !== '') return closest;
-  // Another name for what is not set: DISCORD_BOT_TOKEN for DISCORD_TOKEN.
+  // Another name of a variable that is not set: DISCORD_BOT_TOKEN for DISCORD_TOKEN.
   const words = written.split('_');
   const alike = missing.find(({ name: ours }) => ours.split('_').every((word) => words.includes(word)));
   return alike?.name ?? null;
 }
 
-/** Short names are close to many. */
+/** Short names are close to many others. */
 const tolerance = ({ length }: string): number => (length >= 10 ? 2 : length >= 6 ? 1 : 0);
 
-/** Insertions, deletions, replacements and exchanges of neighbours that make one text of another (optimal string alignment). */
+/**
+ * The number of insertions, deletions, replacements and swaps of neighbours that turn one text into the other (optimal string
+ * alignment).
+ */
 export function editDistance(from: string, to: string): number {
   const rows: number[][] = [Array.from({ length: to.length + 1 }, (_, column) => column)];
   const at = (row: number, column: number): number => rows[row]?.[column] ?? 0;

@@ -16,14 +16,14 @@ import { type GatewayServer, startGatewayServer } from './serve/server.ts';
 import type { OpenedStore, Store } from './store/store.ts';
 import type { Upgrades } from './websocket/upgrades.ts';
 
-/** What a pod gets once it may serve its guilds. */
+/** What a pod has once it may serve its guilds. */
 export interface Admitted {
   readonly store: Store;
   readonly server: GatewayServer;
   readonly agreement: Agreement;
 }
 
-/** A pod that serves its guilds. Draining and closing it does so with its server and its store, too. */
+/** A pod that serves its guilds. Draining or closing it includes its server and its store. */
 export interface Serving extends Omit<Service, 'port'> {
   readonly route: (incoming: Incoming) => Promise<Reply>;
   readonly upgrades: Upgrades;
@@ -34,17 +34,17 @@ export interface AdmissionOptions {
   readonly bot: Bot;
   readonly topology: Topology;
   readonly ordinal: number;
-  /** Closed with the service, or when this fails. */
+  /** Closed with the service, or if the start fails. */
   readonly opened: OpenedStore;
-  /** Starts everything that a serving pod has. */
+  /** Starts everything else that a serving pod needs. */
   readonly serve: (admitted: Admitted) => Promise<Serving>;
   readonly log: Logger;
 }
 
 /**
- * Listens at once, and has the pod serve its guilds as soon as no other pod can be their writer: see {@link decide}. Until then it
- * is not ready and answers with the reason. Resolves when the other pods have been asked once.
- * @throws what `serve` throws and the listening error; later errors of `serve` end the process
+ * Listens at once. The pod serves its guilds as soon as no other pod can write to them: see {@link decide}. Until then it is
+ * not ready and answers with the reason. Resolves when the other pods have been asked once.
+ * @throws the errors of `serve` and of listening; later errors of `serve` end the process
  */
 export async function admit(options: AdmissionOptions): Promise<Service> {
   const pod = new Pod(options);
@@ -62,11 +62,11 @@ class Pod implements Service {
   readonly #agreement: Agreement;
   #server: GatewayServer | null = null;
   #serving: Serving | null = null;
-  /** Not yet decided whether it may serve, or about to: a restart looks like this, and whoever asks may ask again. */
+  /** Undecided, or about to serve. It looks like a restart, so clients may retry. */
   #starting: boolean;
-  /** While it may not serve: why. */
+  /** Why the pod may not serve. */
   #reasons: readonly string[];
-  /** Settles when the background work has ended. */
+  /** Settles when background work has ended. */
   #background: Promise<void> = Promise.resolve();
 
   constructor(options: AdmissionOptions) {
@@ -75,7 +75,7 @@ class Pod implements Service {
     const { placement, misplacement } = opened;
     this.#starting = misplacement === null;
     this.#reasons = [misplacement?.message ?? 'asking the other gateway pods for their topology'];
-    // What comes of a question is in the reasons that this pod gives; the link's own lines would repeat it every second.
+    // This pod's reasons include every failure. The link's own log lines would repeat it every second.
     const quiet = log.child({}, { level: 'silent' });
     this.#agreement = new Agreement({
       own: { ordinal, given: topology.toRecord(), placement },
@@ -134,7 +134,7 @@ class Pod implements Service {
     });
     if (opened.misplacement !== null) {
       log.error({ ...opened.misplacement.facts }, opened.misplacement.message);
-      // Its own case is decided. The others hear of it now, and not when they ask the next time.
+      // This pod's own case is decided. Tell the others now, not when they ask next.
       this.#background = agreement.round().then(() => {});
       return;
     }
@@ -146,7 +146,7 @@ class Pod implements Service {
     }
     if (decision.kind === 'wait') this.#hold(decision.reasons);
     this.#background = this.#serveWhenAgreed(this.#server).catch((error: unknown) => {
-      // As at start: the process must not stay alive without serving.
+      // As during the start: the process must not live on without serving.
       setImmediate(() => {
         throw error;
       });
@@ -177,7 +177,7 @@ class Pod implements Service {
     const store = opened.take();
     agreement.placed();
     this.#serving = await serve({ store, server, agreement });
-    // Pods that were away may know better: their rows were placed under a newer topology.
+    // Pods that were away may contradict: their rows may have been placed under a newer topology.
     void agreement.contradicted().then((reasons) => {
       if (reasons === null) return;
       const message = reasons.join('; ');

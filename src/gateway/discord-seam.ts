@@ -9,8 +9,8 @@ import type { Topology } from '../routing/topology.ts';
 import type { SessionTiming } from './discord/timing.ts';
 
 /**
- * What lies between the gateway service and its connections to Discord (`discord/`). Discord's side knows shards, sessions and
- * rate limits; the service's side knows the database and the bot.
+ * The interface between the gateway service and its connections to Discord (`discord/`). Discord's side knows shards, sessions
+ * and rate limits. The service's side knows the database and the bot.
  */
 
 /** What a shard needs to resume its session in another process. */
@@ -19,57 +19,57 @@ export interface StoredSession {
   /** Every event up to this one has been handled. */
   readonly sequence: number;
   readonly resumeUrl: string;
-  /** The shard count it identified with: a session resumes with no other. */
+  /** The shard count of its IDENTIFY. The session cannot resume with another. */
   readonly shardCount: number;
 }
 
-/** A session as an earlier process left it. */
+/** A session that an earlier process left. */
 export interface KeptSession extends StoredSession {
-  /** Resumes in a row that Discord did not answer. */
+  /** Consecutive resumes that Discord did not answer. */
   readonly failedResumes: number;
 }
 
 /**
- * Keeps the sessions of this pod's shards. Calls are synchronous and commit without waiting for the disk: after a power loss
- * the sequence and the data of the events before it roll back together. A write costs some ten microseconds and forgets the
- * once-records of the events it covers, so call it a few times per second and shard, not once per event.
- * Throws STORE_FAILED; the events after the last write that succeeded are then delivered again.
+ * Stores the sessions of this pod's shards. Calls are synchronous and commit without waiting for the disk: after a power loss,
+ * the sequence rolls back together with the data of the events before it. A write takes about ten microseconds and deletes the
+ * records of the events that it covers, so call it a few times per second and shard, not for each event. Throws STORE_FAILED;
+ * Discord then delivers the events after the last successful write again.
  */
 export interface SessionStore {
   read(shard: number): KeptSession | null;
   write(shard: number, session: StoredSession): void;
-  /** How many resumes of the shard's session Discord has not answered, in a row. */
+  /** Stores the number of consecutive resumes that Discord did not answer. */
   writeFailedResumes(shard: number, count: number): void;
-  /** The session has ended permanently. Deletes its guilds too; the next connection identifies. */
+  /** Deletes a session that has ended for good, and its guilds. The next connection identifies. */
   clear(shard: number): void;
-  /** Ids of the guilds of the shard's session that this pod owns. Discord names them when a session begins, not on a resume. */
+  /** Ids of this pod's guilds in the shard's session. Discord lists them when a session begins, not when it resumes. */
   readGuilds(shard: number): string[];
-  /** Replaces them; writes only what has changed. */
+  /** Replaces the ids. Writes only the changes. */
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void;
 }
 
-/** One gateway dispatch: of a guild that this pod owns, of one that is to be forwarded, or without a guild on pod 0. */
+/** A gateway event: of a guild of this pod, of a guild of another pod (to be forwarded), or without a guild on pod 0. */
 export interface GuildEvent {
-  /** Its type, such as `MESSAGE_CREATE`. */
+  /** The type, such as `MESSAGE_CREATE`. */
   readonly name: string;
   readonly data: unknown;
   readonly guildId: string | null;
   readonly shard: number;
-  /** With the sequence, the event's identity: delivered again, it changes nothing. */
+  /** With the sequence, the identity of the event. A repeated delivery changes nothing. */
   readonly sessionId: string;
   readonly sequence: number;
 }
 
 /**
- * Hands an event to the bot. Resolves when its handler has finished, failed or been given up on; never rejects. Events of one
- * guild are handled one after the other, those of several guilds side by side, so they do not finish in order: the sequence
- * to store is the last one before the first that has not finished.
+ * Passes an event to the bot. Resolves when the handler has finished, failed or exceeded its time limit. Never rejects. Events
+ * of one guild are handled in order, those of different guilds concurrently. They finish out of order, so store the last
+ * sequence before the first unfinished event.
  */
 export type DispatchSink = (event: GuildEvent) => Promise<unknown>;
 
 /**
- * Takes over an event of a guild that another pod owns. Resolves when it is on disk here, to be delivered there; rejects when this
- * pod is about to end first. The event is not handled before it has resolved: the next process gets it again.
+ * Takes an event of a guild that another pod owns. Resolves when the event is on disk here, ready for delivery. Rejects if this
+ * pod ends first; the next process then gets the event again.
  */
 export type ForwardSink = (event: GuildEvent) => Promise<void>;
 
@@ -87,38 +87,38 @@ export interface DiscordSessionsOptions {
   readonly sessions: SessionStore;
   readonly dispatch: DispatchSink;
   readonly forward: ForwardSink;
-  /** Made by `createDiscordRest`; the bot's handlers use the same, so that both stay inside this pod's share. */
+  /** From `createDiscordRest`. The bot's handlers use the same client, so that both stay within this pod's rate limit. */
   readonly rest: REST;
   readonly log: Logger;
   readonly registry: Registry;
-  /** Where it differs from the defaults. */
+  /** Overrides of the defaults. */
   readonly timing?: Partial<SessionTiming>;
 }
 
-/** The connections of this pod's shards. `startDiscordSessions` resolves when they have been begun, not when they are ready. */
+/** The connections of this pod's shards. `startDiscordSessions` resolves when they have started, before they are ready. */
 export interface DiscordSessions {
   /**
-   * Not ready, with reasons, until every shard is connected; also when Discord closed one for good. Commands that Discord does not
-   * take are a reason that does not count: the pod serves.
+   * Not ready, with reasons, until every shard is connected, and when Discord has closed one for good. Commands that Discord
+   * rejects are listed as a reason, but the pod stays ready.
    */
   readiness(): Readiness;
-  /** Plain data for `/_guildway/state`: shards and how they are. */
+  /** Plain data for `/_guildway/state`: the shards and their states. */
   state(): unknown;
-  /** Ids of the guilds of this pod that Discord has named. */
+  /** Ids of this pod's guilds that Discord has listed. */
   guildIds(): Iterable<string>;
-  /** `POST /_guildway/identify`, on pod 0: answers when the caller may identify. Does not reject. */
+  /** `POST /_guildway/identify` on pod 0: answers when the sender may identify. Never rejects. */
   identify(request: GatewayRequest, context: RequestContext): Promise<GatewayResponse>;
   /**
-   * Leaves every session so that it can be resumed (a close code other than 1000 and 1001), waits for the handlers of the events
-   * that were received, and stores the sequences. Idempotent.
+   * Closes every connection so that its session can be resumed (a close code other than 1000 and 1001), waits for the handlers
+   * of received events, and stores the sequences. Idempotent.
    */
   drain(): Promise<void>;
-  /** Drops the connections at once. Idempotent; the store is not used after it. */
+  /** Drops the connections at once and stops using the store. Idempotent. */
   close(): Promise<void>;
 }
 
 /**
- * `discord/rest.ts`: Discord's REST API with the bot's token, kept inside this pod's share of the bot's 50 requests a second.
+ * `discord/rest.ts`: Discord's REST API with the bot's token, within this pod's share of the bot's 50 requests per second.
  * Without a token, requests that need one fail.
  */
 export type CreateDiscordRest = (options: {

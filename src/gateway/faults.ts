@@ -29,7 +29,7 @@ export type Fault = (typeof FAULTS)[number];
 
 export interface Faults {
   has(fault: Fault): boolean;
-  /** Ends the process here, without any clean-up, if this is the fault. */
+  /** Ends the process here, without cleanup, if this fault is on. */
   killAt(fault: Fault): void;
 }
 

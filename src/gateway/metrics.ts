@@ -1,33 +1,33 @@
 import { Counter, Gauge, Histogram, type Registry } from '../observability/metrics.ts';
 
-/** What kind of thing a request is about. */
+/** The kind of a request. */
 export type RequestKind = 'interaction' | 'event-webhook' | 'fetch' | 'hint' | 'internal';
 
 /**
- * - `ok`, `failed`: answered, below or from 500
- * - `replayed`: answered with what was recorded
+ * - `ok`, `failed`: a status below 500, or 500 and above
+ * - `replayed`: a recorded response
  * - `misdirected`: another pod owns the guild
- * - `refused`: it could not be served as it stood (400 to 499)
- * - `unavailable`: this pod serves nothing now
- * - `timeout`: the caller stopped waiting
+ * - `refused`: the request is invalid (400 to 499)
+ * - `unavailable`: this pod serves nothing at present
+ * - `timeout`: no response before the deadline
  */
 export type Outcome = 'ok' | 'failed' | 'replayed' | 'misdirected' | 'refused' | 'unavailable' | 'timeout';
 
-/** What is kept for one owner. */
+/** Requests that are stored for one owner. */
 interface KeptFor {
   readonly owner: number;
   readonly count: number;
-  /** Age of the oldest that a user waits for. */
+  /** Age of the oldest one with a waiting user. */
   readonly oldestInteractionSeconds: number;
 }
 
-/** Values that are read when they are scraped. */
+/** Values that are read at each scrape. */
 interface MetricSources {
   readonly replays: () => number;
   readonly websockets: () => number;
-  /** Requests that this pod keeps, by the pod they are for. */
+  /** Stored requests, by their owner. */
   readonly hints: () => readonly KeptFor[];
-  /** How many of them are set aside for an operator. */
+  /** Stored requests that are set aside for an operator. */
   readonly setAside: () => number;
   readonly sizes: () => { readonly database: number; readonly wal: number };
 }
@@ -38,7 +38,7 @@ export interface GatewayMetrics {
   readonly hintsExpired: Counter;
   readonly hintsDelivered: Counter<'outcome'>;
   readonly events: Counter<'event' | 'outcome'>;
-  /** Registers the gauges, once what they read is there. */
+  /** Registers the gauges once their sources exist. */
   watch(sources: MetricSources): void;
 }
 

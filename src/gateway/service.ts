@@ -33,16 +33,17 @@ import { catchStrayRejections } from './stray-rejections.ts';
 import { createUpgrades } from './websocket/upgrades.ts';
 import type { WebSockets } from './websocket/websockets.ts';
 
-/** Ids that `/_guildway/guilds` answers with at most. */
+/** The most ids in a response of `/_guildway/guilds`. */
 const MAX_GUILDS = 100_000;
-/** For requests of this pod to itself, whose caller cannot disconnect. */
+/** For requests of this pod to itself, which nobody cancels. */
 const NEVER = new AbortController().signal;
-/** Handlers whose callers have gone are waited for this long when the pod drains; what they wrote is safe anyway. */
+/** How long a draining pod waits for handlers whose clients have disconnected. Their committed writes are safe in any case. */
 const STRAY_DRAIN_MS = 5_000;
 
 /**
- * Starts a gateway pod: opens its database, listens, and, once it may serve its guilds, delivers what it keeps for others and begins
- * its Discord sessions. Until then, such as with rows that were placed under another topology, it is not ready and says why.
+ * Starts a gateway pod: opens its database and listens. Once the pod may serve its guilds, it delivers stored requests and
+ * starts its Discord sessions. Until then (for example, its rows were placed under another topology) it is not ready and says
+ * why.
  * @throws GuildwayError DATABASE_LOCKED, DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED, BOT_INVALID, CONFIG_INVALID; the
  *   listening error of a busy port
  */
@@ -181,7 +182,7 @@ async function startServing(
   };
 }
 
-/** Loaded only where the bot has websockets: their libraries take memory and time to load. */
+/** Loaded only if the bot uses websockets: the libraries cost memory and startup time. */
 async function openWebSockets({ websocket }: Bot, host: Host): Promise<WebSockets | null> {
   if (websocket === undefined) return null;
   const { WebSockets } = await import('./websocket/websockets.ts');

@@ -2,8 +2,8 @@ import { errorFacts } from '../observability/error-facts.ts';
 import type { Logger } from '../observability/log.ts';
 
 /**
- * A handler that does not wait for its own promise must not end the pod of all its guilds when that one is rejected. What is
- * thrown outside any promise still does (`observability/crash.ts`): nobody knows what state it leaves behind.
+ * A rejection that a handler does not await must not end the pod, which serves many guilds. An error that is thrown outside a
+ * promise still ends it (`observability/crash.ts`), because it leaves an unknown state.
  * @returns a function that stops it
  */
 export function catchStrayRejections(log: Logger): () => void {

@@ -7,7 +7,7 @@ import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import { decodeResult, encodeResult } from './recorded-result.ts';
 
-/** What all handlers of a pod share. */
+/** What all handlers of this pod share. */
 export interface Host {
   readonly pod: number;
   readonly store: Store;
@@ -33,15 +33,16 @@ export interface ContextOptions {
   readonly durability: Durability;
   readonly memo: StepMemo;
   readonly deadline: Deadline;
-  /** Made only if the handler asks for it. */
+  /** Created when the handler uses it. */
   readonly signal: () => AbortSignal;
-  /** Further facts for the log, such as the interaction's id. */
+  /** More facts for the log, such as the interaction's id. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 /**
- * The context of one handler's run. Its transactions commit together with others at the end of the turn, so it keeps account of the
- * commits that the handler depends on: those of its own writes, and of what it read before it was committed.
+ * The context of one execution of a handler. Its transactions commit together with others at the end of the turn of the event
+ * loop. The context tracks the commits that the handler depends on: those of its own writes, and of uncommitted data that it
+ * has read.
  */
 export class HandlerContext implements BotContext {
   readonly guildId: string | null;
@@ -54,7 +55,7 @@ export class HandlerContext implements BotContext {
   #db: Database | null = null;
   #rest: REST | null = null;
   #steps = 0;
-  /** The last commit that the handler depends on. They happen in order. */
+  /** The last commit that the handler depends on. Commits happen in order. */
   #pending: PendingCommit | null = null;
   #failure: { readonly error: unknown } | null = null;
 
@@ -87,7 +88,7 @@ export class HandlerContext implements BotContext {
     return this.#options.signal();
   }
 
-  /** Bound, so that a handler may take it out of its context: `({ transaction }) => …`. */
+  /** Bound, so that a handler can destructure its context: `({ transaction }) => …`. */
   readonly transaction = <Result>(work: (db: Database) => Result): Result => {
     const { memo, durability } = this.#options;
     const step = this.#steps++;
@@ -99,11 +100,11 @@ export class HandlerContext implements BotContext {
       return value;
     });
     this.#depend();
-    // Through JSON the first time, too: a handler sees the same now and when it is repeated.
+    // Through JSON the first time too, so that a handler sees the same value when it runs again.
     return decodeResult(recorded) as Result;
   };
 
-  /** Whether everything that the handler depends on has been committed, or has failed to be. */
+  /** Whether each commit that the handler depends on has succeeded or failed. */
   get settled(): boolean {
     return this.#pending === null || this.#pending.ended;
   }
@@ -113,7 +114,7 @@ export class HandlerContext implements BotContext {
     this.assertCommitted();
   };
 
-  /** Throws what a commit failed with that the handler depends on. */
+  /** @throws the error of a failed commit that the handler depends on */
   assertCommitted(): void {
     if (this.#failure !== null) throw this.#failure.error;
   }
@@ -128,7 +129,7 @@ export class HandlerContext implements BotContext {
   }
 }
 
-/** A database whose use is noted. */
+/** A database that tracks its use. */
 class ObservedDatabase implements Database {
   readonly #db: Database;
   readonly #onUse: () => void;
@@ -161,7 +162,7 @@ const CALLS: ReadonlySet<string | symbol> = new Set<keyof REST>([
   ...(['get', 'post', 'put', 'patch', 'delete', 'request', 'queueRequest'] as const),
 ]);
 
-/** A REST client whose calls leave the pod when what the handler has written is on disk, and not at all if that fails. */
+/** A REST client that delays each call until the handler's writes are on disk, and drops the call if their commit fails. */
 function afterCommit(rest: REST, durable: () => Promise<void>): REST {
   return new Proxy(rest, {
     get(target, name) {

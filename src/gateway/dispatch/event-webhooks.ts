@@ -33,7 +33,7 @@ export class EventWebhookDispatch {
   }
 
   /**
-   * @returns 204; 500 when the handler failed, so that Discord sends the event again
+   * @returns 204; 500 if the handler failed, so that Discord sends the event again
    * @throws GuildwayError STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   async serve(event: APIWebhookEvent, delivery: EventWebhookDelivery): Promise<GatewayResponse> {

@@ -13,9 +13,9 @@ import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
 import { isStoreError } from './idempotent-runner.ts';
 import { TimeLimit } from './time-limit.ts';
 
-/** After this a handler is given up on, so that the later events of its guild are handled. */
+/** Time limit of a handler. After it, the next event of the guild is handled. */
 const HANDLER_LIMIT_MS = 60_000;
-/** While the disk refuses writes an event is tried again this often, within the limit. */
+/** The interval of retries while the disk refuses writes, within the time limit. */
 const RETRY_MS = 500;
 
 type Handler = (data: unknown, context: BotContext) => void | Promise<void>;
@@ -26,7 +26,7 @@ export interface Recording {
   readonly durability: Durability;
 }
 
-/** `ok`: handled and committed. `failed`: its handler threw. `not-stored`: the database refused, for as long as it was tried. */
+/** `ok`: handled and committed. `failed`: its handler threw. `not-stored`: the database refused every try. */
 export type EventOutcome = 'ok' | 'failed' | 'not-stored';
 
 /** An event and its handler. */
@@ -37,20 +37,20 @@ interface Run {
   readonly startedAt: MonotonicTime;
 }
 
-/** One call of a handler that has ended; what it wrote may not be committed yet. */
+/** A call of a handler that has ended. Its writes may not be committed yet. */
 interface Attempt {
   readonly context: HandlerContext;
-  /** What it threw, or null. */
+  /** What the handler threw, or null. */
   readonly error: unknown;
 }
 
-/** Runs the bot's handlers of gateway events: those of one guild in order, those of several guilds side by side. */
+/** Runs the bot's handlers of gateway events: in order within a guild, concurrently across guilds. */
 export class EventDispatch {
   readonly #handlers: Readonly<Record<string, Handler>>;
   readonly #host: Host;
   readonly #faults: Faults;
   readonly #metrics: GatewayMetrics;
-  /** The last event of each guild that has one running. Handlers that do not wait for anything never enter it. */
+  /** By guild: the last event while one is running. Handlers that wait for nothing never enter this map. */
   readonly #tails = new Map<string | null, Promise<void>>();
 
   constructor(options: { bot: Bot; host: Host; faults: Faults; metrics: GatewayMetrics }) {
@@ -61,8 +61,8 @@ export class EventDispatch {
   }
 
   /**
-   * Resolves when the event is handled and committed, has failed or been given up on; never rejects.
-   * @param recording default: with the session that the event came by, for as long as that session may bring it again
+   * Resolves when the event is handled and committed, has failed, or has exceeded its time limit. Never rejects.
+   * @param recording default: until the session that delivered the event can no longer deliver it again
    */
   dispatch(event: GuildEvent, recording: Recording = this.#ofSession(event)): Promise<EventOutcome> {
     const handler = Object.hasOwn(this.#handlers, event.name) ? this.#handlers[event.name] : undefined;
@@ -75,7 +75,7 @@ export class EventDispatch {
     return handled.then((attempt) => this.#settle(run, attempt));
   }
 
-  /** Later events of the guild wait for this one. They do not wait for its commit: they are in the same one, or in a later one. */
+  /** Later events of the guild wait for this one, but not for its commit: they commit with it or later. */
   #follow(guildId: string | null, handled: Promise<unknown>): void {
     const tail = handled.then(() => {
       if (this.#tails.get(guildId) === tail) this.#tails.delete(guildId);
@@ -83,7 +83,10 @@ export class EventDispatch {
     this.#tails.set(guildId, tail);
   }
 
-  /** Runs the handler, again while the disk refuses. Never throws. A promise where the handler returns one, or has to wait. */
+  /**
+   * Runs the handler, and again while the disk refuses writes. Never throws. Returns a promise if the handler does, or if it
+   * has to wait.
+   */
   #handle(run: Run): Attempt | Promise<Attempt> {
     const attempt = this.#attempt(run);
     if (attempt instanceof Promise) return attempt.then((done) => (mayRetry(done) ? this.#retry(run, done) : done));
@@ -114,7 +117,7 @@ export class EventDispatch {
     return attempt;
   }
 
-  /** Waits for the commit. If it fails, the event is handled again, after those of its guild that are being handled. */
+  /** Waits for the commit. If it fails, the event is handled again, after the running events of its guild. */
   async #settle(run: Run, attempt: Attempt): Promise<EventOutcome> {
     let { error } = attempt;
     if (error === null) {
@@ -165,5 +168,5 @@ export class EventDispatch {
   }
 }
 
-/** While the disk refuses, an event is tried again; whatever else a handler throws is its answer. */
+/** Whether to retry: only while the disk refuses writes. Any other error is the handler's result. */
 const mayRetry = ({ error }: Attempt): boolean => errorCode(error) === 'STORE_FAILED';

@@ -16,16 +16,16 @@ import { failed, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 import { fromWebHeaders, toWebRequest } from './web-request.ts';
 
-/** A handler that others may have joined is given up on after this. */
+/** Time limit of a handler that other requests may have joined. */
 const HANDLER_LIMIT_MS = 15 * 60_000;
 
-/** The largest response to a request with an identity: it is held whole, so that it can be given again. */
+/** The largest response to a request with an identity, because it is held whole so that it can be sent again. */
 const MAX_ONCE_RESPONSE = 8 * 1024 * 1024;
 
 const UNSAFE = /^(?!GET$|HEAD$|OPTIONS$)/;
 const KEY = /^[\x20-\x7e]{1,255}$/;
 
-/** Bytes of responses in memory at once: a sixth of what the manifests give a gateway pod. */
+/** Bytes of responses in memory at once: a sixth of a gateway pod's memory in the manifests. */
 const MAX_RESPONSE_BYTES = 128 * 1024 * 1024;
 
 type Handler = NonNullable<Bot['fetch']>;
@@ -35,22 +35,22 @@ export interface FetchDelivery {
   /** Path and query. */
   readonly target: string;
   readonly headers: HeaderList;
-  /** Whole if {@link needsWholeBody} asks for it. */
+  /** Whole if {@link needsWholeBody} requires it. */
   readonly body: Buffer | ReadableStream<Uint8Array> | null;
   readonly guildId: string | null;
   readonly requestId: string;
   readonly deadlineAt: MonotonicTime;
-  /** Aborts when the caller has gone away. */
+  /** Aborts when the client disconnects. */
   readonly signal: () => AbortSignal;
 }
 
-/** Whether a request is of a kind that is done once, so that its body must be known before it is handled. */
+/** Whether a request must take effect only once. Its whole body is needed before the handler runs. */
 export function needsWholeBody(method: string, path: string, headers: HeaderList): boolean {
   if (!UNSAFE.test(method)) return false;
   return path === PATH.stripe || fieldValue(headers, 'idempotency-key') !== undefined;
 }
 
-/** The bot's `fetch`: pages, APIs and the webhooks that are not Discord's. */
+/** The bot's `fetch`: pages, APIs, and webhooks of services other than Discord. */
 export class FetchDispatch {
   readonly #fetch: Handler | null;
   readonly #sessionCookies: readonly string[] | null;
@@ -90,7 +90,7 @@ export class FetchDispatch {
       const context = this.#contextOf(delivery, NO_MEMO, delivery.signal);
       const reply = await this.#call(fetch, delivery, context);
       await context.durable();
-      // What a stream brings later may tell what was written later.
+      // Later chunks of a stream may show later writes.
       return isStreamed(reply) ? { ...reply, durable: context.durable } : reply;
     }
     const { response, replayed } = await this.#once.run(identity, (memo) =>
@@ -101,7 +101,7 @@ export class FetchDispatch {
     return { ...response, headers: [...response.headers, HEADER.replayed, '1'] };
   }
 
-  /** Runs the handler; what it throws becomes a 500, unless it was not the handler's fault. */
+  /** Runs the handler. Its errors become a 500, except those that are not its fault. */
   async #call(fetch: Handler, delivery: FetchDelivery, context: HandlerContext): Promise<Reply> {
     let request: Request;
     try {
@@ -113,12 +113,12 @@ export class FetchDispatch {
     try {
       given = await fetch(request, context);
       const { status, headers, body } = given;
-      // Response.error() has none.
+      // `Response.error()` has status 0.
       if (!(status >= 200 && status <= 599)) throw new RangeError(`the handler's response has status ${status}`);
       const list = fromWebHeaders(headers);
       return body === null ? { status, headers: list, body: Buffer.alloc(0) } : { status, headers: list, stream: body };
     } catch (error) {
-      // Nobody will read it, and its source would wait for that.
+      // Nobody will read the response, and its source would wait.
       given?.body?.cancel().catch(() => {});
       if (isStoreError(error) || errorCode(error) === 'BODY_TOO_LARGE') throw error;
       context.log.error({ err: errorFacts(error), path: pathOf(delivery.target) }, 'the handler failed');
@@ -126,7 +126,7 @@ export class FetchDispatch {
     }
   }
 
-  /** Only what succeeded is final: a webhook that was refused once may be taken when it is repeated. */
+  /** Only success is final: a webhook that was rejected once may succeed when it is repeated. */
   async #callOnce(fetch: Handler, delivery: FetchDelivery, memo: StepMemo, lease: ResponseLease): Promise<Execution> {
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
     const context = this.#contextOf(delivery, memo, limit.signal);
@@ -162,7 +162,7 @@ export class FetchDispatch {
   }
 }
 
-/** Null: it may be executed each time it comes. */
+/** Null: the request may be executed each time. */
 function identityOf(
   { method, target, headers, body, guildId }: FetchDelivery,
   sessionCookies: readonly string[] | null,
@@ -175,7 +175,7 @@ function identityOf(
   return identityOfKey(key, { guildId, method, target, headers, body: whole }, sessionCookies);
 }
 
-/** A reply whose memory is counted until it has been sent. */
+/** A reply that counts against the memory limit until it is sent. */
 function leased(reply: Reply, lease: ResponseLease): Reply {
   if (isStreamed(reply)) return { ...reply, lease };
   lease.hold(reply.body.length);

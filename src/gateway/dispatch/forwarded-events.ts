@@ -12,11 +12,11 @@ export interface ForwardedEventsOptions {
   readonly guard: Guard;
   readonly events: EventDispatch;
   readonly once: IdempotentRunner;
-  /** Why this pod serves nothing now, or null. */
+  /** Why this pod serves nothing at present, or null. */
   readonly unavailable: () => string | null;
 }
 
-/** `POST /_guildway/events`: events of Discord's gateway that reached another pod, for guilds that this one owns. */
+/** `POST /_guildway/events`: gateway events that another pod received, for guilds of this pod. */
 export class ForwardedEvents {
   readonly #options: ForwardedEventsOptions;
 
@@ -25,9 +25,10 @@ export class ForwardedEvents {
   }
 
   /**
-   * Handles an event once, however often it is delivered. Like an event of this pod's own sessions, one whose handler throws is done.
-   * @returns 204 when it is handled and on disk; 421 when the guild is another pod's
-   * @throws GuildwayError STORE_FAILED when the database refuses: it may be delivered again
+   * Handles an event once, regardless of how often it is delivered. An event whose handler throws counts as handled, as for
+   * this pod's own sessions.
+   * @returns 204 when the event is handled and on disk; 421 if another pod owns the guild
+   * @throws GuildwayError STORE_FAILED when the database refuses; the event may be delivered again
    */
   async serve(body: Buffer): Promise<GatewayResponse> {
     const { guard, events, once, unavailable } = this.#options;

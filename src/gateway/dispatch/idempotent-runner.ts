@@ -7,28 +7,31 @@ import type { HandlerContext } from './context.ts';
 import { type RecentExecution, RecentExecutions } from './recent-executions.ts';
 import { decodeResponse, encodeResponse } from './recorded-response.ts';
 
-/** What a handler made of a request. */
+/** The outcome of a handler. */
 export interface Execution {
   readonly response: GatewayResponse;
-  /** False: it failed. A repetition runs the handler again, over the transactions that are recorded. */
+  /** False: the handler failed. A repeated delivery runs it again; transactions that are recorded do not run again. */
   readonly final: boolean;
-  /** The context of the handler: the response leaves when what it depends on is committed. */
+  /** The handler's context. The response leaves after the commits that the handler depends on. */
   readonly context?: Pick<HandlerContext, 'durable' | 'assertCommitted'>;
 }
 
 export interface Answer extends Omit<Execution, 'context'> {
-  /** It was computed for an earlier delivery, or is being computed for one. */
+  /** The response was computed for another delivery. */
   readonly replayed: boolean;
 }
 
-/** Executions in flight and the last responses: for repetitions within seconds, and for handlers that wrote nothing. */
+/**
+ * Executions in flight and the latest responses: for deliveries that repeat within seconds, and for handlers that wrote
+ * nothing.
+ */
 const RECENT = 4_096;
 const MAX_RECENT_BODY = 8 * 1024;
 
-/** Responses larger than this are computed again from the recorded transactions. */
+/** Larger responses are not recorded. They are computed again from the recorded transactions. */
 const MAX_RECORDED_BODY = 128 * 1024;
 
-/** Sees to it that what is delivered twice is done once. */
+/** Runs a handler once for each identity, regardless of how often a request is delivered. */
 export class IdempotentRunner {
   readonly #ledger: Ledger;
   readonly #faults: Faults;
@@ -43,20 +46,20 @@ export class IdempotentRunner {
     this.#log = options.log;
   }
 
-  /** Executions in flight, including those whose callers have given up. */
+  /** Executions in flight, including those whose clients have disconnected. */
   get running(): number {
     return this.#running;
   }
 
-  /** How many deliveries were answered without running anything. */
+  /** Deliveries that got a response without an execution. */
   get replays(): number {
     return this.#replays;
   }
 
   /**
-   * Answers with the recorded response of an identity, joins its execution, or executes it.
-   * @param execute gets the memo for its transactions; all callers that joined get its rejection
-   * @throws GuildwayError IDENTITY_REUSED when the identity is known with another body
+   * Returns the recorded response of an identity, joins its execution, or executes it.
+   * @param execute gets the memo for its transactions. All callers that joined get its rejection
+   * @throws GuildwayError IDENTITY_REUSED if the identity is known with another body
    */
   async run(identity: Identity, execute: (memo: StepMemo) => Promise<Execution>): Promise<Answer> {
     if (this.#faults.has('no-ledger')) {
@@ -88,7 +91,7 @@ export class IdempotentRunner {
     const entry = this.#recent.add(identity.key, identity.bodyHash ?? '', promise);
     this.#running++;
     const result = execute(memo).then(async (execution) => {
-      // In the same commit as the last transaction, if the handler has waited for nothing since; never after one that failed.
+      // In the same commit as the last transaction, unless the handler has awaited something since. Never after a failed one.
       execution.context?.assertCommitted();
       if (execution.final && memo.used) this.#record(identity, execution.response);
       await execution.context?.durable();
@@ -96,7 +99,7 @@ export class IdempotentRunner {
       return execution;
     });
     result.catch(() => this.#settle(entry, false));
-    // Callers that join get the rejection. Without any, it must not count as unhandled.
+    // Callers that join get the rejection. Without them, the rejection must not count as unhandled.
     promise.catch(() => {});
     resolve(result);
     return promise;
@@ -114,13 +117,13 @@ export class IdempotentRunner {
     try {
       this.#ledger.recordResponse(identity, encodeResponse(response));
     } catch (error) {
-      // What was done is recorded and on disk; a repetition computes the response from it again.
+      // The writes are recorded and on disk. A repeated delivery computes the response from them again.
       this.#log.warn({ err: error, identity: identity.key }, 'the response could not be recorded');
     }
   }
 }
 
-/** Notes whether the handler has recorded anything: one that only reads costs no write. */
+/** Tracks whether the handler has recorded anything. A handler that only reads costs no write. */
 class TrackedMemo implements StepMemo {
   readonly #memo: StepMemo;
   used = false;
@@ -148,7 +151,7 @@ function assertSameBody(identity: Identity, bodyHash: string): void {
   });
 }
 
-/** Errors that say that nothing can be written: they are not the handler's, and no answer of it counts. */
+/** Errors of the database, not of the handler. The handler's response does not count. */
 export function isStoreError(error: unknown): boolean {
   const code = errorCode(error);
   return code === 'STORE_FAILED' || code === 'FENCED' || code === 'TOPOLOGY_MISMATCH' || code === 'DATABASE_CORRUPT';

@@ -12,12 +12,12 @@ import { callerOf } from './caller.ts';
 
 const HOUR_MS = 3_600_000;
 
-/** What is delivered again at the end of a hint's life must still be known; a day for clocks, and for an owner that is slow. */
+/** An identity must outlive the hint that may deliver it again. The extra day covers clocks that differ and slow owners. */
 export const EVENT_RETENTION_MS = HINT_LIFE_MS.event + 24 * HOUR_MS;
 
 /**
- * How long each kind is remembered: longer than its sender repeats it, and longer than a stand-in keeps it. Discord does not
- * repeat an interaction, and its token lives 15 minutes.
+ * How long each kind is remembered: longer than its sender repeats it and longer than a stand-in stores it. Discord does not
+ * repeat an interaction, and the token expires after 15 minutes.
  */
 const RETENTION_MS = Object.freeze({
   interaction: HOUR_MS,
@@ -28,12 +28,12 @@ const RETENTION_MS = Object.freeze({
 
 const sha256 = (data: Buffer | string): string => hash('sha256', data, 'base64url');
 
-/** Discord sends an interaction once, so the same id with other bytes is an error or a forgery. @param id a snowflake */
+/** Discord sends an interaction once, so the same id with another body is an error or a forgery. @param id a snowflake */
 export function identityOfInteraction(id: string, guildId: string | null, body: Buffer): Identity {
   return { key: interactionIdentity(id), guildId, bodyHash: sha256(body), retentionMs: RETENTION_MS.interaction };
 }
 
-/** The event itself is its identity, see {@link discordEventIdentity}. */
+/** An event is its own identity, see {@link discordEventIdentity}. */
 export function identityOfEventWebhook(payload: unknown, guildId: string | null): Identity {
   return { key: discordEventIdentity(payload), guildId, bodyHash: null, retentionMs: RETENTION_MS.event };
 }
@@ -66,10 +66,10 @@ export interface KeyedRequest {
 }
 
 /**
- * An `Idempotency-Key` of a request about a guild. The same key with another method, target or body is refused.
+ * An `Idempotency-Key` of a request for a guild. The same key with another method, target or body is refused.
  *
- * A recorded response is given without asking the bot, so a key counts for the caller who sent it. Key and caller are hashed
- * together: nothing that is logged of an identity tells who the caller is.
+ * A recorded response does not pass through the bot's authorization, so a key is valid only for the caller that sent it. Key
+ * and caller are hashed together, so a logged identity does not reveal the caller.
  * @param sessionCookies see {@link callerOf}
  */
 export function identityOfKey(key: string, request: KeyedRequest, sessionCookies: readonly string[] | null): Identity {

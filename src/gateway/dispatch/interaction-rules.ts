@@ -15,7 +15,7 @@ export const RESPONSE = Object.freeze({
   launchActivity: 12,
 });
 
-/** At most this many choices may be offered while an option is being typed. */
+/** Discord's limit of choices in autocomplete. */
 const MAX_CHOICES = 25;
 
 /** First responses by interaction type. Source: Discord's documentation, "Interaction Callback Type". */
@@ -26,7 +26,7 @@ const ALLOWED: Readonly<Record<number, readonly number[]>> = Object.freeze({
   [INTERACTION.modal]: [4, 5, 6, 7, 12],
 });
 
-/** Why Discord would not take a response to an interaction, or null. Discord itself would only show that the bot failed. */
+/** Why Discord would reject a response to an interaction, or null. Discord shows only that the bot failed. */
 export function findResponseProblem(interaction: APIInteraction, response: unknown): string | null {
   if (typeof response !== 'object' || response === null) return `it returned ${typeof response}, not a response`;
   const { type } = response as { type?: unknown };
@@ -35,18 +35,18 @@ export function findResponseProblem(interaction: APIInteraction, response: unkno
     return `response type ${String(type)} is not one of ${allowed.join(', ')}`;
   }
   const changesMessage = type === RESPONSE.deferredUpdate || type === RESPONSE.update;
-  // A modal that a command opened has no message to change.
+  // A modal that a command opened has no message to update.
   if (changesMessage && !('message' in interaction))
     return `response type ${type} changes a message, but there is none`;
   return null;
 }
 
-/** Makes autocomplete's response of a handler's choices, as many as Discord takes. */
+/** Builds the autocomplete response from a handler's choices, up to Discord's limit. */
 export function choicesResponse(choices: readonly unknown[]): APIInteractionResponse {
   return { type: RESPONSE.choices, data: { choices: choices.slice(0, MAX_CHOICES) } } as APIInteractionResponse;
 }
 
-/** A response that says why there is no real one: to the user only, and nothing where no message is allowed. */
+/** An ephemeral response that tells the user why the command failed. Where Discord allows no message, it is empty. */
 export function apology(interaction: APIInteraction, text: string): APIInteractionResponse {
   if (interaction.type === INTERACTION.autocomplete) return choicesResponse([]);
   return { type: RESPONSE.message, data: { content: text, flags: EPHEMERAL } } as APIInteractionResponse;

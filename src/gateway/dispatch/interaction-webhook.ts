@@ -2,16 +2,16 @@ import { DiscordAPIError, REST, RequestMethod } from '@discordjs/rest';
 import { type Duration, inMs, monotonicNow } from '../../time.ts';
 import type { WebhookCall } from './late-response.ts';
 
-/** A first response arrives within 3 s or never; the rest is for clocks that differ. */
+/** The first response arrives within 3 s or never. The rest is for clocks that differ. */
 const FIRST_RESPONSE_MS = 10_000;
-/** How long, and how often, a call is repeated that came before it. */
+/** The delay and the number of retries of a call that arrives before the first response. */
 const EARLY_MS = 3_000;
 const EARLY_PAUSE_MS = 250;
 
 /**
- * - `done`: Discord has taken it
- * - `gone`: the interaction's webhook or its message no longer exists, so the user cannot be told
- * - `refused`: Discord says that the content is not allowed
+ * - `done`: Discord has accepted the calls
+ * - `gone`: the interaction's webhook or message no longer exists, so the user cannot be told
+ * - `refused`: Discord rejects the content
  */
 export type WebhookOutcome =
   | { readonly kind: 'done' }
@@ -23,8 +23,8 @@ const METHODS = Object.freeze({ PATCH: RequestMethod.Patch, POST: RequestMethod.
 const GONE: ReadonlySet<number | string> = new Set([10008, 10015, 10062, 50027]);
 
 /**
- * Discord's webhooks of interactions. They are authorized by the interaction's token and count towards no limit of the bot's,
- * so they have a REST client of their own.
+ * Discord's webhooks of interactions. The interaction's token authorizes them, and the bot's rate limits do not apply, so they
+ * have a REST client of their own.
  */
 export class InteractionWebhook {
   readonly #rest: REST;
@@ -37,15 +37,15 @@ export class InteractionWebhook {
       timeout: 5_000,
       retries: 2,
       globalRequestsPerSecond: 10_000,
-      // Each token has a queue of its own; thousands of them must not be kept for an hour.
+      // Each token has a queue of its own. Thousands of them must not stay in memory for an hour.
       handlerSweepInterval: 60_000,
     });
   }
 
   /**
-   * Makes the calls in order and stops at the first that does not succeed.
-   * @param ageMs of the interaction: whether its first response may still be on its way
-   * @throws what the client throws when Discord cannot be reached or fails; the calls may be made again then
+   * Makes the calls in order and stops at the first failure.
+   * @param ageMs of the interaction; tells whether its first response may still be in flight
+   * @throws the client's error if Discord fails or cannot be reached; the calls may be repeated
    */
   async send(ageMs: Duration, calls: readonly WebhookCall[]): Promise<WebhookOutcome> {
     for (const call of calls) {
@@ -71,7 +71,7 @@ export class InteractionWebhook {
         if (!(error instanceof DiscordAPIError) || error.status >= 500 || error.status === 429) throw error;
         const gone = GONE.has(error.code) || error.status === 404;
         if (!gone) return { kind: 'refused', error };
-        // An edit that overtakes the first response finds no webhook yet.
+        // The webhook does not exist until the first response arrives.
         if (error.status !== 404 || monotonicNow() >= giveUpAt) return { kind: 'gone', error };
         await new Promise((resolve) => setTimeout(resolve, EARLY_PAUSE_MS));
       }

@@ -20,30 +20,30 @@ import { MESSAGE } from './messages.ts';
 import { empty, json, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
 
-/** The lifetime of an interaction's token: no answer is possible after it. */
+/** The lifetime of an interaction's token. No response is possible after it. */
 const HANDLER_LIMIT_MS = 15 * 60_000;
 
 /** One delivery of an interaction. */
 export interface InteractionDelivery {
-  /** The raw body: what makes two deliveries the same. */
+  /** The raw body. Deliveries with equal bodies are the same interaction. */
   readonly body: Buffer;
   readonly guildId: string | null;
   readonly requestId: string;
   readonly deadlineAt: MonotonicTime;
-  /** The deferred response that the user has got already; 0: none, the response goes back inline. */
+  /** The deferred response that the user has already. 0: none; the response goes back inline. */
   readonly deferred: Deferred;
-  /** Until when a deferred response can be completed; null: the caller waits for an inline one. */
+  /** When a deferred response can no longer be completed. Null: the response goes back inline. */
   readonly completeUntil: MonotonicTime | null;
 }
 
-/** Discord's interactions: finds the bot's handler, runs it once, and gets its answer to the user, inline or late. */
+/** Discord's interactions: finds the bot's handler, runs it once, and delivers its response, inline or after a deferral. */
 export class InteractionDispatch {
   readonly #bot: Bot;
   readonly #manifest: BotManifest;
   readonly #host: Host;
   readonly #once: IdempotentRunner;
   readonly #webhook: InteractionWebhook;
-  /** Late answers that are being sent: two stand-ins may deliver the same interaction at the same time. */
+  /** Late responses in flight: two stand-ins may deliver the same interaction at the same time. */
   readonly #completions = new Map<string, Promise<GatewayResponse>>();
 
   constructor(options: { bot: Bot; host: Host; once: IdempotentRunner; webhook: InteractionWebhook }) {
@@ -56,8 +56,8 @@ export class InteractionDispatch {
 
   /**
    * Serves one delivery.
-   * @returns the inline response (200), or for a deferred one 200 once the user has the answer, 502 when it should be delivered
-   *   again
+   * @returns the inline response (200). For a deferred interaction: 200 once the user has the response, 502 if the interaction
+   *   should be delivered again
    * @throws GuildwayError IDENTITY_REUSED, STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   async serve(interaction: APIInteraction, delivery: InteractionDelivery): Promise<GatewayResponse> {
@@ -67,7 +67,7 @@ export class InteractionDispatch {
     try {
       answer = await this.#once.run(identity, (memo) => this.#execute(interaction, delivery, memo));
     } catch (error) {
-      // A deferred one is delivered again when the disk has room; this user waits now.
+      // A deferred interaction is delivered again when the disk has room. Without a deferral, the user is waiting now.
       if (errorCode(error) !== 'STORE_FAILED' || delivery.deferred !== 0) throw error;
       return json(200, apology(interaction, MESSAGE.notSaved(delivery.requestId)));
     }
@@ -163,7 +163,7 @@ export class InteractionDispatch {
     if (ledger.find(identity.key)?.completed === true) return empty(200, [HEADER.replayed, '1']);
     const log = this.#host.log.child({ guild: guildId, request: requestId, interaction: interaction.id });
     const type = deferred as DeferralRule['type'];
-    // What the bot does not know was deferred so that only its user sees it.
+    // An interaction that the bot does not know was deferred as ephemeral.
     const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? true;
     const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
     if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
@@ -199,14 +199,16 @@ export class InteractionDispatch {
   }
 }
 
-/** By how much of its life is over, which no clock can be wrong about, and by its id's time. The younger counts. */
+/**
+ * By the remaining life of its hint, which does not depend on clocks, and by the timestamp in its id. The smaller age counts.
+ */
 function ageOf({ id }: APIInteraction, { completeUntil }: InteractionDelivery): Duration {
   const livedMs =
     completeUntil === null ? Number.POSITIVE_INFINITY : HINT_LIFE_MS.interaction - remaining(completeUntil);
   return Math.min(livedMs, wallNow() - createdAt(id));
 }
 
-/** Under what name an interaction's handler is found: a command's name, or the start of a `custom_id`. */
+/** The name of an interaction's handler: the command's name, or the start of a `custom_id`. */
 function nameOf(interaction: APIInteraction): string {
   const { name, custom_id: customId } = (interaction.data ?? {}) as { name?: string; custom_id?: string };
   return name ?? customIdKey(customId ?? '');

@@ -4,21 +4,21 @@ import type { Deferred } from '../store/hints.ts';
 import { EPHEMERAL, RESPONSE } from './interaction-rules.ts';
 import { MESSAGE } from './messages.ts';
 
-/** One request to an interaction's webhook. */
+/** A request to an interaction's webhook. */
 export interface WebhookCall {
   readonly method: 'PATCH' | 'POST' | 'DELETE';
   readonly route: `/${string}`;
   readonly body?: Readonly<Record<string, unknown>>;
 }
 
-/** How a response reaches a user after a deferred response. */
+/** How a response reaches the user after a deferral. */
 export interface LateResponse {
   readonly calls: readonly WebhookCall[];
-  /** What of it cannot be shown any more, for the log; the calls tell the user. */
+  /** What can no longer be shown, for the log. The calls tell the user. */
   readonly lost: string | null;
 }
 
-/** An edit takes these flags only: SUPPRESS_EMBEDS, IS_COMPONENTS_V2. */
+/** An edit accepts only these flags: SUPPRESS_EMBEDS, IS_COMPONENTS_V2. */
 const EDITABLE_FLAGS = (1 << 2) | (1 << 15);
 
 type Data = Readonly<Record<string, unknown>> & { readonly flags?: number };
@@ -44,7 +44,7 @@ function webhookOf({ application_id, token }: APIInteraction) {
   };
 }
 
-/** Shows a text after a deferred response: in its place or, on a component's message, as a follow-up. */
+/** Shows a text after a deferral: in place of the deferred message or, on a component's message, as a follow-up. */
 export function lateNotice(interaction: APIInteraction, deferred: Deferred, text: string): WebhookCall {
   const webhook = webhookOf(interaction);
   if (deferred === RESPONSE.deferredUpdate) return webhook.followUp({ content: text, flags: EPHEMERAL });
@@ -52,8 +52,8 @@ export function lateNotice(interaction: APIInteraction, deferred: Deferred, text
 }
 
 /**
- * Turns a first response into what completes a deferred one.
- * @param deferral what the user has got: 5, a message that is being thought about, or 6, nothing that shows
+ * Turns a first response into the calls that complete a deferred one.
+ * @param deferral 5: the user sees "thinking…"; 6: the user sees nothing
  */
 export function lateResponse(
   interaction: APIInteraction,
@@ -76,13 +76,13 @@ export function lateResponse(
   if (deferred === RESPONSE.deferredUpdate) {
     if (type === RESPONSE.message) return shown(webhook.followUp(data));
     if (type === RESPONSE.update) return shown(webhook.edit(data));
-    // Its own deferral of a new message would have to be a first response; what it edits later is the component's message.
+    // A deferral of a new message must be the first response. Later edits change the component's message.
     if (type === RESPONSE.deferredMessage) return { calls: [], lost: 'a deferred message after a deferred update' };
     return shown();
   }
   switch (type) {
     case RESPONSE.message: {
-      // The deferred message is public, which cannot change. A private response must not go there.
+      // The deferred message is public, and that cannot change. An ephemeral response must not go there.
       const leaks = ((data.flags ?? 0) & EPHEMERAL) !== 0 && !deferral.ephemeral;
       if (leaks) return shown(webhook.edit({ content: MESSAGE.privately }), webhook.followUp(data));
       return shown(webhook.edit(data));
@@ -94,7 +94,7 @@ export function lateResponse(
       return shown(webhook.editMessage(message.id, data), webhook.remove());
     }
     default:
-      // The handler deferred by itself and edits @original when it is done.
+      // The handler deferred by itself, and edits @original when it is done.
       return shown();
   }
 }

@@ -1,4 +1,4 @@
-/** What users are told when a handler's answer is not what they see. */
+/** Texts for users who do not get the handler's response. */
 export const MESSAGE = Object.freeze({
   failed: (reference: string) => `Something went wrong. Reference: ${reference}`,
   notSaved: (reference: string) => `This could not be saved. Please try again later. Reference: ${reference}`,

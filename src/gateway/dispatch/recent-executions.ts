@@ -1,21 +1,21 @@
-/** One thing that is being done, or was done a moment ago. */
+/** An execution that is running or has just finished. */
 export interface RecentExecution<Value> {
   readonly key: string;
   readonly bodyHash: string;
   readonly value: Value;
-  /** Still running: it is not forgotten. */
+  /** Running executions are never evicted. */
   running: boolean;
 }
 
 interface Slot<Value> extends RecentExecution<Value> {
-  /** Where it is in the ring. */
+  /** The position in the ring. */
   at: number;
   next: Slot<Value> | null;
 }
 
 /**
- * The last things that were done, by key, in a ring of fixed size with a hash table of fixed width over it. Not a Map: with an
- * addition and a deletion per request a Map keeps its old tables, and everything in them, alive (see link/in-flight.ts).
+ * The latest executions by key, in a ring of fixed size with a hash table of fixed width. Not a Map: with an insertion and a
+ * deletion for each request, a Map keeps its old tables alive, with everything in them (see link/in-flight.ts).
  */
 export class RecentExecutions<Value> {
   readonly #ring: (Slot<Value> | null)[];
@@ -37,8 +37,8 @@ export class RecentExecutions<Value> {
   }
 
   /**
-   * Adds a running entry in the place of the oldest one that does not run any more.
-   * @returns null when all of them are running: then this one is not remembered
+   * Adds a running entry and evicts the oldest finished one.
+   * @returns null if all entries are running; the new one is not remembered then
    */
   add(key: string, bodyHash: string, value: Value): RecentExecution<Value> | null {
     const at = this.#freePlace();

@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { GatewayResponse } from '../../link/message.ts';
 
-/** A response as the ledger keeps it: text as it is, other bodies in base64. */
+/** A response as the ledger stores it: text unchanged, other bodies in base64. */
 interface Recorded {
   readonly status: number;
   readonly headers: readonly string[];

@@ -1,24 +1,24 @@
-// The result of a transaction is recorded as JSON. An integer that SQLite holds may be larger than JSON and JavaScript's numbers
-// take: it is a BigInt, and written as a string behind a mark. Other strings that begin like a mark are marked as strings.
+// The result of a transaction is recorded as JSON. An integer from SQLite may exceed JavaScript's safe integers. It is a BigInt
+// then, and recorded as a string with a prefix. Strings that happen to begin with a prefix get one of their own.
 
 const UNDEFINED = 'undefined';
 const BIGINT = '\u0000n';
 const STRING = '\u0000s';
-/** How any of the marks looks in JSON. */
+/** How a prefix looks in JSON. */
 const ENCODED_MARK = '"\\u0000';
 
-/** @throws TypeError for a promise, or what JSON cannot have: a circle */
+/** @throws TypeError for a promise, and for a circular structure */
 export function encodeResult(result: unknown): string {
   if (typeof (result as { then?: unknown } | null | undefined)?.then === 'function') {
     throw new TypeError('the work of context.transaction returned a promise: it must be synchronous');
   }
   try {
-    // What JSON does not know becomes undefined: a function, a symbol.
+    // JSON turns functions and symbols into undefined.
     const text = JSON.stringify(result) ?? UNDEFINED;
-    // With a replacer it takes several times as long, and hardly any result needs one.
+    // A replacer makes this several times slower, and few results need one.
     if (!text.includes(ENCODED_MARK)) return text;
   } catch (error) {
-    // A BigInt: tried again with the replacer, which throws what else was wrong.
+    // Probably a BigInt: try again with the replacer. It throws for anything else.
     if (!(error instanceof TypeError)) throw error;
   }
   return JSON.stringify(result, (_key, value: unknown) => {

@@ -2,25 +2,25 @@ import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { type MonotonicTime, remaining } from '../../time.ts';
 import type { ResponseLease } from './response-memory.ts';
 
-/** A response whose body is still being made. */
+/** A response with a streaming body. */
 export interface StreamedReply {
   readonly status: number;
   readonly headers: HeaderList;
   readonly stream: ReadableStream<Uint8Array>;
-  /** Resolves when what the handler has written until now is on disk: no chunk leaves before. Rejects if that failed. */
+  /** Resolves when the handler's writes so far are on disk. No chunk leaves before. Rejects if the commit failed. */
   readonly durable?: () => Promise<void>;
-  /** Counts its bytes in memory; the reader updates it. */
+  /** Counts the bytes in memory. The reader updates it. */
   readonly lease?: ResponseLease;
 }
 
-/** What a gateway pod answers: plain HTTP sends a stream as it comes, the link needs the whole body. */
+/** The response of a gateway pod. Plain HTTP streams it; the link needs the whole body. */
 export type Reply = GatewayResponse | StreamedReply;
 
 export const isStreamed = (reply: Reply): reply is StreamedReply => 'stream' in reply;
 
-/** Cancels the source of a reply that is not read to its end. */
+/** Cancels the source of a reply that will not be read to its end. */
 export function discard(reply: Reply): void {
-  // A source that fails while it is told, or has failed before, has nothing left to let go of.
+  // A source that fails now, or has failed already, holds nothing.
   if (isStreamed(reply)) {
     reply.stream.cancel().catch(() => {});
     reply.lease?.end();
@@ -28,22 +28,19 @@ export function discard(reply: Reply): void {
 }
 
 /**
- * A chunk of a bot's stream. A stream in JavaScript may carry anything, and what has no length could be counted as no memory.
- * @throws TypeError for what is no bytes
+ * A chunk of a bot's stream. JavaScript streams may carry any value, and a value without a length would escape the memory
+ * limit.
+ * @throws TypeError if the chunk is not bytes
  */
 export function bytesOf(chunk: unknown): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   throw new TypeError(`a response body's chunks must be Uint8Array, not ${typeof chunk}`);
 }
 
-/** A whole body, or why there is none; the stream is cancelled then. */
+/** The whole body, or why there is none. In that case the stream is cancelled. */
 export type Collected = { readonly kind: 'whole'; readonly body: Buffer } | { readonly kind: 'too-large' | 'too-slow' };
 
-/**
- * Reads a stream to its end.
- * @param deadlineAt a stream of events has no end
- * @throws what the stream fails with
- */
+/** Reads a stream to its end. @param deadlineAt limits streams that never end @throws the error of the stream */
 export async function collect(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,

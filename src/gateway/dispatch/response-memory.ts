@@ -1,12 +1,12 @@
 import { type MonotonicTime, remaining } from '../../time.ts';
 
-/** What a handler is expected to answer with before the first one has. */
+/** The expected size of a response before any handler has responded. */
 const FIRST_EXPECTED = 4 * 1024 * 1024;
 const LEAST_EXPECTED = 16 * 1024;
 
-/** The memory of one response, from before its handler runs until its body has left the process. */
+/** The memory of a response, from before its handler runs until its body has left the process. */
 export interface ResponseLease {
-  /** So many bytes of it are in memory now. */
+  /** Sets the number of bytes in memory. */
   hold(bytes: number): void;
   /** Idempotent. */
   end(): void;
@@ -17,9 +17,9 @@ interface Waiting {
 }
 
 /**
- * Bounds the bytes of responses that are in memory at once: those that handlers are making, and those that nobody has read yet. How
- * large a response becomes is known when it is there, so each handler counts as large as the last responses were, and waits for
- * its turn where too many run.
+ * Limits the bytes of responses in memory: those that handlers produce, and those that are not sent yet. The size of a response
+ * is unknown until it exists, so a running handler counts as much as recent responses did. A handler waits for its turn while
+ * the limit is reached.
  */
 export class ResponseMemory {
   readonly #maxBytes: number;
@@ -31,15 +31,15 @@ export class ResponseMemory {
     this.#maxBytes = maxBytes;
   }
 
-  /** Bytes that count as held. */
+  /** Bytes that count against the limit. */
   get held(): number {
     return this.#held;
   }
 
   /**
-   * Resolves when a handler may run; with null when it could not until `deadlineAt`, or its caller went away meanwhile: a pod must not
-   * work off the requests of a peer that is gone while others wait behind them.
-   * @param signal aborts when the caller goes away; asked for only when the handler has to wait
+   * Resolves when a handler may run. Resolves with null after `deadlineAt`, or when the client disconnects: a pod must not work
+   * for clients that are gone while others wait.
+   * @param signal aborts when the client disconnects; called only if the handler has to wait
    */
   enter(deadlineAt: MonotonicTime, signal: () => AbortSignal): ResponseLease | Promise<ResponseLease | null> {
     if (this.#waiting.length === 0 && this.#hasRoom()) return this.#lease();
@@ -66,7 +66,7 @@ export class ResponseMemory {
     });
   }
 
-  /** One always runs, however large it is. */
+  /** One handler always runs, regardless of its size. */
   #hasRoom(): boolean {
     return this.#held === 0 || this.#held + this.#expected <= this.#maxBytes;
   }
@@ -94,7 +94,7 @@ export class ResponseMemory {
     };
   }
 
-  /** A large response counts at once, small ones little by little. */
+  /** A large response raises the estimate at once; small ones lower it gradually. */
   #note(bytes: number): void {
     this.#expected = Math.max(LEAST_EXPECTED, bytes >= this.#expected ? bytes : (this.#expected + bytes) / 2);
   }

@@ -9,12 +9,12 @@ export function json(status: number, value: unknown, headers: HeaderList = []): 
   return { status, headers: [...JSON_TYPE, ...headers], body: Buffer.from(JSON.stringify(value)) };
 }
 
-/** A response whose JSON body says what is wrong, for people. */
+/** A JSON response that tells a person what is wrong. */
 export function problem(status: number, error: string, headers: HeaderList = []): GatewayResponse {
   return json(status, { error }, headers);
 }
 
-/** {@link problem} of this pod and not of its bot, which may have carried the request out. @param status 500 or more */
+/** A {@link problem} from this pod, not from the bot. The bot may have carried the request out. @param status 500 or more */
 export function failed(status: number, error: string, headers: HeaderList = []): GatewayResponse {
   return problem(status, error, [HEADER.failure, headerText(error), ...headers]);
 }
@@ -23,13 +23,13 @@ export function empty(status: number, headers: HeaderList = []): GatewayResponse
   return { status, headers, body: NOTHING };
 }
 
-/** The pod serves nothing now and has done nothing of the request; it may be sent again. */
+/** The pod serves nothing at present and did nothing. The request may be sent again. */
 export const notServing = (why: string): GatewayResponse =>
   problem(503, why, [HEADER.refusal, headerText(why), 'retry-after', '1']);
 
-/** The pod serves no guild until topologies agree, and has done nothing of the request. */
+/** The pod serves no guilds until the topologies agree, and did nothing. */
 export const held = (why: string, headers: HeaderList): GatewayResponse =>
   problem(503, why, [HEADER.held, headerText(why), 'retry-after', '5', ...headers]);
 
-/** A sentence may quote what the system said, such as a resolver: a header takes printable ASCII only. */
+/** A reason may quote the operating system, such as the resolver. A header allows printable ASCII only. */
 const headerText = (text: string): string => text.replace(/[^\x20-\x7e]+/g, ' ');

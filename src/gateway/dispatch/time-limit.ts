@@ -2,8 +2,8 @@ import { GuildwayError } from '../../errors.ts';
 import type { Duration } from '../../time.ts';
 
 /**
- * Bounds how long a handler is waited for. One that never returns would otherwise be kept, with everything it holds, until the
- * process ends. It cannot be stopped; its signal tells it that its caller has given up.
+ * Limits how long a handler may take. Without the limit, a handler that never returns would hold its memory until the process
+ * ends. It cannot be stopped; its signal tells it that the client has given up.
  */
 export class TimeLimit {
   readonly #limitMs: Duration;
@@ -14,7 +14,7 @@ export class TimeLimit {
     this.#limitMs = limitMs;
   }
 
-  /** Aborts when the limit has passed. Made only when it is asked for. */
+  /** Aborts when the time limit has passed. Created on first use. */
   readonly signal = (): AbortSignal => {
     if (this.#controller === null) {
       this.#controller = new AbortController();
@@ -23,7 +23,7 @@ export class TimeLimit {
     return this.#controller.signal;
   };
 
-  /** Resolves or rejects as `work` does. @throws GuildwayError DEADLINE_EXCEEDED when it has done neither in time */
+  /** Settles as `work` does. @throws GuildwayError DEADLINE_EXCEEDED after the time limit */
   within<Result>(work: Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -12,12 +12,12 @@ export interface WebRequestOptions {
 }
 
 /**
- * The request as a web-standard handler gets it, with the URL that the caller used.
- * @throws TypeError for what no web request can be: the methods CONNECT, TRACE and TRACK, a host that is none
+ * The request as a web-standard `Request`, with the URL that the client used.
+ * @throws TypeError for the methods CONNECT, TRACE and TRACK, and for an invalid host
  */
 export function toWebRequest({ method, target, headers, body, signal }: WebRequestOptions): Request {
   const protocol = headerValue(headers, 'x-forwarded-proto') === 'https' ? 'https' : 'http';
-  // A client of HTTP/1.0 need not say what it calls the service.
+  // An HTTP/1.0 client may send no Host.
   const host = headerValue(headers, 'x-forwarded-host') || headerValue(headers, 'host') || 'localhost';
   const forwarded: [string, string][] = [];
   let cookies = '';
@@ -27,10 +27,10 @@ export function toWebRequest({ method, target, headers, body, signal }: WebReque
     if (name === 'cookie') cookies += cookies === '' ? value : `; ${value}`;
     else if (isForwarded(name) || name === HEADER.verified) forwarded.push([name, value]);
   }
-  // Several are joined by semicolons (RFC 6265, 5.4), which `Headers` does not know.
+  // Cookies are joined by semicolons (RFC 6265, 5.4); `Headers` would use commas.
   if (cookies !== '') forwarded.push(['cookie', cookies]);
   const hasBody = method !== 'GET' && method !== 'HEAD' && body !== null;
-  // Only the origin: a host of the caller's choice must not bring a path of its own.
+  // Only the origin: a host from the client must not add a path.
   const { origin } = new URL(`${protocol}://${host}`);
   return new Request(origin + target, {
     method,
@@ -41,15 +41,20 @@ export function toWebRequest({ method, target, headers, body, signal }: WebReque
   });
 }
 
-/** Beyond latin-1, or a control character: what no field value may have (RFC 9110, 5.5), though `Headers` takes most of it. */
+/**
+ * Characters beyond latin-1, and control characters. No field value may contain them (RFC 9110, 5.5), although `Headers`
+ * accepts most.
+ */
 const NOT_ALLOWED = /[^\t\x20-\x7e\x80-\xff]/;
-/** The link carries this much, and what the pod adds. Plain HTTP has the same limit, so that an answer does not depend on the way. */
+/**
+ * The link's limit, less what the pod adds. Plain HTTP has the same limit, so that a response does not depend on the transport.
+ */
 const MAX_FIELDS = MAX_HEAD - 1024;
 
 /**
- * The headers of a handler's response that reach the caller; each cookie is one of its own.
- * @param headers may be those of another library, which checks less
- * @throws TypeError for what cannot be sent: the handler's fault, found here, where nothing has been sent yet
+ * The headers of a handler's response that reach the client. Each cookie is a field of its own.
+ * @param headers may come from another library that checks less
+ * @throws TypeError for a header that cannot be sent. It is found here, before anything is sent
  */
 export function fromWebHeaders(headers: Headers): string[] {
   const list: string[] = [];

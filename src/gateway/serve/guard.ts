@@ -13,36 +13,36 @@ import {
 import { GUILDLESS_POD, type Topology } from '../../routing/topology.ts';
 import { problem } from '../dispatch/responses.ts';
 
-/** The parts of a request that say whose it is. */
+/** The parts of a request that determine its guild. */
 export interface GuardedRequest {
-  /** Null: it is no request for a response, but opens a connection. */
+  /** Null: the request opens a connection. */
   readonly method: string | null;
   readonly path: string;
   readonly query: string;
   readonly headers: HeaderList;
-  /** The body as JSON; asked for only where {@link Guard.match} found a rule that reads it. Throws when it is none. */
+  /** The body as JSON. Called only if {@link Guard.match} found a rule that reads the body. Throws if the body is not JSON. */
   readonly json: () => unknown;
 }
 
-/** A request of this pod's guild (null: of none, and this is pod 0; or a question to all pods), or what to answer instead. */
+/** The request is for a guild of this pod (null: it has no guild, or goes to all pods), or the pod answers with `response`. */
 export type Verdict =
   | { readonly kind: 'mine'; readonly guildId: string | null }
   | { readonly kind: 'misdirected' | 'invalid'; readonly response: GatewayResponse };
 
-/** Decides whether a request belongs to this pod. It computes the guild itself and does not trust the sender. */
+/** Decides whether this pod may serve a request. It computes the owner itself, regardless of what the sender computed. */
 export class Guard {
   readonly #ordinal: number;
   readonly #topology: Topology;
   readonly #table: ReturnType<typeof createRouteTable>;
 
-  /** @param routes the bot's, which win over the default ones but not over Discord's */
+  /** @param routes of the bot. They override the default routes, but not Discord's */
   constructor(options: { ordinal: number; topology: Topology; routes: readonly RouteRule[] }) {
     this.#ordinal = options.ordinal;
     this.#topology = options.topology;
     this.#table = createRouteTable([INTERACTIONS_ROUTE, EVENT_WEBHOOKS_ROUTE, ...options.routes, ...DEFAULT_ROUTES]);
   }
 
-  /** The rule of a path, or null: then it has no guild. */
+  /** The rule for a path. Null: the path has no guild. */
   match(path: string): RouteMatch | null {
     return this.#table.match(path);
   }
@@ -72,13 +72,13 @@ export class Guard {
     }
   }
 
-  /** Whether a guild is this pod's. @param guildId a valid snowflake */
+  /** Whether this pod owns a guild. @param guildId a valid snowflake */
   checkGuild(guildId: string): Verdict {
     const isMine = this.#topology.ownerOf(guildId) === this.#ordinal;
     return isMine ? { kind: 'mine', guildId } : this.#misdirected(guildId);
   }
 
-  /** 421, with the owner that this pod believes in and the topology it computed that from. */
+  /** 421, with the owner as this pod computes it, and the topology. */
   #misdirected(guildId: string | null): Verdict {
     const { fingerprint, epoch } = this.#topology;
     const owner = this.#topology.ownerOf(guildId);

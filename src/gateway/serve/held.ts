@@ -14,17 +14,17 @@ export interface HeldOptions {
   readonly ordinal: number;
   readonly name: string;
   readonly agreement: Agreement;
-  /** Whether it is only starting: then callers are told to ask again, as by a pod that ends. */
+  /** The pod is still starting. Clients are told to retry, as during a shutdown. */
   readonly starting: () => boolean;
-  /** Why this pod serves nothing, in sentences; at least one. */
+  /** Why this pod serves nothing: one sentence or more. */
   readonly reasons: () => readonly string[];
   readonly log: Logger;
 }
 
 /**
- * The routes of a pod that must not serve its guilds: its rows were placed under another topology, or those of its guilds may be
- * elsewhere. It reads and writes no row. It answers the other pods' question about its topology, and tells everybody else why it
- * does nothing.
+ * Routes of a pod that must not serve guilds, because its rows were placed under another topology, or rows of its guilds may be
+ * on another pod. It reads and writes no rows. It answers other pods that ask for its topology. Every other request gets the
+ * reason.
  */
 export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise<Reply> {
   const { ordinal, name, agreement, reasons, log } = options;
@@ -46,7 +46,7 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
   };
 }
 
-/** What a request for a guild gets. */
+/** The response to a request for a guild. */
 function answerOf({ ordinal, starting, reasons }: Pick<HeldOptions, 'ordinal' | 'starting' | 'reasons'>) {
   const headers = [HEADER.pod, String(ordinal)];
   return (): GatewayResponse => {

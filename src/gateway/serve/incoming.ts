@@ -1,22 +1,22 @@
 import { GuildwayError } from '../../errors.ts';
 import type { GatewayRequest, HeaderList, RequestContext } from '../../link/message.ts';
 
-/** A request as the pod's dispatch sees it, however it came. */
+/** A request as dispatch sees it, regardless of its transport. */
 export interface Incoming extends RequestContext {
   readonly method: string;
   /** Path and query. */
   readonly target: string;
   readonly headers: HeaderList;
   /**
-   * Reads the whole body; the same one each time.
-   * @throws GuildwayError BODY_TOO_LARGE; CANCELLED when the caller goes away before its end
+   * Reads the whole body. Later calls return the same bytes.
+   * @throws GuildwayError BODY_TOO_LARGE; CANCELLED when the client disconnects first
    */
   readBody(maxBytes: number): Promise<Buffer>;
-  /** The body as it comes, or whole where it is already here; null where there is none. */
+  /** The body as a stream, or as bytes if it has arrived already. Null: the request has no body. */
   openBody(): Buffer | ReadableStream<Uint8Array> | null;
 }
 
-/** A request that came over the link, or from this pod itself. */
+/** A request that arrived over the link, or that this pod sends to itself. */
 export function incomingMessage(request: GatewayRequest, context: RequestContext): Incoming {
   const { method, target, headers, body } = request;
   return {

@@ -9,19 +9,19 @@ import type { NewHint } from '../store/hints.ts';
 import type { Incoming } from './incoming.ts';
 
 export interface InternalOptions {
-  /** What this pod says of itself, as plain data. */
+  /** The state of this pod as plain data. */
   readonly state: () => unknown;
-  /** Ids of the guilds that this pod has. */
+  /** Ids of the guilds of this pod. */
   readonly guilds: () => readonly string[];
   readonly putHint: (hint: NewHint) => Promise<GatewayResponse>;
-  /** Hands out identify slots. */
+  /** Grants identify slots. */
   readonly identify: (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
   readonly agreement: Agreement;
-  /** Handles an event of Discord's gateway that reached another pod. */
+  /** Handles a gateway event that another pod received. */
   readonly takeEvent: (body: Buffer) => Promise<GatewayResponse>;
 }
 
-/** `/_guildway/*`: what pods ask each other. HTTP pods let no request from outside through to it. */
+/** `/_guildway/*`: requests between pods. HTTP pods never forward a client's request to these paths. */
 export class InternalEndpoints {
   readonly #options: InternalOptions;
 
@@ -62,7 +62,7 @@ export class InternalEndpoints {
   }
 }
 
-/** `POST /_guildway/topology`: takes what another pod says of itself, and answers with the same of this pod. */
+/** `POST /_guildway/topology`: takes the topology of another pod and answers with this pod's. */
 export async function serveTopology(agreement: Agreement, incoming: Incoming): Promise<GatewayResponse> {
   const body = await incoming.readBody(MAX_LINK_BODY);
   try {

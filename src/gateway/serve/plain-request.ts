@@ -5,9 +5,9 @@ import { type Duration, inMs } from '../../time.ts';
 import { type Incoming, tooLarge } from './incoming.ts';
 
 /**
- * A request that came as plain HTTP.
- * @param maxBodyBytes of a body that is passed on as it comes; it fails where it becomes longer
- * @param timeoutMs for a caller that does not say how long it waits
+ * A request over plain HTTP.
+ * @param maxBodyBytes limit of a streamed body, which fails when it exceeds it
+ * @param timeoutMs for a request without a deadline
  */
 export function plainRequest(
   request: IncomingMessage,
@@ -38,7 +38,7 @@ export function plainRequest(
   };
 }
 
-/** @throws GuildwayError BODY_TOO_LARGE; what the request fails with when its caller goes away */
+/** @throws GuildwayError BODY_TOO_LARGE; the error of the request when the client disconnects */
 async function* bounded(request: IncomingMessage, maxBytes: number): AsyncGenerator<Buffer> {
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -59,7 +59,7 @@ async function readWhole(request: IncomingMessage, maxBytes: number): Promise<Bu
   return Buffer.concat(chunks);
 }
 
-/** Aborts when the caller's connection ends before the response does. */
+/** Aborts when the connection ends before the response. */
 function abortedBy(response: ServerResponse): AbortSignal {
   const controller = new AbortController();
   response.once('close', () => {

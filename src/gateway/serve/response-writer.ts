@@ -8,30 +8,30 @@ import { fieldValue, isHopByHop } from '../../protocol/headers.ts';
 import { bytesOf, discard, type StreamedReply } from '../dispatch/reply.ts';
 
 /**
- * Writes responses to connections. This module alone decides where a response ends. What a bot says about that may be wrong: it
- * may pass on the `content-length` of a compressed response whose body it has decompressed. On a connection that is kept, surplus bytes
- * would be read as the answer to the next request, which is another client's.
+ * Writes responses to connections. This module alone decides where a response ends. A bot's headers may be wrong about that: a
+ * bot may forward the `content-length` of a compressed response after it has decompressed the body. On a keep-alive connection,
+ * the surplus bytes would become the response to the next request, which may be another client's.
  */
 
-/** The length that a bot declares, or null where it declares none that can be true. */
+/** The length that a bot declares. Null: none, or one that cannot be true. */
 function declaredLength(headers: HeaderList): number | null {
   const text = fieldValue(headers, 'content-length');
-  // Two values are joined by a comma, which no length has.
+  // Two values are joined by a comma, so they are not a valid length.
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
-/** The headers of a response without those that frame it. */
+/** The headers of a response, without the framing headers. */
 export const withoutFraming = (headers: HeaderList): string[] =>
   headers.filter((_, i) => {
     const name = headers[i - (i % 2)] as string;
     return name !== 'content-length' && !isHopByHop(name);
   });
 
-/** HEAD, 204 and 304: the response ends with its head. */
+/** HEAD, 204 and 304: the response has no body. */
 const hasNoBody = (method: string | undefined, status: number): boolean =>
   method === 'HEAD' || status === 204 || status === 304;
 
-/** Sends a whole response. A HEAD or 304 may declare the length that a GET would have. */
+/** Sends a whole response. A response to HEAD and a 304 may declare the length that a GET would have. */
 export function sendWhole(
   response: ServerResponse,
   { status, headers, body, sent }: GatewayResponse,
@@ -52,10 +52,9 @@ export function sendWhole(
 }
 
 /**
- * Sends a response whose body is still being made. A length that the bot declares is kept, for progress bars, and checked: a body
- * that is longer or shorter ends the connection. A compressed body has no declared length, because most bots that pass one on
- * have decompressed it.
- * Never rejects.
+ * Streams a response. A length that the bot declares is sent, for progress bars, and checked: a longer or shorter body ends the
+ * connection. The declared length of a compressed body is dropped, because most bots that forward it have decompressed the
+ * body. Never rejects.
  */
 export async function sendStream(
   response: ServerResponse,
@@ -64,7 +63,7 @@ export async function sendStream(
   log: Logger,
 ): Promise<void> {
   const { status, headers, stream, lease } = reply;
-  // A stream of events lasts: only what of it is in memory counts.
+  // An event stream may last for hours: only its bytes in memory count.
   lease?.hold(0);
   try {
     const list = withoutFraming(headers);
@@ -77,15 +76,15 @@ export async function sendStream(
       discard(reply);
       return;
     }
-    // Now, and not with the first event of a stream that may be long in coming. `flushHeaders` would write it as UTF-8.
+    // Send the head now: the first event of a stream may take long. `flushHeaders` would encode it as UTF-8.
     response.write('', 'latin1');
-    // As objects: it would turn text into bytes, which the link does not.
+    // Object mode: otherwise text chunks become bytes, which differs from the link.
     const chunks = Readable.fromWeb(stream, { objectMode: true, highWaterMark: 1 });
     await pipeline(chunks, (all: AsyncIterable<unknown>) => checked(all, length, reply), response);
   } catch (error) {
     if (error instanceof LengthMismatch) log.error({ err: errorFacts(error) }, 'a response was cut off');
     else log.debug({ err: errorFacts(error) }, 'a stream ended early');
-    // Not yet read where Node refused the head: a header value that it does not send.
+    // Nothing is read yet if Node refused the head, such as a header value that it does not send.
     discard(reply);
     response.destroy();
   } finally {
@@ -95,7 +94,7 @@ export async function sendStream(
 
 class LengthMismatch extends Error {}
 
-/** Holds each chunk back until what it may tell is on disk, and lets no other number of bytes pass than was declared. */
+/** Holds each chunk until the writes that it may show are on disk, and enforces the declared number of bytes. */
 async function* checked(
   chunks: AsyncIterable<unknown>,
   length: number | null,
@@ -110,10 +109,11 @@ async function* checked(
     if (length !== null && sent > length)
       throw new LengthMismatch(`its body is longer than its content-length, ${length}`);
     await durable?.();
-    // Asked for more when the connection has taken this.
+    // The source continues once the connection has taken this chunk.
     lease?.hold(chunk.byteLength);
     if (sent === length) {
-      // Kept until it is known to be the last: a response that ends well must not end its connection, on which the next request may be.
+      // Keep the chunk until it is known to be the last one: a complete response must not end its connection, which may carry
+      // the next request.
       last = chunk;
       continue;
     }

@@ -22,12 +22,12 @@ import type { Guard } from './guard.ts';
 import type { Incoming } from './incoming.ts';
 import type { InternalEndpoints } from './internal-endpoints.ts';
 
-/** Discord's own bodies are far smaller. */
+/** Bodies from Discord are far smaller. */
 const MAX_WEBHOOK_BODY = 1024 * 1024;
 
 /**
- * How long after its deadline a caller is answered that it passed. It has given up by itself; an answer just in time would only
- * race with what it does then.
+ * How long after the deadline a 504 is sent. The client has given up at the deadline; a response at that moment would race with
+ * the client's own error path.
  */
 const DEADLINE_GRACE_MS = 250;
 
@@ -38,24 +38,24 @@ export interface RouterOptions {
   readonly eventWebhooks: EventWebhookDispatch;
   readonly fetch: FetchDispatch;
   readonly internal: InternalEndpoints;
-  /** Why this pod serves nothing now, or null. */
+  /** Why this pod serves nothing at present, or null. */
   readonly unavailable: () => string | null;
   readonly maxBodyBytes: number;
   readonly metrics: GatewayMetrics;
   readonly log: Logger;
 }
 
-/** One request on its way. */
+/** A request that is being routed. */
 interface Routed {
   readonly incoming: Incoming;
-  /** Path and query in their normal form. */
+  /** Path and query, normalized. */
   readonly target: string;
   readonly path: string;
   readonly query: string;
   readonly requestId: string;
 }
 
-/** Routes a request in a gateway pod: checks the owner, finds the kind, calls the dispatch. */
+/** Routes a request in a gateway pod: checks the owner, determines the kind, calls dispatch. */
 export class Router {
   readonly #options: RouterOptions;
   readonly #prefix = randomBytes(6).toString('hex');
@@ -90,12 +90,12 @@ export class Router {
     return { ...reply, headers: [...reply.headers, HEADER.pod, String(ordinal)] };
   }
 
-  /** The HTTP pod's name for a request, or a new one. */
+  /** The request id from the HTTP pod, or a new one. */
   requestIdOf(headers: HeaderList): string {
     return headerValue(headers, HEADER.requestId) ?? `${this.#prefix}-${++this.#counter}`;
   }
 
-  /** Whether a websocket of this target is this pod's: its guild and the target's normal form, or what to answer instead. */
+  /** Whether this pod takes a websocket for a target: the guild and the normalized target, or the refusal. */
   admitUpgrade(
     given: string,
     headers: HeaderList,
@@ -107,7 +107,7 @@ export class Router {
     if (refusal !== null) return refusal;
     const match = this.#options.guard.match(path);
     const from = match?.rule.guild.from;
-    // An upgrade has no body to read a guild from, and no single pod answers a question to all.
+    // An upgrade has no body that could name a guild, and a fan-out has no single pod.
     if (path.startsWith(INTERNAL_PATHS) || isWebhook(path) || from === 'json' || from === 'all') {
       return problem(404, 'there is no websocket here');
     }
@@ -115,7 +115,7 @@ export class Router {
     return verdict.kind === 'mine' ? { guildId: verdict.guildId, target } : verdict.response;
   }
 
-  /** Why nothing is served now; null when it is. */
+  /** The response while nothing is served, or null. */
   #refusal(): GatewayResponse | null {
     const why = this.#options.unavailable();
     return why === null ? null : notServing(why);
@@ -199,7 +199,7 @@ export class Router {
   }
 }
 
-/** Resolves or rejects as `work` does, or with 504 when it has done neither in time. What it still brings after that is let go. */
+/** Settles as `work` does, or resolves with 504 after the deadline. A later result is discarded. */
 function withinDeadline(work: Promise<Reply>, deadlineAt: MonotonicTime): Promise<Reply> {
   return new Promise((resolve, reject) => {
     let late = false;
@@ -212,7 +212,7 @@ function withinDeadline(work: Promise<Reply>, deadlineAt: MonotonicTime): Promis
     ).unref();
     work
       .then((reply) => {
-        // Nobody will ever read it, and its source would wait for that, or go on producing, until the process ends.
+        // Nobody will read this response. Without this, its source would wait or keep producing until the process ends.
         if (late) discard(reply);
         else resolve(reply);
       }, reject)
@@ -220,7 +220,7 @@ function withinDeadline(work: Promise<Reply>, deadlineAt: MonotonicTime): Promis
   });
 }
 
-/** A target in its normal form, or null for one without; what pods ask each other stays as it is. */
+/** The normalized target; null if there is none. Internal targets stay as they are. */
 function partsOf(given: string): { readonly target: string; readonly path: string; readonly query: string } | null {
   const target = given.startsWith(INTERNAL_PATHS) ? given : normalTarget(given)?.target;
   if (target === undefined) return null;
@@ -251,7 +251,7 @@ function outcomeOf({ status, headers }: Reply): Outcome {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
-/** What everything here relies on; the rest of an interaction is Discord's and the handler's business. */
+/** Checks the fields that Guildway relies on. The rest of an interaction is between Discord and the handler. */
 function isInteractionLike(value: unknown): value is APIInteraction {
   if (!isObject(value) || typeof value.type !== 'number' || !isSnowflake(value.id)) return false;
   if (value.type === 1) return true;

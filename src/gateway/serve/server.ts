@@ -30,28 +30,28 @@ export interface GatewayServerOptions {
   readonly ordinal: number;
   readonly topology: Topology;
   readonly manifest: BotManifest;
-  /** Serves a request; must not reject. */
+  /** Serves a request. Must not reject. */
   readonly route: (incoming: Incoming) => Promise<Reply>;
-  /** Takes upgrades that are not the link's. */
+  /** Takes all upgrades except the link's. */
   readonly upgrades: Upgrades;
   readonly log: Logger;
 }
 
 export interface GatewayServer {
   readonly port: number;
-  /** Takes no new requests, and resolves when those in flight are answered. */
+  /** Takes no new requests. Resolves when the requests in flight have their responses. */
   drain(): Promise<void>;
-  /** Ends all connections at once. */
+  /** Closes all connections at once. */
   close(): Promise<void>;
 }
 
-/** Connections beyond MAX_CONNECTIONS that serve as links only. */
+/** Connections beyond MAX_CONNECTIONS, for links only. */
 const LINK_RESERVE = 64;
-/** The end of a caller's time that is kept for telling it that a response does not end. */
+/** The last part of a request's time, reserved for the response that says that the bot's response does not end. */
 const ANSWER_MS = 100;
 
 /**
- * Starts the pod's one port: the link, and beside it plain HTTP for what is large or streams.
+ * Starts the pod's only port: the link, and plain HTTP for large bodies and streams.
  * @throws the listening error, such as EADDRINUSE
  */
 export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
@@ -64,7 +64,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       optimizeEmptyRequests: true,
       keepAliveTimeout: config.keepAliveMs,
       headersTimeout: config.headersTimeoutMs,
-      // The HTTP pod that passes an upload on began to wait for it earlier, so this cuts none short that it still takes.
+      // The timeout of the HTTP pod that forwards an upload started earlier, so this one never fires first.
       requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
       noDelay: true,
     },
@@ -91,7 +91,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       });
     },
   );
-  // Event streams and websockets may last for hours. Behind MAX_CONNECTIONS of them a new HTTP pod still gets its link.
+  // Event streams and websockets may last for hours. Even with MAX_CONNECTIONS of them, a new HTTP pod gets its link.
   server.maxConnections = config.maxConnections + LINK_RESERVE;
   let open = 0;
   const forLinks = new WeakSet<Duplex>();
@@ -100,7 +100,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     socket.once('close', () => open--);
   });
 
-  /** A connection that stays open would keep the pod from ending. */
+  /** An open connection would keep the pod from ending. */
   function closeWhileDraining(request: IncomingMessage, response: ServerResponse): void {
     if (draining || forLinks.has(request.socket)) response.shouldKeepAlive = false;
   }
@@ -111,7 +111,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     return authorize(request);
   }
 
-  /** Null when the caller is a pod and meant this one. */
+  /** Null: the sender is a pod and meant this one. */
   function authorize(request: IncomingMessage): GatewayResponse | null {
     const header = request.headers[HEADER.auth];
     const caller = verifyPlainRequest(
@@ -157,7 +157,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     async drain() {
       draining = true;
       upgrades.drain();
-      // Server-sent events do not end by themselves.
+      // Server-sent events do not end on their own.
       const cut = setTimeout(() => {
         for (const response of streams) response.destroy();
         upgrades.close();
@@ -177,15 +177,15 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
 }
 
 /**
- * What the pod itself says to a caller before it looks at the request. It carries the header that marks a refused link, so that
- * an HTTP pod can tell a 421 of "you meant another pod" from one of "this guild is another pod's" (that one names the owner), and
- * a 401 or 503 from the bot's. Nothing was done.
+ * A refusal before the pod looks at the request. Its header marks it as the pod's own, so that an HTTP pod can tell it from a
+ * bot's 401 or 503. It also tells a 421 for the wrong pod from a 421 for the wrong guild, which names the owner. Nothing was
+ * done.
  */
 function refuse(status: 401 | 421 | 503, why: string): GatewayResponse {
   return problem(status, why, [HEADER.refusal, why]);
 }
 
-/** Serves a request with a whole response, as the link and this pod itself need it. */
+/** Serves a request with a whole response, for the link and for requests of this pod to itself. */
 export async function serveWhole(
   { route, log }: Pick<GatewayServerOptions, 'route' | 'log'>,
   request: GatewayRequest,
