@@ -1,25 +1,20 @@
 import type { GuildwayError } from '../../errors.ts';
 import { MAX_LINK_BODY } from '../../link/message.ts';
 import { type GuildOfRequest, guildOfRequest, isAnyPods, type RouteMatch } from '../../routing/route-table.ts';
-import { after, type Duration } from '../../time.ts';
 import type { EdgeRequest } from '../inbound/edge-request.ts';
-import { fieldValue, type RequestHeaders } from '../inbound/headers.ts';
-import { refuseBody, sendError, wantsHtml } from '../inbound/reply.ts';
+import { refuseBody, sendError } from '../inbound/reply.ts';
 import type { RouteKind } from '../metrics/http-metrics.ts';
 import { ForwardedRequest } from '../outbound/forwarded-request.ts';
 import type { OwnerClient } from '../outbound/owner-client.ts';
 import type { Upstream } from '../outbound/upstream.ts';
 import { type Classified, refuseGuild, routeOf } from './classify.ts';
-import { type Route, RoutedResponse, type RoutedResponseOptions, SAFE_METHODS } from './routed-response.ts';
+import { type Route, RoutedRequest, type RoutedRequestOptions } from './routed-request.ts';
+import { RoutedResponse, type RoutedResponseOptions } from './routed-response.ts';
 
 const EMPTY = Buffer.alloc(0);
-/** A browser shows within 3 s what is wrong: no attempt to reach a pod that is away starts after this. */
-const PAGE_PATIENCE_MS = 2_000;
 
-export interface RoutedEndpointOptions extends RoutedResponseOptions {
+export interface RoutedEndpointOptions extends RoutedRequestOptions, RoutedResponseOptions {
   readonly owners: OwnerClient;
-  readonly requestTimeoutMs: Duration;
-  readonly headersFor: RequestHeaders;
 }
 
 /** Pages and API calls: each goes to the pod that owns its guild. */
@@ -75,27 +70,8 @@ export class RoutedEndpoint {
 
   /** Sends a request to its pod, and the response back. @param body null: it streams from the client */
   #forward(request: EdgeRequest, route: Route, pod: Upstream, body: Buffer | null): void {
-    const { owners, requestTimeoutMs, headersFor } = this.#options;
-    const { method, url, fields, startedAt, stream } = request;
-    const deadlineAt = after(startedAt, requestTimeoutMs);
-    const isPage = requestTimeoutMs > PAGE_PATIENCE_MS && wantsHtml(request);
-    // A body that streams is sent once. Other requests may arrive twice if their method or their key allows it.
-    const repeatable =
-      body !== null && (SAFE_METHODS.has(method) || fieldValue(fields, 'idempotency-key') !== undefined);
-    const forwarded = new ForwardedRequest(pod.ordinal, {
-      method,
-      target: url,
-      headers: headersFor(request),
-      body: body ?? EMPTY,
-      upload: body === null ? stream : null,
-      transport: route.streams ? 'plain' : 'link',
-      whole: stream === null,
-      deadlineAt,
-      attemptsUntil: isPage ? after(startedAt, PAGE_PATIENCE_MS) : deadlineAt,
-      anyPod: route.anyPod,
-      repeatable: repeatable ? 'always' : 'never',
-    });
-    owners.dispatch(forwarded, new RoutedResponse(request, forwarded, route, this.#options));
+    const forwarded = new ForwardedRequest(pod.ordinal, new RoutedRequest(request, route, body, this.#options));
+    this.#options.owners.dispatch(forwarded, new RoutedResponse(request, forwarded, route, this.#options));
     request.onGone(forwarded);
   }
 }

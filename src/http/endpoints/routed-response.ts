@@ -8,18 +8,7 @@ import type { RouteKind } from '../metrics/http-metrics.ts';
 import type { ResponseFlow, ResponseHandler } from '../outbound/dispatcher.ts';
 import type { ForwardedRequest } from '../outbound/forwarded-request.ts';
 import { routeOf } from './classify.ts';
-
-export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** Where a request goes. */
-export interface Route {
-  /** Null: no guild. */
-  readonly guildId: string | null;
-  /** Any pod may answer it. */
-  readonly anyPod: boolean;
-  /** Request or response stream: over plain HTTP even where there is a link. */
-  readonly streams: boolean;
-}
+import { type Route, SAFE_METHODS } from './routed-request.ts';
 
 /** Called once for each request, after its response: the pod that answered, or null. */
 type OnDone = (request: EdgeRequest, route: RouteKind, pod: number | null) => void;

@@ -1,14 +1,8 @@
 import type { DispatchError } from '../../errors.ts';
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
+import { podStatement } from '../../protocol/pod-statement.ts';
 import { type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
-import {
-  type AttemptHandler,
-  type Dispatcher,
-  PassThrough,
-  type Redirect,
-  type ResponseFlow,
-  type Upgraded,
-} from './dispatcher.ts';
+import type { Dispatcher, ResponseFlow, ResponseHandler, Upgraded } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
 import { podError } from './pod-error.ts';
 import { blamesPod } from './retry-policy.ts';
@@ -75,16 +69,16 @@ export class Breaker {
 }
 
 /** Sends a request if a pod's breaker lets it pass, and reports its outcome to the breaker. */
-export class BreakerGuard implements Dispatcher<AttemptHandler> {
+export class BreakerGuard implements Dispatcher {
   readonly #breaker: Breaker;
-  readonly #next: Dispatcher<AttemptHandler>;
+  readonly #next: Dispatcher;
 
-  constructor(breaker: Breaker, next: Dispatcher<AttemptHandler>) {
+  constructor(breaker: Breaker, next: Dispatcher) {
     this.#breaker = breaker;
     this.#next = next;
   }
 
-  dispatch(request: ForwardedRequest, handler: AttemptHandler): void {
+  dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
     if (this.#breaker.tryPass()) this.#next.dispatch(request, new BreakerHandler(this.#breaker, handler));
     else {
       const why = 'it has failed several times in a row; requests to it are paused';
@@ -94,45 +88,51 @@ export class BreakerGuard implements Dispatcher<AttemptHandler> {
 }
 
 /** Reports once: the head of a response counts, for a stream may last for hours. */
-class BreakerHandler extends PassThrough<AttemptHandler> implements AttemptHandler {
+class BreakerHandler implements ResponseHandler {
+  readonly #handler: ResponseHandler;
   readonly #breaker: Breaker;
   #reported = false;
 
-  constructor(breaker: Breaker, handler: AttemptHandler) {
-    super(handler);
+  constructor(breaker: Breaker, handler: ResponseHandler) {
+    this.#handler = handler;
     this.#breaker = breaker;
   }
 
-  override onResponse(response: GatewayResponse): void {
-    this.#breaker.succeeded();
-    this.handler.onResponse(response);
+  onResponse(response: GatewayResponse): void {
+    this.#report(response.status, response.headers);
+    this.#handler.onResponse(response);
   }
 
-  override onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
-    this.#succeeded();
-    this.handler.onHead(status, headers, flow);
+  onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
+    this.#report(status, headers);
+    this.#handler.onHead(status, headers, flow);
   }
 
-  override onUpgrade(opened: Upgraded): void {
-    this.#succeeded();
-    super.onUpgrade(opened);
+  onUpgrade(opened: Upgraded): void {
+    this.#report(opened.status, opened.headers);
+    this.#handler.onUpgrade?.(opened);
   }
 
-  onRedirect(redirect: Redirect): void {
-    this.#succeeded();
-    this.handler.onRedirect(redirect);
+  onBody(chunk: Buffer): boolean {
+    return this.#handler.onBody(chunk);
   }
 
-  override onError(error: DispatchError): void {
+  onEnd(): void {
+    this.#handler.onEnd();
+  }
+
+  onError(error: DispatchError): void {
     if (!this.#reported) {
       if (blamesPod(error.code)) this.#breaker.failed();
       else this.#breaker.undecided();
     }
-    this.handler.onError(error);
+    this.#handler.onError(error);
   }
 
-  #succeeded(): void {
+  /** A pod that refuses a request without a look at it is as good as away. */
+  #report(status: number, headers: HeaderList): void {
     this.#reported = true;
-    this.#breaker.succeeded();
+    if (podStatement(status, headers)?.kind === 'refused') this.#breaker.failed();
+    else this.#breaker.succeeded();
   }
 }

@@ -6,32 +6,33 @@ import type { ForwardedRequest } from './forwarded-request.ts';
 import { cancelled, podError } from './pod-error.ts';
 
 /** What one pod can be asked over. */
-export interface Transports<Handler extends ResponseHandler> {
+export interface Transports {
   /** Null: this pod has no link. */
-  readonly link: Dispatcher<Handler> | null;
-  readonly plain: Dispatcher<Handler>;
-  readonly upgrade: Dispatcher<Handler>;
+  readonly link: Dispatcher | null;
+  readonly plain: Dispatcher;
+  readonly upgrade: Dispatcher;
 }
 
 /** Chooses the transport for a request. A request for the link waits until it is connected; all of them share one dial. */
-export class Connect<Handler extends ResponseHandler> implements Dispatcher<Handler> {
+export class Connect implements Dispatcher {
   readonly #link: LinkClient | null;
-  readonly #over: Transports<Handler>;
+  readonly #over: Transports;
 
-  constructor(link: LinkClient | null, over: Transports<Handler>) {
+  constructor(link: LinkClient | null, over: Transports) {
     this.#link = link;
     this.#over = over;
   }
 
-  dispatch(request: ForwardedRequest, handler: Handler): void {
+  dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
     const { link, plain, upgrade } = this.#over;
     if (request.cancelled) handler.onError(cancelled(request.pod, 'not-sent'));
-    else if (request.transport === 'upgrade') upgrade.dispatch(request, handler);
-    else if (request.transport === 'plain' || this.#link === null || link === null) plain.dispatch(request, handler);
+    else if (request.init.transport === 'upgrade') upgrade.dispatch(request, handler);
+    else if (request.init.transport === 'plain' || this.#link === null || link === null)
+      plain.dispatch(request, handler);
     else if (this.#link.state === 'ready') link.dispatch(request, handler);
     else if (this.#link.state === 'plain') plain.dispatch(request, handler);
     else {
-      within(this.#link.connect(), remaining(request.attemptsUntil), request.pod).then(
+      within(this.#link.connect(), remaining(request.init.attemptsUntil), request.pod).then(
         (kind) => {
           if (request.cancelled) handler.onError(cancelled(request.pod, 'not-sent'));
           else (kind === 'ready' ? link : plain).dispatch(request, handler);

@@ -2,18 +2,20 @@ import type { Duplex } from 'node:stream';
 import type { DispatchError } from '../../errors.ts';
 import type { LinkHandler } from '../../link/client.ts';
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
-import type { PodStatement } from '../../protocol/pod-statement.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
 
 /** One way to send a request to a gateway pod: a transport, or a wrapper that adds one rule to another dispatcher. */
-export interface Dispatcher<Handler extends ResponseHandler = ResponseHandler> {
+export interface Dispatcher {
   /** Sends a request. The handler gets one outcome, perhaps before this returns. {@link ForwardedRequest.cancel} ends it early. */
-  dispatch(request: ForwardedRequest, handler: Handler): void;
+  dispatch(request: ForwardedRequest, handler: ResponseHandler): void;
 }
 
 /**
  * Gets the outcome of a request: `onResponse`, or `onUpgrade`, or `onHead`, then `onBody` for each chunk, then `onEnd`. `onError`
  * takes the place of all that has not been called yet.
+ *
+ * The handlers of wrappers have no base class that passes on what they do not change: there are three of them for each request, and
+ * an object of a derived class takes three times as long to create.
  */
 export interface ResponseHandler extends LinkHandler {
   /** The whole response. The link has no other, and a request with `whole` gets no other. */
@@ -43,45 +45,4 @@ export interface Upgraded {
   readonly socket: Duplex;
   /** The first bytes of the new protocol. */
   readonly head: Buffer;
-}
-
-/** A pod says that another pod is the owner. */
-export type Redirect = Extract<PodStatement, { kind: 'redirect' }>;
-
-/** Gets the outcome of a request at one pod. */
-export interface AttemptHandler extends ResponseHandler {
-  onRedirect(redirect: Redirect): void;
-}
-
-/** Passes everything on. A wrapper's handler overrides what it changes. */
-export class PassThrough<Handler extends ResponseHandler = ResponseHandler> implements ResponseHandler {
-  protected readonly handler: Handler;
-
-  constructor(handler: Handler) {
-    this.handler = handler;
-  }
-
-  onResponse(response: GatewayResponse): void {
-    this.handler.onResponse(response);
-  }
-
-  onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
-    this.handler.onHead(status, headers, flow);
-  }
-
-  onBody(chunk: Buffer): boolean {
-    return this.handler.onBody(chunk);
-  }
-
-  onEnd(): void {
-    this.handler.onEnd();
-  }
-
-  onUpgrade(opened: Upgraded): void {
-    this.handler.onUpgrade?.(opened);
-  }
-
-  onError(error: DispatchError): void {
-    this.handler.onError(error);
-  }
 }

@@ -18,6 +18,8 @@ export interface Attempt {
 }
 
 export interface ForwardedRequestInit extends GatewayRequest {
+  /** Without hop-by-hop headers; names in lower case. */
+  readonly headers: HeaderList;
   /** At most MAX_LINK_BODY bytes. Empty if the body streams. */
   readonly body: Buffer;
   /** The body, if it streams. It is sent once at most. */
@@ -36,19 +38,9 @@ export interface ForwardedRequestInit extends GatewayRequest {
 }
 
 /** A request on its way to a gateway pod. */
-export class ForwardedRequest implements ForwardedRequestInit {
-  readonly method: string;
-  readonly target: string;
-  /** Without hop-by-hop headers; names in lower case. */
-  readonly headers: HeaderList;
-  readonly body: Buffer;
-  readonly upload: BodyStream | null;
-  readonly transport: 'link' | 'plain' | 'upgrade';
-  readonly whole: boolean;
-  readonly deadlineAt: MonotonicTime;
-  readonly attemptsUntil: MonotonicTime;
-  readonly anyPod: boolean;
-  readonly repeatable: Repeatable;
+export class ForwardedRequest {
+  /** What is sent. It never changes. */
+  readonly init: ForwardedRequestInit;
   /** Ordinal of the pod that is asked now; once there is a response, of the pod that sent it. */
   pod: number;
   #cancelled = false;
@@ -56,17 +48,7 @@ export class ForwardedRequest implements ForwardedRequestInit {
   #attemptId = 0;
 
   constructor(pod: number, init: ForwardedRequestInit) {
-    this.method = init.method;
-    this.target = init.target;
-    this.headers = init.headers;
-    this.body = init.body;
-    this.upload = init.upload;
-    this.transport = init.transport;
-    this.whole = init.whole;
-    this.deadlineAt = init.deadlineAt;
-    this.attemptsUntil = init.attemptsUntil;
-    this.anyPod = init.anyPod;
-    this.repeatable = init.repeatable;
+    this.init = init;
     this.pod = pod;
   }
 

@@ -11,6 +11,7 @@ export class LinkTransport implements Dispatcher {
   }
 
   dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
-    request.attemptedBy(this.#link, this.#link.send(request, request.deadlineAt, handler));
+    const { init } = request;
+    request.attemptedBy(this.#link, this.#link.send(init, init.deadlineAt, handler));
   }
 }

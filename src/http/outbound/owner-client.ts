@@ -3,9 +3,9 @@ import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import type { Topology } from '../../routing/topology.ts';
 import type { Duration, MonotonicTime } from '../../time.ts';
 import type { HttpMetrics } from '../metrics/http-metrics.ts';
-import type { AttemptHandler, Dispatcher, ResponseHandler } from './dispatcher.ts';
+import type { Dispatcher, ResponseHandler } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
-import { FollowRedirects } from './redirect.ts';
+import { ObeyStatements } from './pod-statements.ts';
 import { anotherPod, Retry } from './retry.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Repeatable } from './retry-policy.ts';
@@ -34,7 +34,7 @@ export class OwnerClient implements Dispatcher {
   constructor({ upstreams, topology, retries, retryBaseMs, metrics, log }: OwnerClientOptions) {
     this.#upstreams = upstreams;
     this.#topology = topology;
-    const toPod: Dispatcher<AttemptHandler> = {
+    const toPod: Dispatcher = {
       dispatch: (request, handler) => (upstreams[request.pod] as Upstream).dispatch(request, handler),
     };
     this.#dispatcher = new Retry({
@@ -42,7 +42,7 @@ export class OwnerClient implements Dispatcher {
       budget: retries,
       baseMs: retryBaseMs,
       onRetry: (pod) => metrics.retried(pod),
-      next: new FollowRedirects({ pods: upstreams, topology, log, next: toPod }),
+      next: new ObeyStatements({ pods: upstreams, topology, log, next: toPod }),
     });
   }
 

@@ -49,8 +49,8 @@ export class PlainTransport implements Dispatcher {
 
   dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
     const { ordinal, secret } = this.#options;
-    const { method, target, headers, body, upload, whole } = request;
-    const timeoutMs = remaining(request.deadlineAt);
+    const { method, target, headers, body, upload, whole, deadlineAt } = request.init;
+    const timeoutMs = remaining(deadlineAt);
     const attempt = new PlainAttempt(
       ordinal,
       request,
@@ -114,7 +114,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
     this.#handler = handler;
     this.#timeoutMs = timeoutMs;
     // The server limits how long a client may take for its upload. The pod's time starts at the end of it.
-    if (request.upload === null) this.startTimer();
+    if (request.init.upload === null) this.startTimer();
   }
 
   cancel(): void {
@@ -139,7 +139,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
 
   onResponseStart(controller: Undici.DispatchController, status: number): void {
     if (status < 200) return;
-    if (!this.#request.whole) clearTimeout(this.#timer);
+    if (!this.#request.init.whole) clearTimeout(this.#timer);
     if (status > 599) {
       this.abort(notAStatus(this.#ordinal, status));
       return;

@@ -1,8 +1,8 @@
 import { DispatchError } from '../../errors.ts';
 import { fullJitter } from '../../link/backoff.ts';
-import type { HeaderList } from '../../link/message.ts';
+import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { type Duration, remaining } from '../../time.ts';
-import { type Dispatcher, PassThrough, type ResponseFlow, type ResponseHandler } from './dispatcher.ts';
+import type { Dispatcher, ResponseFlow, ResponseHandler, Upgraded } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import { mayTryAgain } from './retry-policy.ts';
@@ -36,7 +36,8 @@ export class Retry implements Dispatcher {
   }
 }
 
-class RetryHandler extends PassThrough {
+class RetryHandler implements ResponseHandler {
+  readonly #handler: ResponseHandler;
   readonly #options: RetryOptions;
   readonly #request: ForwardedRequest;
   #attempt = 0;
@@ -46,25 +47,41 @@ class RetryHandler extends PassThrough {
   #begun = false;
 
   constructor(options: RetryOptions, request: ForwardedRequest, handler: ResponseHandler) {
-    super(handler);
+    this.#handler = handler;
     this.#options = options;
     this.#request = request;
   }
 
-  override onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
-    this.#begun = true;
-    this.handler.onHead(status, headers, flow);
+  onResponse(response: GatewayResponse): void {
+    this.#handler.onResponse(response);
   }
 
-  override onError(error: DispatchError): void {
+  onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
+    this.#begun = true;
+    this.#handler.onHead(status, headers, flow);
+  }
+
+  onBody(chunk: Buffer): boolean {
+    return this.#handler.onBody(chunk);
+  }
+
+  onEnd(): void {
+    this.#handler.onEnd();
+  }
+
+  onUpgrade(opened: Upgraded): void {
+    this.#handler.onUpgrade?.(opened);
+  }
+
+  onError(error: DispatchError): void {
     const sentNow = error.outcome === 'unknown';
     this.#sentEver ||= sentNow;
     const waitMs = this.#begun ? null : this.#waitBeforeRetry(error, sentNow);
     if (waitMs !== null) setTimeout(() => this.#options.next.dispatch(this.#request, this), waitMs);
-    else if (this.#sentEver === sentNow) this.handler.onError(error);
+    else if (this.#sentEver === sentNow) this.#handler.onError(error);
     else {
       const { code, message, facts } = error;
-      this.handler.onError(new DispatchError(code, 'unknown', message, { cause: error, facts }));
+      this.#handler.onError(new DispatchError(code, 'unknown', message, { cause: error, facts }));
     }
   }
 
@@ -72,13 +89,13 @@ class RetryHandler extends PassThrough {
   #waitBeforeRetry({ code }: DispatchError, sentNow: boolean): Duration | null {
     const { budget, baseMs, onRetry } = this.#options;
     const request = this.#request;
-    const repeatable =
-      request.repeatable === 'always' || (request.repeatable === 'at-our-pods' && this.#pod?.linked === true);
+    const { attemptsUntil, anyPod, repeatable: mode } = request.init;
+    const repeatable = mode === 'always' || (mode === 'at-our-pods' && this.#pod?.linked === true);
     const again = request.cancelled ? 'no' : mayTryAgain({ code, sentNow, sentEver: this.#sentEver, repeatable });
     if (again === 'no') return null;
-    if (request.anyPod) request.pod = anotherPod(this.#options.pods, request.pod)?.ordinal ?? request.pod;
+    if (anyPod) request.pod = anotherPod(this.#options.pods, request.pod)?.ordinal ?? request.pod;
     const waitMs = (this.#pod?.breaker.pauseMs ?? 0) + fullJitter(this.#attempt++, baseMs, RETRY_CAP_MS);
-    if (remaining(request.attemptsUntil) <= waitMs + LEAST_MS) return null;
+    if (remaining(attemptsUntil) <= waitMs + LEAST_MS) return null;
     if (again === 'costs') {
       if (!budget.spend()) return null;
       onRetry(request.pod);

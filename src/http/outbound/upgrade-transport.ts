@@ -23,18 +23,19 @@ export class UpgradeTransport implements Dispatcher {
 
   dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
     const { ordinal, url } = this.#options;
-    const timeoutMs = remaining(request.deadlineAt);
+    const { method, target, headers, deadlineAt } = request.init;
+    const timeoutMs = remaining(deadlineAt);
     const start = url.startsWith('https:') ? httpsRequest : httpRequest;
     let outgoing: ClientRequest;
     try {
       outgoing = start(new URL(url), {
         agent: false,
-        method: request.method,
-        path: request.target,
+        method,
+        path: target,
         lookup: this.#options.lookup,
         headers: [
-          ...request.headers,
-          ...plainHeaders(this.#options, request.method, request.target, timeoutMs),
+          ...headers,
+          ...plainHeaders(this.#options, method, target, timeoutMs),
           ...['connection', 'upgrade', 'upgrade', 'websocket'],
         ],
       });

@@ -4,11 +4,10 @@ import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
 import { type Duration, inMs } from '../../time.ts';
 import { type Breaker, BreakerGuard } from './breaker.ts';
 import { Connect } from './connect.ts';
-import type { AttemptHandler, Dispatcher } from './dispatcher.ts';
+import type { Dispatcher, ResponseHandler } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
 import { LinkTransport } from './link-transport.ts';
 import { PlainTransport } from './plain-transport.ts';
-import { PodStatements } from './pod-statements.ts';
 import { Reachability } from './reachability.ts';
 import { UpgradeTransport } from './upgrade-transport.ts';
 import { fetchWhole } from './whole-response.ts';
@@ -21,16 +20,16 @@ export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onS
 }
 
 /** One gateway pod as an HTTP pod sees it: its link, plain HTTP beside it, its breaker, and whether it can be reached. */
-export class Upstream implements Dispatcher<AttemptHandler> {
+export class Upstream implements Dispatcher {
   readonly ordinal: number;
   readonly url: string;
   readonly breaker: Breaker;
   readonly link: LinkClient | null;
   readonly #plain: PlainTransport;
   readonly #reachability: Reachability;
-  /** Obeys the breaker and the pod's statements. */
-  readonly #guarded: Dispatcher<AttemptHandler>;
-  /** Does neither. */
+  /** Obeys the breaker. */
+  readonly #guarded: Dispatcher;
+  /** Does not. */
   readonly #direct: Dispatcher;
 
   constructor(options: UpstreamOptions) {
@@ -55,7 +54,7 @@ export class Upstream implements Dispatcher<AttemptHandler> {
       plain: this.#plain,
       upgrade: new UpgradeTransport(options),
     };
-    const guard = (transport: Dispatcher): BreakerGuard => new BreakerGuard(breaker, new PodStatements(transport));
+    const guard = (transport: Dispatcher): BreakerGuard => new BreakerGuard(breaker, transport);
     this.#direct = new Connect(this.link, transports);
     this.#guarded = new Connect(this.link, {
       link: transports.link === null ? null : guard(transports.link),
@@ -88,12 +87,12 @@ export class Upstream implements Dispatcher<AttemptHandler> {
   }
 
   /** Makes one attempt, if the breaker lets it pass. */
-  dispatch(request: ForwardedRequest, handler: AttemptHandler): void {
+  dispatch(request: ForwardedRequest, handler: ResponseHandler): void {
     this.#guarded.dispatch(request, handler);
   }
 
   /**
-   * Sends one request to this pod, regardless of ownership and of its breaker. A pod's statement is a response like any other.
+   * Sends one request to this pod, regardless of ownership and of its breaker. A statement of the pod is a response.
    * @throws DispatchError
    */
   async fetch(request: GatewayRequest, timeoutMs: Duration): Promise<GatewayResponse> {
