@@ -90,12 +90,8 @@ function namedByConnection(fields: HeaderList): ReadonlySet<string> {
     if (fields[i] !== 'connection') continue;
     for (const option of (fields[i + 1] as string).split(',')) {
       const name = option.trim().toLowerCase();
-      // Naming itself would remove the field before its other options are read.
-      if (
-        name === 'connection' ||
-        END_TO_END.has(name) ||
-        END_TO_END_PREFIXES.some((prefix) => name.startsWith(prefix))
-      )
+      // The hop-by-hop ones are still read on this hop: without its Transfer-Encoding, a message seems to have no body.
+      if (isHopByHop(name) || END_TO_END.has(name) || END_TO_END_PREFIXES.some((prefix) => name.startsWith(prefix)))
         continue;
       named.add(name);
     }

@@ -98,7 +98,7 @@ export class NodeRequest implements EdgeRequest {
     else if (body.length <= ONE_WRITE) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
     const { socket } = response;
-    if (body.length > ONE_WRITE && socket !== null) this.#options.unread.wrote(socket);
+    if (socket !== null) this.#options.unread.wrote(socket);
   }
 
   abort(): void {

@@ -197,8 +197,8 @@ class Connection implements FastPathConnection {
       socket.write(whole, 'latin1');
       socket.write(body);
       socket.uncork();
-      this.#fastPath.wrote();
     }
+    this.#fastPath.wrote();
     if (closes) {
       this.#closing = true;
       this.#parser.unconsume();

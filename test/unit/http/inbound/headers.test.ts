@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRequestHeaders, fieldsOf, fieldValue, responseHeaders } from '../../../../src/http/inbound/headers.ts';
 import { Proxies, type TrustedProxies } from '../../../../src/http/inbound/proxies.ts';
+import { readHead } from '../../../../src/http/inbound/request-head.ts';
 
 /** The names that are left of these fields, in their order. */
 const names = (fields: readonly string[]): string[] => fields.filter((_, i) => i % 2 === 0);
@@ -25,6 +26,18 @@ test('headers of one hop stay there, in both directions, also those that Connect
   const fields = fieldsOf(raw);
   assert.deepEqual(names(requestHeaders(fields, '192.0.2.1')), ['x-kept', ...ADDED]);
   assert.deepEqual(responseHeaders(fields), ['x-kept', '1']);
+});
+
+test('Connection does not hide what says where the message itself ends', () => {
+  const fields = fieldsOf(['Connection', 'Transfer-Encoding, Expect', 'Transfer-Encoding', 'chunked', 'Host', 'a']);
+  assert.equal(readHead('POST', '/', '1.1', fields).bodyLength, null, 'it has a body of unknown length');
+  assert.deepEqual(names(requestHeaders(fields, '192.0.2.1')), [
+    'host',
+    'x-forwarded-for',
+    'x-forwarded-proto',
+    'x-forwarded-host',
+    'guildway-request-id',
+  ]);
 });
 
 test("internal headers are for pods: a client's are dropped, and a pod's do not reach it", () => {
