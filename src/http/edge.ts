@@ -67,7 +67,7 @@ export class Edge {
       config.linkSecret === null
         ? null
         : FastPath.inFrontOf(this.server, {
-            ...{ bodies, unread: this.#unread, maxHeaderBytes: MAX_HEADER_BYTES },
+            ...{ bodies, clientOf, unread: this.#unread, maxHeaderBytes: MAX_HEADER_BYTES },
             ...{ keepAliveMs: config.keepAliveMs, firstRequestMs: config.headersTimeoutMs },
             newRequestId: () => this.#newRequestId(),
             serve: (request) => endpoints.serveWhole(request),

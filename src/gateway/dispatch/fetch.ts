@@ -115,11 +115,13 @@ export class FetchDispatch {
       const { status, headers, body } = given;
       // `Response.error()` has status 0.
       if (!(status >= 200 && status <= 599)) throw new RangeError(`the handler's response has status ${status}`);
+      if (body !== null && !isReadable(given))
+        throw new TypeError('the body of a response must be null or a ReadableStream that nobody has read');
       const list = fromWebHeaders(headers);
       return body === null ? { status, headers: list, body: Buffer.alloc(0) } : { status, headers: list, stream: body };
     } catch (error) {
       // Nobody will read the response, and its source would wait.
-      given?.body?.cancel().catch(() => {});
+      if (given?.body && isReadable(given)) given.body.cancel().catch(() => {});
       if (isStoreError(error) || errorCode(error) === 'BODY_TOO_LARGE') throw error;
       context.log.error({ err: errorFacts(error), path: pathOf(delivery.target) }, 'the handler failed');
       return failed(500, `something went wrong; reference ${delivery.requestId}`);
@@ -161,6 +163,10 @@ export class FetchDispatch {
     return problem(500, 'the response is too large');
   }
 }
+
+/** Whether a response has a body that can still be read. A handler in JavaScript may return something that is no `Response`. */
+const isReadable = ({ body, bodyUsed }: Response): boolean =>
+  body instanceof ReadableStream && !body.locked && bodyUsed !== true;
 
 /** Null: the request may be executed each time. */
 function identityOf(

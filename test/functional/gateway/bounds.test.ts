@@ -71,6 +71,26 @@ test('a response without a status is an error of the handler', async () => {
   assert.equal((await pod.ask('POST', page, { headers: ['idempotency-key', 'k'] })).status, 500);
 });
 
+test("a response that is none is an error of the handler, and ends no other pod's connection", async () => {
+  const read = new Response('read already');
+  await read.text();
+  const locked = new Response('being read');
+  locked.body?.getReader();
+  const answers: readonly unknown[] = [
+    ...[read, locked, undefined, 'text', {}, { status: 200 }, { status: 200, headers: {} }],
+    ...[
+      { status: 200, headers: {}, body: 'text' },
+      { status: 200, headers: {}, body: Buffer.from('bytes') },
+    ],
+  ];
+  const answerOf = (request: Request) => answers[Number(new URL(request.url).search.slice(1))] as Response;
+  await using pod = await startGatewayPod({ bot: { fetch: answerOf } });
+  for (const i of answers.keys()) {
+    assert.equal((await pod.ask('GET', `${page}?${i}`)).status, 500, `the link, ${i}`);
+    assert.equal((await pod.plain('GET', `${page}?${i}`)).status, 500, `plain HTTP, ${i}`);
+  }
+});
+
 test('an event webhook whose handler failed is not acknowledged, and handled when it comes again, once', async () => {
   let calls = 0;
   let rows = 0;

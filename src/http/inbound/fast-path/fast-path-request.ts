@@ -3,11 +3,20 @@ import { monotonicNow } from '../../../time.ts';
 import { type BodyReader, bodyTooLarge } from '../body.ts';
 import type { BodyUse } from '../body-allowance.ts';
 import { CLIENT_GONE, type EdgeRequest } from '../edge-request.ts';
+import type { ClientOf } from '../proxies.ts';
 import { LARGE_RESPONSE } from '../unread-responses.ts';
 import type { WholeRequest } from './parser.ts';
 import { responseHead } from './response-head.ts';
 
 const EMPTY = Buffer.alloc(0);
+/** Who sent a smaller body is not looked up: it takes no more memory than the head of its request. */
+const SMALL_BODY = 4 * 1024;
+
+/** How the bodies of a connection's requests are counted. */
+export interface BodyAccounting {
+  readonly bodies: BodyReader;
+  readonly clientOf: ClientOf;
+}
 
 /** What a request needs of the connection that it came on. */
 export interface FastPathConnection {
@@ -33,11 +42,11 @@ export class FastPathRequest implements EdgeRequest {
   status = 0;
   readonly #body: Buffer;
   readonly #connection: FastPathConnection;
-  readonly #bodies: BodyReader;
+  readonly #accounting: BodyAccounting;
   #releaseBody: (() => void) | null = null;
   #forwarded: { cancel(): void } | null = null;
 
-  constructor(request: WholeRequest, id: string, connection: FastPathConnection, bodies: BodyReader) {
+  constructor(request: WholeRequest, id: string, connection: FastPathConnection, accounting: BodyAccounting) {
     this.method = request.method;
     this.url = request.url;
     this.fields = request.fields;
@@ -45,7 +54,7 @@ export class FastPathRequest implements EdgeRequest {
     this.#body = request.body;
     this.id = id;
     this.#connection = connection;
-    this.#bodies = bodies;
+    this.#accounting = accounting;
   }
 
   get address(): string {
@@ -54,7 +63,9 @@ export class FastPathRequest implements EdgeRequest {
 
   async readBody(limit: number, kind: BodyUse['kind'], pod: number | null): Promise<Buffer> {
     if (this.bodyLength > limit) throw bodyTooLarge(limit);
-    this.#releaseBody ??= this.#bodies.hold(this.bodyLength, { kind, pod, client: null });
+    const { bodies, clientOf } = this.#accounting;
+    const client = this.bodyLength < SMALL_BODY ? null : clientOf(this);
+    this.#releaseBody ??= bodies.hold(this.bodyLength, { kind, pod, client });
     return this.#body;
   }
 

@@ -2,14 +2,12 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { endSocket } from '../../../end-socket.ts';
 import type { Duration } from '../../../time.ts';
-import type { BodyReader } from '../body.ts';
 import type { EdgeRequest } from '../edge-request.ts';
 import type { UnreadResponses } from '../unread-responses.ts';
-import { type FastPathConnection, FastPathRequest } from './fast-path-request.ts';
+import { type BodyAccounting, type FastPathConnection, FastPathRequest } from './fast-path-request.ts';
 import { type RequestParser, RequestParsers, type WholeRequest } from './parser.ts';
 
-export interface FastPathOptions {
-  readonly bodies: BodyReader;
+export interface FastPathOptions extends BodyAccounting {
   readonly unread: UnreadResponses;
   readonly maxHeaderBytes: number;
   /** How long a connection may be idle between requests, and how long before its first one. */
@@ -85,10 +83,10 @@ export class FastPath {
   }
 
   #take(socket: Socket): void {
-    const { bodies, newRequestId, serve } = this.#options;
+    const { newRequestId, serve } = this.#options;
     const connection: Connection = new Connection(socket, this.#parsers.create(), this.#look, {
       serve: (whole) => {
-        const request = new FastPathRequest(whole, newRequestId(), connection, bodies);
+        const request = new FastPathRequest(whole, newRequestId(), connection, this.#options);
         return serve(request) ? request : null;
       },
       look: () => this.#look,

@@ -97,7 +97,7 @@ test('a connection whose client does not read a response is closed in bounded ti
   const options = { bodies, unread, clientOf: () => null, maxBodyBytes: 1_000 };
   const fast = createServer();
   FastPath.inFrontOf(fast, {
-    ...{ bodies, unread, maxHeaderBytes: 16_384, keepAliveMs: 60_000, firstRequestMs: 60_000 },
+    ...{ bodies, clientOf: () => null, unread, maxHeaderBytes: 16_384, keepAliveMs: 60_000, firstRequestMs: 60_000 },
     newRequestId: () => 'r',
     serve(request) {
       request.respond(200, headers, none);

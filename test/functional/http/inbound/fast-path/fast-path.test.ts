@@ -242,18 +242,33 @@ test('idle connections are closed, one with a request is not', async () => {
 });
 
 test('bodies count as held until they are answered', async () => {
-  const bodies = new BodyReader(10);
+  const accounting = { bodies: new BodyReader(10), clientOf: () => null };
   const whole = { method: 'POST', url: '/', fields: [], body: Buffer.from('123456') };
   const connection = { address: '', respond: () => {}, hasRoom: () => true, close: () => {} };
-  const first = new FastPathRequest(whole, '1', connection, bodies);
-  const second = new FastPathRequest(whole, '2', connection, bodies);
+  const first = new FastPathRequest(whole, '1', connection, accounting);
+  const second = new FastPathRequest(whole, '2', connection, accounting);
   assert.equal(await first.readBody(6, 'interaction', null), whole.body);
   await assert.rejects(second.readBody(6, 'interaction', null), { code: 'OVERLOADED' });
   await assert.rejects(second.readBody(5, 'interaction', null), { code: 'BODY_TOO_LARGE' });
   first.respond(200, [], Buffer.alloc(0));
   assert.equal(await second.readBody(6, 'interaction', null), whole.body);
   second.gone();
-  assert.equal(await new FastPathRequest(whole, '3', connection, bodies).readBody(6, 'interaction', null), whole.body);
+  assert.equal(
+    await new FastPathRequest(whole, '3', connection, accounting).readBody(6, 'interaction', null),
+    whole.body,
+  );
+});
+
+test('one client cannot use up the allowance of bodies for all', async () => {
+  const accounting = { bodies: new BodyReader(128 * 1024), clientOf: ({ address }: { address: string }) => address };
+  const whole = { method: 'POST', url: '/', fields: [], body: Buffer.alloc(16 * 1024) };
+  const send = (address: string) => {
+    const connection = { address, respond: () => {}, hasRoom: () => true, close: () => {} };
+    return new FastPathRequest(whole, 'r', connection, accounting).readBody(whole.body.length, 'other', null);
+  };
+  await send('192.0.2.1');
+  await assert.rejects(send('192.0.2.1'), { code: 'OVERLOADED' });
+  await send('192.0.2.2');
 });
 
 test('a pod that is ended answers what it has, and says that the connection is over', async () => {
