@@ -6,10 +6,13 @@ import fc from 'fast-check';
 import { errorCode } from '../../../../../src/errors.ts';
 import { RowReader } from '../../../../../src/gateway/store/moving/export.ts';
 import { compareGuilds } from '../../../../../src/gateway/store/moving/verify.ts';
+import { startPruning } from '../../../../../src/gateway/store/pruning.ts';
 import type { Store, StoreOptions } from '../../../../../src/gateway/store/store.ts';
+import { asWallTime } from '../../../../../src/time.ts';
 import { openPod, records } from '../../../../support/moving.ts';
 import { fillRandomly, type Random, randomBot, randomFrom } from '../../../../support/random-schema.ts';
-import { temporaryFolder } from '../../../../support/store.ts';
+import { silent, temporaryFolder } from '../../../../support/store.ts';
+import { until } from '../../../../support/wait.ts';
 
 const A = '1000000000000000001';
 const B = '1000000000000000002';
@@ -174,6 +177,66 @@ test('a guild that comes back finds none of the rows that it left', () => {
     from.botDatabases.full.all('SELECT id FROM notes ORDER BY id').map((row) => Object.values(row)),
     [[2], [3]],
   );
+});
+
+test('writes of a transaction that is undone are no changes, those of one that is not yet committed are', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  const db = from.botDatabases.full;
+  db.run(`INSERT INTO notes VALUES (1, '${A}', 'one')`);
+  using copy = from.mover.copyLive(A);
+  const receiving = to.mover.receiveLive(record('arriving'));
+  for (const chunk of copy.base()) receiving.apply(chunk);
+  assert.throws(
+    () =>
+      from.connection.join('full', 'bot', () => {
+        db.run("UPDATE notes SET text = 'undone'");
+        db.run(`INSERT INTO notes VALUES (2, '${A}', 'undone')`);
+        throw new Error('the handler fails');
+      }),
+    /the handler fails/,
+  );
+  db.run(`INSERT INTO notes VALUES (3, '${A}', 'in the open commit')`);
+  receiving.finish(copy.changes(true), record('here'));
+  from.mover.removeLive(copy, record('moved'));
+  const rows = to.botDatabases.full.all('SELECT id, text FROM notes ORDER BY id').map((row) => Object.values(row));
+  assert.deepEqual(rows, [
+    [1, 'one'],
+    [3, 'in the open commit'],
+  ]);
+});
+
+test('a pod removes by itself the rows of a large guild that it gave away, and old copies', async (t) => {
+  using folder = temporaryFolder();
+  let now = 1_000_000;
+  using from = openPod(folder.file('0'), 0, bot, { now: () => asWallTime(now) });
+  using to = openPod(folder.file('1'), 1, bot);
+  from.connection.transaction('full', () => {
+    const insert = from.connection.sqlite.prepare('INSERT INTO notes (guild_id, text) VALUES (?, ?)');
+    for (let i = 0; i < 500; i++) insert.run(A, `note ${i}`);
+    insert.run(B, 'stays');
+  });
+  {
+    using copy = from.mover.copyLive(A);
+    const receiving = to.mover.receiveLive(record('arriving'));
+    for (const chunk of copy.base()) receiving.apply(chunk);
+    receiving.finish(copy.changes(true), record('here'));
+    from.mover.removeLive(copy, record('moved'));
+  }
+  t.mock.timers.enable({ apis: ['setInterval'] });
+  const stop = startPruning({ store: from, setAsideMs: 60_000, log: silent });
+  try {
+    t.mock.timers.tick(5_000);
+    await until('the rows are gone', () => rowCount(from, [A]) === 0);
+    assert.equal(rowCount(from, [B]), 1);
+    assert.equal(from.mover.setAside.totals().guilds, 1);
+    now += 60_001;
+    t.mock.timers.tick(5_000);
+    await until('the copy is gone', () => from.mover.setAside.totals().bytes === 0);
+  } finally {
+    stop();
+  }
 });
 
 test('a copy that was given up leaves nothing, on either side', () => {
