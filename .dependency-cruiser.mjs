@@ -41,7 +41,7 @@ export const PARTS = {
   'src/http/inbound': [...BELOW_SERVICES],
   'src/http/outbound': [...BELOW_SERVICES, 'src/http/metrics'],
   'src/http/endpoints': [...BELOW_SERVICES, 'src/http/inbound', 'src/http/outbound', 'src/http/metrics'],
-  'src/gateway': [...BELOW_SERVICES, 'src/cross-site.ts'],
+  'src/gateway': [...BELOW_SERVICES, 'src/moving', 'src/cross-site.ts'],
   'src/main.ts': ['src'],
   // The command. It starts main.ts, and otherwise talks to running pods or reads database files.
   'src/cli': ['src/main.ts', 'src/errors.ts', 'src/routing', 'src/observability'],

@@ -2,7 +2,7 @@
  * A process of its own that ends itself with SIGKILL in one step of a move. Arguments: the two databases, and the step. The guild and the
  * bot are those of `moving.ts`.
  */
-import type { GuildMove } from '../../src/gateway/store/moving/moves.ts';
+import type { Recorded } from '../../src/gateway/store/moving/guild-mover.ts';
 import { KILLED_BOT, KILLED_GUILD, openPod, records } from './moving.ts';
 
 const [, , fromPath = '', toPath = '', step = ''] = process.argv;
@@ -10,15 +10,19 @@ const die = (at: string): void => {
   if (step === at) process.kill(process.pid, 'SIGKILL');
 };
 
-/** Ends the process when somebody has read the last record for the n-th time: a transaction writes them last. */
-function recordsUntil(moves: GuildMove[], at: string, times: number): GuildMove[] {
-  let reads = 0;
-  return Object.assign(moves, {
+/** Ends the process when somebody has iterated over all values but the last `left` ones. */
+const killedAt = <Value>(at: string, values: readonly Value[], left = 0): readonly Value[] =>
+  Object.assign([...values], {
     *[Symbol.iterator]() {
-      for (let i = 0; i < moves.length; i++) yield moves[i];
-      if (++reads === times) die(at);
+      for (let i = 0; i < values.length - left; i++) yield values[i] as Value;
+      die(at);
+      for (let i = values.length - left; i < values.length; i++) yield values[i] as Value;
     },
   });
+
+/** A transaction writes the records last. */
+function diesWith(at: string, { state, writes }: Recorded): Recorded {
+  return { state, writes: killedAt(at, writes) };
 }
 
 const from = openPod(fromPath, 0, KILLED_BOT);
@@ -28,16 +32,10 @@ for (const chunk of from.mover.exportGuilds([KILLED_GUILD])) {
   chunks.push(chunk);
   die('during the export');
 }
-const arriving = (function* () {
-  for (const [i, chunk] of chunks.entries()) {
-    if (i === chunks.length - 1) die('during the import');
-    yield chunk;
-  }
-})();
 to.mover.importGuilds(
-  arriving,
-  recordsUntil(records('arriving', [KILLED_GUILD]), 'before the commit of the import', 1),
+  killedAt('during the import', chunks, 1),
+  diesWith('before the commit of the import', records('arriving', [KILLED_GUILD])),
 );
 die('after the import');
-from.mover.removeGuilds(chunks, recordsUntil(records('moved', [KILLED_GUILD]), 'before the commit of the removal', 2));
+from.mover.removeGuilds(chunks, diesWith('before the commit of the removal', records('moved', [KILLED_GUILD])));
 die('after the removal');

@@ -1,5 +1,6 @@
-import type { GuildMove, GuildMoveState } from '../../src/gateway/store/moving/moves.ts';
+import type { Recorded } from '../../src/gateway/store/moving/guild-mover.ts';
 import type { Store, StoreOptions } from '../../src/gateway/store/store.ts';
+import { type GuildRecord, initialState, type MovingState } from '../../src/moving/state.ts';
 import { createTopology } from '../../src/routing/topology.ts';
 import { openTestStore } from './store.ts';
 
@@ -13,9 +14,27 @@ export const openPod = (
   overrides: Partial<StoreOptions> = {},
 ): Store & Disposable => openTestStore(path, { bot, topology, ordinal, ...overrides });
 
-/** Records of guilds that move between this pod and pod 1, by the first move of each. */
-export const records = (state: GuildMoveState, guildIds: readonly string[], version = 1): GuildMove[] =>
-  guildIds.map((guildId) => ({ guildId, state, peer: 1, version, epoch: 2 }));
+/** What a pod knows that has moved nothing. */
+export const nothingMoved = (): MovingState => initialState(0, topology.toRecord());
+
+/** What a step writes of guilds that move between this pod and pod 1. */
+export const records = (state: GuildRecord['state'], guildIds: readonly string[], epoch = 1): Recorded => ({
+  state: nothingMoved(),
+  writes: guildIds.map((guild) => ({ kind: 'record', guild, record: recordOf(state, epoch) })),
+});
+
+export function recordOf(state: GuildRecord['state'], epoch = 1): GuildRecord {
+  switch (state) {
+    case 'arriving':
+      return { state, epoch, from: 1, attempt: [3, 4] };
+    case 'moved':
+      return { state, epoch, to: 1, attempt: [3, 4], confirmed: false };
+    case 'awaiting':
+      return { state, epoch, from: 1 };
+    case 'here':
+      return { state, epoch };
+  }
+}
 
 /** All three steps. */
 export function move(from: Store, to: Store, guildIds: readonly string[]): ReturnType<Store['mover']['importGuilds']> {
@@ -54,5 +73,5 @@ export function stateOf(store: Store, guildId: string): string {
   const [notes, words] = store.mover.tables.map(({ countRows }) =>
     Object.values(store.connection.sqlite.prepare(countRows).get({ guilds: JSON.stringify([guildId]) }) ?? {}),
   );
-  return `${notes} notes, ${words} words, ${store.mover.moves.read(guildId)?.state ?? 'no record'}`;
+  return `${notes} notes, ${words} words, ${store.mover.records.read(guildId)?.state ?? 'no record'}`;
 }

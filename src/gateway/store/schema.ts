@@ -127,4 +127,27 @@ export const MIGRATIONS: readonly string[] = [
   -- Large guilds that this pod has given away and whose rows it removes bit by bit.
   CREATE TABLE guildway_leftovers (guild_id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What the protocol of moves knows, as src/moving/state.ts describes it. The former table was never written.
+  DROP TABLE guildway_guild_moves;
+  CREATE TABLE guildway_guild_records (
+    guild_id TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    epoch INTEGER NOT NULL,
+    -- The other pod; NULL where none is named.
+    peer INTEGER,
+    -- Of the attempt; NULL where there is none.
+    incarnation INTEGER,
+    counter INTEGER,
+    confirmed INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE guildway_moving (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    -- JSON
+    chain TEXT NOT NULL,
+    done TEXT NOT NULL,
+    recovering TEXT NOT NULL,
+    complete_to INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

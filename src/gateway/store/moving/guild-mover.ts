@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../../errors.ts';
+import type { MovingState, Write } from '../../../moving/state.ts';
 import { asWallTime, type WallClock } from '../../../time.ts';
 import type { Durability } from '../commit-group.ts';
 import type { Connection } from '../connection.ts';
@@ -12,7 +13,7 @@ import { Leftovers } from './leftovers.ts';
 import { LiveCopy } from './live-copy.ts';
 import { damaged } from './move-errors.ts';
 import { type MovedTable, movedTables } from './moved-tables.ts';
-import { type GuildMove, GuildMoves } from './moves.ts';
+import { MovingRecords, recordedGuilds } from './moving-records.ts';
 import { partOfCopy } from './part-of-copy.ts';
 import { type MoveSchema, readSchema } from './schema.ts';
 import { compress, SetAside, type SetAsideGuild } from './set-aside.ts';
@@ -29,12 +30,20 @@ export interface GuildMoverOptions {
   readonly onHintsMoved: () => void;
 }
 
-/** A copy that is written part by part. After an error it is over: discard the guild. */
-export interface LiveImport {
+/** What a step of the protocol writes beside the rows, in the same transaction. */
+export interface Recorded {
+  /** Before the step: its caller takes the writes over when the method has returned. */
+  readonly state: MovingState;
+  /** Their records say which guilds of the copy are meant. */
+  readonly writes: readonly Write[];
+}
+
+/** A copy that is written part by part. After an error it is over: dispose of it. */
+export interface LiveImport extends Disposable {
   /** Writes a chunk, in a transaction of its own. @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED, STORE_FAILED, FENCED */
   apply(chunk: Uint8Array): void;
   /** Writes the last changes and the record in one transaction, on disk when this returns. @throws as {@link apply} */
-  finish(chunks: readonly Uint8Array[], move: GuildMove): Imported;
+  finish(chunks: readonly Uint8Array[], recorded: Recorded): Imported;
 }
 
 /**
@@ -43,7 +52,7 @@ export interface LiveImport {
  * Each step is one transaction, whatever the number of guilds.
  */
 export class GuildMover {
-  readonly moves: GuildMoves;
+  readonly records: MovingRecords;
   readonly setAside: SetAside;
   readonly tables: readonly MovedTable[];
   /** What the other pod's database must have in common with this one. */
@@ -56,7 +65,6 @@ export class GuildMover {
   constructor(options: GuildMoverOptions) {
     const { connection, guildTables, now } = options;
     this.#options = options;
-    this.moves = new GuildMoves(connection);
     this.setAside = new SetAside(connection, now);
     this.tables = movedTables(connection.sqlite, guildTables);
     this.schema = readSchema(connection.sqlite, this.tables);
@@ -65,6 +73,7 @@ export class GuildMover {
       'SELECT count(*) AS count FROM guildway_hints WHERE guild_id IN (SELECT value FROM json_each(?))',
     );
     this.#leftovers = new Leftovers(connection.sqlite, this.tables);
+    this.records = new MovingRecords(connection, this.#leftovers);
   }
 
   /**
@@ -85,22 +94,21 @@ export class GuildMover {
   }
 
   /**
-   * Writes a copy and the records of its guilds in one transaction: all of it is on disk when this returns, or nothing.
-   * @param chunks those of {@link exportGuilds}, in order
-   * @param moves one record for each guild of the copy
-   * @throws GuildwayError MOVE_DAMAGED; MOVE_REFUSED when the schemas differ, when a key is taken, or when the guilds have rows here;
+   * Writes guilds of a copy and their records in one transaction: all of it is on disk when this returns, or nothing.
+   * @param chunks those of {@link exportGuilds} or {@link exportSetAside}, in order
+   * @throws GuildwayError MOVE_DAMAGED; MOVE_REFUSED when the schemas differ, when a key is taken, or when a guild is this pod's;
    *   STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
-  importGuilds(chunks: Iterable<Uint8Array>, moves: readonly GuildMove[]): Imported {
-    const guildIds = moves.map(({ guildId }) => guildId);
+  importGuilds(chunks: readonly Uint8Array[], recorded: Recorded): Imported {
+    const guildIds = recordedGuilds(recorded.writes).map(({ guildId }) => guildId);
+    const copy = this.#copyOf(chunks, guildIds);
     return this.#write(guildIds, () => {
-      this.#leftovers.removeAll(guildIds);
+      this.#removeStale(guildIds);
       const importer = this.#importer();
-      for (const chunk of chunks) importer.apply(chunk);
+      for (const chunk of copy) importer.apply(chunk);
       const imported = importer.finish();
-      assertSameGuilds(imported.guildIds, moves);
       this.#options.keyRanges.advance();
-      this.moves.write(moves);
+      this.records.write(recorded.state, recorded.writes);
       return imported;
     });
   }
@@ -108,22 +116,23 @@ export class GuildMover {
   /**
    * Gives guilds away: removes their rows, keeps a copy of them, and writes their records, in one transaction.
    * @param chunks the copy that the new owner has
-   * @param moves one record for each guild of the copy
    * @throws GuildwayError MOVE_OUTDATED when rows have changed since the copy was made; STORE_FAILED, FENCED, DATABASE_CORRUPT.
    *   Nothing has changed then.
    */
-  removeGuilds(chunks: readonly Uint8Array[], moves: readonly GuildMove[]): void {
-    const { head, end } = endsOf(chunks);
-    assertSameGuilds(head.guildIds, moves);
-    const compressed = chunks.map(compress);
+  removeGuilds(chunks: readonly Uint8Array[], recorded: Recorded): void {
+    const guilds = recordedGuilds(recorded.writes);
+    const guildIds = guilds.map(({ guildId }) => guildId);
+    const copy = this.#copyOf(chunks, guildIds);
+    const compressed = copy.map(compress);
     const batch = this.setAside.begin();
     try {
-      this.#write(head.guildIds, () => {
-        this.#assertUnchanged(head, end);
-        this.#deleteRows(head.guildIds);
+      this.#write(guildIds, () => {
+        this.#assertUnchanged(endsOf(copy));
+        this.#deleteRows(guildIds);
         this.setAside.add(batch, 0, compressed);
-        this.setAside.keep(batch, moves);
-        this.moves.write(moves);
+        this.setAside.keep(batch, guilds);
+        this.records.write(recorded.state, recorded.writes);
+        for (const guildId of guildIds) this.#leftovers.remove(guildId);
       });
     } finally {
       this.setAside.drop(batch);
@@ -137,7 +146,7 @@ export class GuildMover {
   *exportSetAside(
     guilds: readonly SetAsideGuild[],
   ): Generator<{ readonly guildIds: string[]; readonly chunks: Buffer[] }> {
-    const batches = Map.groupBy(guilds, ({ guildId, version }) => this.setAside.find(guildId, version));
+    const batches = Map.groupBy(guilds, ({ guildId, epoch }) => this.setAside.find(guildId, epoch));
     for (const [batch, wanted] of batches) {
       if (batch === null) continue;
       const copy = this.setAside.read(batch);
@@ -159,13 +168,13 @@ export class GuildMover {
    * Gives the guild of a {@link copyLive} away, as {@link removeGuilds} does. Its rows are removed later, by {@link removeLeftovers}: until
    * then queries over all guilds see them. @throws as that
    */
-  removeLive(copy: LiveCopy, moved: GuildMove): void {
-    assertSameGuilds([copy.guildId], [moved]);
+  removeLive(copy: LiveCopy, recorded: Recorded): void {
+    const guilds = recordedGuilds(recorded.writes);
+    assertSameGuilds([copy.guildId], guilds);
     this.#write([copy.guildId], () => {
       copy.assertUnchanged();
-      this.#leftovers.add(copy.guildId);
-      this.setAside.keep(copy.batch, [moved]);
-      this.moves.write([moved]);
+      this.setAside.keep(copy.batch, guilds);
+      this.records.write(recorded.state, recorded.writes);
     });
   }
 
@@ -177,42 +186,56 @@ export class GuildMover {
 
   /**
    * Begins to write a copy of a guild that comes in parts. Its rows are in the bot's tables before the guild is this pod's: only
-   * queries over all guilds see them.
-   * @param arriving the record, on disk when this returns: after a crash {@link discardGuilds} removes what has come
+   * queries over all guilds see them. They are removed if it is given up, or after a crash.
    */
-  receiveLive(arriving: GuildMove): LiveImport {
-    const guildIds = [arriving.guildId];
+  receiveLive(guildId: string): LiveImport {
+    const guildIds = [guildId];
     const importer = this.#importer();
     this.#write(guildIds, () => {
-      this.#leftovers.removeAll(guildIds);
-      this.moves.write([arriving]);
+      this.#removeStale(guildIds);
+      this.#leftovers.add(guildId);
     });
+    this.#leftovers.receiving.add(guildId);
     const apply = (chunks: readonly Uint8Array[]): void => {
       for (const chunk of chunks) importer.apply(chunk);
       this.#options.keyRanges.advance();
     };
     return {
       apply: (chunk) => this.#write(guildIds, () => apply([chunk]), 'normal'),
-      finish: (chunks, move) =>
+      finish: (chunks, recorded) =>
         this.#write(guildIds, () => {
           apply(chunks);
           const imported = importer.finish(true);
-          assertSameGuilds(imported.guildIds, [move]);
-          this.moves.write([move]);
+          assertSameGuilds(imported.guildIds, recordedGuilds(recorded.writes));
+          this.#leftovers.remove(guildId);
+          this.records.write(recorded.state, recorded.writes);
           return imported;
         }),
+      [Symbol.dispose]: () => void this.#leftovers.receiving.delete(guildId),
     };
   }
 
-  /**
-   * Removes the rows of guilds that have not become this pod's: of a move that was given up.
-   * @param moves records to write
-   */
-  discardGuilds(guildIds: readonly string[], moves: readonly GuildMove[]): void {
+  /** Removes guilds that have come and that the protocol has given up, and writes their records. */
+  discardGuilds(guildIds: readonly string[], recorded: Recorded): void {
     this.#write(guildIds, () => {
       this.#deleteRows(guildIds);
-      this.moves.write(moves);
+      this.records.write(recorded.state, recorded.writes);
     });
+  }
+
+  /** @throws GuildwayError MOVE_DAMAGED when the copy lacks one of the guilds */
+  #copyOf(chunks: readonly Uint8Array[], guildIds: readonly string[]): readonly Uint8Array[] {
+    const copied = new Set(endsOf(chunks).head.guildIds);
+    const missing = guildIds.find((guildId) => !copied.has(guildId));
+    if (missing !== undefined) throw damaged(`no guild ${missing}`);
+    return guildIds.length === copied.size ? chunks : [...partOfCopy(chunks, guildIds, this.tables)];
+  }
+
+  /** Removes rows that another copy replaces. Those of a guild that is this pod's stay: a copy of it is refused. */
+  #removeStale(guildIds: readonly string[]): void {
+    this.#leftovers.removeAll(guildIds);
+    const stale = guildIds.filter((guildId) => (this.records.read(guildId)?.state ?? 'here') !== 'here');
+    if (stale.length > 0) this.#deleteRows(stale);
   }
 
   #importer(): Importer {
@@ -243,7 +266,7 @@ export class GuildMover {
   }
 
   /** Also finds what a handler of another guild, or of none, has written. */
-  #assertUnchanged({ guildIds, now }: Head, end: End): void {
+  #assertUnchanged({ head: { guildIds, now }, end }: { head: Head; end: End }): void {
     const rows = exportRows(this.#reader, this.tables, this.schema, { guildIds, now: asWallTime(now) });
     let step = rows.next();
     while (step.done !== true) step = rows.next();
@@ -265,8 +288,8 @@ function endsOf(chunks: readonly Uint8Array[]): { head: Head; end: End } {
   return { head: readJson(first), end: readJson(last) };
 }
 
-function assertSameGuilds(guildIds: readonly string[], moves: readonly GuildMove[]): void {
-  const named = new Set(moves.map(({ guildId }) => guildId));
+function assertSameGuilds(guildIds: readonly string[], recorded: readonly { readonly guildId: string }[]): void {
+  const named = new Set(recorded.map(({ guildId }) => guildId));
   if (named.size === guildIds.length && guildIds.every((guildId) => named.has(guildId))) return;
-  throw damaged(`${guildIds.length} guilds, and the records are of ${named.size} others`);
+  throw damaged(`the guilds ${guildIds.join(', ')}, and the records are of ${[...named].join(', ')}`);
 }

@@ -2,8 +2,8 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { MovedTable } from './moved-tables.ts';
 
 /**
- * Rows of large guilds that this pod has given away: to remove them at once would take longer than the guild may pause. Every method
- * runs in a transaction of the caller's.
+ * Rows of large guilds that are not this pod's: it has given them away, and to remove them at once would take longer than the guild may
+ * pause, or they have come in parts, and their move was given up. Every method that writes runs in a transaction of the caller's.
  */
 export class Leftovers {
   readonly #sqlite: DatabaseSync;
@@ -16,8 +16,11 @@ export class Leftovers {
     this.#statements = prepare((sql) => sqlite.prepare(sql));
   }
 
+  /** Guilds that are coming in parts: their rows stay. */
+  readonly receiving = new Set<string>();
+
   get isEmpty(): boolean {
-    return this.#statements.first.get() === undefined;
+    return this.#first() === undefined;
   }
 
   add(guildId: string): void {
@@ -26,7 +29,7 @@ export class Leftovers {
 
   /** Removes up to `limit` rows. @returns how many were removed */
   removeSome(limit: number): number {
-    const guildId = this.#statements.first.get()?.guildId as string | undefined;
+    const guildId = this.#first();
     if (guildId === undefined) return 0;
     const guilds = JSON.stringify([guildId]);
     // Rows that hang on others first: afterwards nobody knows whose they were.
@@ -34,7 +37,7 @@ export class Leftovers {
       const { changes } = this.#sqlite.prepare(table.deleteSomeRows).run({ guilds, limit });
       if (changes > 0) return Number(changes);
     }
-    this.#statements.done.run(guildId);
+    this.remove(guildId);
     return 0;
   }
 
@@ -44,13 +47,24 @@ export class Leftovers {
     if (guilds.length === 0) return;
     for (const table of this.#tables.toReversed())
       this.#sqlite.prepare(table.deleteRows).run({ guilds: JSON.stringify(guilds) });
-    for (const guildId of guilds) this.#statements.done.run(guildId);
+    for (const guildId of guilds) this.remove(guildId);
+  }
+
+  /** The rows of a guild are this pod's. */
+  remove(guildId: string): void {
+    this.#statements.done.run(guildId);
+  }
+
+  #first(): string | undefined {
+    return this.#statements.first.get(JSON.stringify([...this.receiving]))?.guildId as string | undefined;
   }
 }
 
 function prepare(sql: (text: string) => StatementSync) {
   return {
-    first: sql('SELECT guild_id AS guildId FROM guildway_leftovers LIMIT 1'),
+    first: sql(
+      'SELECT guild_id AS guildId FROM guildway_leftovers WHERE guild_id NOT IN (SELECT value FROM json_each(?)) LIMIT 1',
+    ),
     has: sql('SELECT 1 FROM guildway_leftovers WHERE guild_id = ?'),
     add: sql('INSERT INTO guildway_leftovers (guild_id) VALUES (?) ON CONFLICT DO NOTHING'),
     done: sql('DELETE FROM guildway_leftovers WHERE guild_id = ?'),

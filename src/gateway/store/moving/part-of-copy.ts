@@ -4,13 +4,12 @@ import { damaged } from './move-errors.ts';
 import type { MovedTable } from './moved-tables.ts';
 
 interface CopiedRow {
-  readonly table: number;
   readonly guildId: string;
   readonly values: StoredValue[];
 }
 
 /**
- * A copy of some of the guilds of a copy, which must be of one snapshot.
+ * A copy of some of the guilds of a copy, which must be of one snapshot: the same chunks as an export of these guilds alone.
  * @throws GuildwayError MOVE_DAMAGED
  */
 export function* partOfCopy(
@@ -26,27 +25,36 @@ export function* partOfCopy(
   const first = new ChunkReader(chunks[0] ?? new Uint8Array());
   if (first.kind !== 'head') throw damaged('no beginning');
   const head = readJson<Head>(first);
+  const wanted = new Set(guildIds);
   yield passed(jsonChunk('head', { ...head, guildIds }));
-  const keys = [...rowsIn(chunks, head, guildIds)].flatMap(({ table, values }) => {
-    const at = tables[table]?.integerKey ?? null;
-    return at === null ? [] : [{ table, key: values[at] as StoredValue }];
-  });
-  for (const chunk of chunksOf('keys', keys, (writer, { table, key }) => {
-    writer.number(table);
-    writer.value(key);
-  }))
-    yield passed(chunk);
+  for (const [index, { integerKey }] of tables.entries()) {
+    if (integerKey === null) continue;
+    const keys = rowsIn(chunks, head, wanted, index);
+    for (const chunk of chunksOf('keys', keys, (writer, { values }) => {
+      writer.number(index);
+      writer.value(values[integerKey] as StoredValue);
+    }))
+      yield passed(chunk);
+  }
   const positions = new Map(guildIds.map((guildId, position) => [guildId, position]));
-  for (const chunk of chunksOf('rows', rowsIn(chunks, head, guildIds), (writer, { table, guildId, values }) => {
-    writeRow(writer, table, [guildId, ...values], positions);
-    sum.rows++;
-  }))
-    yield passed(chunk);
+  for (const index of tables.keys()) {
+    const rows = rowsIn(chunks, head, wanted, index);
+    for (const chunk of chunksOf('rows', rows, (writer, { guildId, values }) => {
+      writeRow(writer, index, [guildId, ...values], positions);
+      sum.rows++;
+    }))
+      yield passed(chunk);
+  }
   yield jsonChunk('end', sum.end());
 }
 
-function* rowsIn(chunks: readonly Uint8Array[], head: Head, guildIds: readonly string[]): Generator<CopiedRow> {
-  const wanted = new Set(guildIds);
+/** The rows of one table. */
+function* rowsIn(
+  chunks: readonly Uint8Array[],
+  head: Head,
+  wanted: ReadonlySet<string>,
+  index: number,
+): Generator<CopiedRow> {
   for (const chunk of chunks) {
     const reader = new ChunkReader(chunk);
     if (reader.kind !== 'rows') continue;
@@ -56,7 +64,7 @@ function* rowsIn(chunks: readonly Uint8Array[], head: Head, guildIds: readonly s
       const columns = head.schema.tables[table]?.columns;
       if (columns === undefined) throw damaged(`rows of a table ${table}`);
       const values = reader.values(columns.length);
-      if (wanted.has(guildId)) yield { table, guildId, values };
+      if (table === index && wanted.has(guildId)) yield { guildId, values };
     }
   }
 }

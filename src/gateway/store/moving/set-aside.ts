@@ -3,10 +3,10 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { before, type Duration, type WallClock } from '../../../time.ts';
 import type { Connection } from '../connection.ts';
 
-/** A guild of a copy, and the version of the move that gave it away. */
+/** A guild of a copy, and the epoch of the move that gave it away. */
 export interface SetAsideGuild {
   readonly guildId: string;
-  readonly version: number;
+  readonly epoch: number;
 }
 
 /** Copies of guilds that this pod has given away, for a new owner that loses its volume. Compressed, one for each batch. */
@@ -39,7 +39,7 @@ export class SetAside {
 
   /** Keeps a copy for these guilds, in a transaction of the caller's. */
   keep(batch: number, guilds: readonly SetAsideGuild[]): void {
-    for (const { guildId, version } of guilds) this.#statements.keep.run(guildId, version, batch, this.#now());
+    for (const { guildId, epoch } of guilds) this.#statements.keep.run(guildId, epoch, batch, this.#now());
   }
 
   /** The copy is finished, or given up. */
@@ -48,9 +48,9 @@ export class SetAside {
     this.#hasOrphans = true;
   }
 
-  /** The number of the copy that has this version of a guild; null: there is none any more. */
-  find(guildId: string, version: number): number | null {
-    return (this.#statements.find.get(guildId, version)?.batch as number | undefined) ?? null;
+  /** The number of the copy that a guild was given away with in an epoch; null: there is none any more. */
+  find(guildId: string, epoch: number): number | null {
+    return (this.#statements.find.get(guildId, epoch)?.batch as number | undefined) ?? null;
   }
 
   /** All guilds of a copy, and its chunks. */

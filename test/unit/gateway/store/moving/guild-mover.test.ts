@@ -5,8 +5,9 @@ import { type ErrorCode, errorCode } from '../../../../../src/errors.ts';
 import { ChunkReader } from '../../../../../src/gateway/store/moving/chunks.ts';
 import { compress } from '../../../../../src/gateway/store/moving/set-aside.ts';
 import type { Store } from '../../../../../src/gateway/store/store.ts';
+import { applyWrites, type Write } from '../../../../../src/moving/state.ts';
 import { asWallTime } from '../../../../../src/time.ts';
-import { move, openPod, records } from '../../../../support/moving.ts';
+import { move, nothingMoved, openPod, recordOf, records } from '../../../../support/moving.ts';
 import { NOTES, notesOf, temporaryFolder } from '../../../../support/store.ts';
 
 const bot = { tables: ['notes'], migrations: [NOTES] };
@@ -66,24 +67,50 @@ test('what Guildway knows of a guild moves with its rows, and nothing of other g
   );
   assert.deepEqual([to.hints.count, from.hints.count, to.hints.bytes], [1, 1, 4]);
   assert.deepEqual([to.sessions.readGuilds(0), from.sessions.readGuilds(0)], [[A], [B]]);
-  assert.deepEqual(to.mover.moves.read(A), { guildId: A, state: 'arriving', peer: 1, version: 1, epoch: 2 });
-  assert.equal(from.mover.moves.read(A)?.state, 'moved');
-  assert.equal(from.mover.moves.read(B), null);
+  assert.deepEqual(to.mover.records.read(A), recordOf('arriving'));
+  assert.equal(from.mover.records.read(A)?.state, 'moved');
+  assert.equal(from.mover.records.read(B), null);
 });
 
-test('records of moves are read by guild and by state, and forgotten', () => {
+test('what the protocol of moves knows is on disk, and read again', () => {
   using folder = temporaryFolder();
-  using store = openPod(folder.file('0'), 0, bot);
-  const { moves } = store.mover;
-  moves.write([...records('leaving', [B, A]), ...records('here', [C], 7)]);
-  moves.write(records('moved', [A], 2));
-  assert.deepEqual(moves.list('leaving'), records('leaving', [B]));
-  assert.deepEqual(
-    moves.list('all').map(({ state, version }) => `${state} ${version}`),
-    ['moved 2', 'leaving 1', 'here 7'],
-  );
-  moves.forget([A, B]);
-  assert.deepEqual(moves.list('all'), records('here', [C], 7));
+  const path = folder.file('0');
+  const state = nothingMoved();
+  const commit = (store: Store, writes: Write[]): void => {
+    store.mover.records.write(state, writes);
+    applyWrites(state, writes);
+  };
+  const record = (guild: string, of: Parameters<typeof recordOf>[0], epoch = 1): Write => ({
+    kind: 'record',
+    guild,
+    record: recordOf(of, epoch),
+  });
+  const topology = { strategy: 'md5', pods: 5, shards: null, epoch: 2 } as const;
+  const steps: Write[][] = [
+    [record(A, 'arriving'), record(B, 'moved', 2)],
+    [record(A, 'here'), { kind: 'chain', chain: [...state.chain, topology] }],
+    [record(C, 'awaiting'), { kind: 'done', pod: 2, epoch: 2 }],
+    [
+      { kind: 'done', pod: 0, epoch: 1 },
+      { kind: 'done', pod: 0, epoch: 2 },
+      { kind: 'recovering', pods: [1, 2, 3] },
+    ],
+    [
+      { kind: 'heard', pod: 2 },
+      { kind: 'forget', guild: C },
+    ],
+    [{ kind: 'settled', epoch: 1, completeTo: 1 }],
+  ];
+  for (const writes of steps) {
+    {
+      using store = openPod(path, 0, bot);
+      commit(store, writes);
+    }
+    using store = openPod(path, 0, bot);
+    assert.deepEqual(store.mover.records.load(nothingMoved()), state);
+  }
+  assert.deepEqual([...state.records.keys()], [B]);
+  assert.deepEqual(state.done.get(0), new Set([2]));
 });
 
 test('a copy is one snapshot, of bounded chunks, and has what is not committed yet', async () => {
@@ -118,7 +145,7 @@ test('rows that change after the copy keep their guild here, whoever has changed
       from.mover.removeGuilds(chunks, records('moved', [A])),
     );
     assert.deepEqual(notesOf(from), before);
-    assert.equal(from.mover.moves.read(A), null);
+    assert.equal(from.mover.records.read(A), null);
     assert.deepEqual(from.mover.setAside.totals(), { guilds: 0, bytes: 0 });
   }
 });
@@ -151,14 +178,71 @@ test('a copy that is damaged, cut or of other guilds is refused, and nothing of 
     );
     assert.deepEqual(notesOf(to), [], what);
   }
-  throws('MOVE_DAMAGED', /the records are of 1 others/, () => to.mover.importGuilds(chunks, records('arriving', [B])));
-  assert.deepEqual(to.mover.moves.list('all'), []);
-  to.mover.importGuilds(chunks, records('arriving', [A]));
-  throws('MOVE_REFUSED', /has rows of guild 1000000000000000001 in notes: remove them first/, () =>
-    to.mover.importGuilds(chunks, records('arriving', [A])),
+  throws('MOVE_DAMAGED', /has no guild 1000000000000000002/, () =>
+    to.mover.importGuilds(chunks, records('arriving', [B])),
   );
-  to.mover.discardGuilds([A], []);
-  assert.equal(to.mover.importGuilds(chunks, records('arriving', [A])).rows, 20);
+  assert.deepEqual(to.mover.records.all(), new Map());
+});
+
+test('a copy replaces what came with an earlier one, and never the rows of a guild that is served here', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  using to = openPod(folder.file('1'), 1, bot);
+  note(from, A, 'one');
+  to.mover.importGuilds([...from.mover.exportGuilds([A])], records('arriving', [A]));
+  note(from, A, 'two');
+  const chunks = [...from.mover.exportGuilds([A])];
+  to.mover.importGuilds(chunks, records('arriving', [A]));
+  assert.deepEqual(notesOf(to), ['one', 'two']);
+  to.mover.records.write(nothingMoved(), records('here', [A]).writes);
+  for (const forget of [false, true]) {
+    if (forget) to.mover.records.write(nothingMoved(), [{ kind: 'forget', guild: A }]);
+    throws('MOVE_REFUSED', /has rows of guild 1000000000000000001 in notes: remove them first/, () =>
+      to.mover.importGuilds(chunks, records('arriving', [A])),
+    );
+  }
+  assert.deepEqual(notesOf(to), ['one', 'two']);
+  to.mover.discardGuilds([A], records('here', []));
+  assert.deepEqual(notesOf(to), []);
+});
+
+test("rows of guilds that turn out to be another pod's are removed, whatever ends their record", () => {
+  const ends: Record<string, Write[]> = {
+    forget: [{ kind: 'forget', guild: A }],
+    settled: [{ kind: 'settled', epoch: 1, completeTo: 1 }],
+    moved: [{ kind: 'record', guild: A, record: recordOf('moved') }],
+  };
+  for (const [name, writes] of Object.entries(ends)) {
+    using folder = temporaryFolder();
+    using from = openPod(folder.file('0'), 0, bot);
+    using to = openPod(folder.file('1'), 1, bot);
+    for (const store of [from, to]) note(store, store === from ? A : B, 'a note');
+    to.mover.importGuilds([...from.mover.exportGuilds([A])], records('arriving', [A]));
+    to.mover.records.write(nothingMoved(), writes);
+    while (to.mover.removeLeftovers(10) > 0);
+    assert.deepEqual(rowsOf(to, 'notes'), [{ guild_id: B, text: 'a note' }], name);
+  }
+});
+
+test('a step may take some of the guilds of a copy', () => {
+  using folder = temporaryFolder();
+  const migrations = [NOTES, 'CREATE TABLE cases (id INTEGER PRIMARY KEY, guild_id TEXT)'];
+  const counted = { tables: ['notes', 'cases'], migrations };
+  using from = openPod(folder.file('0'), 0, counted);
+  using to = openPod(folder.file('1'), 1, counted);
+  for (const guildId of [A, B, C]) {
+    note(from, guildId, `of ${guildId}`);
+    from.botDatabases.full.run('INSERT INTO cases (guild_id) VALUES (?)', guildId);
+  }
+  const chunks = [...from.mover.exportGuilds([A, B, C])];
+  assert.equal(to.mover.importGuilds(chunks, records('arriving', [C, A])).rows, 4);
+  assert.deepEqual(notesOf(to), [`of ${A}`, `of ${C}`]);
+  note(from, B, 'written to, and so not to be given away');
+  throws('MOVE_OUTDATED', /have changed/, () => from.mover.removeGuilds(chunks, records('moved', [A, B])));
+  from.mover.removeGuilds(chunks, records('moved', [A, C]));
+  assert.equal(notesOf(from).length, 2);
+  assert.deepEqual([...from.mover.records.all().keys()], [A, C]);
+  assert.equal(from.mover.setAside.totals().guilds, 2);
 });
 
 test('pods with different schemas exchange no guild, and the difference is named', () => {
@@ -228,7 +312,7 @@ test('a guild that was given away is fetched again by its version, for as long a
   using restored = openPod(folder.file('2'), 1, bot);
   const { setAside } = from.mover;
   const fetch = (...guilds: [string, number][]) => [
-    ...from.mover.exportSetAside(guilds.map(([guildId, version]) => ({ guildId, version }))),
+    ...from.mover.exportSetAside(guilds.map(([guildId, epoch]) => ({ guildId, epoch }))),
   ];
   assert.deepEqual(fetch([A, 2]), []);
   for (const [copy] of [fetch([B, 1], [C, 1]), fetch([A, 1])]) {

@@ -16,7 +16,7 @@ import { until } from '../../../../support/wait.ts';
 
 const A = '1000000000000000001';
 const B = '1000000000000000002';
-const record = (state: Parameters<typeof records>[0]) => records(state, [A])[0] as ReturnType<typeof records>[number];
+const record = (state: Parameters<typeof records>[0]) => records(state, [A]);
 
 const bot: StoreOptions['bot'] = {
   tables: ['notes', 'marks', { name: 'words', guild: { via: 'notes', on: 'note_id' } }],
@@ -66,7 +66,7 @@ test('the guild is the same after its move, whatever is written while it is copi
       fillRandomly(to.connection.sqlite, made.tables, ['1000000000000000009'], 10);
 
       using copy = from.mover.copyLive(A);
-      const receiving = to.mover.receiveLive(record('arriving'));
+      using receiving = to.mover.receiveLive(A);
       for (const chunk of copy.base()) {
         scribble(from, random);
         receiving.apply(chunk);
@@ -101,7 +101,7 @@ test('the guild is the same after its move, whatever is written while it is copi
 
       // What was set aside is the same once more.
       using again = openPod(folder.file('3'), 3, made.bot);
-      const [kept] = [...from.mover.exportSetAside([{ guildId: A, version: 1 }])];
+      const [kept] = [...from.mover.exportSetAside([{ guildId: A, epoch: 1 }])];
       again.mover.importGuilds(kept?.chunks ?? [], records('here', [A]));
       assert.deepEqual(compareGuilds(one, new RowReader(again.connection.sqlite), { ...options, renumbered: [] }), []);
     }),
@@ -118,7 +118,7 @@ test('a guild that is written to after its last changes stays, whoever writes, a
   db.run("INSERT INTO words VALUES (1, 'word'), (3, 'word')");
   db.run(`INSERT INTO marks VALUES ('${A}', 'mark')`);
   using copy = from.mover.copyLive(A);
-  const receiving = to.mover.receiveLive(record('arriving'));
+  using receiving = to.mover.receiveLive(A);
   for (const chunk of copy.base()) receiving.apply(chunk);
   for (const change of [
     `INSERT INTO notes (guild_id) VALUES ('${A}')`,
@@ -136,7 +136,7 @@ test('a guild that is written to after its last changes stays, whoever writes, a
       (error) => errorCode(error) === 'MOVE_OUTDATED',
       change,
     );
-    assert.equal(from.mover.moves.read(A), null);
+    assert.equal(from.mover.records.read(A), null);
   }
   db.run(`UPDATE notes SET text = 'changed' WHERE guild_id = '${B}'`);
   const last = copy.changes(true);
@@ -164,7 +164,7 @@ test('a guild that comes back finds none of the rows that it left', () => {
   from.botDatabases.full.run(`INSERT INTO notes VALUES (1, '${A}', 'one'), (2, '${A}', 'two'), (3, '${B}', 'other')`);
   {
     using copy = from.mover.copyLive(A);
-    const receiving = to.mover.receiveLive(record('arriving'));
+    using receiving = to.mover.receiveLive(A);
     for (const chunk of copy.base()) receiving.apply(chunk);
     receiving.finish(copy.changes(true), record('here'));
     from.mover.removeLive(copy, record('moved'));
@@ -186,7 +186,7 @@ test('writes of a transaction that is undone are no changes, those of one that i
   const db = from.botDatabases.full;
   db.run(`INSERT INTO notes VALUES (1, '${A}', 'one')`);
   using copy = from.mover.copyLive(A);
-  const receiving = to.mover.receiveLive(record('arriving'));
+  using receiving = to.mover.receiveLive(A);
   for (const chunk of copy.base()) receiving.apply(chunk);
   assert.throws(
     () =>
@@ -219,7 +219,7 @@ test('a pod removes by itself the rows of a large guild that it gave away, and o
   });
   {
     using copy = from.mover.copyLive(A);
-    const receiving = to.mover.receiveLive(record('arriving'));
+    using receiving = to.mover.receiveLive(A);
     for (const chunk of copy.base()) receiving.apply(chunk);
     receiving.finish(copy.changes(true), record('here'));
     from.mover.removeLive(copy, record('moved'));
@@ -239,6 +239,24 @@ test('a pod removes by itself the rows of a large guild that it gave away, and o
   }
 });
 
+test('a pod that ended while a copy came in parts removes the part', () => {
+  using folder = temporaryFolder();
+  using from = openPod(folder.file('0'), 0, bot);
+  from.botDatabases.full.run(`INSERT INTO notes VALUES (1, '${A}', 'one')`);
+  {
+    using to = openPod(folder.file('1'), 1, bot);
+    using copy = from.mover.copyLive(A);
+    const receiving = to.mover.receiveLive(A);
+    for (const chunk of copy.base()) receiving.apply(chunk);
+    assert.equal(to.mover.removeLeftovers(10), 0, 'the rest is coming');
+    assert.equal(rowCount(to, [A]), 1);
+  }
+  using to = openPod(folder.file('1'), 1, bot);
+  assert.equal(to.mover.removeLeftovers(10), 1);
+  assert.equal(rowCount(to, [A]), 0);
+  assert.equal(to.mover.records.read(A), null);
+});
+
 test('a copy that was given up leaves nothing, on either side', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
@@ -246,10 +264,10 @@ test('a copy that was given up leaves nothing, on either side', () => {
   from.botDatabases.full.run(`INSERT INTO notes VALUES (1, '${A}', 'one')`);
   {
     using copy = from.mover.copyLive(A);
-    const receiving = to.mover.receiveLive(record('arriving'));
+    using receiving = to.mover.receiveLive(A);
     for (const chunk of copy.base()) receiving.apply(chunk);
   }
-  to.mover.discardGuilds([A], []);
+  while (to.mover.removeLeftovers(10) > 0);
   from.mover.setAside.prune(1_000, 100);
   assert.deepEqual(from.mover.setAside.totals(), { guilds: 0, bytes: 0 });
   assert.deepEqual(to.botDatabases.full.all('SELECT * FROM notes'), []);

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { RowReader } from '../../../../../src/gateway/store/moving/export.ts';
-import type { GuildMove, GuildMoveState } from '../../../../../src/gateway/store/moving/moves.ts';
 import { compareGuilds } from '../../../../../src/gateway/store/moving/verify.ts';
 import type { Store } from '../../../../../src/gateway/store/store.ts';
+import type { GuildRecord } from '../../../../../src/moving/state.ts';
 import { createTopology } from '../../../../../src/routing/topology.ts';
+import { records as recordsOf } from '../../../../support/moving.ts';
 import { fillRandomly, randomBot, randomFrom } from '../../../../support/random-schema.ts';
 import { openTestStore, temporaryFolder } from '../../../../support/store.ts';
 
@@ -18,8 +19,7 @@ const OTHERS = ['9007199254740993123', '1000000000000000005'];
 /** The guild of the rows that triggers write. */
 const AUDITED = '1';
 
-const records = (state: GuildMoveState): GuildMove[] =>
-  MOVED.map((guildId) => ({ guildId, state, peer: 1, version: 1, epoch: 2 }));
+const records = (state: GuildRecord['state']) => recordsOf(state, MOVED);
 
 /** Every row of a database, with its types. */
 function dump(store: Store, guildIds: readonly string[]): string[] {

@@ -1,0 +1,175 @@
+import type { StatementSync } from 'node:sqlite';
+import {
+  type Attempt,
+  applyWrites,
+  type Chain,
+  type GuildRecord,
+  type MovingState,
+  type Write,
+} from '../../../moving/state.ts';
+import type { Connection } from '../connection.ts';
+import type { Leftovers } from './leftovers.ts';
+
+interface Row {
+  readonly guildId: string;
+  readonly state: GuildRecord['state'];
+  readonly epoch: number;
+  readonly peer: number | null;
+  readonly incarnation: number | null;
+  readonly counter: number | null;
+  readonly confirmed: number;
+}
+
+interface Shared {
+  readonly chain: string;
+  readonly done: string;
+  readonly recovering: string;
+  readonly completeTo: number;
+}
+
+/** The part of {@link MovingState} that is on disk: one record for each guild that has moved or is moving, and what belongs to none. */
+export class MovingRecords {
+  readonly #connection: Connection;
+  readonly #leftovers: Leftovers;
+  readonly #statements: ReturnType<typeof prepare>;
+
+  /** @param leftovers where rows go whose guilds have turned out not to be this pod's */
+  constructor(connection: Connection, leftovers: Leftovers) {
+    this.#connection = connection;
+    this.#leftovers = leftovers;
+    this.#statements = prepare((sql) => connection.sqlite.prepare(sql));
+  }
+
+  /** What is on disk; `initial` where nothing is. */
+  load(initial: MovingState): MovingState {
+    const state = { ...initial, records: this.all(), ...this.#shared() };
+    return state;
+  }
+
+  all(): Map<string, GuildRecord> {
+    const rows = this.#statements.list.all() as unknown as Row[];
+    return new Map(rows.map((row) => [row.guildId, recordOf(row)]));
+  }
+
+  /** Null: the guild is where the topologies say. */
+  read(guildId: string): GuildRecord | null {
+    const row = this.#statements.read.get(guildId) as unknown as Row | undefined;
+    return row === undefined ? null : recordOf(row);
+  }
+
+  /**
+   * Writes those of the changes that are not in memory only. Inside a transaction they commit with it; otherwise they are on disk when
+   * this returns.
+   * @param state before the changes: {@link applyWrites} comes after the commit
+   * @throws GuildwayError STORE_FAILED, FENCED
+   */
+  write(state: MovingState, writes: readonly Write[]): void {
+    const work = (): void => {
+      for (const write of writes) {
+        if (write.kind === 'record') this.#writeRecord(write.guild, write.record);
+        else if (write.kind === 'forget') this.#forget(write.guild);
+        else if (write.kind === 'settled') this.#settle(write.epoch);
+      }
+      if (writes.some(({ kind }) => SHARED.has(kind))) this.#writeShared(state, writes);
+    };
+    if (this.#connection.inTransaction) work();
+    else this.#connection.transaction('full', work);
+  }
+
+  #shared(): Pick<MovingState, 'chain' | 'done' | 'recovering' | 'completeTo'> | undefined {
+    const row = this.#statements.readShared.get() as unknown as Shared | undefined;
+    if (row === undefined) return undefined;
+    const done = JSON.parse(row.done) as [number, number[]][];
+    return {
+      chain: JSON.parse(row.chain) as Chain,
+      done: new Map(done.map(([pod, epochs]) => [pod, new Set(epochs)])),
+      recovering: new Set(JSON.parse(row.recovering) as number[]),
+      completeTo: row.completeTo,
+    };
+  }
+
+  #forget(guildId: string): void {
+    const state = this.read(guildId)?.state;
+    if (state === 'arriving' || state === 'awaiting') this.#leftovers.add(guildId);
+    this.#statements.forget.run(guildId);
+  }
+
+  #settle(epoch: number): void {
+    // What is still arriving was never given to this pod.
+    for (const row of this.#statements.arriving.all(epoch)) this.#leftovers.add(row.guildId as string);
+    this.#statements.settle.run(epoch);
+  }
+
+  #writeRecord(guildId: string, record: GuildRecord): void {
+    // A pod that was restored learns that it gave the guild away: its rows are old.
+    if (record.state === 'moved' && this.read(guildId)?.state !== 'moved') this.#leftovers.add(guildId);
+    if (record.state === 'here') this.#leftovers.remove(guildId);
+    const peer = 'to' in record ? record.to : 'from' in record ? record.from : null;
+    const [incarnation, counter] = 'attempt' in record ? record.attempt : [null, null];
+    const confirmed = record.state === 'moved' && record.confirmed ? 1 : 0;
+    this.#statements.write.run(guildId, record.state, record.epoch, peer, incarnation, counter, confirmed);
+  }
+
+  #writeShared(state: MovingState, writes: readonly Write[]): void {
+    const next: MovingState = {
+      ...state,
+      records: new Map(),
+      parcels: new Map(),
+      leaving: new Set(),
+      done: new Map(state.done),
+      recovering: new Set(state.recovering),
+    };
+    applyWrites(next, writes);
+    this.#statements.writeShared.run(
+      JSON.stringify(next.chain),
+      JSON.stringify([...next.done].map(([pod, epochs]) => [pod, [...epochs]])),
+      JSON.stringify([...next.recovering]),
+      next.completeTo,
+    );
+  }
+}
+
+/** The guilds that changes record, with the epoch of their move. */
+export const recordedGuilds = (writes: readonly Write[]): { readonly guildId: string; readonly epoch: number }[] =>
+  writes.flatMap((write) => (write.kind === 'record' ? [{ guildId: write.guild, epoch: write.record.epoch }] : []));
+
+/** Changes of what belongs to no guild. */
+const SHARED: ReadonlySet<Write['kind']> = new Set(['chain', 'done', 'settled', 'recovering', 'heard']);
+
+function recordOf({ state, epoch, peer, incarnation, counter, confirmed }: Row): GuildRecord {
+  const pod = peer as number;
+  const attempt: Attempt = [incarnation as number, counter as number];
+  switch (state) {
+    case 'arriving':
+      return { state, epoch, from: pod, attempt };
+    case 'moved':
+      return { state, epoch, to: pod, attempt, confirmed: confirmed === 1 };
+    case 'awaiting':
+      return { state, epoch, from: pod };
+    case 'here':
+      return { state, epoch };
+  }
+}
+
+function prepare(sql: (text: string) => StatementSync) {
+  const columns = 'guild_id AS guildId, state, epoch, peer, incarnation, counter, confirmed';
+  return {
+    list: sql(`SELECT ${columns} FROM guildway_guild_records`),
+    read: sql(`SELECT ${columns} FROM guildway_guild_records WHERE guild_id = ?`),
+    write: sql(
+      `INSERT INTO guildway_guild_records (guild_id, state, epoch, peer, incarnation, counter, confirmed)
+       VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET state = excluded.state, epoch = excluded.epoch, peer = excluded.peer,
+         incarnation = excluded.incarnation, counter = excluded.counter, confirmed = excluded.confirmed`,
+    ),
+    forget: sql('DELETE FROM guildway_guild_records WHERE guild_id = ?'),
+    arriving: sql("SELECT guild_id AS guildId FROM guildway_guild_records WHERE epoch <= ? AND state = 'arriving'"),
+    settle: sql("DELETE FROM guildway_guild_records WHERE epoch <= ? AND state IN ('here', 'arriving')"),
+    readShared: sql('SELECT chain, done, recovering, complete_to AS completeTo FROM guildway_moving'),
+    writeShared: sql(
+      `INSERT INTO guildway_moving (id, chain, done, recovering, complete_to) VALUES (1, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET chain = excluded.chain, done = excluded.done, recovering = excluded.recovering,
+         complete_to = excluded.complete_to`,
+    ),
+  };
+}
