@@ -3,10 +3,10 @@ import { DiscordAPIError } from '@discordjs/rest';
 const BAD_TOKEN = 'the token is not valid; copy it from the Bot page of the developer portal into DISCORD_TOKEN';
 
 /**
- * What becomes of a session whose connection Discord closes.
- * - `resume`: it goes on, on the next connection
- * - `identify`: it is over; the next connection begins another
- * - `stop`: connecting again cannot help, and `remedy` says what does
+ * What to do after Discord closes a session's connection.
+ * - `resume`: the session continues on the next connection
+ * - `identify`: the session is over; the next connection starts another
+ * - `stop`: reconnecting cannot help; `remedy` says what does
  */
 export type CloseMeaning =
   | { readonly action: 'resume' | 'identify'; readonly why: string }
@@ -22,7 +22,7 @@ const MEANINGS: Readonly<Record<number, CloseMeaning>> = Object.freeze({
   4004: { action: 'stop', why: 'authentication failed', remedy: BAD_TOKEN },
   4005: { action: 'identify', why: 'already authenticated' },
   4007: { action: 'identify', why: 'a sequence that the session does not have' },
-  // The limit is that of one connection: the session itself is well.
+  // The limit applies to one connection. The session itself is intact.
   4008: { action: 'resume', why: 'rate limited' },
   4009: { action: 'resume', why: 'the session timed out' },
   4010: {
@@ -45,10 +45,13 @@ const MEANINGS: Readonly<Record<number, CloseMeaning>> = Object.freeze({
   },
 });
 
-/** What a close code means. Codes that Discord does not list, such as that of a dropped connection, leave the session alone. */
+/**
+ * The meaning of a close code. Codes that Discord does not list, such as that of a dropped connection, leave the session
+ * intact.
+ */
 export const closeMeaning = (code: number): CloseMeaning =>
   MEANINGS[code] ?? { action: 'resume', why: 'the connection was lost' };
 
-/** The same for a response of Discord's REST API: what to do about a token that is refused, or null. */
+/** The same for a response of Discord's REST API: what to do about a rejected token, or null. */
 export const refusedToken = (error: unknown): string | null =>
   error instanceof DiscordAPIError && error.status === 401 ? `${BAD_TOKEN} (401)` : null;

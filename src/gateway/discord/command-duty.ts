@@ -6,19 +6,19 @@ import type { Peers } from './peers.ts';
 export interface CommandDutyOptions {
   readonly ordinal: number;
   readonly peers: Pick<Peers, 'ask'>;
-  /** How long all lower pods have to be away before this one registers the commands. */
+  /** How long all lower pods must be away before this one registers the commands. */
   readonly absentMs: Duration;
 }
 
-/** A pod that registers the commands, or has: this one when `by` is null. */
+/** The pod that registers the commands. `by` null: this pod. */
 export type CommandDuty = { readonly by: number | null };
 
 const ASK_MS = 2_000;
 
 /**
- * Finds out which pod registers the commands: pod 0, or, when it stays away, the lowest pod that lives. Each pod does so once, when it
- * starts; a lower pod that comes back registers its own, and has the last word.
- * @returns null when `stopping` aborts first
+ * Determines which pod registers the commands: pod 0 or, while pod 0 stays away, the lowest pod that is alive. Each pod asks
+ * once, at its start. A lower pod that returns registers its own commands and so overrides earlier ones.
+ * @returns null if `stopping` aborts first
  */
 export async function commandDuty(options: CommandDutyOptions, stopping: AbortSignal): Promise<CommandDuty | null> {
   const { ordinal, peers, absentMs } = options;
@@ -43,7 +43,10 @@ export async function commandDuty(options: CommandDutyOptions, stopping: AbortSi
 
 type Living = { readonly kind: 'none' | 'living' } | { readonly kind: 'registered'; readonly pod: number };
 
-/** A pod without Discord sessions, such as one that serves nothing until topologies agree, registers no commands: it does not count. */
+/**
+ * A pod without Discord sessions registers no commands, so it does not count. An example is a pod that waits for topologies to
+ * agree.
+ */
 async function ask(peers: Pick<Peers, 'ask'>, pod: number, signal: AbortSignal): Promise<Living> {
   const response = await peers.ask(pod, { method: 'GET', path: PATH.state, waitMs: ASK_MS, signal });
   if (response?.status !== 200) return { kind: 'none' };

@@ -1,43 +1,43 @@
 import type { Command } from '../../bot/types.ts';
 
-/** A command as Discord takes it, or as Discord lists it. */
+/** A command as sent to Discord, or as Discord lists it. */
 export type CommandBody = Readonly<Record<string, unknown>>;
 
-/** The type of the command by which an application's Activity is launched; there is one at most. */
+/** The type of the command that launches an application's Activity. There is at most one. */
 export const ENTRY_POINT = 4;
 
-/** What a command's definition has beside its registration. */
+/** Fields of a definition that are not part of its registration. */
 const GUILDWAYS = new Set(['run', 'autocomplete', 'ephemeral', 'deferrable']);
 
-/** Fields that Discord sets and does not accept. */
+/** Fields that Discord sets but does not accept. */
 const READ_ONLY = new Set([
   ...['id', 'application_id', 'guild_id', 'version', 'name_localized', 'description_localized'],
   // Deprecated; see contextsOf.
   ...['dm_permission', 'default_permission'],
 ]);
 
-/** Lists in which order says nothing. */
+/** Lists without a meaningful order. */
 const SETS = new Set(['contexts', 'integration_types', 'channel_types']);
 
-/** A command as Discord registers it: without its handlers and without what only Guildway reads. */
+/** A command as Discord registers it, without handlers and without fields that only Guildway reads. */
 export function registration(command: Command): CommandBody {
   return Object.fromEntries(
     Object.entries({ type: 1, ...command }).filter(([key, value]) => !GUILDWAYS.has(key) && value !== undefined),
   );
 }
 
-/** A registered command as it is sent to stay as it is. */
+/** A registered command in the form that keeps it unchanged. */
 export function unchanged(command: CommandBody): CommandBody {
   return Object.fromEntries(Object.entries(command).filter(([key, value]) => !READ_ONLY.has(key) && value !== null));
 }
 
-/** What is unique among an application's commands. */
+/** The unique key of a command within an application. */
 export const keyOf = ({ type, name }: CommandBody): string => `${type ?? 1}:${name}`;
 
 /**
- * Whether a command that is registered is as it is wanted. Discord spells defaults out, and a definition leaves them out: both are
- * brought into one form. A field that is no longer wanted is a difference.
- * @param integrationTypes those of a command that declares none
+ * Whether a registered command equals a definition. Discord lists defaults explicitly and definitions omit them, so both are
+ * normalized first. A field that was removed from the definition is a difference.
+ * @param integrationTypes of a command that declares none
  */
 export function isSame(registered: CommandBody, wanted: CommandBody, integrationTypes: readonly number[]): boolean {
   const [one, other] = [registered, wanted].map((command) => JSON.stringify(normalForm(command, integrationTypes)));
@@ -54,10 +54,10 @@ function normalForm(command: CommandBody, integrationTypes: readonly number[]): 
   });
 }
 
-/** The contexts of a command that names none: all, or guilds only, as definitions say it that are older than contexts. */
+/** The contexts of a command that names none: all, or guilds only if the older field says so. */
 const contextsOf = ({ dm_permission: direct }: CommandBody): readonly number[] => (direct === false ? [0] : [0, 1, 2]);
 
-/** The same value without what is a default, with the keys of its objects and the members of its sets in order. */
+/** The value without defaults, with sorted keys and sorted sets. */
 function withoutDefaults(value: unknown, key = ''): unknown {
   if (Array.isArray(value)) {
     const items = value.map((item) => withoutDefaults(item));
@@ -70,7 +70,7 @@ function withoutDefaults(value: unknown, key = ''): unknown {
   return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** No translation, no option, not required, no permission asked for. 0 is a value: the smallest number that an option takes. */
+/** No translations, no options, not required, no permissions. 0 is a value: the smallest number of an option. */
 function isDefault(value: unknown): boolean {
   if (typeof value === 'object' && value !== null) return Object.keys(value).length === 0;
   return value === undefined || value === null || value === false || value === '';

@@ -1,12 +1,12 @@
 import type { DiscordAPIError } from '@discordjs/rest';
 import type { CommandBody } from './command-form.ts';
 
-/** Reasons that are named; the rest is counted. */
+/** The most reasons that are listed. The rest is counted. */
 const MAX_REASONS = 10;
 
 /**
- * Discord's reasons for refusing a list of commands, in one line: each with the command, its field, and what is wrong with it.
- * @param sent the commands in the order in which they were sent: Discord names them by their number
+ * Discord's reasons for rejecting a list of commands, in one line: command, field and error.
+ * @param sent the commands in the order in which they were sent, because Discord identifies them by index
  */
 export function refusalReasons({ rawError, code, status }: DiscordAPIError, sent: readonly CommandBody[]): string {
   const { message = '', errors } = rawError as { readonly message?: string; readonly errors?: unknown };
@@ -20,7 +20,7 @@ export function refusalReasons({ rawError, code, status }: DiscordAPIError, sent
   return `${message} (${status}, code ${code})${named === '' ? '' : `: ${named}${more}`}`;
 }
 
-/** Discord's error object: fields nest like the request's, and `_errors` has what is wrong with the field that it stands in. */
+/** Discord's error object. Its fields nest like the request's; `_errors` lists the errors of the field that contains it. */
 function flatten(
   errors: unknown,
   path: readonly string[],

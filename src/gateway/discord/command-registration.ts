@@ -14,8 +14,8 @@ const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 60_000;
 
 /**
- * Registers the bot's commands when pod 0 starts, or the lowest pod that lives while it stays away. Until that is done, and if Discord
- * refuses them, Discord keeps those that it has.
+ * Registers the bot's commands at the start of pod 0 or, while it stays away, of the lowest pod that is alive. Until then, and
+ * if Discord rejects them, Discord keeps the previous ones.
  */
 export class CommandRegistration {
   readonly #options: Options;
@@ -31,7 +31,7 @@ export class CommandRegistration {
         : 'registered by a lower pod, or by this one if all stay away';
   }
 
-  /** For people: how far it is. */
+  /** The progress, for people. */
   get state(): string {
     return this.#state;
   }
@@ -41,12 +41,12 @@ export class CommandRegistration {
     return this.#isRegistered;
   }
 
-  /** Why Discord refuses the commands, or null. It is a reason to correct them, not a reason against readiness: the pod serves. */
+  /** Why Discord rejects the commands, or null. The pod stays ready and serves. */
   get problem(): string | null {
     return this.#problem;
   }
 
-  /** Resolves when it is done, when Discord has refused, or when `stopping` aborts. */
+  /** Resolves when the commands are registered or rejected, or when `stopping` aborts. */
   async run(stopping: AbortSignal): Promise<void> {
     const { config, ordinal, rest, bot, log } = this.#options;
     if (config.discordAppId === null) {
@@ -76,14 +76,14 @@ export class CommandRegistration {
           return;
         }
         this.#state = `cannot register commands: ${(error as Error).message}; trying again`;
-        // Once: the state says it for as long as it lasts.
+        // Logged once. The state shows it as long as it lasts.
         if (attempt === 0) log.warn({ err: error }, this.#state);
         await pause(RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS), stopping);
       }
     }
   }
 
-  /** The same request would be refused again, so it is made again by the next process only. */
+  /** The same request would be rejected again, so only the next process retries. */
   #refused(error: DiscordAPIError, wanted: readonly CommandBody[]): void {
     const { log } = this.#options;
     this.#problem = `Discord refuses the bot's commands and keeps the former ones: ${refusalReasons(error, wanted)}; ${remedy(error)}`;
@@ -92,7 +92,7 @@ export class CommandRegistration {
   }
 }
 
-/** Discord has read the request and does not want it; with 429 it has not. */
+/** Discord has read and rejected the request. A 429 is not a rejection. */
 const isRefusal = (error: unknown): error is DiscordAPIError =>
   error instanceof DiscordAPIError && error.status >= 400 && error.status < 500 && error.status !== 429;
 

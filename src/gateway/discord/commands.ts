@@ -2,14 +2,14 @@ import type { REST } from '@discordjs/rest';
 import { Routes } from 'discord-api-types/v10';
 import { type CommandBody, ENTRY_POINT, isSame, keyOf, unchanged } from './command-form.ts';
 
-/** Where a command can be installed that does not say so, in an application that does not say so either: in guilds. */
+/** The default if neither the command nor the application declares where it can be installed: guilds. */
 const GUILD_INSTALL = 0;
 
 /**
- * Replaces the application's commands, if Discord has others. An Entry Point command is not the bot's, but Discord refuses a list
- * without it: it stays as it is.
- * @returns whether anything had to be changed
- * @throws what the REST client throws
+ * Replaces the application's commands if they differ. Discord rejects a list without the Entry Point command, so that one is
+ * kept unchanged.
+ * @returns whether anything was changed
+ * @throws the errors of the REST client
  */
 export async function registerCommands(
   rest: REST,
@@ -34,7 +34,7 @@ export async function registerCommands(
   return true;
 }
 
-/** Where a command can be installed that does not say so: as the application's settings in the developer portal say. */
+/** Where a command can be installed if it does not say so: as set in the developer portal. */
 async function defaultIntegrationTypes(rest: REST, wanted: readonly CommandBody[]): Promise<readonly number[]> {
   if (wanted.every(({ integration_types: types }) => Array.isArray(types))) return [];
   const application = (await rest.get(Routes.currentApplication())) as {

@@ -11,7 +11,7 @@ import {
 import { type GatewayDispatchPayload, GatewayOpcodes, type GatewayReadyDispatchData } from 'discord-api-types/v10';
 import type { Shard } from './shard.ts';
 
-/** What is told of events of all shards; a {@link Shard} is told of its connection. */
+/** Gets the events of all shards. A {@link Shard} gets the events of its connection. */
 export interface ConnectionListener {
   onDispatch(payload: GatewayDispatchPayload, shard: number): void;
   onReady(data: GatewayReadyDispatchData, shard: number): void;
@@ -22,14 +22,14 @@ export interface ConnectionListener {
   onSocketError(error: unknown, shard: number): void;
 }
 
-/** The library's shard, which asks before it resumes. */
+/** The library's shard. It asks before it resumes. */
 class LibraryShard extends WebSocketShard {
   readonly #mayResume: () => boolean;
 
   constructor(strategy: IContextFetchingStrategy, id: number, mayResume: () => boolean) {
     super(strategy, id);
     this.#mayResume = mayResume;
-    // A connection that fails before its hello leaves a listener behind until the next hello. That is not a leak.
+    // A connection that fails before its HELLO leaves a listener until the next HELLO. That is not a leak.
     this.setMaxListeners(0);
   }
 
@@ -39,8 +39,8 @@ class LibraryShard extends WebSocketShard {
 }
 
 /**
- * The library's shards. Its own manager can only connect and destroy all of them at once: its second try would end every session, and
- * when no identifies are left today it does not even try to resume.
+ * The library's shards. The library's own manager connects and destroys all shards at once: a second attempt would end every
+ * session, and without identifies left for the day it does not even resume.
  */
 export class ShardConnections {
   readonly #manager: WebSocketManager;
@@ -52,7 +52,11 @@ export class ShardConnections {
     this.#listener = listener;
   }
 
-  /** Asks Discord for its gateway's address. @returns it @throws what the REST client throws; then no shard has been made */
+  /**
+   * Asks Discord for its gateway's address.
+   * @returns the address
+   * @throws the errors of the REST client; no shard exists then
+   */
   async spawn(shards: ReadonlyMap<number, Shard>): Promise<string> {
     const options = await managerToFetchingStrategyOptions(this.#manager);
     for (const [id, shard] of shards) this.#shards.set(id, this.#create(id, shard, options));
@@ -79,29 +83,29 @@ export class ShardConnections {
     });
     connection.on(WebSocketShardEvents.Error, (error) => listener.onError(error, id));
     connection.on(WebSocketShardEvents.SocketError, (error) => listener.onSocketError(error, id));
-    // It was about to open this connection when it was told to leave.
+    // The shard was about to open this connection when it was told to leave.
     connection.on(WebSocketShardEvents.Hello, () => {
       if (shard.state === 'stopped') void connection.destroy({ code: RESUMABLE_CLOSE, reason: 'restarting' });
     });
     return connection;
   }
 
-  /** Resolves when each shard has had its first session or is closed permanently. After that, shards reconnect on their own. */
+  /** Resolves when each shard has had its first session or is closed for good. After that, shards reconnect on their own. */
   async connect(): Promise<void> {
     await Promise.allSettled([...this.#shards.values()].map((shard) => shard.connect()));
   }
 
-  /** Leaves the shard's connection, and opens another to resume its session. */
+  /** Closes the shard's connection and opens another one to resume its session. */
   async reconnect(shardId: number, reason: string): Promise<void> {
     await this.#shards.get(shardId)?.destroy({ reason, recover: WebSocketShardDestroyRecovery.Resume });
   }
 
-  /** Leaves all connections, so that their sessions can be resumed. */
+  /** Closes all connections so that their sessions can be resumed. */
   async leave(reason: string): Promise<void> {
     await Promise.all([...this.#shards.values()].map((shard) => shard.destroy({ code: RESUMABLE_CLOSE, reason })));
   }
 
-  /** Cuts what is still open: the library forgets a connection that it was opening when it was told to leave. */
+  /** Destroys connections that are still open. The library forgets a connection that it is opening when it is told to leave. */
   terminate(): void {
     for (const shard of this.#shards.values()) {
       endHeartbeat(shard);
@@ -114,18 +118,18 @@ export class ShardConnections {
 }
 
 /**
- * Ends a shard's heartbeat for good. A shard that is told to leave while it waits for its first heartbeat begins to send them all the
- * same, on no connection, and never stops.
+ * Stops a shard's heartbeat for good. A shard that leaves while it waits for its first heartbeat would otherwise keep sending
+ * heartbeats without a connection.
  */
 function endHeartbeat(shard: WebSocketShard): void {
   clearInterval((shard as unknown as { heartbeatInterval: NodeJS.Timeout | null }).heartbeatInterval ?? undefined);
   Object.defineProperty(shard, 'heartbeatInterval', { get: () => null, set: clearInterval });
 }
 
-/** A close code that leaves the session to be resumed; 1000 and 1001 would end it. */
+/** A close code that keeps the session resumable. 1000 and 1001 would end it. */
 const RESUMABLE_CLOSE = 4200;
 
-/** What the library's connections are: those of `ws`, which it does not hand out. */
+/** The library's connections are those of `ws`, but it does not expose them. */
 interface WebSocket {
   readonly readyState: number;
   readonly CLOSED: number;

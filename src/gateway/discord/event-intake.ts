@@ -6,9 +6,9 @@ import type { SessionMetrics } from './metrics.ts';
 import type { ShardSessions } from './sessions.ts';
 
 /**
- * Events whose handlers have not finished, of all shards of this pod. A shard that brings one more is left until half of them are
- * done: Discord keeps what happens meanwhile and sends it on the resume, for as long as it keeps the session (minutes). Events
- * are kept in memory otherwise, and a bot whose database is slow for a while would run out of it.
+ * The most unfinished events in this pod, over all shards. A shard that delivers one more is disconnected until half of them
+ * are done. Discord keeps later events and sends them on the resume, as long as it keeps the session (minutes). Without the
+ * limit, a bot with a slow database would run out of memory.
  */
 export const MAX_PENDING_EVENTS = 10_000;
 
@@ -20,16 +20,16 @@ export interface EventIntakeOptions {
   readonly dispatch: DispatchSink;
   readonly forward: ForwardSink;
   readonly metrics: () => SessionMetrics;
-  /** A shard has to be left until {@link EventIntake.whenRoomy}. */
+  /** A shard must disconnect until {@link EventIntake.whenRoomy}. */
   readonly onFull: (shard: number) => void;
 }
 
-/** The first to see an event: drops those that another pod receives itself, hands on the others, and keeps account of what was handled. */
+/** Sees each event first: drops events that another pod receives itself, passes on the others, and tracks which are handled. */
 export class EventIntake {
   readonly #guilds: OwnedGuilds;
   readonly #options: EventIntakeOptions;
   readonly #running = new Set<Promise<unknown>>();
-  /** Shards that are being left: an event after one that was not taken must not be taken either. */
+  /** Shards that are disconnecting. After an event that was not taken, no later one may be taken. */
   readonly #full = new Set<number>();
   #roomy: PromiseWithResolvers<void> | null = null;
 
@@ -43,7 +43,7 @@ export class EventIntake {
     return this.#running.size;
   }
 
-  /** Notes which guilds a new session has: all of its shard, also those that are out of order now. */
+  /** Notes the guilds of a new session: all of its shard, including unavailable ones. */
   onReady(guilds: readonly { readonly id: string }[], shard: number): void {
     this.#guilds.replace(
       shard,
@@ -83,7 +83,7 @@ export class EventIntake {
       this.#running.delete(run);
       if (this.#running.size <= MAX_PENDING_EVENTS / 2) this.#roomy?.resolve();
     };
-    // One that could not be forwarded is not finished: it comes again to the next process.
+    // An event that could not be forwarded stays unfinished: the next process gets it again.
     const run = sink({ name, data: payload.d, guildId, shard, sessionId, sequence }).then(() => {
       finished();
       end();
@@ -91,12 +91,12 @@ export class EventIntake {
     this.#running.add(run);
   }
 
-  /** Whether this shard is being left. */
+  /** Whether this shard is disconnecting. */
   isFull(shard: number): boolean {
     return this.#full.has(shard);
   }
 
-  /** Resolves when a shard that was left may be connected again. */
+  /** Resolves when a disconnected shard may connect again. */
   async whenRoomy(shard: number): Promise<void> {
     if (!this.#full.has(shard)) return;
     this.#roomy ??= Promise.withResolvers();
@@ -112,14 +112,14 @@ export class EventIntake {
   }
 
   /**
-   * What has no guild comes to whoever holds shard 0, which under md5 is every pod. Discord sends some events of a guild to shard 0
-   * all the same: where one pod alone holds that shard, it forwards them to the owner.
+   * An event without a guild arrives on shard 0, which every pod holds under md5. Discord also sends some guild events to shard
+   * 0. If only one pod holds that shard, it forwards them to the owner.
    */
   #fateOf(guildId: string | null, shard: number): 'handle' | 'forward' | 'drop' {
     const { topology, ordinal } = this.#options;
     if (guildId === null) return ordinal === GUILDLESS_POD && shard === 0 ? 'handle' : 'drop';
     if (topology.ownerOf(guildId) === ordinal) return 'handle';
-    // Under md5 the owner holds every shard, and has received the event as well.
+    // Under md5 the owner holds every shard and has received the event too.
     return topology.shardsOf(ordinal) === null ? 'drop' : 'forward';
   }
 }

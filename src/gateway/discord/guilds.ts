@@ -1,7 +1,7 @@
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
 import type { SessionStore } from '../discord-seam.ts';
 
-/** The guild that a dispatch is about, or null. */
+/** The guild of a dispatch, or null. */
 export function guildOfDispatch({ t: name, d: data }: GatewayDispatchPayload): string | null {
   if (typeof data !== 'object' || data === null) return null;
   const { id, guild_id: guildId } = data as { id?: unknown; guild_id?: unknown };
@@ -11,8 +11,8 @@ export function guildOfDispatch({ t: name, d: data }: GatewayDispatchPayload): s
 }
 
 /**
- * The guilds of this pod that Discord has named, by shard: ids only, everything else is the bot's. They are kept with the
- * session, because a process that resumes it is not told them again.
+ * This pod's guilds that Discord has listed, by shard: ids only. They are stored with the session, because Discord does not
+ * list them again on a resume.
  */
 export class OwnedGuilds {
   readonly #store: Pick<SessionStore, 'readGuilds' | 'writeGuilds'>;
@@ -33,12 +33,12 @@ export class OwnedGuilds {
     for (const ids of this.#byShard.values()) yield* ids;
   }
 
-  /** The shard is about to resume a session of an earlier process. @throws what the store throws */
+  /** The shard is about to resume a session of an earlier process. @throws the errors of the store */
   restore(shard: number): void {
     if (!this.#byShard.has(shard)) this.#byShard.set(shard, new Set(this.#store.readGuilds(shard)));
   }
 
-  /** A new session names all guilds of its shard: those that the bot has left meanwhile are not among them. */
+  /** A new session lists all guilds of its shard. Guilds that the bot has left are missing from the list. */
   replace(shard: number, guildIds: readonly string[]): void {
     this.#byShard.set(shard, new Set(guildIds));
     this.#changed.add(shard);
@@ -50,12 +50,12 @@ export class OwnedGuilds {
     this.#byShard.set(shard, ids);
     const { size } = ids;
     if (name === 'GUILD_CREATE') ids.add(guildId);
-    // An outage is not a farewell.
+    // An outage does not mean that the bot has left.
     else if (name === 'GUILD_DELETE' && (data as { unavailable?: boolean }).unavailable !== true) ids.delete(guildId);
     if (ids.size !== size) this.#changed.add(shard);
   }
 
-  /** Stores what has changed. @returns whether anything had @throws what the store throws; it is stored the next time then */
+  /** Stores the changes. @returns whether there were any @throws the errors of the store; the next call stores them then */
   persist(): boolean {
     const changed = [...this.#changed];
     for (const shard of changed) {

@@ -9,7 +9,7 @@ import { handbackMs } from './identify-slots.ts';
 import type { Peers } from './peers.ts';
 import type { SessionTiming } from './timing.ts';
 
-/** Where this pod's shards get their identify slots. */
+/** The source of identify slots for this pod's shards. */
 export interface Identifies {
   /** Resolves when the shard may identify. */
   acquire(shard: number, signal: AbortSignal): Promise<void>;
@@ -23,13 +23,13 @@ export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config'
   readonly fetchLimit: IdentifyGateOptions['fetchLimit'];
 }
 
-/** Pod 0 hands them out for all pods; the others ask it. */
+/** Pod 0 grants slots for all pods. The others ask it. */
 export function createIdentifies(options: IdentifiesOptions): Identifies {
   const { config, topology, ordinal, peers, timing, fetchLimit, log } = options;
   const intervalMs = config.identifyIntervalMs;
   const { pods } = topology;
   if (ordinal === GUILDLESS_POD) {
-    // A single pod has nobody who could have identified without it.
+    // With a single pod, no other pod can have identified.
     const closedMs = pods > 1 ? handbackMs({ intervalMs }) : 0;
     const gate = new IdentifyGate({ fetchLimit, intervalMs, closedMs, log });
     return {

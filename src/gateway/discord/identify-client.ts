@@ -12,7 +12,7 @@ import type { Peers } from './peers.ts';
 export interface IdentifyClientOptions extends IdentifySlots {
   readonly peers: Pick<Peers, 'ask'>;
   readonly fetchLimit: IdentifyGateOptions['fetchLimit'];
-  /** How long pod 0 is waited for before this pod identifies without it. */
+  /** How long this pod waits for pod 0 before it identifies without it. */
   readonly absentMs: Duration;
   readonly log: Logger;
 }
@@ -20,23 +20,23 @@ export interface IdentifyClientOptions extends IdentifySlots {
 /**
  * - `granted`: the shard may identify
  * - `waiting`: others come first
- * - `absent`: pod 0 hands out no slots: it is away, about to end, or cannot ask Discord for its limits
+ * - `absent`: pod 0 grants no slots: it is away, is ending, or cannot ask Discord for its limits
  */
 type PodZero = 'granted' | 'waiting' | 'absent';
 
-/** How long one question to pod 0 stays open. */
+/** How long one request to pod 0 stays open. */
 const ASK_MS = 5_000;
 /** How long this pod waits for its own slot before it asks pod 0 again. */
 const OWN_SLOT_MS = 10_000;
 const RETRY_BASE_MS = 250;
 const RETRY_CAP_MS = 5_000;
 
-/** Gets identify slots for a pod other than 0: from pod 0, and by the clock while pod 0 is away. */
+/** Gets identify slots for a pod other than 0: from pod 0, or from the clock while pod 0 is away. */
 export class IdentifyClient {
   readonly #options: IdentifyClientOptions;
   /** Grants what the clock allows. */
   readonly #own: IdentifyGate;
-  /** Since when pod 0 has handed out no slots; null: it does. */
+  /** Since when pod 0 grants no slots. Null: it does. */
   #absentSince: MonotonicTime | null = null;
 
   constructor(options: IdentifyClientOptions) {
@@ -46,9 +46,9 @@ export class IdentifyClient {
       fetchLimit,
       intervalMs,
       log,
-      // All pods have to agree on the moment, so it is the system's clock that counts. It is looked at again after each wait.
+      // All pods must agree on the time, so the system clock counts. It is read again after each wait.
       waitMs: () => slotWaitMs(options, wallNow()),
-      // The other pods may identify as well, and Discord has not counted those yet.
+      // Other pods may identify too, and Discord has not counted those yet.
       reserve: pods,
       confirm: async (shard, signal) => {
         if ((await this.#ask(shard, probeMs(options), signal)) === 'waiting') throw new PodZeroIsBack();
@@ -74,7 +74,7 @@ export class IdentifyClient {
     }
   }
 
-  /** Asks pod 0, and notes whether it hands out slots. @throws only when `signal` aborts */
+  /** Asks pod 0, and notes whether it grants slots. @throws only when `signal` aborts */
   async #ask(shard: number, waitMs: Duration, signal: AbortSignal): Promise<PodZero> {
     const request = { method: 'POST', path: PATH.identify, body: { shard }, waitMs, signal } as const;
     const response = await this.#options.peers.ask(GUILDLESS_POD, request);

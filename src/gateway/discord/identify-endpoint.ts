@@ -4,8 +4,8 @@ import { empty, failed, problem } from '../dispatch/responses.ts';
 import type { IdentifyGate } from './identify-gate.ts';
 
 /**
- * `POST /_guildway/identify` with `{"shard": 0}`: 204 when the caller may identify, 503 when it must ask again. A 503 with a pod's
- * statement means that this pod hands out no slots now, see pod-statement.ts. Does not reject.
+ * `POST /_guildway/identify` with `{"shard": 0}`: 204 when the sender may identify, 503 when it must ask again. A 503 with a
+ * pod's statement means that this pod grants no slots at present, see pod-statement.ts. Never rejects.
  */
 export async function serveIdentify(
   gate: IdentifyGate,

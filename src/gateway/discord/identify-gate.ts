@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../observability/log.ts';
 import { after, type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
 
-/** What `GET /gateway/bot` says of starting sessions. */
+/** The session start limit from `GET /gateway/bot`. */
 export interface SessionStartLimit {
   readonly total: number;
   readonly remaining: number;
@@ -11,27 +11,30 @@ export interface SessionStartLimit {
 }
 
 export interface IdentifyGateOptions {
-  /** Asks Discord, which counts for all pods. */
+  /** Asks Discord, which counts the identifies of all pods. */
   readonly fetchLimit: () => Promise<SessionStartLimit>;
-  /** How often one bucket may identify; Discord's is 5 s. */
+  /** The shortest time between two identifies of a bucket. Discord's limit is 5 s. */
   readonly intervalMs: Duration;
   readonly log: Logger;
   /**
-   * How long the gate stays closed at first, and after Discord could not be asked: other pods may have identified without it until a
-   * moment ago. Default 0.
+   * How long the gate stays closed at first, and after Discord could not be asked, because other pods may have identified on
+   * their own until just now. Default 0.
    */
   readonly closedMs?: Duration;
-  /** Further reasons to wait: how long until an identify may be sent; 0 when it may now. */
+  /** More reasons to wait: the time until an identify may be sent. 0: now. */
   readonly waitMs?: () => Duration;
-  /** Asked last of all, before an identify is allowed; rejects to refuse it. */
+  /** Called last, before an identify is granted. Rejects to refuse it. */
   readonly confirm?: (shard: number, signal: AbortSignal) => Promise<void>;
-  /** Identifies of the day that are left to others. With a reserve, Discord is asked each time: others take them as well. Default 0. */
+  /**
+   * Identifies of the day that are reserved for other pods. With a reserve, Discord is asked each time, because other pods use
+   * identifies too. Default 0.
+   */
   readonly reserve?: number;
   readonly now?: MonotonicClock;
   readonly sleep?: (ms: number, signal?: AbortSignal) => Promise<void>;
 }
 
-/** After this an identify has reached Discord, if it ever does. */
+/** After this time an identify has reached Discord, or never will. */
 const UNSEEN_MS = 60_000;
 
 const NEVER = new AbortController().signal;
@@ -41,8 +44,9 @@ const sleepFor = async (ms: number, signal?: AbortSignal): Promise<void> => {
 };
 
 /**
- * Hands out identify slots: on pod 0 for the whole bot, on another pod for itself while pod 0 is away. One identify per bucket (`shard % max_concurrency`) and interval,
- * first come first served, and never more in a day than Discord allows: exceeding that ends every session and resets the token.
+ * Grants identify slots: on pod 0 for the whole bot, on another pod for itself while pod 0 is away. Each bucket (`shard %
+ * max_concurrency`) gets one identify per interval, first come, first served. The daily total stays below Discord's limit:
+ * exceeding it ends every session and resets the token.
  */
 export class IdentifyGate {
   readonly #options: IdentifyGateOptions;
@@ -53,7 +57,7 @@ export class IdentifyGate {
   readonly #freeAt = new Map<number, MonotonicTime>();
   #limit: SessionStartLimit | null = null;
   #closedUntil: MonotonicTime;
-  /** When slots were taken that `#limit` may not know of. */
+  /** When slots were granted that `#limit` may not include. */
   #taken: MonotonicTime[] = [];
   #asking: Promise<SessionStartLimit> | null = null;
 
@@ -72,7 +76,7 @@ export class IdentifyGate {
     const bucket = shard % buckets;
     const before = this.#lines.get(bucket) ?? Promise.resolve();
     const turn = before.then(() => this.#take(shard, bucket, signal));
-    // Who gave up must not hold up those behind.
+    // A waiter that gave up must not delay those behind it.
     this.#lines.set(
       bucket,
       turn.catch(() => {}),
@@ -86,14 +90,14 @@ export class IdentifyGate {
       await this.#untilOpen(bucket, signal);
       if (reserve > 0) await this.#ask();
       while (!this.#isLeft()) await this.#untilAllowed(signal);
-      // What was awaited took time: it may not be its turn any more.
+      // The await took time, so the turn may have passed.
       if (this.#waitMs(bucket) > 0) continue;
       if (confirm === undefined) break;
       await confirm(shard, signal ?? NEVER);
       signal?.throwIfAborted();
       if (this.#waitMs(bucket) <= 0 && this.#isLeft()) break;
     }
-    // Nothing is awaited between the last look and here: another bucket would take the same identify.
+    // No await between the last check and here, or another bucket would take the same identify.
     this.#taken.push(this.#now());
     this.#freeAt.set(bucket, after(this.#now(), intervalMs));
   }
@@ -124,13 +128,13 @@ export class IdentifyGate {
     await this.#sleep(Math.min(Math.max(resetMs, 1_000), 60_000), signal);
   }
 
-  /** All that ask at the same time share one answer. */
+  /** Concurrent calls share one response. */
   async #ask(): Promise<SessionStartLimit> {
     this.#asking ??= this.#options
       .fetchLimit()
       .then((limit) => {
         this.#limit = limit;
-        // Whoever took one just now may not have sent it yet: Discord has not counted it.
+        // An identify that was just granted may not be sent yet, so Discord has not counted it.
         this.#taken = this.#taken.filter((at) => this.#now() - at < UNSEEN_MS);
         return limit;
       })

@@ -12,24 +12,24 @@ export interface IdentifySlots {
   readonly ordinal: number;
   /** N, the number of gateway pods. */
   readonly pods: number;
-  /** How often one bucket may identify. */
+  /** The shortest time between two identifies of a bucket. */
   readonly intervalMs: Duration;
 }
 
 /** The part of a slot in which an identify may be sent. */
 const windowMs = ({ intervalMs }: IdentifySlots): Duration => intervalMs / 2;
 
-/** How long pod 0 has to answer within such a part, so that time is left for the identify. */
+/** How long pod 0 may take to answer within such a part, so that time remains for the identify. */
 export const probeMs = (slots: Pick<IdentifySlots, 'intervalMs'>): Duration => slots.intervalMs / 10;
 
 /**
- * How long pod 0 hands out nothing after a time in which it could not: by then every pod that found it absent has identified, and
- * Discord's limit has passed since.
+ * How long pod 0 grants nothing after an absence. By then, every pod that found it absent has identified, and Discord's
+ * interval has passed.
  */
 export const handbackMs = ({ intervalMs }: Pick<IdentifySlots, 'intervalMs'>): Duration =>
   intervalMs + 2 * probeMs({ intervalMs });
 
-/** How long until this pod may identify; 0 when it may now. */
+/** The time until this pod may identify. 0: now. */
 export function slotWaitMs(slots: IdentifySlots, now: WallTime): Duration {
   const { ordinal, pods, intervalMs } = slots;
   const slotMs = intervalMs * 2;

@@ -4,22 +4,22 @@ import type { Logger } from '../../observability/log.ts';
 import { pause } from './pause.ts';
 
 export interface IdentifyTurnsOptions {
-  /** Resolves when the shard may identify. Rejects when aborted, or when it cannot be found out now. */
+  /** Resolves when the shard may identify. Rejects when aborted, or when the limits are unknown at present. */
   readonly acquire: (shard: number, signal: AbortSignal) => Promise<void>;
-  /** Aborts when this process leaves Discord. */
+  /** Aborts when this process disconnects from Discord. */
   readonly stopping: AbortSignal;
   readonly log: Logger;
 }
 
 /**
- * What the library's shards wait for before they identify. It takes a rejection that it did not ask for as leave to identify, and
- * a shard whose connection was replaced while it waited would identify on the new one. So nobody is let through without a slot:
- * one waits per shard, the latest, and who must not identify any more waits on, for good if need be.
+ * Makes the library's shards wait before they identify. The library treats an unexpected rejection as permission to identify,
+ * and a shard whose connection was replaced while it waited would identify on the new one. So no shard passes without a slot.
+ * Only the latest wait of each shard counts; an obsolete one never ends.
  */
 export class IdentifyTurns {
   readonly #options: IdentifyTurnsOptions;
   readonly #latest = new Map<number, AbortController>();
-  /** Identifies of a shard that no session has come of. */
+  /** Identifies of a shard that led to no session. */
   readonly #fruitless = new Map<number, number>();
 
   constructor(options: IdentifyTurnsOptions) {
@@ -54,7 +54,8 @@ export class IdentifyTurns {
 
   async #acquire(shard: number, signal: AbortSignal): Promise<void> {
     const fruitless = this.#fruitless.get(shard) ?? 0;
-    // Discord wants a pause after it refused one, and a shard that is refused all day must not use up the day's identifies.
+    // Discord requires a pause after it rejects an identify. A shard that is rejected all day must not use up the day's
+    // identifies.
     if (fruitless > 0) await pause(1_000 + fullJitter(fruitless, 500, 300_000), signal);
     await this.#options.acquire(shard, signal);
     signal.throwIfAborted();

@@ -19,9 +19,9 @@ import { ShardSessions } from './sessions.ts';
 import { Shard } from './shard.ts';
 import { DEFAULT_TIMING, type SessionTiming } from './timing.ts';
 
-/** Longest wait for the other side to agree to the closing of a connection. */
+/** The longest wait for Discord's side of a closing handshake. */
 const LEAVE_MS = 1_000;
-/** The wait between two tries to start is so long at least, and up to the cap longer. */
+/** The shortest wait between two attempts to start; up to the cap is added. */
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 30_000;
 
@@ -33,9 +33,9 @@ export const startDiscordSessions: StartDiscordSessions = async (options) => {
 };
 
 /**
- * - `starting`: Discord has not said yet which shards there are
- * - `running`: the shards connect, and connect again
- * - `leaving`: they are left so that the next process can resume them; events that were received are still handled
+ * - `starting`: Discord has not listed the shards yet
+ * - `running`: the shards connect and reconnect
+ * - `leaving`: the connections are closed so that the next process can resume the sessions; received events are still handled
  * - `closed`: nothing is stored any more
  */
 type Phase = 'starting' | 'running' | 'leaving' | 'closed';
@@ -49,7 +49,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
     leaving: ['closed'],
     closed: [],
   });
-  /** While it is starting: why it is not running yet. */
+  /** Why it is still starting. */
   #notStarted = 'Discord has not been asked yet';
   #gatewayUrl: string | null = null;
   #shards: ReadonlyMap<number, Shard> = new Map();
@@ -152,7 +152,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
   }
 
   onDispatch(payload: GatewayDispatchPayload, shard: number): void {
-    // The session is left where it is; what comes after that comes again to the next process.
+    // The session stays at its sequence. The next process gets later events again.
     if (!this.#phase.is('running')) return;
     const isNew = !this.#sessions.has(shard, payload.s);
     this.#intake.take(payload, shard);
@@ -198,7 +198,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
       readyTimeout: this.#timing.readyMs,
       retrieveSessionInfo: (shard) => this.#shards.get(shard)?.session() ?? null,
       updateSessionInfo: (shard, session) => this.#updateSession(shard, session),
-      // Names the pod of a session on Discord's side, for example in the simulator's console.
+      // Shows the pod of a session on Discord's side, for example in the simulator's console.
       identifyProperties: { browser: 'guildway', device: `gateway-${ordinal}`, os: process.platform },
       buildIdentifyThrottler: () => ({
         waitForIdentify: async (shard, signal) => {
@@ -217,7 +217,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
     for (let attempt = 0; this.#phase.is('starting'); attempt++) {
       try {
         const ids = await this.#manager.getShardIds();
-        // Reads the store now: the library cannot cope with a session that cannot be read.
+        // Reads the store now, because the library cannot handle a session that fails to load.
         for (const id of ids) if (this.#sessions.retrieve(id) !== null) this.#guilds.restore(id);
         const shards = new Map(ids.map((id) => [id, this.#createShard(id)]));
         this.#gatewayUrl = await this.#connections.spawn(shards);
@@ -252,9 +252,9 @@ class Sessions implements DiscordSessions, ConnectionListener {
     });
   }
 
-  /** The library reports READY, each event, and (null) that it is about to identify anew. */
+  /** The library reports READY, each event, and (null) that it is about to start a new session. */
   #updateSession(shard: number, session: SessionInfo | null): void {
-    // A connection that is left on purpose must not end the session that the next process resumes.
+    // Closing a connection on purpose must not end the session that the next process resumes.
     if (!this.#phase.is('running')) return;
     if (session === null) this.#shards.get(shard)?.giveUpSession();
     else if (this.#sessions.start(session)) this.#keeper.persist();
@@ -274,7 +274,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
       for (const shard of this.#shards.values()) shard.stop();
       this.#stopping.abort();
       const waited = new AbortController();
-      // The library may wait for ever for a connection that was being opened or has died.
+      // The library may wait forever for a connection that is opening or has died.
       await Promise.race([this.#connections.leave('restarting'), pause(LEAVE_MS, waited.signal)]);
       waited.abort();
       this.#connections.terminate();

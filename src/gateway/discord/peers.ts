@@ -14,7 +14,7 @@ export interface PeerRequest {
   readonly signal: AbortSignal;
 }
 
-/** What it takes for a response to arrive, beside what the other pod takes. */
+/** Time for a response to arrive, in addition to the other pod's time. */
 const TRANSIT_MS = 1_000;
 
 /** The other gateway pods, over plain HTTP with the proof that this is a pod. */

@@ -4,8 +4,8 @@ import type { Hints } from './hints.ts';
 import type { Selection } from './set-aside.ts';
 
 /**
- * What an operator can do with kept requests that are set aside. The body names one, `{"identity": "stripe:evt_…"}`, or all of them,
- * `{"all": true}` (up to 1,000).
+ * Operator actions on requests that are set aside. The body names one, `{"identity": "stripe:evt_…"}`, or all, `{"all": true}`
+ * (up to 1,000).
  */
 export function hintActions(hints: Pick<Hints, 'deliverAgain' | 'drop'>): Readonly<Record<string, AdminAction>> {
   return {

@@ -20,32 +20,35 @@ export interface DelivererOptions {
   readonly store: HintStore;
   readonly setAside: SetAside;
   readonly topology: Topology;
-  /** Opens the way to a pod, which may be this one. */
+  /** Opens a channel to a pod, which may be this one. */
   readonly channelTo: (owner: number) => HintChannel;
   readonly notice: ExpiryNotice;
   readonly ratePerSecond: number;
   readonly metrics: GatewayMetrics;
   readonly faults: Faults;
   readonly log: Logger;
-  /** The store's clock, by which hints expire. */
+  /** The store's clock. Hints expire by it. */
   readonly now?: WallClock;
-  /** By which deliveries wait. */
+  /** The clock that deliveries wait by. */
   readonly monotonic?: MonotonicClock;
   readonly random?: () => number;
 }
 
-/** A deferred response must have left before it can be edited. */
+/** A deferred response must be sent before it can be edited. */
 const FIRST_RESPONSE_MS = 300;
-/** An owner that takes longer goes on by itself; the next attempt finds it running or done. */
+/** A slower owner carries on; the next attempt finds the request running or done. */
 const ATTEMPT_TIMEOUT_MS = 10_000;
 const EXPIRY_INTERVAL_MS = 1_000;
-/** Hints whose time is over that are dealt with per interval. */
+/** The most expired hints that are handled per interval. */
 const EXPIRY_BATCH = 400;
-/** Pods that name each other as the owner get the hint no more often than this in a row, and then not for a while. */
+/** The most redirects in a row. After that, the hint waits: the pods may name each other as the owner. */
 const MAX_HOPS = 2;
 const MISDIRECTED_PAUSE_MS = 1_000;
 
-/** Brings hints to their owners. What cannot be delivered is told to its user or set aside: none disappears without a word. */
+/**
+ * Delivers hints to their owners. A hint that cannot be delivered is reported to its user or set aside. None disappears
+ * silently.
+ */
 export class Deliverer {
   readonly #options: DelivererOptions;
   readonly #now: WallClock;
@@ -63,13 +66,13 @@ export class Deliverer {
     this.#random = options.random ?? Math.random;
   }
 
-  /** Takes up what an earlier process has left. */
+  /** Takes over the hints of an earlier process. */
   start(): void {
     for (const entry of this.#options.store.list()) this.add(entry);
     this.#expiryTimer = setInterval(() => void this.expireDue(), EXPIRY_INTERVAL_MS).unref();
   }
 
-  /** Plans a hint that is on disk; its owner is that of the topology of the moment. */
+  /** Plans the delivery of a hint on disk, to its owner under the current topology. */
   add(entry: HintEntry): void {
     this.#plan(entry, FIRST_RESPONSE_MS);
   }
@@ -78,7 +81,7 @@ export class Deliverer {
     return summarize(this.#queues, this.#now());
   }
 
-  /** Deals with the hints whose time is over: tells the user, or sets them aside. */
+  /** Handles expired hints: tells the user, or sets them aside. */
   async expireDue(): Promise<void> {
     if (this.#expiring || this.#stopped) return;
     this.#expiring = true;
@@ -93,7 +96,7 @@ export class Deliverer {
     }
   }
 
-  /** Sends nothing more and waits for what is in flight. The rest stays on disk for the next process. */
+  /** Sends nothing more and waits for deliveries in flight. The rest stays on disk for the next process. */
   async drain(): Promise<void> {
     this.#stopped = true;
     if (this.#expiryTimer !== null) clearInterval(this.#expiryTimer);
@@ -138,7 +141,7 @@ export class Deliverer {
       if (hint === null) return DONE;
       const now = this.#now();
       const lifeMs = hint.expiresAt - now;
-      // Too late to begin. It is still on disk, where expireDue finds it.
+      // Too late to start. The hint is still on disk; expireDue finds it.
       if (lifeMs <= 0 || isForgotten(hint, now)) return DONE;
       await this.#noteAttempt(id);
       const verdict = verdictOf(await channel.send(deliveryRequest(hint, lifeMs), ATTEMPT_TIMEOUT_MS));
@@ -226,12 +229,12 @@ export class Deliverer {
     log.error({ identity, guild: guildId, uncertain, afterMs: this.#now() - storedAt }, 'a hint has expired');
   }
 
-  /** Before it is sent: from then on its owner may have executed it. */
+  /** Marked before it is sent, because from then on its owner may have executed it. */
   async #noteAttempt(id: number): Promise<void> {
     try {
       await this.#options.store.noteAttempt(id);
     } catch (error) {
-      // A full disk: that it is delivered matters more than what is said if it never arrives.
+      // On a full disk: the delivery matters more than the wording of a later notice.
       this.#options.log.warn({ err: errorFacts(error) }, 'an attempt could not be written down');
     }
   }

@@ -1,39 +1,39 @@
 import type { MonotonicTime } from '../../time.ts';
 import type { HintEntry } from '../store/hints.ts';
 
-/** A hint that waits for its delivery. */
+/** A hint that waits for delivery. */
 export interface Pending {
   readonly entry: HintEntry;
   notBefore: MonotonicTime;
-  /** Deliveries that ended without success, in this process; for the pause before the next one. */
+  /** Failed deliveries in this process. They determine the pause before the next one. */
   failures: number;
-  /** How many of these the bot has rejected. */
+  /** How many of them the bot rejected. */
   rejections: number;
   /** Why the last one failed. */
   lastFailure: string | null;
-  /** Its owner has seen it or may have: those behind it need not wait for it any more. */
+  /** The owner has seen the hint, or may have. Later hints need not wait for it. */
   reached: boolean;
-  /** How often it was sent on to another owner in a row. */
+  /** Redirects in a row. */
   hops: number;
 }
 
-/** Hints of which one at a time is under way: those of a guild, in the order of arrival. */
+/** Hints of one guild, in order of arrival. One at a time is in flight. */
 interface Group {
   readonly key: string;
   readonly hints: Pending[];
   busy: boolean;
-  /** It stands in the list of those that may start, or in the one of those whose first hint is not due yet. */
+  /** Whether the guild is in the list of guilds that may start, or in the list of guilds whose first hint is not due yet. */
   listed: boolean;
 }
 
-/** What has no guild has no order, and what has been with its owner has lost its place. */
+/** A hint without a guild has no order. A hint that its owner has seen has lost its place. */
 const keyOf = ({ entry, reached }: Pending): string =>
   entry.guildId === null || reached ? `hint ${entry.id}` : entry.guildId;
 
-/** The hints for one owner that are not under way, in the order of their delivery. Taking the next one costs the same however many there are. */
+/** The hints for one owner that are not in flight, in order of delivery. Taking the next one takes constant time. */
 export class DeliveryOrder {
   readonly #groups = new Map<string, Group>();
-  /** First in, first out, so that every guild has its turn. */
+  /** First in, first out, so that every guild gets its turn. */
   #ready: Group[] = [];
   #delayed: Group[] = [];
   #size = 0;
@@ -46,7 +46,7 @@ export class DeliveryOrder {
     for (const { hints } of this.#groups.values()) yield* hints;
   }
 
-  /** Adds a hint in its place by id. One that comes back releases the hints of its guild that wait behind it. */
+  /** Adds a hint in order of its id. A hint that returns releases the hints of its guild behind it. */
   add(pending: Pending): void {
     const key = keyOf(pending);
     let group = this.#groups.get(key);
@@ -62,7 +62,7 @@ export class DeliveryOrder {
     this.#list(group);
   }
 
-  /** The next hint that may start, or null. Its guild then waits for {@link release}. */
+  /** Takes the next hint that may start, or null. Its guild then waits for {@link release}. */
   take(now: MonotonicTime): Pending | null {
     for (;;) {
       const group = this.#ready.shift();
@@ -82,7 +82,7 @@ export class DeliveryOrder {
     }
   }
 
-  /** Looks again at the guilds whose first hint was not due. */
+  /** Checks the guilds whose first hint was not due. */
   wake(now: MonotonicTime): void {
     const delayed = this.#delayed;
     this.#delayed = [];
@@ -92,7 +92,7 @@ export class DeliveryOrder {
     }
   }
 
-  /** A hint is not under way any more; call it before the hint is added again. */
+  /** A hint is no longer in flight. Call this before the hint is added again. */
   release(pending: Pending): void {
     const group = this.#groups.get(keyOf(pending));
     if (group === undefined) return;
@@ -101,7 +101,7 @@ export class DeliveryOrder {
     else this.#list(group);
   }
 
-  /** Takes a hint out that is not under way; null when it is not here. */
+  /** Removes a hint that is not in flight. Null if it is not here. */
   remove({ id, guildId }: Pick<HintEntry, 'id' | 'guildId'>): Pending | null {
     for (const key of [guildId, `hint ${id}`]) {
       const hints = this.#groups.get(key ?? '')?.hints ?? [];

@@ -5,7 +5,10 @@ import type { Duration } from '../../time.ts';
 import { wallNow } from '../../time.ts';
 import type { Hint } from '../store/hints.ts';
 
-/** The request that delivers a hint: the original one, and what its owner must know. @param lifeMs how long it may still be executed */
+/**
+ * The request that delivers a hint: the original request, with the facts that its owner needs.
+ * @param lifeMs how long it may still be executed
+ */
 export function deliveryRequest(hint: Hint, lifeMs: Duration): GatewayRequest {
   return {
     method: 'POST',
@@ -20,12 +23,13 @@ export function deliveryRequest(hint: Hint, lifeMs: Duration): GatewayRequest {
 }
 
 /**
- * What a response to a delivery means. The pod's own statement decides where there is one; any other status is the bot's answer.
+ * The meaning of a response to a delivery. If the pod itself makes a statement, that decides. Any other status is the bot's
+ * response.
  * - `delivered`: done
- * - `refused`: the pod has not looked at it, because it serves nothing now
+ * - `refused`: the pod serves nothing at present and did not look at the request
  * - `redirected`: another pod owns the guild, as far as this one knows
- * - `failed`: it could not be done now; a repetition may do it
- * - `rejected`: the bot does not want it; a repetition seldom changes that
+ * - `failed`: not done now; a retry may succeed
+ * - `rejected`: the bot does not accept it; a retry rarely changes that
  */
 export type Verdict =
   | { readonly kind: 'delivered' | 'refused' }
@@ -33,7 +37,7 @@ export type Verdict =
   | { readonly kind: 'failed'; readonly why: string; readonly retryAfterMs: Duration | null }
   | { readonly kind: 'rejected'; readonly why: string };
 
-/** Statuses below 500 by which a server asks for a repetition: Request Timeout, Too Early, Too Many Requests. */
+/** Statuses below 500 that ask for a retry: Request Timeout, Too Early, Too Many Requests. */
 const REPEATABLE: ReadonlySet<number> = new Set([408, 425, 429]);
 
 export function verdictOf({ status, headers }: GatewayResponse): Verdict {
@@ -54,7 +58,7 @@ export function verdictOf({ status, headers }: GatewayResponse): Verdict {
     : { kind: 'rejected', why };
 }
 
-/** How long `Retry-After` asks to wait: seconds, or an HTTP date (RFC 9110, 10.2.3). Null where it says neither. */
+/** The delay that `Retry-After` asks for: seconds, or an HTTP date (RFC 9110, 10.2.3). Null: neither. */
 function retryAfter(headers: HeaderList): Duration | null {
   const value = headerValue(headers, 'retry-after');
   if (value === undefined) return null;

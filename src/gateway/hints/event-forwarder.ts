@@ -10,9 +10,9 @@ import type { NewHint } from '../store/hints.ts';
 import { SET_ASIDE } from './intake.ts';
 
 export interface EventForwarderOptions {
-  /** Keeps a request on this pod's disk, from where it is delivered. See {@link HintIntake.put}. */
+  /** Stores a request on this pod's disk for delivery. See {@link HintIntake.put}. */
   readonly put: (hint: NewHint) => Promise<GatewayResponse>;
-  /** Waits; rejects when this pod is about to end. */
+  /** Waits. Rejects when this pod is about to end. */
   readonly pause: (ms: Duration) => Promise<void>;
   readonly log: Logger;
 }
@@ -21,8 +21,8 @@ const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 60_000;
 
 /**
- * Forwards events to the owners of their guilds. An event is kept on disk like a request for an owner that is away, and delivered
- * from there: in the order of its guild, until it succeeds, and handled once.
+ * Forwards events to the owners of their guilds. An event is stored on disk like a request for an owner that is away. It is
+ * delivered in the order of its guild, until delivery succeeds, and handled once.
  */
 export function createEventForwarder({ put, pause, log }: EventForwarderOptions): ForwardSink {
   return async (event) => {
@@ -35,9 +35,9 @@ export function createEventForwarder({ put, pause, log }: EventForwarderOptions)
     }
     for (let attempt = 0; ; attempt++) {
       const { status } = await put(hint);
-      // One that is set aside is on disk like any other: its session need not wait for it.
+      // An event that is set aside is on disk too: its session need not wait for it.
       if (status < 300 || status === SET_ASIDE) return;
-      // Until there is room, the session does not pass this event: it comes again to the next process.
+      // Until there is room, the stored sequence stays before this event, so that the next process gets it again.
       if (attempt === 0) log.error({ ...facts, status }, 'an event of another pod cannot be kept; trying again');
       await pause(RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS));
     }
@@ -52,7 +52,7 @@ function hintOf(event: GuildEvent): NewHint {
     target: PATH.events,
     headers: ['content-type', 'application/json'],
     body: Buffer.from(JSON.stringify(event)),
-    // Its identity says all: Discord numbers the events of a session.
+    // Equal identities mean equal events: Discord numbers the events of a session.
     bodyHash: null,
     deferred: 0,
     uncertain: false,

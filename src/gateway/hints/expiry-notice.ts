@@ -10,7 +10,7 @@ import type { Hint } from '../store/hints.ts';
 /** The token outlives the hint by half a minute. After that the user can no longer be told. */
 const GIVE_UP_MS = 60_000;
 
-/** Tells the users of deferred interactions that these did not happen. No user waits for other hints. */
+/** Tells the users of deferred interactions that the interactions were not carried out. No user waits for other hints. */
 export class ExpiryNotice {
   readonly #webhook: InteractionWebhook;
   readonly #log: Logger;
@@ -22,18 +22,18 @@ export class ExpiryNotice {
     this.#now = options.now ?? steadyNow;
   }
 
-  /** @returns whether this hint is done with; false: Discord could not be reached, ask again */
+  /** @returns whether this hint is finished. False: Discord cannot be reached; try again */
   async expired(hint: Hint): Promise<boolean> {
     const told = await this.#tell(hint, hint.uncertain ? MESSAGE.expiredUncertain : MESSAGE.expired);
     return told || this.#now() > hint.expiresAt + GIVE_UP_MS;
   }
 
-  /** The owner will never accept it. */
+  /** The owner will never accept the hint. */
   async rejected(hint: Hint): Promise<void> {
     await this.#tell(hint, MESSAGE.failed(hint.identity));
   }
 
-  /** Resolves to false when it is worth trying again. */
+  /** Resolves with false if a retry may succeed. */
   async #tell(hint: Hint, text: string): Promise<boolean> {
     if (hint.deferred === 0) return true;
     const facts = { identity: hint.identity, guild: hint.guildId };

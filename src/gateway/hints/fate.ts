@@ -1,13 +1,13 @@
 /**
- * What happens to a kept request that its owner answered, but did not take. In either case it leaves its place in the order of
- * its guild, and those behind it are delivered.
+ * What happens to a stored request that its owner answered but did not accept. In either case the request leaves the order of
+ * its guild, and the requests behind it are delivered.
  *
- * | the answer | interaction | event of Stripe's or Discord's |
+ * | the response | interaction | event from Stripe or Discord |
  * | --- | --- | --- |
- * | failed: 5xx, 408, 425, 429, no answer, the pod could not finish it | tried again until its time is over, then its user is told | tried again until its time is over, then set aside |
- * | rejected: any other status that is not 2xx | its user is told | tried four more times in 40 s, then set aside |
+ * | failed: 5xx, 408, 425, 429, no response, or the pod could not finish | retried until it expires; then its user is told | retried until it expires; then set aside |
+ * | rejected: any other status except 2xx | its user is told | retried four more times in 40 s; then set aside |
  *
- * An API write with an `Idempotency-Key` is never kept: its caller waits for it and gets the answer, whatever it is.
+ * An API write with an `Idempotency-Key` is never stored: its client waits for the response and gets it.
  */
 import { fullJitter } from '../../link/backoff.ts';
 import type { Duration } from '../../time.ts';
@@ -20,15 +20,15 @@ export const kindOf = ({ identity }: Pick<HintEntry, 'identity'>): HintKind =>
   identity.startsWith('interaction:') ? 'interaction' : 'event';
 
 const RETRY_BASE_MS = 250;
-/** A user waits for a deferred answer; an event that fails for days is not worth a try every few seconds. */
+/** A user waits for a deferred response. An event may fail for days and need not be retried every few seconds. */
 const RETRY_CAP_MS: Readonly<Record<HintKind, Duration>> = { interaction: 5_000, event: 60_000 };
-/** `Retry-After` counts up to here: what made the bot ask for it may be over sooner. */
+/** The longest `Retry-After` that counts: its cause may be over sooner. */
 const RETRY_AFTER_CAP_MS: Readonly<Record<HintKind, Duration>> = { interaction: 30_000, event: 3_600_000 };
 
 /**
- * How long a delivery that failed waits for the next attempt.
- * @param failures how many there were before
- * @param retryAfterMs what the owner asked for, or null
+ * The delay before the next attempt after a failed delivery.
+ * @param failures earlier ones
+ * @param retryAfterMs the delay that the owner asked for, or null
  */
 export function retryPauseMs(
   kind: HintKind,
@@ -43,8 +43,8 @@ export function retryPauseMs(
 const REJECTION_PAUSES_MS: readonly Duration[] = [1_000, 3_000, 9_000, 27_000];
 
 /**
- * How long an event that the bot rejected waits for the next attempt, or null when it is to be set aside.
- * @param rejections how many there were before
+ * The delay before the next attempt after the bot rejected an event. Null: set it aside.
+ * @param rejections earlier ones
  */
 export function rejectionPauseMs(rejections: number, random: () => number): Duration | null {
   const pauseMs = REJECTION_PAUSES_MS[rejections];

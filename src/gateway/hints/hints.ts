@@ -27,17 +27,17 @@ export interface HintsOptions {
   readonly topology: Topology;
   readonly store: HintStore;
   readonly webhook: InteractionWebhook;
-  /** Serves a request of this pod's own guilds: it may keep what it was too slow for itself. */
+  /** Serves a request for this pod's own guilds. A pod may store requests that it was too slow for. */
   readonly serve: (request: GatewayRequest, deadlineAt: MonotonicTime) => Promise<GatewayResponse>;
   readonly metrics: GatewayMetrics;
   readonly faults: Faults;
   readonly log: Logger;
 }
 
-/** What this pod keeps for owners that are away. */
+/** The requests that this pod stores for owners that are away. */
 export interface HintsSummary {
   readonly count: number;
-  /** Of the bodies together. */
+  /** The total size of the bodies. */
   readonly bytes: number;
   readonly owners: readonly OwnerSummary[];
   readonly setAside: {
@@ -51,21 +51,21 @@ export interface HintsSummary {
 export interface Hints {
   /** See {@link HintIntake.put}. */
   put(hint: NewHint): Promise<GatewayResponse>;
-  /** What waits, by the pod that it is for. */
+  /** Waiting requests, by their owner. */
   owners(): OwnerSummary[];
   summary(): HintsSummary;
-  /** Has requests that were set aside delivered again. See {@link SetAside.takeBack}. @returns how many */
+  /** Delivers requests that were set aside. See {@link SetAside.takeBack}. @returns how many */
   deliverAgain(selection: Selection, force: boolean): number;
   /** See {@link SetAside.drop}. */
   drop(selection: Selection): Promise<number>;
-  /** Begins to deliver, first of all what an earlier process has left. */
+  /** Starts delivery, first of the hints that an earlier process has left. */
   start(): void;
-  /** Sends nothing more and waits for what is in flight; the rest stays on disk. */
+  /** Sends nothing more and waits for deliveries in flight. The rest stays on disk. */
   drain(): Promise<void>;
   close(): void;
 }
 
-/** The stand-in's part of a gateway pod: takes hints, and brings them to their owners. */
+/** The stand-in side of a gateway pod: stores hints and delivers them to their owners. */
 export function createHints(options: HintsOptions): Hints {
   const { config, topology, store, webhook, metrics, faults, log } = options;
   const limits: HintLimits = {

@@ -13,20 +13,20 @@ import type { Deferred, HintEntry, HintStore, NewHint, PutResult } from '../stor
 
 export interface HintLimits {
   readonly maxCount: number;
-  /** Of all bodies together. */
+  /** The total size of the bodies. */
   readonly maxBytes: number;
-  /** Free space of the disk below which nothing is kept for others. */
+  /** With less free disk space, nothing is stored for other pods. */
   readonly minFreeBytes: number;
 }
 
-/** Locked: it is on disk, and is not delivered from here by itself. */
+/** Locked: the request is on disk but set aside, so it is not delivered automatically. */
 export const SET_ASIDE = 423;
 
-/** How late a hint is written under the fault `no-hint-fsync`. */
+/** The delay of writing a hint under the fault `no-hint-fsync`. */
 const FAULT_DELAY_MS = 500;
 
 const IDENTITY = /^(interaction|stripe|discord-event):[\x21-\x7e]{1,512}$/;
-/** Headers of pods that describe the request itself: they are delivered with it. */
+/** Headers from pods that describe the request. They are delivered with it. */
 const KEPT_INTERNAL: ReadonlySet<string> = new Set([HEADER.requestId, HEADER.verified]);
 
 /**
@@ -47,7 +47,7 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
   const kept: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
-    // The sender of the stored body computes its length.
+    // The delivery computes the length of the stored body.
     if (isHopByHop(name) || name === 'content-length' || (isInternal(name) && !KEPT_INTERNAL.has(name))) continue;
     kept.push(name, headers[i + 1] as string);
   }
@@ -57,7 +57,7 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
     target,
     headers: kept,
     body,
-    // What else is known by its content has that in its identity.
+    // Other requests that are identified by their content have it in their identity.
     bodyHash: identity.startsWith('interaction:') ? hash('sha256', body, 'base64url') : null,
     deferred: Number(deferred) as Deferred,
     uncertain: headerValue(headers, HINT_HEADER.sent) !== '0',
@@ -73,14 +73,14 @@ export class HintIntake {
   readonly #onStored: (entry: HintEntry) => void;
   readonly #faults: Faults;
   readonly #log: Logger;
-  /** Null: not looked at in this turn. */
+  /** Null: not checked in this turn. */
   #hasRoom: boolean | null = null;
 
   constructor(options: {
     store: HintStore;
     limits: HintLimits;
     databasePath: string;
-    /** Told of each hint that is on disk. */
+    /** Called for each hint that is on disk. */
     onStored: (entry: HintEntry) => void;
     faults: Faults;
     log: Logger;
@@ -93,7 +93,10 @@ export class HintIntake {
     this.#log = options.log;
   }
 
-  /** @returns 201 when it is on disk, 200 when it was, 409 for its identity with another body, 423 when it is set aside, 507 when there is no room */
+  /**
+   * @returns 201 when the hint is on disk, 200 if it was already, 409 for its identity with another body, 423 if it is set
+   *   aside, 507 if there is no room
+   */
   async put(hint: NewHint): Promise<GatewayResponse> {
     if (this.#faults.has('no-hint-fsync')) {
       setTimeout(() => void this.#store.put(hint).then((result) => this.#plan(result)), FAULT_DELAY_MS);
@@ -116,7 +119,7 @@ export class HintIntake {
     if (result.kind === 'stored') this.#onStored(result.entry);
   }
 
-  /** What to answer where there is no room for a hint. */
+  /** The response if there is no room for a hint. */
   #noRoom(hint: NewHint): GatewayResponse | null {
     const { maxCount, maxBytes } = this.#limits;
     const { count, bytes } = this.#store;
@@ -126,7 +129,7 @@ export class HintIntake {
     return problem(507, diskHasRoom ? 'this stand-in keeps as much as it may' : 'the disk is nearly full');
   }
 
-  /** Looks once for the hints of one turn. */
+  /** Checks once for all hints of one turn. */
   #diskHasRoom(): boolean {
     if (this.#hasRoom === null) {
       this.#hasRoom = this.#lookForRoom();
@@ -149,7 +152,7 @@ export class HintIntake {
 
 function responseTo({ kind }: PutResult): GatewayResponse {
   if (kind === 'conflict') return problem(409, 'this identity is kept with another body');
-  // Its sender sends it again, and another pod may keep it: from here it would not be delivered.
+  // The sender retries, and another pod may store it. From here it would not be delivered.
   if (kind === 'set-aside') return problem(SET_ASIDE, 'this request is set aside here and waits for an operator');
   return empty(kind === 'stored' ? 201 : 200);
 }

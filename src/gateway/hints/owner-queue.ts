@@ -6,10 +6,10 @@ import type { HintChannel } from './channel.ts';
 import { DeliveryOrder, type Pending } from './delivery-order.ts';
 
 /**
- * What became of an attempt.
- * - `done`: the hint is no longer this queue's
- * - `refused`: the owner has certainly not looked at it: it is away, or serves nothing
- * - `retry`: the owner has it or may have it
+ * The outcome of an attempt.
+ * - `done`: the hint has left this queue
+ * - `refused`: the owner has certainly not looked at the hint: it is away, or serves nothing
+ * - `retry`: the owner has the hint, or may have it
  */
 export type AttemptResult =
   | { readonly kind: 'done' | 'refused' }
@@ -18,9 +18,9 @@ export type AttemptResult =
 export interface OwnerQueueOptions {
   readonly channel: HintChannel;
   readonly ratePerSecond: number;
-  /** Sends one hint; must not reject. */
+  /** Sends a hint. Must not reject. */
   readonly attempt: (pending: Pending, channel: HintChannel) => Promise<AttemptResult>;
-  /** Called when nothing is left; the queue is not used after it. */
+  /** Called when the queue is empty. It is not used afterwards. */
   readonly onIdle: () => void;
   readonly now: MonotonicClock;
   readonly random: () => number;
@@ -28,15 +28,15 @@ export interface OwnerQueueOptions {
 
 const TICK_MS = 25;
 const MAX_IN_FLIGHT = 256;
-/** Between looks for an owner that is away; the link itself waits up to half a second more. */
+/** The interval of checks for an owner that is away. The link adds up to half a second. */
 const AWAY_PAUSE_MS = 250;
 const MIN_PAUSE_MS = 50;
 const PAUSE_BASE_MS = 250;
 const PAUSE_CAP_MS = 2_000;
 
 /**
- * The hints for one owner. While it is away they wait; when it is back they go out at a bounded rate, so that live traffic is
- * served beside them, and in order for each guild: the next one leaves when the one before it has reached its owner.
+ * The hints for one owner. They wait while the owner is away. When it is back, they are sent at a limited rate, so that live
+ * traffic continues. Each guild's hints are sent in order: the next one leaves when the owner has the one before.
  */
 export class OwnerQueue {
   readonly #options: OwnerQueueOptions;
@@ -55,7 +55,7 @@ export class OwnerQueue {
     this.#refilledAt = this.#pausedUntil;
   }
 
-  /** Everything in it, waiting or on its way. */
+  /** All hints of the queue, waiting or in flight. */
   *pending(): Iterable<Pending> {
     yield* this.#inFlight.values();
     yield* this.#waiting;
@@ -74,12 +74,12 @@ export class OwnerQueue {
     if (!this.#running && !this.#stopped) void this.#run();
   }
 
-  /** Takes a waiting hint out; null when it is not here. */
+  /** Removes a waiting hint. Null if it is not here. */
   remove(entry: Pick<HintEntry, 'id' | 'guildId'>): Pending | null {
     return this.#waiting.remove(entry);
   }
 
-  /** Sends nothing more; what is in flight ends by itself. */
+  /** Sends nothing more. Deliveries in flight end on their own. */
   stop(): void {
     this.#stopped = true;
   }
@@ -140,7 +140,7 @@ export class OwnerQueue {
     this.#endIfIdle();
   }
 
-  /** As long as the owner serves nothing it is asked less and less often. */
+  /** While the owner serves nothing, it is asked less and less often. */
   #pause(now: MonotonicTime): void {
     const pauseMs = fullJitter(this.#refusalsInARow++, PAUSE_BASE_MS, PAUSE_CAP_MS, this.#options.random);
     this.#pausedUntil = after(now, MIN_PAUSE_MS + pauseMs);

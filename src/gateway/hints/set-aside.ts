@@ -7,7 +7,7 @@ import type { GatewayMetrics } from '../metrics.ts';
 import type { Hint, HintEntry, HintStore, SetAsideEntry } from '../store/hints.ts';
 import type { HintLimits } from './intake.ts';
 
-/** One that is set aside, as the admin port shows it. */
+/** A request that is set aside, as the admin port shows it. */
 export interface SetAsideSummary {
   readonly identity: string;
   readonly guild: string | null;
@@ -15,32 +15,31 @@ export interface SetAsideSummary {
   readonly reason: string;
   /** Deliveries that were sent. */
   readonly attempts: number;
-  /** Since it was kept. */
+  /** Since it was stored. */
   readonly ageSeconds: number;
-  /** Its owner may have carried it out and does not remember that any more: to deliver it again may do it twice. */
+  /** The owner may have carried it out and forgotten: a delivery may carry it out twice. */
   readonly forgotten: boolean;
 }
 
 /**
- * Whether its owner may have carried it out and forgotten that: to deliver it could do it twice. The first attempt came after it was
- * stored, and its owner remembers it at least from then on.
+ * Whether the owner may have carried it out and forgotten, so that a delivery may carry it out twice. The first attempt came
+ * after it was stored, and the owner's memory starts no earlier.
  */
 export const isForgotten = ({ uncertain, storedAt }: Pick<Hint, 'uncertain' | 'storedAt'>, now: WallTime): boolean =>
   uncertain && now - storedAt >= EVENT_RETENTION_MS;
 
-/** Which ones an operator means. */
+/** The requests that an operator names. */
 export type Selection = { readonly identity: string } | { readonly all: true };
 
-/** Without room it stays among those that are delivered, and is tried this often. */
+/** The interval of retries while there is no room to set it aside. */
 const NO_ROOM_PAUSE_MS: Duration = 3_600_000;
-/** What is listed and what is dealt with at once. */
+/** The most requests that one response lists, or that one action affects. */
 const BATCH = 1_000;
 
 /**
- * Kept requests whose delivery has ended without success. An operator has them delivered again or drops them; nothing else
- * removes one. They have the same limits as those that wait, for themselves. When these are reached, nothing more is set aside
- * and what cannot be delivered goes on waiting, so that in the end the stand-in takes no new requests and their senders
- * repeat them.
+ * Stored requests whose delivery has failed for good. An operator delivers or drops them; nothing else removes one. They have
+ * limits of their own, equal to those of waiting requests. When the limits are reached, nothing more is set aside and failing
+ * requests keep waiting. In the end the stand-in takes no new requests, and their senders retry.
  */
 export class SetAside {
   readonly #store: HintStore;
@@ -65,8 +64,8 @@ export class SetAside {
   }
 
   /**
-   * Sets one aside; resolves when that is committed.
-   * @returns null, or, where there is no room, how long it waits for its next delivery
+   * Sets a request aside. Resolves when that is committed.
+   * @returns null; if there is no room, the delay until its next delivery
    */
   async take({ id, identity, guildId }: HintEntry, reason: string): Promise<Duration | null> {
     const { count, bytes } = this.#store.setAsideTotals;
@@ -82,16 +81,16 @@ export class SetAside {
     return null;
   }
 
-  /** The first of them. */
+  /** The first ones. */
   list(): SetAsideSummary[] {
     return this.#store.listSetAside(BATCH).map((entry) => this.#summaryOf(entry));
   }
 
   /**
-   * Lets requests wait for their delivery again.
-   * @param force also those that may be done twice; without it they stay
-   * @returns what to plan their deliveries with
-   * @throws GuildwayError REQUEST_INVALID when the one that is meant is not set aside, or may be done twice
+   * Queues requests for delivery again.
+   * @param force also those that may be carried out twice
+   * @returns the entries to plan
+   * @throws GuildwayError REQUEST_INVALID if the named request is not set aside, or may be carried out twice
    */
   takeBack(selection: Selection, force: boolean): HintEntry[] {
     const selected = this.#select(selection);

@@ -8,9 +8,9 @@ export interface OwnerSummary {
   readonly count: number;
   readonly inFlight: number;
   readonly oldestSeconds: number;
-  /** Of those that a user waits for. */
+  /** Of requests that a user waits for. */
   readonly oldestInteractionSeconds: number;
-  /** Those that their owner has not taken yet, up to {@link LISTED}. */
+  /** Requests that the owner has not accepted yet, up to {@link LISTED}. */
   readonly retrying: readonly RetryingSummary[];
 }
 

@@ -3,9 +3,9 @@ import type { PodTopology } from './pod-topology.ts';
 
 export interface AgreementOptions {
   readonly own: PodTopology;
-  /** Asks one pod; takes bounded time. */
+  /** Asks one pod, in bounded time. */
   readonly ask: (ordinal: number, own: PodTopology) => Promise<PodTopology>;
-  /** Records this pod's claim on disk. @returns what it has from then on */
+  /** Records this pod's claim on disk. @returns the new placement */
   readonly claim: () => NonNullable<PodTopology['placement']>;
   /** See {@link decide}. */
   readonly confirmed: boolean;
@@ -13,13 +13,13 @@ export interface AgreementOptions {
   readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Between two rounds of questions; twice as long after each that brought nothing new, up to the longest. */
+/** The pause between two rounds. It doubles after each round without news, up to the longest. */
 const PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5_000;
-/** With many pods more, so that they do not spend their time on questions. */
+/** Added for each pod, so that many pods do not spend their time on questions. */
 const PAUSE_MS_PER_POD = 20;
 
-/** Asks the other gateway pods until all agree on the topology, and answers their questions. */
+/** Asks the other gateway pods until all agree on the topology. Answers their questions. */
 export class Agreement {
   readonly #options: AgreementOptions;
   readonly #answers = new Map<number, PeerAnswer>();
@@ -39,7 +39,7 @@ export class Agreement {
     return this.#own;
   }
 
-  /** Another pod has told about itself. What it says is not relied on: it is news to be asked about. */
+  /** Another pod has stated its topology. The statement is not trusted; it triggers a new round of questions. */
   heard(said: PodTopology): PodTopology {
     const known = this.#answers.get(said.ordinal);
     const news = known === undefined || 'silent' in known || JSON.stringify(known.said) !== JSON.stringify(said);
@@ -47,7 +47,7 @@ export class Agreement {
     return this.#own;
   }
 
-  /** The database has been taken under the topology that was given. */
+  /** The database has been taken under the given topology. */
   placed(): void {
     this.#own = { ...this.#own, placement: { topology: this.#own.given, state: 'placed' } };
   }
@@ -60,7 +60,7 @@ export class Agreement {
   /** Asks every pod once, and claims the topology if the answers allow it. */
   async round(): Promise<Decision> {
     for (;;) {
-      // Woken from now on: what is told during this round may be newer than its answers.
+      // Statements from now on wake the next round: they may be newer than this round's answers.
       this.#wake = new AbortController();
       await this.#askAll(() => true);
       const decision = decide({ own: this.#own, peers: this.#answers, confirmed: this.#options.confirmed });
@@ -70,9 +70,9 @@ export class Agreement {
   }
 
   /**
-   * Asks on until this pod may serve.
-   * @param onWait told why it may not yet, after each round
-   * @returns false when it was stopped before
+   * Asks until this pod may serve.
+   * @param onWait gets the reasons after each round that ends in waiting
+   * @returns false if stopped before
    */
   async reached(onWait: (reasons: readonly string[]) => void): Promise<boolean> {
     while (!this.#stopped) {
@@ -87,8 +87,8 @@ export class Agreement {
   }
 
   /**
-   * For a pod that serves: asks those pods on that have never answered.
-   * @returns why this pod must stop to serve, or null: all have answered, or it was stopped
+   * For a pod that serves: keeps asking the pods that have never answered.
+   * @returns why this pod must stop serving; null: all have answered, or it was stopped
    */
   async contradicted(): Promise<readonly string[] | null> {
     for (;;) {

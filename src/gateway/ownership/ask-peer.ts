@@ -4,9 +4,9 @@ import { PATH } from '../../protocol/paths.ts';
 import { type PodTopology, parsePodTopology } from './pod-topology.ts';
 
 /**
- * Tells another gateway pod about this one and asks it the same, over a link of its own: the handshake proves to both that the other
- * holds LINK_SECRET and is the pod that was dialled. Takes CONNECT_TIMEOUT_MS at most.
- * @throws GuildwayError when the pod cannot be reached, proves nothing, or does not know the question
+ * Exchanges topologies with another gateway pod over a link of its own. The handshake proves to both pods that the other holds
+ * LINK_SECRET and is the pod that was dialled. Takes at most CONNECT_TIMEOUT_MS.
+ * @throws GuildwayError if the pod cannot be reached, fails the handshake, or does not know this request
  */
 export async function askPeer(options: LinkClientOptions, own: PodTopology): Promise<PodTopology> {
   const link = new LinkClient(options);

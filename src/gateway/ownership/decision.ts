@@ -1,7 +1,7 @@
 import { asVariables, fingerprintOf } from '../../routing/topology.ts';
 import type { PodTopology } from './pod-topology.ts';
 
-/** What another pod said, or why it said nothing. */
+/** The answer of another pod, or why there is none. */
 export type PeerAnswer = { readonly said: PodTopology } | { readonly silent: string };
 
 /**
@@ -15,7 +15,7 @@ export type Decision =
 
 export interface DecisionInput {
   readonly own: PodTopology;
-  /** By ordinal: every other pod of `own.given`. One that is missing has not been asked yet. */
+  /** By ordinal, for every other pod of `own.given`. A missing pod has not been asked yet. */
   readonly peers: ReadonlyMap<number, PeerAnswer>;
   /** The operator vouches for pods that do not answer: they have no rows under another topology. */
   readonly confirmed: boolean;
