@@ -1,5 +1,5 @@
 /** Plain HTTP to gateway pods: what is sent again and what never is, redirects, and callers and pods that go away. */
-// Of src/http/outbound/{plain-transport,forwarded-request,retry,connect,redirect,dispatcher,whole-response}.ts.
+// Of src/http/outbound/{plain-transport,forwarded-request,retry,connect,pod-statements,dispatcher,whole-response}.ts.
 import assert from 'node:assert/strict';
 import type { LookupOptions } from 'node:dns';
 import { once } from 'node:events';

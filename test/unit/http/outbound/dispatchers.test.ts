@@ -1,0 +1,292 @@
+/** The wrappers around a transport, each with a transport that the test plays. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { pino } from 'pino';
+import { DispatchError, type ErrorCode } from '../../../../src/errors.ts';
+import { Breaker, BreakerGuard } from '../../../../src/http/outbound/breaker.ts';
+import { Connect } from '../../../../src/http/outbound/connect.ts';
+import type { Dispatcher, ResponseHandler } from '../../../../src/http/outbound/dispatcher.ts';
+import { ForwardedRequest, type ForwardedRequestInit } from '../../../../src/http/outbound/forwarded-request.ts';
+import { ObeyStatements } from '../../../../src/http/outbound/pod-statements.ts';
+import { Retry } from '../../../../src/http/outbound/retry.ts';
+import { RetryBudget } from '../../../../src/http/outbound/retry-budget.ts';
+import { fetchWhole } from '../../../../src/http/outbound/whole-response.ts';
+import type { LinkClient } from '../../../../src/link/client.ts';
+import { MAX_RESPONSE_BODY } from '../../../../src/link/frames.ts';
+import { ThrottledLog } from '../../../../src/observability/throttled-log.ts';
+import { HEADER } from '../../../../src/protocol/headers.ts';
+import { createTopology } from '../../../../src/routing/topology.ts';
+import { inMs } from '../../../../src/time.ts';
+
+const EMPTY = Buffer.alloc(0);
+const OK = { status: 200, headers: [], body: Buffer.from('done') };
+const noFlow = { resume() {}, abort() {} };
+const lost = new DispatchError('LINK_LOST', 'unknown', 'lost');
+const away = new DispatchError('LINK_UNAVAILABLE', 'not-sent', 'away');
+
+const request = (init: Partial<ForwardedRequestInit> = {}): ForwardedRequest =>
+  new ForwardedRequest(0, {
+    ...{ method: 'GET', target: '/', headers: [], body: EMPTY, upload: null, transport: 'link', whole: false },
+    ...{ deadlineAt: inMs(60_000), attemptsUntil: inMs(60_000), anyPod: false, repeatable: 'always' },
+    ...init,
+  });
+
+/** Notes what a handler hears, in words. */
+function listener(): { heard: string[]; handler: ResponseHandler; over: Promise<void> } {
+  const heard: string[] = [];
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const end = (word: string): void => {
+    heard.push(word);
+    resolve();
+  };
+  const handler: ResponseHandler = {
+    onResponse: ({ status }) => end(`response ${status}`),
+    onHead: (status) => heard.push(`head ${status}`),
+    onBody: (chunk) => heard.push(String(chunk)) > 0,
+    onEnd: () => end('end'),
+    onError: ({ code, outcome }) => end(`${code} ${outcome}`),
+  };
+  return { heard, handler, over };
+}
+
+/** A transport that plays one step for each request, and notes which pods were asked. */
+function play(...steps: ((handler: ResponseHandler) => void)[]): { asked: number[]; next: Dispatcher } {
+  const asked: number[] = [];
+  return {
+    asked,
+    next: {
+      dispatch({ pod }, handler) {
+        const step = steps[asked.push(pod) - 1];
+        assert.ok(step, 'asked more often than expected');
+        step(handler);
+      },
+    },
+  };
+}
+const fails = (error: DispatchError) => (handler: ResponseHandler) => handler.onError(error);
+const answers =
+  (response: { status: number; headers: string[]; body: Buffer } = OK) =>
+  (handler: ResponseHandler) =>
+    handler.onResponse(response);
+/** A response as plain HTTP delivers it. */
+const streams =
+  (status: number, headers: string[], ...rest: ('end' | DispatchError)[]) =>
+  (handler: ResponseHandler) => {
+    handler.onHead(status, headers, noFlow);
+    handler.onBody(Buffer.from('part'));
+    for (const step of rest)
+      if (step === 'end') handler.onEnd();
+      else handler.onError(step);
+  };
+const refuses = { status: 503, headers: [HEADER.refusal, 'draining'], body: EMPTY };
+const redirects = (owner: number) => ({
+  status: 421,
+  headers: [HEADER.owner, String(owner), HEADER.epoch, '1'],
+  body: EMPTY,
+});
+
+const breaker = (failures = 2) => new Breaker({ failures, openMs: 60_000 });
+const podOf = (ordinal: number) => ({ ordinal, linked: true, live: true, breaker: breaker(), link: null });
+
+function retry(next: Dispatcher, percent = 100): Retry {
+  const pods = [podOf(0), podOf(1)];
+  return new Retry({ pods, budget: new RetryBudget(percent), baseMs: 0, onRetry() {}, next });
+}
+
+test('an attempt that was not sent is made again; one with an unknown outcome only if the request may run twice', async () => {
+  for (const [repeatable, steps, expected] of [
+    ['never', [fails(away), answers()], ['response 200']],
+    ['always', [fails(lost), answers()], ['response 200']],
+    ['at-our-pods', [fails(lost), answers()], ['response 200']],
+    ['never', [fails(lost)], ['LINK_LOST unknown']],
+  ] as const) {
+    const { heard, handler, over } = listener();
+    const { asked, next } = play(...steps);
+    retry(next).dispatch(request({ repeatable }), handler);
+    await over;
+    assert.deepEqual([heard, asked.length], [expected, steps.length], repeatable);
+  }
+});
+
+test('after an attempt with an unknown outcome the outcome stays unknown, whatever later attempts say', async () => {
+  const { heard, handler, over } = listener();
+  const cancelled = new DispatchError('CANCELLED', 'not-sent', 'gone');
+  retry(play(fails(lost), fails(cancelled)).next).dispatch(request(), handler);
+  await over;
+  assert.deepEqual(heard, ['CANCELLED unknown']);
+});
+
+test('a response that has begun is not asked for again: the handler gets its error', async () => {
+  const { heard, handler, over } = listener();
+  retry(play(streams(200, [], lost)).next).dispatch(request(), handler);
+  await over;
+  assert.deepEqual(heard, ['head 200', 'part', 'LINK_LOST unknown']);
+});
+
+test('nothing is sent again without budget, without time, or after the client disconnected', async () => {
+  for (const [forwarded, percent] of [
+    [request(), 0],
+    [request({ attemptsUntil: inMs(0) }), 100],
+    [request(), 100],
+  ] as const) {
+    const { heard, handler, over } = listener();
+    if (percent === 100) forwarded.cancel();
+    retry(play(fails(lost)).next, percent).dispatch(forwarded, handler);
+    await over;
+    assert.deepEqual(heard, ['LINK_LOST unknown']);
+  }
+});
+
+test('where any pod may answer, another one is asked after a failure', async () => {
+  const { heard, handler, over } = listener();
+  const { asked, next } = play(fails(away), answers());
+  const forwarded = request({ anyPod: true });
+  retry(next).dispatch(forwarded, handler);
+  await over;
+  assert.deepEqual([heard, asked, forwarded.pod], [['response 200'], [0, 1], 1]);
+});
+
+function obey(next: Dispatcher): ObeyStatements {
+  const topology = createTopology({ strategy: 'md5', pods: 2 });
+  return new ObeyStatements({
+    pods: [podOf(0), podOf(1)],
+    topology,
+    log: new ThrottledLog(pino({ level: 'silent' })),
+    next,
+  });
+}
+
+test("a pod's refusal is an error that says that nothing was sent; a bot's status is a response", () => {
+  for (const [step, expected] of [
+    [answers(refuses), ['LINK_UNAVAILABLE not-sent']],
+    [answers({ ...refuses, status: 401 }), ['LINK_REFUSED not-sent']],
+    [streams(503, refuses.headers, 'end'), ['LINK_UNAVAILABLE not-sent']],
+    [answers({ ...OK, status: 503 }), ['response 503']],
+    [streams(421, [], 'end'), ['head 421', 'part', 'end']],
+  ] as const) {
+    const { heard, handler } = listener();
+    obey(play(step).next).dispatch(request(), handler);
+    assert.deepEqual(heard, expected);
+  }
+});
+
+test('a redirect is followed once; then, and for a pod that names itself or none, the topologies differ', () => {
+  for (const [steps, expected, pods] of [
+    [[answers(redirects(1)), answers()], 'response 200', [0, 1]],
+    [[streams(421, redirects(1).headers, 'end'), answers()], 'response 200', [0, 1]],
+    [[answers(redirects(1)), answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
+    [[answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0]],
+    [[answers(redirects(7))], 'TOPOLOGY_MISMATCH not-sent', [0]],
+  ] as const) {
+    const { heard, handler } = listener();
+    const { asked, next } = play(...steps);
+    obey(next).dispatch(request(), handler);
+    assert.deepEqual([heard, asked], [[expected], pods]);
+  }
+});
+
+test('if the pod that was named fails, the next attempt starts at the owner again', async () => {
+  const { heard, handler, over } = listener();
+  const { asked, next } = play(answers(redirects(1)), fails(away), answers());
+  retry(obey(next)).dispatch(request(), handler);
+  await over;
+  assert.deepEqual([heard, asked], [['response 200'], [0, 1, 0]]);
+});
+
+test('the client gets the statement about a body that has begun to stream', () => {
+  const { heard, handler } = listener();
+  const upload = { read: (): AsyncIterable<Buffer> => assert.fail('not read here') };
+  obey(play(streams(503, refuses.headers, 'end')).next).dispatch(request({ upload }), handler);
+  assert.deepEqual(heard, ['head 503', 'part', 'end']);
+});
+
+test('the breaker counts each attempt once: refusals and failures of the pod, not those of clients', () => {
+  const error = (code: ErrorCode): DispatchError => new DispatchError(code, 'unknown', '');
+  for (const [step, closed] of [
+    [answers(), true],
+    [answers(refuses), false],
+    [fails(lost), false],
+    [fails(error('CANCELLED')), true],
+    [fails(error('REQUEST_INVALID')), true],
+    // The head of a stream says that the pod is there.
+    [streams(200, [], lost), true],
+    [streams(503, refuses.headers, lost), false],
+  ] as const) {
+    const guarded = breaker(1);
+    new BreakerGuard(guarded, play(step).next).dispatch(request(), listener().handler);
+    assert.equal(guarded.closed, closed);
+  }
+  const twice = breaker(2);
+  new BreakerGuard(twice, play(streams(503, refuses.headers, lost)).next).dispatch(request(), listener().handler);
+  assert.equal(twice.closed, true, 'a refusal whose connection is lost is one failure');
+});
+
+test('an open breaker lets nothing pass, and says that nothing was sent', () => {
+  const { heard, handler } = listener();
+  const open = breaker(1);
+  open.failed();
+  const { asked, next } = play();
+  new BreakerGuard(open, next).dispatch(request(), handler);
+  assert.deepEqual([heard, asked], [['LINK_UNAVAILABLE not-sent'], []]);
+});
+
+test('requests choose their transport, and wait for a link that is being dialled', async () => {
+  const via = (word: string): Dispatcher => ({ dispatch: () => void used.push(word) });
+  const used: string[] = [];
+  const transports = { link: via('link'), plain: via('plain'), upgrade: via('upgrade') };
+  const dialled = Promise.withResolvers<'ready' | 'plain'>();
+  const link = { state: 'connecting', connect: () => dialled.promise } as unknown as LinkClient;
+  const { heard, handler } = listener();
+  const connect = new Connect(link, transports);
+  const gone = request();
+  for (const forwarded of [request({ transport: 'upgrade' }), request({ transport: 'plain' }), request(), gone]) {
+    connect.dispatch(forwarded, handler);
+  }
+  assert.deepEqual(used, ['upgrade', 'plain']);
+  gone.cancel();
+  dialled.resolve('ready');
+  await dialled.promise;
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual([used, heard], [['upgrade', 'plain', 'link'], ['CANCELLED not-sent']]);
+  new Connect(null, transports).dispatch(request(), handler);
+  assert.equal(used.at(-1), 'plain', 'a pod without a link');
+});
+
+test('a dial that fails, or takes longer than attempts may start, is an error that says that nothing was sent', async () => {
+  const never: Dispatcher = { dispatch: () => assert.fail('there is no connection') };
+  const transports = { link: never, plain: never, upgrade: never };
+  for (const [dial, attemptsUntil] of [
+    [Promise.reject(away), inMs(60_000)],
+    [new Promise<never>(() => {}), inMs(1)],
+  ] as const) {
+    const { heard, handler, over } = listener();
+    const link = { state: 'connecting', connect: () => dial } as unknown as LinkClient;
+    new Connect(link, transports).dispatch(request({ attemptsUntil }), handler);
+    await over;
+    assert.deepEqual(heard, ['LINK_UNAVAILABLE not-sent']);
+  }
+});
+
+test('a whole response is collected from its parts, up to what the link would carry', async () => {
+  const options = { deadlineAt: inMs(60_000), repeatable: 'never' } as const;
+  const fetch = (next: Dispatcher) =>
+    fetchWhole(next, 0, { method: 'GET', target: '/', headers: [], body: EMPTY }, options);
+  const { response, pod } = await fetch(play(streams(201, ['x', 'y'], 'end')).next);
+  assert.deepEqual([response.status, response.headers, String(response.body), pod], [201, ['x', 'y'], 'part', 0]);
+  assert.equal((await fetch(play(answers()).next)).response, OK);
+  await assert.rejects(fetch(play(fails(lost)).next), lost);
+  const huge = play((handler) => {
+    handler.onHead(200, [], { resume() {}, abort: (error) => handler.onError(error) });
+    handler.onBody(Buffer.alloc(MAX_RESPONSE_BODY + 1));
+  });
+  await assert.rejects(fetch(huge.next), { code: 'LINK_LOST', outcome: 'unknown' });
+});
+
+test('a cancelled request ends the attempt that is under way', () => {
+  const ids: number[] = [];
+  const forwarded = request();
+  forwarded.attemptedBy({ cancel: (id) => void ids.push(id) }, 7);
+  assert.equal(forwarded.cancelled, false);
+  forwarded.cancel();
+  assert.deepEqual([ids, forwarded.cancelled], [[7], true]);
+});
