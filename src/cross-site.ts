@@ -16,7 +16,7 @@ export function isCrossSite(header: HeaderReader, host: string, trusted: readonl
   const site = header('sec-fetch-site');
   if (typeof site === 'string') return site !== 'same-origin' && site !== 'none';
   if (typeof origin !== 'string') return false;
-  // The origin "null" (a sandboxed page, a file) has no host, and equals none.
+  // The origin "null" (a sandboxed page, a file) has no host and matches nothing.
   return URL.parse(origin)?.host !== host.toLowerCase();
 }
 
@@ -33,9 +33,9 @@ export function isTrustedHost(host: string | undefined, names: readonly string[]
 }
 
 /**
- * Why a request to a port for operators is refused, or null. A browser on an operator's machine reaches such a port, and
- * with it every page that the browser shows does.
- * @param names host names, beside localhost and IP addresses, under which the port is reached
+ * Why a request to an operator's port is refused, or null. A browser on an operator's machine can reach such a port, and so can
+ * every page in that browser.
+ * @param names host names of the port, besides localhost and IP addresses
  */
 export function refusalForOperators(
   request: { readonly method: string; readonly header: HeaderReader },
@@ -56,7 +56,7 @@ export function refusalForOperators(
       error: `Origin: ${JSON.stringify(header('origin') ?? '')} is another site; open the page of this port`,
     };
   }
-  // A page can send any other type to another site without being asked first.
+  // A page can send any other content type to another site without a preflight.
   if (!/^application\/json\s*(?:;|$)/i.test(header('content-type') ?? '')) {
     return { status: 415, error: 'Content-Type: it must be application/json' };
   }

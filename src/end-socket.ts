@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream';
 
-/** The other side gets this long to read the last bytes and to end its side, too. */
+/** How long the peer may take to read the last bytes and end its side. */
 const GRACE_MS = 1_000;
 
 /**
- * Closes a connection whose end has been written in bounded time, whatever its other side does. `end()` alone waits for that: a side
- * that ignores it keeps the connection, and with it one of MAX_CONNECTIONS, for ever.
+ * Closes a connection in bounded time after `end()`. `end()` alone waits for the peer: a peer that ignores it would keep the
+ * connection, one of MAX_CONNECTIONS, forever.
  */
 export function closeInTime(socket: Duplex): void {
   if (socket.destroyed) return;
@@ -14,17 +14,17 @@ export function closeInTime(socket: Duplex): void {
 }
 
 /**
- * Ends a connection, and closes it in bounded time. It is not destroyed at once, as that would take the last bytes away from a client
- * that is still sending; what it sends is thrown away.
- * @param socket nobody else reads from it any more
- * @param last what is still to be sent
+ * Ends a connection and closes it in bounded time. Destroying it at once could discard the last bytes before a client that is
+ * still sending has read them. Incoming bytes are discarded.
+ * @param socket must have no other reader
+ * @param last the final bytes to send
  */
 export function endSocket(socket: Duplex, last: string | Buffer = ''): void {
   if (socket.destroyed) return;
   closeInTime(socket);
-  // An 'error' without a listener would end the process.
+  // An 'error' event without a listener would end the process.
   socket.on('error', () => socket.destroy());
-  // Unread, it would hide that the other side has ended.
+  // Unread bytes would hide the peer's end.
   socket.resume();
   if (typeof last === 'string') socket.end(last, 'latin1');
   else socket.end(last);

@@ -29,7 +29,7 @@ export async function loadBot(name: string | null): Promise<Bot> {
   return module.default;
 }
 
-/** A path is taken from the working directory, and so is the search for a package: the bot need not be part of this one. */
+/** Paths and packages are resolved from the working directory: the bot need not be part of this package. */
 function locate(name: string): string {
   const isPath = /^\.{0,2}\/|^[A-Za-z]:\\|\.[cm]?[jt]s$/.test(name);
   return pathToFileURL(isPath ? resolve(name) : createRequire(resolve('package.json')).resolve(name)).href;

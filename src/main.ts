@@ -17,11 +17,11 @@ import { createTopology } from './routing/topology.ts';
 import type { Service } from './service.ts';
 import type { Duration } from './time.ts';
 
-// Name resolution runs in libuv's thread pool, four threads by default: a few pods whose names resolve slowly would hold up
-// the rest. It is read when the pool is first used, so it is set before anything else runs.
+// DNS lookups run in libuv's thread pool, which has four threads by default: a few slow lookups would block the rest. The size
+// is read on first use of the pool, so set it before anything else runs.
 process.env.UV_THREADPOOL_SIZE ??= '32';
 
-/** Starts what the mode asks for, in the order in which it can be used; ends in the reverse order. */
+/** Starts the services of the mode in the order of their dependencies. They end in reverse order. */
 async function startServices(
   config: Config,
   log: Logger,
@@ -35,7 +35,7 @@ async function startServices(
     epoch: config.epoch,
   });
   const manifest = manifestOf(bot);
-  // Loaded as needed: an HTTP pod has no use for the libraries of a gateway pod, which take memory and time to load.
+  // Loaded on demand: the libraries of a gateway pod would cost an HTTP pod memory and startup time.
   const http = async () => (await import('./http/service.ts')).startHttpService;
   const gatewayService = async () => (await import('./gateway/service.ts')).startGatewayService;
   switch (config.serviceMode) {
@@ -44,7 +44,7 @@ async function startServices(
     case 'gateway':
       return [await (await gatewayService())({ config: gatewayConfig(config), bot, topology, log, registry })];
     case 'monolith': {
-      // The same way through the link as with many pods, so that one process behaves like many; nobody else needs the secret.
+      // Requests take the link, as with many pods, so that one process behaves like many. No other process needs the secret.
       const linkSecret = randomBytes(32).toString('hex');
       const inner = gatewayConfig({ ...config, host: '127.0.0.1', port: 0, linkSecret });
       const gateway = await (await gatewayService())({ config: inner, bot, topology, log, registry });
@@ -58,7 +58,7 @@ async function startServices(
 /** Drains, then closes; the process is not ready meanwhile. */
 async function shutDown(drainDelayMs: Duration, services: readonly Service[], admin: AdminServer): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, drainDelayMs));
-  // From the edge inwards: the HTTP service still needs its gateway while it finishes.
+  // From the edge inwards: the HTTP service needs its gateway while it drains.
   for (const service of services.toReversed()) await service.drain();
   for (const service of services.toReversed()) await service.close();
   await admin.close();
@@ -88,14 +88,14 @@ async function main(): Promise<void> {
     actions: (path) => services.map((service) => service.adminActions[path]).find((action) => action !== undefined),
     log,
   });
-  // Before anything can take long: as the first process of a container, a signal without a handler is not delivered at all.
+  // Before any slow step: the first process of a container gets no signals that it has no handler for.
   const started = Promise.withResolvers<void>();
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) return;
       stopping = true;
       log.info({ signal }, 'shutting down');
-      // From the signal on: a start cannot be cut short half-way, and waiting for its end is part of this time.
+      // Counted from the signal: a start cannot be interrupted, and waiting for it is part of this time.
       const late = setTimeout(() => {
         log.error({ drainTimeoutMs: config.drainTimeoutMs }, 'not drained in time: ending anyway');
         process.exit(1);
@@ -121,7 +121,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  // Before there is a log, and readable in a terminal as it is.
+  // There is no log yet, and this is readable in a terminal.
   if (error instanceof GuildwayError) process.stderr.write(`guildway: ${error.message}\n`);
   else process.stderr.write(`guildway: ${(error as Error).stack}\n`);
   process.exit(1);

@@ -7,10 +7,10 @@ export interface Service {
   readiness(): Readiness;
   /** JSON answers for the admin port, by path. */
   readonly adminRoutes: Readonly<Record<string, AdminRoute>>;
-  /** What an operator can have it do: POST requests with JSON to the admin port, by path. */
+  /** Actions for operators: POST requests with JSON to the admin port, by path. */
   readonly adminActions: Readonly<Record<string, AdminAction>>;
-  /** Stops taking new work and resolves when what runs is finished. Idempotent. */
+  /** Stops taking new work. Resolves when running work is finished. Idempotent. */
   drain(): Promise<void>;
-  /** Ends everything at once and releases what it holds. Idempotent; after it the process can exit. */
+  /** Ends everything at once and releases all resources. Idempotent. The process can exit afterwards. */
   close(): Promise<void>;
 }

@@ -18,19 +18,19 @@ export interface Database {
   run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint };
 }
 
-/** The moment when the caller stops waiting for an answer. */
+/** When the client stops waiting for a response. */
 export interface Deadline {
-  /** Milliseconds that are left; 0 when it has passed. */
+  /** Milliseconds left. 0: it has passed. */
   remainingMs(): number;
 }
 
-/** What every handler gets beside the thing it handles. */
+/** The context that every handler gets. */
 export interface BotContext {
-  /** The guild this is about, or null (a DM, an entitlement). This pod owns it. */
+  /** The guild, or null (a DM, an entitlement). This pod owns it. */
   readonly guildId: string | null;
   /** The ordinal of this gateway pod. */
   readonly pod: number;
-  /** Names this request in the logs of every pod it passed. */
+  /** The id of this request in the logs of every pod on its way. */
   readonly requestId: string;
   readonly db: Database;
   /**
@@ -56,6 +56,6 @@ export interface BotContext {
   readonly rest: REST;
   readonly log: Logger;
   readonly deadline: Deadline;
-  /** Aborts when the caller has gone away. */
+  /** Aborts when the client disconnects. */
   readonly signal: AbortSignal;
 }

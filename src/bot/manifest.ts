@@ -62,7 +62,7 @@ const ruleFrom = (options: DeferralOptions, type: 5 | 6): DeferralRule => ({
   type,
 });
 
-/** One rule for two commands: nothing is shown to others, or promised, that one of the two rules out. */
+/** Merges the rules of two commands into the more cautious one. */
 const moreCautious = (one: DeferralRule, other: DeferralRule): DeferralRule => ({
   ephemeral: one.ephemeral || other.ephemeral,
   deferrable: one.deferrable && other.deferrable,

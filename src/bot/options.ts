@@ -11,7 +11,7 @@ type Given = {
   readonly options?: readonly Given[];
 };
 
-/** The options of a slash command, without its nesting. */
+/** The options of a slash command, flattened. */
 export interface CommandOptions {
   /** `group subcommand`, `subcommand`, or null for a command without any. */
   readonly subcommand: string | null;

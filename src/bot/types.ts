@@ -24,13 +24,13 @@ export type { BotContext, Database, Deadline, SqlValue } from './context.ts';
 type Answer<T> = T | Promise<T>;
 
 /**
- * How Guildway may answer for a handler that cannot answer in time, or whose pod is away. Discord fixes both at the first
- * response, so they are declared and not computed.
+ * How Guildway may respond for a handler that is too slow or whose pod is away. Discord fixes both settings with the first
+ * response, so the bot declares them.
  */
 export interface DeferralOptions {
   /** The deferred response, and so the final one, is visible to the user only. Default false. */
   readonly ephemeral?: boolean;
-  /** False: ask the user to try again instead of deferring; right for answers with a modal. Default true. */
+  /** False: ask the user to try again instead of deferring. Use it for responses with a modal. Default true. */
   readonly deferrable?: boolean;
 }
 
@@ -58,7 +58,9 @@ interface MessageCommand extends DeferralOptions, RESTPostAPIContextMenuApplicat
 export type Command = ChatInputCommand | UserCommand | MessageCommand;
 
 export interface ComponentHandler extends DeferralOptions {
-  /** `update`: a late answer changes the message with the component (type 6). `reply`: it is a new one (type 5). Default `update`. */
+  /**
+   * `update`: a late response edits the component's message (type 6). `reply`: it is a new message (type 5). Default `update`.
+   */
   readonly deferAs?: 'update' | 'reply';
   run(interaction: APIMessageComponentInteraction, context: BotContext): Answer<APIInteractionResponse>;
 }
@@ -89,16 +91,16 @@ export interface BotDefinition {
   readonly events?: EventHandlers;
   /** Discord's event webhooks, such as `ENTITLEMENT_CREATE`, by type. They arrive at the guild's owner, else at pod 0. */
   readonly webhookEvents?: Readonly<Record<string, (event: APIWebhookEvent, context: BotContext) => Answer<void>>>;
-  /** Where the guild id is in further paths; they win over the default routes. */
+  /** Where the guild id is in other paths. These routes override the default ones. */
   readonly routes?: readonly RouteRule[];
-  /** Serves every routed request that is not Discord's: pages, APIs, other webhooks. A web-standard handler. */
+  /** Serves all other routed requests: pages, APIs, webhooks of other services. A web-standard handler. */
   fetch?(request: Request, context: BotContext): Answer<Response>;
   /**
-   * The cookies by which `fetch` recognizes a caller, by name. An `Idempotency-Key` counts for the caller who sent it: for
-   * the same `Authorization` header and these cookies. Default: see docs/bots.md.
+   * Names of the cookies that identify a caller of `fetch`. An `Idempotency-Key` is valid for the caller that sent it: the same
+   * `Authorization` header and the same values of these cookies. Default: see docs/bots.md.
    */
   readonly sessionCookies?: readonly string[];
-  /** Websockets on the same routes as `fetch`; without it an upgrade is answered with 404. */
+  /** Websockets on the routes of `fetch`. Without it, an upgrade gets 404. */
   readonly websocket?: WebSocketHandler;
   /** Tables with rows of guilds. A row is in the database of its guild's owner, and moves with the guild. */
   readonly tables?: readonly GuildTableDeclaration[];

@@ -3,9 +3,9 @@ import type { BotContext } from './context.ts';
 
 type Answer<T> = T | Promise<T>;
 
-/** What an accepted websocket may be given beside the connection itself. */
+/** Options of an accepted websocket. */
 export interface WebSocketAccept {
-  /** Further headers of the 101 response. */
+  /** Additional headers of the 101 response. */
   readonly headers?: Readonly<Record<string, string>>;
   /** One of the subprotocols that the client offered in `Sec-WebSocket-Protocol`. */
   readonly protocol?: string;
@@ -30,10 +30,10 @@ export interface WebSocketHandler {
   upgrade(request: Request, context: BotContext): Answer<Response | WebSocketAccept | undefined>;
   open?(peer: Peer, context: BotContext): Answer<void>;
   message?(peer: Peer, message: Message, context: BotContext): Answer<void>;
-  /** The connection has ended. `code` is 1006 where the client was gone without a word. */
+  /** The connection has ended. `code` is 1006 if the client disappeared without a close frame. */
   close?(peer: Peer, details: { code?: number; reason?: string }, context: BotContext): Answer<void>;
   /** The client broke the protocol or a limit; `close` follows. */
   error?(peer: Peer, error: WSError, context: BotContext): Answer<void>;
-  /** Everything that was sent has left; see `peer.bufferedAmount`. */
+  /** All messages have been sent; see `peer.bufferedAmount`. */
   drain?(peer: Peer, context: BotContext): Answer<void>;
 }

@@ -36,7 +36,7 @@ export interface LinkClientOptions {
   /** Requests in flight at once. */
   readonly maxInFlight: number;
   readonly log: Logger;
-  /** Told of each change, after it. */
+  /** Called after each change. */
   readonly onState?: (state: LinkState) => void;
 }
 
@@ -86,7 +86,7 @@ export class LinkClient {
     return this.#state.name;
   }
 
-  /** Who answered the last handshake, or null. */
+  /** The peer of the last handshake, or null. */
   get peer(): ServerHello | null {
     return this.#peer;
   }

@@ -8,9 +8,9 @@ import { FRAME, type Frame } from './frames.ts';
 
 export interface ConnectionOptions {
   readonly socket: Socket;
-  /** Has `listener` get what is read from the socket. */
+  /** Sends everything that the socket reads to `listener`. */
   readonly read: (listener: (chunk: Buffer) => void) => void;
-  /** Whether what is read lies in one buffer that is used again for the next read. */
+  /** Whether reads share one buffer, which the next read overwrites. */
   readonly reused: boolean;
   /** Bytes that were read before this took over. */
   readonly head: Buffer;
@@ -18,7 +18,7 @@ export interface ConnectionOptions {
   readonly frameLimit: number;
   /** May throw LINK_PROTOCOL, which ends the connection. */
   readonly onFrame: (frame: Frame) => void;
-  /** Called once, whoever ended it; the error is null when the peer closed it in order. */
+  /** Called once, regardless of which side ended it. The error is null if the peer closed it normally. */
   readonly onClose: (error: Error | null) => void;
 }
 

@@ -6,7 +6,7 @@ import { errorCode } from '../errors.ts';
 import { createServer } from '../node-http.ts';
 import type { Logger } from './log.ts';
 
-/** Whether a service can do its work now and, if not, why: each reason is one short sentence. */
+/** Whether a service can do its work, and if not, why. Each reason is a short sentence. */
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly string[];
@@ -41,14 +41,14 @@ const json = (status: number, value: unknown): Answer => ({
 });
 
 /**
- * Starts the admin port: `/healthz` (this process runs; looks at nothing else, so that a sick neighbour cannot get a healthy
- * pod killed), `/readyz` (200 or 503 with reasons), `/metrics`, and the services' own JSON routes and actions.
+ * Starts the admin port: `/healthz` (this process runs; it checks nothing else, so that a failing neighbour cannot get a
+ * healthy pod killed), `/readyz` (200, or 503 with reasons), `/metrics`, and the JSON routes and actions of the services.
  */
 export async function startAdminServer(options: {
   port: number;
   /** Null: every address. */
   host: string | null;
-  /** Names under which it is reached, beside localhost and IP addresses. */
+  /** Host names that it accepts, besides localhost and IP addresses. */
   hostNames: readonly string[];
   registry: Registry;
   readiness: () => Readiness;
@@ -131,7 +131,7 @@ function partsOf(target: string): [path: string, query: URLSearchParams] {
   return at === -1 ? [target, new URLSearchParams()] : [target.slice(0, at), new URLSearchParams(target.slice(at + 1))];
 }
 
-/** Undefined: it is none, or too long. */
+/** Undefined: not JSON, or too long. */
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;

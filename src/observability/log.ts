@@ -3,7 +3,7 @@ import type { Config } from '../config/load.ts';
 
 export type { Logger } from 'pino';
 
-/** The net under the rule that nothing secret is logged; it does not replace the rule. */
+/** A safety net for the rule that secrets are never logged. It does not replace the rule. */
 export const REDACTED: readonly string[] = Object.freeze([
   ...['token', '*.token', 'secret', '*.secret', 'authorization', '*.authorization'],
 ]);

@@ -4,11 +4,11 @@ import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 export { Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /**
- * How often the event loop's delay is looked at. A pod wakes up for it as long as it lives: at prom-client's 10 ms, an idle
- * pod used most of its CPU for this. What blocks the loop for longer than this is never missed.
+ * The interval of the event loop measurement. Each one wakes the process: with prom-client's 10 ms, an idle pod spent most of
+ * its CPU on this. A block longer than this is never missed.
  */
 const DELAY_RESOLUTION_MS = 100;
-/** Longer than any pod lives; Node takes no more. */
+/** Longer than any pod lives. Node allows no more. */
 const NEVER_MS = 2 ** 31 - 1;
 
 /** A registry with the metrics of the process itself. Names start with `guildway_`. One per process, closed with it. */
@@ -16,7 +16,7 @@ export function createRegistry(labels: Readonly<Record<string, string>>): Regist
   const registry = new Registry();
   registry.setDefaultLabels(labels);
   collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: NEVER_MS });
-  // Without its timer they say nothing. The one below does.
+  // They are useless without their timer. The gauge below replaces them.
   for (const { name } of registry.getMetricsAsArray()) {
     if (/^nodejs_eventloop_lag_(?!seconds)/.test(name)) registry.removeSingleMetric(name);
   }
@@ -29,7 +29,7 @@ export function createRegistry(labels: Readonly<Record<string, string>>): Regist
     registers: [registry],
     collect() {
       for (const quantile of [0.5, 0.99, 1]) {
-        // What Node records is the time from one look to the next.
+        // Node records the time from one measurement to the next.
         const lateMs = delay.percentile(quantile * 100) / 1e6 - DELAY_RESOLUTION_MS;
         this.set({ quantile: String(quantile) }, Math.max(0, lateMs) / 1000);
       }

@@ -4,13 +4,13 @@ import type { Logger } from './log.ts';
 const PAUSE_MS = 1_000;
 
 /**
- * Logs what can befall every request at once, such as an owner that is away: each message once a second at most, with the
- * number of lines that were left out since. At level debug there is every line.
+ * Logs conditions that may affect every request, such as an owner that is away: each message at most once per second, with the
+ * number of suppressed lines. At level debug, every line is logged.
  */
 export class ThrottledLog {
   readonly #log: Logger;
   readonly #now: MonotonicClock;
-  /** By message, of which there are a handful. */
+  /** By message. There are only a handful. */
   readonly #said = new Map<string, { at: MonotonicTime; leftOut: number }>();
 
   constructor(log: Logger, now: MonotonicClock = monotonicNow) {

@@ -1,19 +1,19 @@
 import { DiscordAPIError, REST, type RESTOptions } from '@discordjs/rest';
 import type { Logger } from '../../observability/log.ts';
 
-/** Routes that a token in their path authorizes: those of an interaction, and of a webhook. The bot's token adds nothing to them. */
+/** Routes that a token in the path authorizes: those of interactions and webhooks. They need no bot token. */
 const TOKEN_IN_PATH = /^\/(?:interactions|webhooks)\/[^/?]+\/[^/?]/;
 
-/** Whether a request goes without the bot's token. @param fullRoute as `Routes` of discord-api-types makes it */
+/** Whether a request is sent without the bot's token. @param fullRoute as built by `Routes` of discord-api-types */
 const hasTokenInPath = (fullRoute: string): boolean => TOKEN_IN_PATH.test(fullRoute);
 
 /**
- * A REST client in which a call that Discord refuses with 401 fails alone. The library forgets the bot's token after such a response,
- * and every later call of the pod would throw.
+ * A REST client in which a call that gets 401 fails alone. The library drops the bot's token after a 401, so every later call
+ * of the pod would throw.
  */
 export class PodRest extends REST {
   readonly #log: Logger;
-  /** Discord has refused the token since it last took it: said once. */
+  /** Discord has rejected the token since it last accepted it. Logged once. */
   #isRefused = false;
 
   constructor(options: Partial<RESTOptions>, log: Logger) {
@@ -35,7 +35,7 @@ export class PodRest extends REST {
     }
   }
 
-  /** Keeps the token that it has. @param token null is what the library gives after a 401 */
+  /** Keeps its token. @param token the library passes null after a 401 */
   override setToken(token: string | null): this {
     return token === null ? this : super.setToken(token);
   }

@@ -1,12 +1,12 @@
 import type { CreateDiscordRest } from '../discord-seam.ts';
 import { PodRest } from './pod-rest.ts';
 
-/** Discord's limit for one bot token, over all its processes. Answers to interactions do not count. */
+/** Discord's limit for a bot token, over all processes. Interaction responses do not count. */
 const GLOBAL_PER_SECOND = 50;
 
 /**
- * A pod's share of the 50 requests a second: equal parts, the rest to pod 0, and one at least. With more than 50 pods the shares
- * sum to more than Discord allows: a pod with none could never say anything, and one that is refused (429) waits and asks again.
+ * A pod's share of the 50 requests per second: equal parts, the remainder to pod 0, and at least one. With more than 50 pods,
+ * the shares exceed Discord's limit. A pod that gets a 429 waits and retries; a pod without a share could never send anything.
  */
 export function restShare(ordinal: number, pods: number): number {
   const share = Math.max(1, Math.floor(GLOBAL_PER_SECOND / pods));
@@ -26,7 +26,7 @@ export const createDiscordRest: CreateDiscordRest = ({ config, topology, log }) 
       version: '10',
       globalRequestsPerSecond: restShare(config.ordinal, topology.pods),
       userAgentAppendix: 'Guildway',
-      // 10,000 answers of 401, 403 or 429 in ten minutes block this address: say so long before.
+      // 10,000 responses of 401, 403 or 429 in ten minutes block this address. Warn long before.
       invalidRequestWarningInterval: 500,
     },
     log,

@@ -2,10 +2,10 @@ import type { Logger } from '../../observability/log.ts';
 import type { OwnedGuilds } from './guilds.ts';
 import type { ShardSessions } from './sessions.ts';
 
-/** How often it stores: what a killed pod gets again is at most this long. */
+/** The interval of stores. A killed pod gets at most this much again. */
 const INTERVAL_MS = 250;
 
-/** Stores how far events were handled, and which guilds there are. */
+/** Stores how far events have been handled, and the guilds. */
 export class SessionKeeper {
   readonly #sessions: ShardSessions;
   readonly #guilds: OwnedGuilds;
@@ -23,21 +23,22 @@ export class SessionKeeper {
     this.#timer = setInterval(() => this.persist(), INTERVAL_MS);
   }
 
-  /** Stores nothing more by itself. */
+  /** Stops storing periodically. */
   stop(): void {
     if (this.#timer !== null) clearInterval(this.#timer);
   }
 
-  /** Stores what has changed. Never throws: what could not be stored is stored the next time. */
+  /** Stores the changes. Never throws: changes that could not be stored are stored next time. */
   persist(): void {
     try {
-      // Guilds first: events up to the stored sequence do not come again, so what they said of guilds must be stored before.
+      // Guilds first: events up to the stored sequence are not delivered again, so their changes to guilds must be stored
+      // before.
       const guilds = this.#guilds.persist();
       if (!this.#sessions.persist() && !guilds) return;
       if (this.#fails) this.#log.info('how far events were handled is stored again');
       this.#fails = false;
     } catch (error) {
-      // Their events come again from where the store is. Said once: this runs several times a second.
+      // Events after the stored sequence are delivered again. Logged once, because this runs several times per second.
       if (!this.#fails) this.#log.error({ err: error }, 'cannot store how far events were handled');
       this.#fails = true;
     }

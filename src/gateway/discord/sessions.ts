@@ -2,17 +2,17 @@ import type { SessionInfo } from '@discordjs/ws';
 import type { SessionStore } from '../discord-seam.ts';
 import { Watermark } from './watermark.ts';
 
-/** After so many resumes in a row that Discord did not answer, over all processes, a session is given up. */
+/** After this many consecutive resumes without an answer, across restarts, a session is given up. */
 export const MAX_FAILED_RESUMES = 3;
 
 interface Shard {
-  /** As it would be resumed in this process: every event up to its sequence has been taken. */
+  /** The session as this process would resume it: every event up to its sequence has been taken. */
   live: SessionInfo | null;
   /** How far the events of `live` have been handled. */
   watermark: Watermark;
-  /** The sequence that was stored last. */
+  /** The last stored sequence. */
   stored: number;
-  /** Resumes in a row that Discord did not answer, and how many of them the store knows of. */
+  /** Consecutive resumes that Discord did not answer, and the stored number. */
   failedResumes: number;
   storedFailedResumes: number;
 }
@@ -29,25 +29,25 @@ export class ShardSessions {
     this.#store = store;
   }
 
-  /** What to resume, or null to identify. @throws what the store throws, the first time */
+  /** The session to resume, or null to identify. @throws the errors of the store, on the first call */
   retrieve(shardId: number): SessionInfo | null {
     return this.#shard(shardId).live;
   }
 
-  /** Notes the session that READY began. Its events are noted by `begin` and `skip`. @returns whether it is a new one */
+  /** Notes the session that READY started. `begin` and `skip` note its events. @returns whether it is a new session */
   start(session: SessionInfo): boolean {
     const shard = this.#shard(session.shardId);
     if (shard.live?.sessionId === session.sessionId) return false;
     shard.watermark = new Watermark(session.sequence);
     shard.stored = -1;
-    // The store begins to count anew with another session.
+    // The store starts counting again with another session.
     shard.failedResumes = 0;
     shard.storedFailedResumes = 0;
     shard.live = { ...session };
     return true;
   }
 
-  /** Ends the session permanently. @returns whether there was one @throws what the store throws; the session ends anyway */
+  /** Ends the session for good. @returns whether there was one @throws the errors of the store; the session ends anyway */
   end(shardId: number): boolean {
     const shard = this.#shard(shardId);
     if (shard.live === null) return false;
@@ -58,7 +58,7 @@ export class ShardSessions {
     return true;
   }
 
-  /** Discord has not answered a resume. @returns how often in a row */
+  /** Notes a resume that Discord did not answer. @returns how many in a row */
   resumeFailed(shardId: number): number {
     return ++this.#shard(shardId).failedResumes;
   }
@@ -67,13 +67,13 @@ export class ShardSessions {
     this.#shard(shardId).failedResumes = 0;
   }
 
-  /** From now on the session is to be resumed at this address. */
+  /** Sets the address for the next resume. */
   resumeAt(shardId: number, resumeURL: string): void {
     const shard = this.#shard(shardId);
     if (shard.live !== null) shard.live = { ...shard.live, resumeURL };
   }
 
-  /** Whether this event was taken already: a connection that was resumed from further back sends it again. */
+  /** Whether this event was taken already. A connection that resumes from an earlier sequence delivers it again. */
   has(shardId: number, sequence: number): boolean {
     const { live } = this.#shard(shardId);
     return live !== null && sequence <= live.sequence;
@@ -86,14 +86,18 @@ export class ShardSessions {
     if (live !== null && sequence > live.sequence) live.sequence = sequence;
   }
 
-  /** Notes a dispatch that is being handled. @returns what to call when it has been */
+  /** Notes a dispatch that is being handled. @returns a function to call when it is handled */
   begin(shardId: number, sequence: number): () => void {
     const { live, watermark } = this.#shard(shardId);
     if (live !== null && sequence > live.sequence) live.sequence = sequence;
     return watermark.begin(sequence);
   }
 
-  /** Stores how far the events have been handled and how often resumes failed, where that has changed. @returns whether it had @throws what the store throws */
+  /**
+   * Stores changes of the handled sequence and of the failed resumes.
+   * @returns whether there were any
+   * @throws the errors of the store
+   */
   persist(): boolean {
     let changed = false;
     for (const [shardId, shard] of this.#shards) {

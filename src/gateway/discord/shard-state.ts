@@ -18,7 +18,10 @@ export type ShardState =
   | 'failed'
   | 'stopped';
 
-/** What may follow each state. A connection that is lost leads to `waiting` from everywhere, and nothing leads out of the last two. */
+/**
+ * The states that may follow each state. A lost connection leads to `waiting` from every state except the last two, which are
+ * final.
+ */
 export const SHARD_TRANSITIONS: Readonly<Record<ShardState, readonly ShardState[]>> = Object.freeze({
   waiting: ['connecting', 'failed', 'stopped'],
   paused: ['connecting', 'failed', 'stopped'],

@@ -14,11 +14,11 @@ export interface ShardOptions {
   readonly sessions: ShardSessions;
   /** Resolves when there is room for this shard's events. */
   readonly whenRoomy: (shard: number) => Promise<void>;
-  /** Leaves the connection and opens another, which resumes the session if there is one. */
+  /** Closes the connection and opens another one, which resumes the session if there is one. */
   readonly reconnect: (shard: number, reason: string) => void;
-  /** Discord's general address, where every session can be resumed; null: not known yet. */
+  /** Discord's general address, where every session can be resumed. Null: unknown yet. */
   readonly gatewayUrl: () => string | null;
-  /** Aborts when this process leaves Discord. */
+  /** Aborts when this process disconnects from Discord. */
   readonly stopping: AbortSignal;
   readonly timing: SessionTiming;
   readonly log: Logger;
@@ -27,21 +27,21 @@ export interface ShardOptions {
 }
 
 /**
- * Connections that break soon count as failures up to this, as long as Discord answers on them: it moves sessions several times in a
- * row when it restarts its own servers, and a longer wait would only delay events.
+ * The highest count of failures from connections that break soon although Discord answered on them. Discord moves sessions
+ * several times in a row when it restarts its servers; a longer wait would only delay events.
  */
 const MAX_ANSWERED_FAILURES = 3;
 
 /**
- * One shard's way through its connections: what the library asks and reports comes here, and here is decided when to connect, whether a
- * session is resumed or given up, and when the shard is ready.
+ * The lifecycle of a shard across connections. The library reports to it and asks it. It decides when to connect, whether to
+ * resume the session or give it up, and when the shard is ready.
  */
 export class Shard {
   readonly #options: ShardOptions;
   readonly #machine = new StateMachine<ShardState>('waiting', SHARD_TRANSITIONS);
-  /** For people: what brought it into this state. */
+  /** The reason for this state, for people. */
   #why: string | null = null;
-  /** Connections in a row that failed soon. */
+  /** Consecutive connections that failed soon. */
   #failures = 0;
   #readyAt: MonotonicTime | null = null;
   /** Discord has ended the session with the last connection. */
@@ -67,7 +67,7 @@ export class Shard {
     return { shard: this.#options.id, state: this.state, why: this.#why, latencyMs: this.#latencyMs };
   }
 
-  /** What to resume, or null to identify. The library asks before it opens a connection, and often while one is open. */
+  /** The session to resume, or null to identify. The library asks before it opens a connection, and often while one is open. */
   session(): SessionInfo | null | Promise<SessionInfo | null> {
     // The library may want to connect once more after it was told to leave.
     if (this.#machine.is('stopped')) return new Promise(() => {});
@@ -77,18 +77,20 @@ export class Shard {
       });
       return this.#connecting;
     }
-    // At once, or events would overtake each other.
+    // Synchronously, or events would overtake each other.
     return this.#options.sessions.retrieve(this.#options.id);
   }
 
-  /** The library is about to give the session up: Discord has ended it, or the library cannot connect, which ends nothing. */
+  /**
+   * The library is about to give the session up: Discord has ended it, or the library cannot connect, which does not end it.
+   */
   giveUpSession(): void {
     // With a connection that is still open, Discord has said so on it.
     const isOver = this.#machine.is('waiting') ? this.#isOver : this.#machine.is('identifying', 'resuming', 'ready');
     if (isOver) this.#end();
   }
 
-  /** It waits for an identify slot, or has got one. */
+  /** The shard waits for an identify slot, or has got one. */
   identifying(why: string | null): void {
     if (this.#machine.is('identifying')) this.#why = why;
     else this.#enter('identifying', why);
@@ -96,7 +98,7 @@ export class Shard {
 
   /**
    * The library is about to send a resume.
-   * @returns false when it must not: Discord has asked for another one on the same connection, and would do so for ever
+   * @returns false if it must not: Discord has asked for another resume on the same connection, and would repeat that forever
    */
   resuming(): boolean {
     if (this.#machine.is('resuming')) {
@@ -108,7 +110,7 @@ export class Shard {
     return true;
   }
 
-  /** An event of the session has arrived, which may be one of those that were missed. */
+  /** An event of the session has arrived. It may be a replayed one. */
   progressed(): void {
     if (this.#machine.is('resuming')) this.#expectAnswer();
   }
@@ -124,7 +126,7 @@ export class Shard {
     this.#latencyMs = latencyMs;
   }
 
-  /** The connection is closed, by whichever side. */
+  /** The connection is closed, by either side. */
   closed(code: number): void {
     const { id, log, sessions, gatewayUrl } = this.#options;
     const meaning = closeMeaning(code);
@@ -133,7 +135,7 @@ export class Shard {
         log.fatal({ shard: id, code }, `Discord closed the connection for good: ${meaning.remedy} (${code})`);
       return;
     }
-    // Left by this pod, which has entered that state before.
+    // This pod closed it and has set the state already.
     if (this.#machine.is('waiting', 'paused', 'failed', 'stopped')) return;
     log.warn({ shard: id, code }, `Discord connection closed (${meaning.why}); connecting again`);
     const why = `the connection was closed (${code}, ${meaning.why})`;
@@ -141,21 +143,21 @@ export class Shard {
     if (this.#machine.is('resuming')) {
       this.#noteFailedResume();
     } else if (this.#machine.is('connecting')) {
-      // The address may be dead. Discord still has the session, at its general address at the latest.
+      // The address may be dead. The general address can still resume the session.
       const url = gatewayUrl();
       if (url !== null) sessions.resumeAt(id, url);
     }
     this.#wait(why);
   }
 
-  /** Too many events wait for their handlers: the session is left until there is room. */
+  /** Too many events wait for their handlers: disconnects until there is room. */
   pauseFor(why: string): void {
     if (!this.#enter('paused', why)) return;
     this.#stopExpecting();
     this.#options.reconnect(this.#options.id, 'too many events');
   }
 
-  /** Nothing more is opened, and the session stays as it is. */
+  /** Opens nothing more and keeps the session. */
   stop(): void {
     this.#enter('stopped', null);
     this.#stopExpecting();
@@ -166,7 +168,7 @@ export class Shard {
     const { backoffBaseMs, backoffCapMs } = timing;
     if (this.#failures > 1) await sleep(fullJitter(this.#failures - 1, backoffBaseMs, backoffCapMs), stopping);
     await whenRoomy(id);
-    // Stopped meanwhile.
+    // It was stopped in the meantime.
     if (!this.#enter('connecting')) return new Promise(() => {});
     return sessions.retrieve(id);
   }
@@ -219,7 +221,7 @@ export class Shard {
     this.#enter('waiting', why);
   }
 
-  /** The one place where the state changes. @param why left as it is where it is not given */
+  /** The only place that changes the state. @param why default: unchanged */
   #enter(next: ShardState, why?: string | null): boolean {
     if (!this.#machine.enter(next)) return false;
     if (why !== undefined) this.#why = why;

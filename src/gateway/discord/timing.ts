@@ -2,7 +2,7 @@ import type { Duration } from '../../time.ts';
 
 /** Waits and limits of sessions. */
 export interface SessionTiming {
-  /** How long a new connection may take to say hello. */
+  /** How long a new connection may take until HELLO. */
   readonly helloMs: Duration;
   /** How long Discord may take to answer an identify. */
   readonly readyMs: Duration;
@@ -13,11 +13,11 @@ export interface SessionTiming {
   /** The wait after the second failure in a row is up to this; each further one doubles it, up to {@link SessionTiming.backoffCapMs}. */
   readonly backoffBaseMs: Duration;
   readonly backoffCapMs: Duration;
-  /** The wait before Discord is asked again that has refused the token: it may be its own mistake, and must not be asked often. */
+  /** The wait after Discord rejects the token. The rejection may be temporary, but Discord must not be asked often. */
   readonly refusedTokenMs: Duration;
-  /** How long the other pods wait for pod 0 to hand out identify slots: longer than it takes to start again. */
+  /** How long the other pods wait for identify slots from pod 0: longer than a restart takes. */
   readonly podZeroAbsentMs: Duration;
-  /** How long all lower pods stay away before a pod registers the commands. Nobody waits for it. */
+  /** How long all lower pods must be away before a pod registers the commands. Nothing waits for it. */
   readonly commandsAbsentMs: Duration;
 }
 

@@ -1,6 +1,6 @@
 /**
- * How far a session's events have been handled: the last sequence number before the first that has not. Handlers finish in any
- * order; what is stored must never run ahead of one that is still running, or a killed pod would not get its event again.
+ * How far a session's events have been handled: the last sequence number before the first unfinished event. Handlers finish in
+ * any order. The stored number must never pass a running handler, or a killed pod would lose its event.
  */
 export class Watermark {
   readonly #queue: { readonly sequence: number; done: boolean }[] = [];
@@ -28,7 +28,7 @@ export class Watermark {
     this.#last = Math.max(this.#last, sequence);
   }
 
-  /** Notes an event that is being handled. @returns what to call when it has been */
+  /** Notes an event that is being handled. @returns a function to call when it is handled */
   begin(sequence: number): () => void {
     this.skip(sequence);
     const entry = { sequence, done: false };
@@ -36,7 +36,7 @@ export class Watermark {
     return () => {
       entry.done = true;
       while (this.#queue[this.#head]?.done === true) this.#head++;
-      // Bounded by what is pending, not by what has ever been.
+      // Bounded by the pending events, not by all events ever.
       if (this.#head > 1_000 || this.#head === this.#queue.length) {
         this.#queue.splice(0, this.#head);
         this.#head = 0;

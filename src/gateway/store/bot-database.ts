@@ -4,13 +4,16 @@ import { asBot } from './bot-limits.ts';
 import type { Durability } from './commit-group.ts';
 import type { Connection } from './connection.ts';
 
-/** A bot that puts values into its SQL makes a new statement each time; the oldest are given up. */
+/**
+ * The most cached statements. A bot that puts values into its SQL text creates a new statement each time; the oldest are
+ * dropped.
+ */
 const MAX_STATEMENTS = 1_000;
 
 interface BotStatement {
   readonly statement: StatementSync;
   readonly writes: boolean;
-  /** It gives every integer as a BigInt. */
+  /** It returns every integer as a BigInt. */
   bigInts: boolean;
 }
 
@@ -27,7 +30,8 @@ export class BotStatements {
     const cached = this.#cache.get(sql);
     if (cached !== undefined) return cached;
     const { result: statement, writes } = asBot(this.#connection, () => this.#connection.sqlite.prepare(sql));
-    // Executed again with BigInts it would write again, so it has them from the start. They cost it little beside the write.
+    // A second execution with BigInts would write again, so a writing statement uses them from the start. Beside the write they
+    // cost little.
     if (writes) statement.setReadBigInts(true);
     const prepared = { statement, writes, bigInts: writes };
     if (this.#cache.size >= MAX_STATEMENTS) this.#cache.delete(this.#cache.keys().next().value as string);
@@ -37,8 +41,8 @@ export class BotStatements {
 }
 
 /**
- * The database as a bot's handler has it. A write outside a transaction is a fenced transaction of its own. An integer that a number
- * holds exactly is read as a number, a larger one, such as a guild's id, as a BigInt.
+ * The database as a bot's handler sees it. A write outside a transaction is a fenced transaction of its own. Safe integers are
+ * read as numbers, larger ones, such as guild ids, as BigInts.
  */
 export class BotDatabase implements Database {
   readonly #connection: Connection;
@@ -81,7 +85,7 @@ export class BotDatabase implements Database {
       return execute(prepared);
     } catch (error) {
       if (prepared.bigInts || !isTooLargeForNumber(error)) throw this.#connection.noted(error);
-      // From now on, as its column has such values.
+      // From now on: its column has such values.
       prepared.statement.setReadBigInts(true);
       prepared.bigInts = true;
       return this.#execute(sql, execute);
@@ -89,11 +93,11 @@ export class BotDatabase implements Database {
   }
 }
 
-/** node:sqlite reads an integer that no number holds exactly as a BigInt or not at all. */
+/** Without BigInts, node:sqlite throws for an integer that is not safe. */
 const isTooLargeForNumber = (error: unknown): boolean =>
   error instanceof RangeError && (error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE';
 
-/** A number where that is exact, so that the type of a value depends on the value and not on the statement that reads it. */
+/** A number if that is exact, so that the type depends on the value and not on the statement. */
 function narrowInteger(value: number | bigint): number | bigint {
   if (typeof value === 'number') return value;
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;

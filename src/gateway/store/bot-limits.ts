@@ -12,14 +12,17 @@ const WRITES: ReadonlySet<number> = new Set([
   constants.SQLITE_UPDATE,
   constants.SQLITE_DELETE,
 ]);
-/** What leaves a table as it is. Everything else that names a table of Guildway's is denied: writes, triggers, indexes, renames. */
+/**
+ * Actions that do not change a table. Everything else that names a table of Guildway's is denied: writes, triggers, indexes,
+ * renames.
+ */
 const HARMLESS: ReadonlySet<number> = new Set([
   constants.SQLITE_READ,
   constants.SQLITE_ANALYZE,
   constants.SQLITE_PRAGMA,
 ]);
 /**
- * The pragmas that a bot may use: those that only look, and `optimize`. The others change how this store keeps its promises, or the
+ * The pragmas that a bot may use: those that only read, and `optimize`. Others could weaken durability, or change the
  * connection for every other handler.
  */
 const PRAGMAS: ReadonlySet<string> = new Set([
@@ -30,9 +33,9 @@ const PRAGMAS: ReadonlySet<string> = new Set([
 const isOurs = (name: string | null): boolean => name?.toLowerCase().startsWith('guildway_') === true;
 
 /**
- * Compiles SQL of the bot: `work` prepares or executes it. Keeps it out of Guildway's tables and of transaction control, and
- * finds out whether it writes. SQLite asks while it compiles, so a statement that is executed again costs nothing.
- * @throws TypeError for what a bot must not do; otherwise what `work` throws
+ * Compiles SQL from the bot: `work` prepares or executes it. Denies access to Guildway's tables and transaction control, and
+ * determines whether the SQL writes. SQLite asks during compilation, so later executions cost nothing.
+ * @throws TypeError for SQL that a bot must not run; the errors of `work`
  */
 export function asBot<Result>(connection: Connection, work: () => Result): { result: Result; writes: boolean } {
   let writes = false;

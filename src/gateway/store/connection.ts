@@ -4,10 +4,10 @@ import type { Faults } from '../faults.ts';
 import { CommitGroup, type Durability, type Member, type PendingCommit } from './commit-group.ts';
 import { RECOVERY, toStoreError } from './sqlite-error.ts';
 
-/** SQLite up to 3.51.2 may lose committed transactions when a WAL is reset while another process looks at it. */
+/** SQLite up to 3.51.2 may lose committed transactions when a WAL is reset while another process reads it. */
 const OLDEST_SAFE = [3, 51, 3] as const;
 
-/** How long a statement waits for Litestream to let go of the database; it stops the whole process meanwhile. */
+/** How long a statement waits while Litestream locks the database. It blocks the whole process. */
 const BUSY_TIMEOUT_MS = 1_000;
 
 /** @throws GuildwayError DATABASE_UNSAFE */
@@ -27,8 +27,8 @@ export function assertSafeSqlite(version: string): void {
 }
 
 /**
- * The one connection to the pod's database. It is synchronous, so transactions never overlap; every commit is fenced: it looks
- * up whether this process still owns the database before it writes.
+ * The only connection to the pod's database. It is synchronous, so transactions never overlap. Every commit is fenced: it first
+ * checks that this process still owns the database.
  */
 export class Connection {
   readonly sqlite: DatabaseSync;
@@ -47,7 +47,7 @@ export class Connection {
   #fatal: GuildwayError | null = null;
 
   /**
-   * Opens the database, making it when there is none, and checks it.
+   * Opens and checks the database. Creates it if there is none.
    * @throws GuildwayError DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED
    */
   constructor(path: string, faults: Faults) {
@@ -82,17 +82,17 @@ export class Connection {
     }
   }
 
-  /** FENCED, DATABASE_CORRUPT or TOPOLOGY_MISMATCH once that has happened: this process must not serve any more. */
+  /** FENCED, DATABASE_CORRUPT or TOPOLOGY_MISMATCH after such an error: this process must stop serving. */
   get fatal(): GuildwayError | null {
     return this.#fatal;
   }
 
-  /** Whether the code that runs now is the work of a transaction. */
+  /** Whether the running code is inside a transaction. */
   get inTransaction(): boolean {
     return this.#inTransaction;
   }
 
-  /** What was written or read until now and is not committed yet; null when everything is. */
+  /** The commit of everything written or read so far. Null: everything is committed. */
   get pending(): PendingCommit | null {
     return this.#group;
   }
@@ -107,7 +107,7 @@ export class Connection {
     this.#fence = fence;
   }
 
-  /** From now on every transaction throws this error: the guilds turned out to be another pod's. */
+  /** From now on every transaction throws this error: another pod owns the guilds. */
   retire(error: GuildwayError): void {
     this.#fatal ??= error;
     this.setFence(() => {
@@ -137,7 +137,7 @@ export class Connection {
         this.#undo.run();
         this.#release.run();
       } else {
-        // SQLite has undone everything, as it does when the disk is full: the other members are lost too.
+        // SQLite has rolled back everything, as it does on a full disk: the other members are lost too.
         this.#failGroup(noted);
       }
       throw noted;
@@ -166,14 +166,14 @@ export class Connection {
     }
   }
 
-  /** For what follows outside a transaction, too. SQLite allows the change between transactions only. */
+  /** This also applies to statements outside a transaction. SQLite allows the change only between transactions. */
   setDurability(durability: Durability): void {
     if (this.#durability === durability) return;
     this.sqlite.exec(durability === 'full' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
     this.#durability = durability;
   }
 
-  /** What to throw instead of an error of SQLite's; remembers those that are fatal. */
+  /** Translates an error of SQLite, and remembers fatal ones. */
   noted(error: unknown): unknown {
     const noted = toStoreError(error);
     if (noted instanceof GuildwayError && (noted.code === 'DATABASE_CORRUPT' || noted.code === 'FENCED')) {
@@ -195,7 +195,7 @@ export class Connection {
     }
   }
 
-  /** A group that commits without waiting for the disk takes no member that somebody is told about. */
+  /** A group that does not wait for the disk takes no member whose result leaves the pod. */
   #openGroup(durability: Durability): CommitGroup {
     if (this.#group !== null && this.#group.durability === 'normal' && durability === 'full') this.#commitGroup();
     if (this.#group !== null) return this.#group;
@@ -251,12 +251,12 @@ export class Connection {
     try {
       this.sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // Somebody reads it or the disk is full: the WAL stays, which is as safe.
+      // A reader has it open, or the disk is full: the WAL stays, which is just as safe.
     }
     this.sqlite.close();
   }
 
-  /** SQLite would notice damage only when it comes across it, and answer from the rest until then. */
+  /** SQLite notices damage only when it reads the damaged page, and would serve the rest until then. */
   #check(path: string): void {
     const rows = this.sqlite.prepare('PRAGMA quick_check(3)').all() as { quick_check: string }[];
     const problems = rows.map(({ quick_check }) => quick_check).filter((line) => line !== 'ok');

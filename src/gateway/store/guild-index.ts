@@ -4,14 +4,14 @@ import type { GuildTables } from './guild-tables.ts';
 import { quoteName } from './table-schema.ts';
 
 /**
- * Which guilds have rows in the bot's tables. It jumps through each table's index from one guild to the next, so it costs a
- * look-up per guild and table, not one per row.
+ * The guilds that have rows in the bot's tables. It skips through each table's index from guild to guild, so it costs a lookup
+ * per guild and table, not per row.
  */
 export class GuildIndex {
   readonly #tables: readonly { readonly first: StatementSync; readonly next: StatementSync }[];
 
   constructor({ sqlite }: Connection, { tables }: GuildTables) {
-    // As BigInts: an id in an INTEGER column fits no number.
+    // As BigInts: an id in an INTEGER column is not a safe integer.
     const prepare = (table: string, column: string, where: string): StatementSync => {
       const statement = sqlite.prepare(`SELECT min(${column}) AS guildId FROM ${quoteName(table)} ${where}`);
       statement.setReadBigInts(true);

@@ -4,7 +4,7 @@ import { after, type Duration, type WallClock, type WallTime } from '../../time.
 import type { Durability, PendingCommit } from './commit-group.ts';
 import type { Connection } from './connection.ts';
 
-/** The deferred response that the caller has got: none, a new message (5), or none visible on a component's message (6). */
+/** The deferred response that the user has: none, a new message (5), or an invisible one on a component's message (6). */
 export type Deferred = 0 | 5 | 6;
 
 /** A request for another pod, as it is to be delivered. */
@@ -15,19 +15,19 @@ export interface NewHint {
   readonly guildId: string | null;
   /** Path and query. */
   readonly target: string;
-  /** Those of the original request that describe its body. */
+  /** Headers of the original request that describe its body. */
   readonly headers: HeaderList;
   readonly body: Buffer;
-  /** Null: the identity alone says which request it is. */
+  /** Null: the identity alone identifies the request. */
   readonly bodyHash: string | null;
   readonly deferred: Deferred;
-  /** The owner may have executed it: an attempt was sent, and its outcome is not known. */
+  /** The owner may have executed it: an attempt was sent and its outcome is unknown. */
   readonly uncertain: boolean;
   /** How long from now on it may be executed. */
   readonly lifeMs: Duration;
 }
 
-/** A stored hint without its content: what its delivery is planned with. */
+/** A stored hint without its content, for planning its delivery. */
 export interface HintEntry {
   /** Grows with the order of arrival. */
   readonly id: number;
@@ -92,7 +92,7 @@ export class HintStore {
     this.#endStepsBack();
   }
 
-  /** Counts what is on disk: hints come and go with the guilds that move. */
+  /** Counts the rows on disk: hints come and go with guilds that move. */
   countAll(): void {
     for (const totals of [this.#waiting, this.#setAside]) Object.assign(totals, { count: 0, bytes: 0 });
     for (const { aside, count, bytes } of this.#statements.totals.all()) {
@@ -100,7 +100,7 @@ export class HintStore {
     }
   }
 
-  /** Those that wait for their delivery. */
+  /** Hints that wait for delivery. */
   get count(): number {
     return this.#waiting.count;
   }

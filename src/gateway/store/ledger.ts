@@ -3,13 +3,13 @@ import { GuildwayError } from '../../errors.ts';
 import type { Duration, WallClock } from '../../time.ts';
 import type { Connection } from './connection.ts';
 
-/** What makes two requests the same one. */
+/** The identity of a request. */
 export interface Identity {
   /** Such as `interaction:1234`. */
   readonly key: string;
   /** The guild that it belongs to, and moves with; null: none. */
   readonly guildId: string | null;
-  /** Of its content: the same key with other content is refused. Null: the key alone is the identity. */
+  /** A hash of the content: the same key with other content is refused. Null: the key alone is the identity. */
   readonly bodyHash: string | null;
   /** How long it is remembered; longer than its sender, or a stand-in, may repeat it. */
   readonly retentionMs: Duration;
@@ -22,7 +22,7 @@ export interface StepMemo {
   write(step: number, value: string): void;
 }
 
-/** For what has no identity: nothing is recorded, everything runs. */
+/** For requests without an identity: nothing is recorded, everything runs. */
 export const NO_MEMO: StepMemo = Object.freeze({ read: () => undefined, write: () => {} });
 
 /** What is known of an identity. */
@@ -37,10 +37,10 @@ export interface LedgerEntry {
 const RESPONSE = -1;
 const COMPLETED = -2;
 
-/** A result is read back on every repetition, and a guild's rows travel with their ledger. */
+/** The limit of a recorded result: it is read on each repetition, and moves with the guild. */
 const MAX_VALUE_LENGTH = 256 * 1024;
 
-/** What has been done, by identity: `guildway_ledger`. */
+/** Completed work by identity: `guildway_ledger`. */
 export class Ledger {
   readonly #connection: Connection;
   readonly #now: WallClock;
@@ -72,7 +72,7 @@ export class Ledger {
     );
   }
 
-  /** Null when nothing is known of it. */
+  /** Null: unknown. */
   find(key: string): LedgerEntry | null {
     const rows = this.#find.all(key) as { step: number; bodyHash: string; value: string | null }[];
     const [first] = rows;
@@ -110,7 +110,7 @@ export class Ledger {
     return this.#connection.settled();
   }
 
-  /** Forgets up to `limit` rows whose time is over. @returns how many those were */
+  /** Deletes up to `limit` expired rows. @returns how many */
   prune(limit: number): number {
     return this.#connection.transaction('normal', () => Number(this.#prune.run(this.#now(), limit).changes));
   }

@@ -73,7 +73,7 @@ export class DatabaseLock {
   }
 }
 
-/** Has a folder's names on disk: without it a power loss may take back the last rename. Windows has no such thing. */
+/** Writes a folder's entries to disk. Without it, a power loss may undo the last rename. Windows has no such call. */
 function fsyncFolder(path: string): void {
   if (process.platform === 'win32') return;
   const folder = openSync(path, 'r');

@@ -89,7 +89,7 @@ export function isSettled(placed: Placement | null, topology: Topology): boolean
   return placed?.state === 'placed' && placed.topology.epoch === topology.epoch;
 }
 
-/** Promises, on disk before this returns, to place this pod's rows under a topology. The tables must exist. */
+/** Records on disk, before it returns, that this pod will place its rows under a topology. The tables must exist. */
 export function recordClaim(connection: Connection, ordinal: number, topology: Topology): void {
   connection.transaction('full', () =>
     connection.sqlite

@@ -3,7 +3,7 @@ import type { Duration } from '../../time.ts';
 import type { Store } from './store.ts';
 
 const INTERVAL_MS = 5_000;
-/** Few enough that no request waits for them noticeably. */
+/** Few enough not to delay requests noticeably. */
 const ROWS_PER_STEP = 200;
 const STEPS_PER_INTERVAL = 100;
 

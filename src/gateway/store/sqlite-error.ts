@@ -28,7 +28,7 @@ export const RECOVERY = 'Restore it from the backup, or recover what can be read
 /** SQLite's primary result code of an error of node:sqlite, else undefined. */
 function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
-  // The upper bits say more precisely what kind of code it is.
+  // The upper bits are the extended result code.
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
@@ -36,8 +36,8 @@ function sqliteCode(error: unknown): number | undefined {
 export const isBusy = (error: unknown): boolean => sqliteCode(error) === CODE.busy;
 
 /**
- * Makes STORE_FAILED or DATABASE_CORRUPT of what the disk or the file is to blame for. Everything else, such as a violated
- * constraint, is a fault of the statement and is returned unchanged.
+ * Turns errors of the disk or the file into STORE_FAILED or DATABASE_CORRUPT. Any other error, such as a violated constraint,
+ * belongs to the statement and is returned unchanged.
  */
 export function toStoreError(error: unknown): unknown {
   const code = sqliteCode(error);

@@ -43,14 +43,14 @@ export interface Store {
   readonly guilds: GuildIndex;
   readonly mover: GuildMover;
   readonly keyRanges: KeyRanges;
-  /** The bot's view, by when its writes outside a transaction are on disk. */
+  /** The bot's view of the database, by the durability of writes outside a transaction. */
   readonly botDatabases: Readonly<Record<Durability, Database>>;
   /** Sizes of the files in bytes. */
   sizes(): { readonly database: number; readonly wal: number };
   close(): void;
 }
 
-/** A database that this process has locked and checked, and does not use yet. */
+/** A database that this process has locked and checked but does not use yet. */
 export interface OpenedStore {
   /** Where its rows were placed before this start; null when it is empty. */
   readonly placement: Placement | null;
@@ -139,7 +139,7 @@ function opened(
   };
 }
 
-/** Logs what may be missing. No other component can know it. */
+/** Logs which data may be missing. No other component can tell. */
 function reportRestoration({ path, log, now = wallNow }: StoreOptions, connection: Connection): void {
   const restored = findRestoration(path, connection);
   if (restored === null) return;

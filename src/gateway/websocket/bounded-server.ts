@@ -1,19 +1,19 @@
 import { WebSocket, WebSocketServer } from 'ws';
 
-/** What may wait for one client that does not read, and for all of them. */
+/** Limits of unsent bytes: for one client, and for all clients. */
 const MAX_BACKLOG = 1024 * 1024;
 const MAX_TOTAL_BACKLOG = 64 * 1024 * 1024;
 
 /**
- * A websocket server whose memory is bounded: by the size of a message it takes, and by what waits for clients that do not read.
- * A client beyond that is disconnected.
- * @param onSlowClient hears of it
+ * A websocket server with bounded memory: it limits the size of messages and the bytes that wait for slow clients. A client
+ * over the limit is disconnected.
+ * @param onSlowClient called for each disconnect
  */
 export function createBoundedServer(maxPayload: number, onSlowClient: () => void): WebSocketServer {
   let total = 0;
 
   class BoundedWebSocket extends WebSocket {
-    /** What waited when this was last looked at: never less than what waits now. */
+    /** The unsent bytes at the last check: an upper bound. */
     #backlog = 0;
 
     override send(data: Parameters<WebSocket['send']>[0], options?: unknown, done?: (error?: Error) => void): void {
@@ -43,7 +43,7 @@ export function createBoundedServer(maxPayload: number, onSlowClient: () => void
     noServer: true,
     maxPayload,
     WebSocket: BoundedWebSocket,
-    // A subprotocol is what the bot's upgrade hook names, not the first that the client offers.
+    // The bot's upgrade hook chooses the subprotocol, not the order of the client's offers.
     handleProtocols: () => false,
   });
   server.on('connection', (websocket: BoundedWebSocket, { socket }) => {

@@ -4,20 +4,20 @@ import type { WebSocketAccept } from '../../bot/websocket.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { HandlerContext } from '../dispatch/context.ts';
 
-/** Messages of one connection that wait for the bot before the client is not read any more. */
+/** The most messages of a connection that wait for the bot. Beyond that, the pod stops reading from the client. */
 const MAX_WAITING = 16;
 /** RFC 6455, 7.4.1: an unexpected condition prevented the server from going on. */
 const INTERNAL_ERROR = 1011;
 
 type Hook = () => unknown;
 
-/** One websocket: runs the bot's hooks one after another, and ends the connection when one fails. */
+/** A websocket: runs the bot's hooks one after another. Closes the connection if one fails. */
 export class Connection {
   readonly context: HandlerContext;
   /** The request as the bot saw it in `upgrade`. */
   readonly request: Request;
   readonly accept: WebSocketAccept;
-  /** Set when the handshake is done, before the first hook runs. */
+  /** Set after the handshake, before the first hook runs. */
   websocket: WebSocket | null = null;
   readonly #ended = new AbortController();
   #last: Promise<void> = Promise.resolve();
@@ -27,14 +27,14 @@ export class Connection {
   #leaving: Promise<void> = Promise.resolve();
   #failed = false;
 
-  /** @param contextOf makes the context of the hooks, whose signal aborts when the connection has ended */
+  /** @param contextOf creates the context of the hooks; its signal aborts when the connection ends */
   constructor(request: Request, accept: WebSocketAccept, contextOf: (ended: AbortSignal) => HandlerContext) {
     this.request = request;
     this.accept = accept;
     this.context = contextOf(this.#ended.signal);
   }
 
-  /** From now on what the bot sends leaves when what it has written is on disk, and in its order. */
+  /** From now on, messages from the bot are sent in order, each after the bot's earlier writes are on disk. */
   holdBack(peer: Peer): void {
     const [send, publish] = [peer.send.bind(peer), peer.publish.bind(peer)];
     const held = {
@@ -59,7 +59,7 @@ export class Connection {
     return undefined;
   }
 
-  /** Runs a hook after those before it; after one that failed none runs but `close`. */
+  /** Runs a hook after the ones before it. After a failure only `close` runs. */
   run(hook: Hook): void {
     if (++this.#waiting === MAX_WAITING) this.websocket?.pause();
     this.#last = this.#last.then(async () => {
@@ -72,7 +72,7 @@ export class Connection {
     });
   }
 
-  /** Runs the bot's last hook: the connection has ended. */
+  /** Runs the bot's last hook after the connection has ended. */
   end(hook: Hook): void {
     this.#ended.abort();
     this.#last = this.#last.then(async () => {

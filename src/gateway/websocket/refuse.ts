@@ -4,7 +4,7 @@ import type { GatewayResponse } from '../../link/message.ts';
 import { STATUS_CODES } from '../../node-http.ts';
 import { withoutFraming } from '../serve/response-writer.ts';
 
-/** Answers an upgrade with an ordinary response, and ends the connection in bounded time whatever the client does. */
+/** Answers an upgrade with an ordinary response, and closes the connection in bounded time. */
 export function refuseUpgrade(socket: Duplex, { status, headers, body }: GatewayResponse): void {
   const fields = ['connection', 'close', 'content-length', String(body.length), ...withoutFraming(headers)];
   let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n`;

@@ -9,10 +9,10 @@ import type { Router } from '../serve/router.ts';
 import { refuseUpgrade } from './refuse.ts';
 import type { WebSockets } from './websockets.ts';
 
-/** What a gateway pod's server does with an upgrade of a pod that has proved itself. */
+/** Handles upgrades from pods that have proved their identity. */
 export interface Upgrades {
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-  /** Takes no more, and tells every client to connect again. */
+  /** Takes no more upgrades, and tells every client to reconnect. */
   drain(): void;
   /** Ends every connection at once. */
   close(): void;
@@ -21,14 +21,14 @@ export interface Upgrades {
 interface UpgradesOptions {
   readonly ordinal: number;
   readonly router: Router;
-  /** Null: the bot has none. */
+  /** Null: the bot has no websockets. */
   readonly websockets: WebSockets | null;
-  /** For a caller that does not say how long it waits. */
+  /** For a request without a deadline. */
   readonly timeoutMs: number;
   readonly log: Logger;
 }
 
-/** An upgrade's way through a gateway pod: whose is it, and what does the bot say. */
+/** Routes upgrades in a gateway pod: checks the owner, then asks the bot. */
 export function createUpgrades({ ordinal, router, websockets, timeoutMs, log }: UpgradesOptions): Upgrades {
   const pod = [HEADER.pod, String(ordinal)];
   return {

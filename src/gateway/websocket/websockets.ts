@@ -17,13 +17,13 @@ import { createBoundedServer } from './bounded-server.ts';
 import { Connection } from './connection.ts';
 import { refuseUpgrade } from './refuse.ts';
 
-/** The largest message of a client in bytes, where the bot does not say. */
+/** The default limit of a client's message, in bytes. */
 const MAX_PAYLOAD = 64 * 1024;
 /** The service restarts; the client may connect again at once (IANA's registry of close codes). */
 const SERVICE_RESTART = 1012;
-/** The end of a caller's time that is kept for telling it that the bot does not answer. */
+/** The last part of a request's time, reserved for the response that says that the bot does not answer. */
 const ANSWER_MS = 100;
-/** crossws shares topics among the connections of a namespace; without a guild it needs a name, too. */
+/** crossws shares topics among the connections of a namespace. Connections without a guild need a namespace too. */
 const NO_GUILD = 'no guild';
 
 /** An upgrade that belongs to this pod. */
@@ -36,15 +36,15 @@ export interface AdmittedUpgrade {
   readonly deadlineAt: MonotonicTime;
 }
 
-/** The bot's websockets: opens them, runs its hooks, and closes them when the pod ends. */
+/** The bot's websockets: opens them, runs the bot's hooks, and closes them when the pod ends. */
 export class WebSockets {
   readonly #handler: WebSocketHandler;
   readonly #host: Host;
   readonly #adapter: NodeAdapter;
   readonly #server: ReturnType<typeof createBoundedServer>;
-  /** By the context object that crossws carries from a request to its connection. */
+  /** Keyed by the context object that crossws carries from a request to its connection. */
   readonly #connections = new WeakMap<object, Connection>();
-  /** Of requests whose handshake is under way. */
+  /** Of requests with a handshake in flight. */
   readonly #opening = new WeakMap<IncomingMessage, Connection>();
   #draining = false;
 
@@ -60,16 +60,16 @@ export class WebSockets {
     });
     const connectionOf = (of: object): Connection => this.#connections.get(contextOf(of)) as Connection;
     this.#adapter = crossws({
-      // The copy of ws that crossws brings has types of its own.
+      // crossws bundles a copy of ws with types of its own.
       wss: this.#server as unknown as NonNullable<NodeOptions['wss']>,
       getNamespace: (request) => connectionOf(request).context.guildId ?? NO_GUILD,
       hooks: {
-        // The bot has decided already; what it gave to the response is told here.
+        // The bot has decided already. This passes on the headers of its response.
         upgrade: (request) => connectionOf(request).accept,
         open(peer) {
           const connection = connectionOf(peer);
           const { request, context } = connection;
-          // The bot's own, without what pods tell one another.
+          // The bot's headers, without internal ones.
           Object.defineProperty(peer, 'request', { value: request });
           connection.holdBack(peer);
           connection.run(() => handler.open?.(peer, context));
@@ -99,7 +99,7 @@ export class WebSockets {
     return this.#server.clients.size;
   }
 
-  /** Asks the bot, and makes the connection or refuses it. @returns the status that was sent; must not reject */
+  /** Asks the bot, then opens the connection or refuses it. Never rejects. @returns the status that was sent */
   async upgrade(message: IncomingMessage, socket: Duplex, head: Buffer, upgrade: AdmittedUpgrade): Promise<number> {
     const answer = await this.#ask(socket, upgrade);
     const refusal = this.#draining ? problem(503, 'this pod is shutting down', ['retry-after', '1']) : answer;
@@ -116,7 +116,7 @@ export class WebSockets {
     return 101;
   }
 
-  /** Opens no more, and tells every client to connect again. */
+  /** Opens no more websockets, and tells every client to reconnect. */
   drain(): void {
     this.#draining = true;
     this.#adapter.closeAll(SERVICE_RESTART, 'service restart');
@@ -129,7 +129,7 @@ export class WebSockets {
     this.#server.close();
   }
 
-  /** What the bot's `upgrade` says. */
+  /** The result of the bot's `upgrade`. */
   async #ask(
     socket: Duplex,
     upgrade: AdmittedUpgrade,
@@ -179,7 +179,7 @@ async function inTime<T>(work: T | Promise<T>, deadlineAt: MonotonicTime): Promi
   }
 }
 
-/** @throws RangeError for a status that refuses nothing; what the body fails with */
+/** @throws RangeError for a status that is not a refusal; the error of the body */
 async function wholeResponse({ status, headers, body }: Response, deadlineAt: MonotonicTime): Promise<GatewayResponse> {
   if (!(status >= 300 && status <= 599))
     throw new RangeError(`status ${status} refuses no websocket; return nothing to accept it`);
