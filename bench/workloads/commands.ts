@@ -244,6 +244,7 @@ async function order(source: RunningProcess, what: CommandOrder): Promise<Comman
 }
 
 async function measure(source: RunningProcess, system: System, what: CommandOrder): Promise<Measurement> {
+  deleteNotes(system);
   const databasePids = processTree(system.database.pid);
   const pids = [...databasePids, ...system.others.flatMap(({ pid }) => processTree(pid))];
   // Connections are there and the code is warm again, whoever was measured meanwhile.
@@ -277,6 +278,12 @@ async function countFsyncs(source: RunningProcess, system: System, measureMs: nu
   // A line of the summary: % time, seconds, usecs/call, calls, errors (may be empty), syscall.
   const calls = [...text.matchAll(/^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s.*(?:fsync|fdatasync)$/gm)];
   return calls.reduce((sum, [, count]) => sum + Number(count), 0) / answered;
+}
+
+/** A command counts the notes of its guild: without this, the system that has answered more commands would have more to count. */
+function deleteNotes({ databasePath }: System): void {
+  using db = new DatabaseSync(databasePath, { timeout: 5_000 });
+  db.exec('DELETE FROM notes');
 }
 
 /** @throws Error when a system says that it kept notes which are not in its database */

@@ -34,6 +34,7 @@ export interface LedgerEntry {
   readonly completed: boolean;
 }
 
+/** The step of a response that has a row of its own, because the first step has none any more. */
 const RESPONSE = -1;
 const COMPLETED = -2;
 
@@ -47,6 +48,7 @@ export class Ledger {
   readonly #find: StatementSync;
   readonly #read: StatementSync;
   readonly #write: StatementSync;
+  readonly #writeResponse: StatementSync;
   readonly #prune: StatementSync;
   readonly #count: StatementSync;
 
@@ -55,12 +57,15 @@ export class Ledger {
     this.#connection = connection;
     this.#now = now;
     this.#find = sqlite.prepare(
-      'SELECT step, body_hash AS bodyHash, value FROM guildway_ledger WHERE identity = ? AND step < 1',
+      'SELECT step, body_hash AS bodyHash, value, response FROM guildway_ledger WHERE identity = ? AND step < 1',
     );
     this.#read = sqlite.prepare('SELECT value FROM guildway_ledger WHERE identity = ? AND step = ?');
     this.#write = sqlite.prepare(
       `INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at, guild_id) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
+    );
+    this.#writeResponse = sqlite.prepare(
+      'UPDATE guildway_ledger SET response = COALESCE(response, ?) WHERE identity = ? AND step = 0',
     );
     this.#prune = sqlite.prepare(
       `DELETE FROM guildway_ledger WHERE (identity, step) IN
@@ -74,12 +79,19 @@ export class Ledger {
 
   /** Null: unknown. */
   find(key: string): LedgerEntry | null {
-    const rows = this.#find.all(key) as { step: number; bodyHash: string; value: string | null }[];
+    const rows = this.#find.all(key) as {
+      step: number;
+      bodyHash: string;
+      value: string | null;
+      response: string | null;
+    }[];
     const [first] = rows;
     if (first === undefined) return null;
     return {
       bodyHash: first.bodyHash,
-      response: rows.find(({ step }) => step === RESPONSE)?.value ?? null,
+      response:
+        rows.map(({ step, value, response }) => (step === RESPONSE ? value : response)).find((text) => text !== null) ??
+        null,
       completed: rows.some(({ step }) => step === COMPLETED),
     };
   }
@@ -96,7 +108,11 @@ export class Ledger {
    * the same response again.
    */
   recordResponse(identity: Identity, response: string): void {
-    this.#connection.join('normal', 'other', () => this.#insert(identity, RESPONSE, response));
+    assertRecordable(response);
+    this.#connection.join('normal', 'other', () => {
+      // The row of the first transaction may have expired since.
+      if (this.#writeResponse.run(response, identity.key).changes === 0) this.#insert(identity, RESPONSE, response);
+    });
   }
 
   /** Records that a deferred response has been completed, so that a repetition does not post it again. */
@@ -120,12 +136,15 @@ export class Ledger {
   }
 
   #insert({ key, guildId, bodyHash, retentionMs }: Identity, step: number, value: string | null): void {
-    if (value !== null && value.length > MAX_VALUE_LENGTH) {
-      throw new GuildwayError(
-        'REQUEST_INVALID',
-        `the result of a transaction is ${value.length} characters long; it is recorded, so keep it below ${MAX_VALUE_LENGTH}`,
-      );
-    }
+    if (value !== null) assertRecordable(value);
     this.#write.run(key, step, bodyHash ?? '', value, this.#now() + retentionMs, guildId ?? '');
   }
+}
+
+function assertRecordable(value: string): void {
+  if (value.length <= MAX_VALUE_LENGTH) return;
+  throw new GuildwayError(
+    'REQUEST_INVALID',
+    `the result of a handler is ${value.length} characters long; it is recorded, so keep it below ${MAX_VALUE_LENGTH}`,
+  );
 }

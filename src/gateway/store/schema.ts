@@ -150,4 +150,8 @@ export const MIGRATIONS: readonly string[] = [
     complete_to INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  -- The final response, in the row of the first transaction of its handler: a row less to write, to index and to delete.
+  ALTER TABLE guildway_ledger ADD COLUMN response TEXT;
+  `,
 ];

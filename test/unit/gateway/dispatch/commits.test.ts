@@ -57,7 +57,8 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
   return Object.assign(pod, {
     committed,
     calls,
-    recorded: (): number => Number(other.prepare('SELECT COUNT(*) AS n FROM guildway_ledger WHERE step = -1').get()?.n),
+    recorded: (): number =>
+      Number(other.prepare('SELECT COUNT(*) AS n FROM guildway_ledger WHERE response IS NOT NULL').get()?.n),
     async use(interaction = command('note')) {
       const body = Buffer.from(JSON.stringify(interaction));
       const delivery = {

@@ -31,8 +31,18 @@ test('steps, the response and the completion are found under their identity', as
   assert.equal(store.ledger.find(one.key)?.completed, true);
   assert.deepEqual(
     store.ledger.count(),
-    [{ kind: 'interaction', identities: 1, rows: 4 }].map((row) => ({ __proto__: null, ...row })),
+    // The response is in the row of the first step.
+    [{ kind: 'interaction', identities: 1, rows: 3 }].map((row) => ({ __proto__: null, ...row })),
   );
+});
+
+test('a response whose first step has been forgotten has a row of its own', () => {
+  using folder = temporaryFolder();
+  using store = openTestStore(folder.file('pod'));
+  const one = identity('interaction:1', 3_600_000);
+  store.ledger.recordResponse(one, '{"status":200}');
+  assert.equal(store.ledger.find(one.key)?.response, '{"status":200}');
+  assert.throws(() => store.ledger.recordResponse(identity('interaction:2'), 'x'.repeat(300_000)), /keep it below/);
 });
 
 test('a step that is rolled back with its transaction was never recorded', () => {

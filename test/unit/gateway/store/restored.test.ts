@@ -43,7 +43,7 @@ test('a database on a new volume, or one older than the volume, says that it was
   const used = open(first);
   used.store.connection.transaction('full', () =>
     used.store.connection.sqlite
-      .prepare("INSERT INTO guildway_ledger VALUES ('interaction:' || ?, 0, '', NULL, 0, '')")
+      .prepare("INSERT INTO guildway_ledger VALUES ('interaction:' || ?, 0, '', NULL, 0, '', NULL)")
       .run(INTERACTION),
   );
   used.store.close();
