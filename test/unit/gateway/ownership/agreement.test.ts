@@ -154,6 +154,6 @@ test('whatever pods are given and whenever they start and end, all that serve do
         await turns(10);
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: 500 },
   );
 });
