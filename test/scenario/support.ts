@@ -13,7 +13,7 @@ const BOT = fileURLToPath(new URL('../../testkit/chaos/bot.ts', import.meta.url)
 export async function until<T>(
   what: string,
   probe: () => T | false | undefined | Promise<T | false | undefined>,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<T> {
   const end = performance.now() + timeoutMs;
   for (;;) {
@@ -119,7 +119,7 @@ export function assertDeferred(result: InteractionResult): void {
 }
 
 /** Waits until a deferred response is completed, and returns its text. */
-export async function completion(result: InteractionResult, timeoutMs = 30_000): Promise<string> {
+export async function completion(result: InteractionResult, timeoutMs = 60_000): Promise<string> {
   const { outcome, message } = await result.settled(timeoutMs);
   assert.equal(outcome, 'completed', `it was deferred and not completed within ${timeoutMs} ms`);
   return message?.content ?? '';

@@ -1,4 +1,5 @@
 import { globSync } from 'node:fs';
+import { after } from 'node:test';
 
 const TESTS = new URL('../', import.meta.url);
 
@@ -8,6 +9,9 @@ const TESTS = new URL('../', import.meta.url);
  * @param patterns of files below `test/`; package.json leaves the same ones out
  */
 export async function importTests(...patterns: readonly string[]): Promise<void> {
+  // The timers of a pod do not keep a process alive: with nothing else to wait for, all tests that are left would be cancelled.
+  const alive = setInterval(() => {}, 60_000);
+  after(() => clearInterval(alive));
   for (const pattern of patterns) {
     for (const file of globSync(`${pattern}.test.ts`, { cwd: TESTS }).sort()) await import(new URL(file, TESTS).href);
   }

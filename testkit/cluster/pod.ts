@@ -9,6 +9,9 @@ import { listens } from './ports.ts';
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 const MAIN = fileURLToPath(new URL(`../../src/main${EXTENSION}`, import.meta.url));
 
+/** A pod that ends says so at once; on a busy machine one that starts may take long. */
+const READY_WITHIN_MS = 90_000;
+
 export interface PodOptions {
   readonly name: string;
   /** Null for an HTTP pod. */
@@ -113,7 +116,7 @@ export class Pod {
   }
 
   /** Resolves when the pod is ready. @throws with the end of its log if it exits or is not ready in time */
-  async ready(timeoutMs = 30_000): Promise<void> {
+  async ready(timeoutMs = READY_WITHIN_MS): Promise<void> {
     const end = performance.now() + timeoutMs;
     let why = 'no response';
     while (performance.now() < end) {

@@ -97,7 +97,10 @@ test('events without a handler cost nothing, whatever they are called', async ()
   for (const name of ['TYPING_START', 'constructor', '__proto__']) await dispatch.dispatch({ ...message(1, ''), name });
 });
 
-test('while the disk refuses, an event waits for it', async () => {
+test('while the disk refuses, an event waits for it', async (t) => {
+  // The pod's timer for trying again does not keep a process alive.
+  const alive = setInterval(() => {}, 1_000);
+  t.after(() => clearInterval(alive));
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const { DatabaseSync } = await import('node:sqlite');
