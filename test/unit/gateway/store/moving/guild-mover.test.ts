@@ -1,4 +1,4 @@
-// Of src/gateway/store/moving/{import,leftovers,move-errors,moved-tables,part-of-copy,row-digest,schema}.ts.
+// Of src/gateway/store/moving/{import,leftovers,move-errors,moved-tables,moving-records,part-of-copy,row-digest,schema}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type ErrorCode, errorCode } from '../../../../../src/errors.ts';
