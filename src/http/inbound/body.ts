@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { GuildwayError } from '../../errors.ts';
-import { elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
+import { type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
 import { BodyAllowance, type BodyUse } from './body-allowance.ts';
 
 const EMPTY = Buffer.alloc(0);
@@ -26,10 +26,12 @@ interface Upload {
  */
 export class BodyReader {
   readonly #allowance: BodyAllowance;
+  readonly #now: MonotonicClock;
   /** In the order in which they began. */
   readonly #uploads = new Set<Upload>();
 
-  constructor(maxHeldBytes: number) {
+  constructor(maxHeldBytes: number, now: MonotonicClock = monotonicNow) {
+    this.#now = now;
     this.#allowance = new BodyAllowance(maxHeldBytes);
   }
 
@@ -77,7 +79,7 @@ export class BodyReader {
         release();
         reject(error);
       };
-      const upload: Upload = { use, startedAt: monotonicNow(), fail };
+      const upload: Upload = { use, startedAt: this.#now(), fail };
       this.#uploads.add(upload);
       request.on('data', (chunk: Buffer) => {
         if (chunks === null) return;
@@ -113,7 +115,7 @@ export class BodyReader {
     if (this.#allowance.take(use, bytes)) return;
     for (const upload of this.#uploads) {
       // The oldest come first: behind one that is not slow there is none that is.
-      if (elapsed(upload.startedAt) < SLOW_MS) break;
+      if (this.#now() - upload.startedAt < SLOW_MS) break;
       if (upload === own) continue;
       upload.fail(overloaded());
       if (this.#allowance.take(use, bytes)) return;

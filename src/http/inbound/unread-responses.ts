@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type Duration, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
+import { type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
 
 /** Of all connections together: less than a tenth of what the manifests give an HTTP pod. */
 const MAX_UNREAD_BYTES = 24 * 1024 * 1024;
@@ -25,12 +25,14 @@ interface Unread {
 export class UnreadResponses {
   readonly #maxBytes: number;
   readonly #stalledMs: Duration;
+  readonly #now: MonotonicClock;
   readonly #sockets = new Map<Socket, Unread>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(options: { maxBytes?: number; stalledMs?: Duration } = {}) {
+  constructor(options: { maxBytes?: number; stalledMs?: Duration; now?: MonotonicClock } = {}) {
     this.#maxBytes = options.maxBytes ?? MAX_UNREAD_BYTES;
     this.#stalledMs = options.stalledMs ?? STALLED_MS;
+    this.#now = options.now ?? monotonicNow;
     this.#timer = setInterval(() => this.#endStalled(this.#stalledMs), Math.min(LOOK_MS, this.#stalledMs)).unref();
   }
 
@@ -46,7 +48,7 @@ export class UnreadResponses {
   /** A response has been written to a connection; its client may not read it. */
   wrote(socket: Socket): void {
     if (socket.writableLength === 0 || this.#sockets.has(socket)) return;
-    this.#sockets.set(socket, { taken: takenOf(socket), since: monotonicNow() });
+    this.#sockets.set(socket, { taken: takenOf(socket), since: this.#now() });
   }
 
   close(): void {
@@ -58,8 +60,8 @@ export class UnreadResponses {
     for (const [socket, unread] of this.#sockets) {
       const taken = takenOf(socket);
       if (socket.destroyed || socket.writableLength === 0) this.#sockets.delete(socket);
-      else if (taken !== unread.taken) Object.assign(unread, { taken, since: monotonicNow() });
-      else if (elapsed(unread.since) >= limitMs) {
+      else if (taken !== unread.taken) Object.assign(unread, { taken, since: this.#now() });
+      else if (this.#now() - unread.since >= limitMs) {
         this.#sockets.delete(socket);
         socket.destroy();
       }

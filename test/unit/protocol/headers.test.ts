@@ -7,7 +7,7 @@ test('what concerns one connection never passes on, whichever Connection field n
   const fields = [
     ...['connection', 'X-One, close', 'x-one', '1', 'connection', ' x-TWO ', 'x-two', '2', 'x-three', '3'],
     ...['keep-alive', '5', 'te', 'x', 'trailer', 'x', 'transfer-encoding', 'chunked', 'upgrade', 'h2c', 'expect', 'x'],
-    ...['proxy-authorization', 'x', 'http2-settings', 'x', 'proxy-connection', 'x'],
+    ...['proxy-authorization', 'x', 'proxy-authentication-info', 'x', 'http2-settings', 'x', 'proxy-connection', 'x'],
   ];
   assert.deepEqual(endToEnd(fields), ['x-three', '3']);
 });

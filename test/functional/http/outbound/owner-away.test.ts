@@ -7,7 +7,13 @@ import { pino } from 'pino';
 import { type GatewayRequest, type GatewayResponse, HEADER, headerValue } from '../../../../src/link/message.ts';
 import { attachLinkServer } from '../../../../src/link/server.ts';
 import { createTopology } from '../../../../src/routing/topology.ts';
-import { type HttpUnderTest, signedHeaders, startHttp, startPlainPod } from '../../../support/http-service.ts';
+import {
+  type HttpUnderTest,
+  signedHeaders,
+  startHttp,
+  startLinkPod,
+  startPlainPod,
+} from '../../../support/http-service.ts';
 
 // Gateway pods here speak the real link over real sockets; what they answer is up to each test.
 
@@ -300,6 +306,27 @@ test("Stripe's webhook: kept and acknowledged when its signature was verified, e
   await linked(http, 0);
   assert.equal((await send(http, 'x')).status, 503);
   assert.equal(standIn.hints.length, 0);
+});
+
+test('a Stripe event that could not be verified is not marked as verified; one that was is', async () => {
+  const body = JSON.stringify({ id: 'evt_1', data: { object: { metadata: { guild_id: id } } } });
+  const at = Math.floor(Date.now() / 1_000);
+  const mac = createHmac('sha256', 'whsec_test').update(`${at}.${body}`).digest('hex');
+  for (const [secret, verified] of [
+    [{}, undefined],
+    [{ STRIPE_WEBHOOK_SECRET: 'whsec_test' }, 'stripe'],
+  ] as const) {
+    await using http = await startHttp({ env: { ...env, ...secret }, manifest, gatewayPods: 1 });
+    let seen: string | undefined = 'nothing';
+    await using _owner = await startLinkPod(http, 0, ({ headers }) => {
+      seen = headerValue(headers, 'guildway-verified');
+      return { status: 200, headers: [], body: Buffer.alloc(0) };
+    });
+    await linked(http, 0);
+    const headers = { 'stripe-signature': `t=${at},v1=${mac}`, 'guildway-verified': 'stripe' };
+    assert.equal((await fetch(`${http.url}/webhooks/stripe`, { method: 'POST', body, headers })).status, 200);
+    assert.equal(seen, verified);
+  }
 });
 
 test("Discord's event webhooks: PING is answered, an event is kept and acknowledged", async () => {

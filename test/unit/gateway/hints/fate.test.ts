@@ -81,7 +81,7 @@ test("the pod's own word is told from a bot's answer by its header, whatever the
   assert.deepEqual(redirect, { kind: 'redirected', owner: 2, epoch: 7 });
   const failed = verdict(503, 'guildway-failure', 'the disk is full', 'retry-after', '1');
   assert.deepEqual(failed, { kind: 'failed', why: 'the disk is full', retryAfterMs: 1_000 });
-  for (const status of FAILURES)
+  for (const status of [...FAILURES, 408, 425, 599])
     assert.deepEqual(verdict(status), { kind: 'failed', why: `the bot answered ${status}`, retryAfterMs: null });
   for (const status of REJECTIONS)
     assert.deepEqual(verdict(status), { kind: 'rejected', why: `the bot answered ${status}` });

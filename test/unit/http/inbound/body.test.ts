@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { errorCode } from '../../../../src/errors.ts';
 import { BodyReader } from '../../../../src/http/inbound/body.ts';
+import { asMonotonicTime } from '../../../../src/time.ts';
 import { until } from '../../../support/wait.ts';
 
 const OTHER = { kind: 'other', pod: null, client: null } as const;
@@ -148,4 +149,31 @@ test('what one client sends beside them takes no room from the interactions that
   // A client that only pretends to send interactions leaves a part of their reserve to others.
   assert.throws(() => bodies.hold(1, use('interaction')), { code: 'OVERLOADED' });
   bodies.hold(60, { kind: 'interaction', pod: null, client: '203.0.113.2' });
+});
+
+test('a body gives way after a second and not before, and never to its own rest', async () => {
+  let now = 0;
+  const bodies = new BodyReader(1_000, () => asMonotonicTime(now));
+  await using reader = await startReader(bodies, 900);
+  const interaction = { kind: 'interaction', pod: null, client: null } as const;
+  const first = reader.send(700, 699);
+  await reader.begun();
+  now = 999;
+  assert.throws(() => bodies.hold(400, interaction), { code: 'OVERLOADED' });
+  first.end('x');
+  assert.equal(await reader.outcome(1), 700);
+
+  const release = await until('the first is released', () => {
+    try {
+      return bodies.hold(400, interaction);
+    } catch {
+      return false;
+    }
+  });
+  const second = reader.send(700, 500);
+  await reader.begun();
+  now = 10_000;
+  second.end(Buffer.alloc(200));
+  assert.equal(await reader.outcome(2), 'OVERLOADED');
+  release();
 });
