@@ -131,6 +131,21 @@ test('a commit that fails: every user is told that nothing was saved, and it is 
   assert.deepEqual(pod.committed(), ['x']);
 });
 
+test('a handler whose first commit failed is not recorded as done, whatever it has written since', async () => {
+  await using pod = await setUp(
+    notes(async (context) => {
+      pod.failing = true;
+      add(context, 'lost');
+      await assert.rejects(context.durable());
+      pod.failing = false;
+      add(context, 'written later');
+      return says('kept');
+    }),
+  );
+  assert.equal(await pod.use(), MESSAGE.notSaved('r'));
+  assert.equal(pod.recorded(), 0);
+});
+
 test('who has read what was not committed yet is told nothing of it when the commit fails', async () => {
   await using pod = await setUp({
     commands: [

@@ -244,3 +244,16 @@ test('whatever is delivered, however often, around whatever ends: each transacti
     { numRuns: 60 },
   );
 });
+
+test('a recorded response is not given again before its own commit', async () => {
+  using folder = temporaryFolder();
+  using store = openTestStore(folder.file('pod'));
+  // The second one knows of the execution by the ledger alone, as one whose table of executions is full.
+  const [one, two] = [newProcess(store), newProcess(store)];
+  const executed = one.once.run(identity('interaction:1'), noting(one, ['x']));
+  while (store.ledger.find('interaction:1')?.response == null) await Promise.resolve();
+  assert.notEqual(store.connection.pending, null, 'recorded, and not committed');
+  const { replayed } = await two.once.run(identity('interaction:1'), () => assert.fail('it runs twice'));
+  assert.deepEqual([replayed, store.connection.pending], [true, null]);
+  await executed;
+});
