@@ -250,6 +250,28 @@ test('misdirected: follows a pod that knows more, and gives up going round in ci
   await until('it is delivered', () => pod.store.hints.count === 0);
 });
 
+test('misdirected: a pod of the same epoch is followed, one of an older epoch is not', async () => {
+  const clocks = new ManualClocks();
+  await using pod = await startStandIn({ clocks });
+  const [, owner, other] = pod.owners;
+  for (const each of pod.owners) each.away = false;
+  for (const [epoch, asked] of [
+    [1, [1, 1]],
+    [0, [3, 1]],
+  ] as const) {
+    owner.answer = () => {
+      owner.answer = () => empty(200);
+      return problem(421, 'not mine', ['guildway-owner', '2', 'guildway-epoch', String(epoch)]);
+    };
+    await pod.intake.put(hint());
+    await until('it is delivered', () => {
+      clocks.advance(250);
+      return pod.store.hints.count === 0;
+    });
+    assert.deepEqual([owner.requests.length, other.requests.length], asked, `epoch ${epoch}`);
+  }
+});
+
 test('the rate is bounded', async () => {
   await using pod = await startStandIn({ rate: 100 });
   for (let i = 0; i < 60; i++) await pod.intake.put(hint({ guildId: null }));

@@ -207,6 +207,7 @@ test('they have limits of their own; beyond these nothing is dropped, and in the
   await pod.deliverer.expireDue();
   await pod.deliverer.expireDue();
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [2, 2]);
+  assert.deepEqual(pod.store.hints.expired(10), [], 'until its next try, none takes the turn of others');
   // Four days on, their owner may have forgotten whether it has done them.
   const sent = owner.requests.length;
   clocks.advance(25 * 3_600_000);
