@@ -272,6 +272,26 @@ test('misdirected: a pod of the same epoch is followed, one of an older epoch is
   }
 });
 
+test('a hint that is with its owner when its time is over has the outcome that the owner gives it', async () => {
+  const clocks = new ManualClocks();
+  await using pod = await startStandIn({ clocks });
+  const owner = pod.owners[1];
+  const answer = Promise.withResolvers<ReturnType<typeof empty>>();
+  owner.answer = () => answer.promise;
+  owner.away = false;
+  await pod.intake.put(hint({ deferred: 5, body: Buffer.from(JSON.stringify(command('note'))) }));
+  await until('it is sent', () => {
+    clocks.advance(250);
+    return owner.requests.length === 1;
+  });
+  clocks.advance(15 * 60_000);
+  await pod.deliverer.expireDue();
+  assert.deepEqual([pod.store.hints.count, pod.discord.requests.length], [1, 0]);
+  answer.resolve(empty(200));
+  await until('it is delivered', () => pod.store.hints.count === 0);
+  assert.equal(pod.discord.requests.length, 0);
+});
+
 test('the rate is bounded', async () => {
   await using pod = await startStandIn({ rate: 100 });
   for (let i = 0; i < 60; i++) await pod.intake.put(hint({ guildId: null }));
