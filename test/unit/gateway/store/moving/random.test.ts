@@ -32,6 +32,18 @@ function dump(store: Store, guildIds: readonly string[]): string[] {
   );
 }
 
+/** The guilds that have rows, found without the statements that move them. */
+function guildsIn({ connection, mover }: Store): Set<string> {
+  return new Set(
+    mover.tables.flatMap(({ name, guildTable }) => {
+      if (guildTable === null || !('column' in guildTable.guild)) return [];
+      const statement = connection.sqlite.prepare(`SELECT "${guildTable.guild.column}" AS guild FROM "${name}"`);
+      statement.setReadBigInts(true);
+      return statement.all().map(({ guild }) => String(guild));
+    }),
+  );
+}
+
 test('a guild of any schema is the same after its move, and no other guild changes', () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
@@ -57,7 +69,7 @@ test('a guild of any schema is the same after its move, and no other guild chang
       ];
       assert.deepEqual(dump(before, MOVED), moving);
       assert.deepEqual(compareGuilds(one, other, { tables: to.mover.tables, guildIds: MOVED, renumbered }), []);
-      assert.deepEqual(dump(from, MOVED), []);
+      assert.deepEqual(guildsIn(from).intersection(new Set(MOVED)), new Set());
       assert.deepEqual(dumps(), untouched);
       assert.equal(from.connection.sqlite.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');
       assert.equal(to.connection.sqlite.prepare('PRAGMA integrity_check').get()?.integrity_check, 'ok');
