@@ -1,4 +1,5 @@
 import type { DispatchError } from '../../errors.ts';
+import type { LinkHandler } from '../../link/client.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import type { GatewayRequest, GatewayResponse, HeaderList } from '../../link/message.ts';
 import type { MonotonicTime } from '../../time.ts';
@@ -9,7 +10,7 @@ import type { Repeatable } from './retry-policy.ts';
 
 /** Collects a response that streams, up to what the link would carry. Its handler gets `onResponse` or `onError`. */
 export class WholeResponse implements ResponseHandler {
-  readonly #handler: Pick<ResponseHandler, 'onResponse' | 'onError'>;
+  readonly #handler: LinkHandler;
   readonly #request: ForwardedRequest;
   readonly #chunks: Buffer[] = [];
   #length = 0;
@@ -17,7 +18,7 @@ export class WholeResponse implements ResponseHandler {
   #headers: HeaderList = [];
   #flow: ResponseFlow | null = null;
 
-  constructor(request: ForwardedRequest, handler: Pick<ResponseHandler, 'onResponse' | 'onError'>) {
+  constructor(request: ForwardedRequest, handler: LinkHandler) {
     this.#request = request;
     this.#handler = handler;
   }
@@ -84,7 +85,33 @@ export function fetchWhole(
       anyPod: false,
       repeatable,
     });
-    const onResponse = (response: GatewayResponse): void => resolve({ response, pod: request.pod });
-    dispatcher.dispatch(request, new WholeResponse(request, { onResponse, onError: reject }));
+    dispatcher.dispatch(request, new FetchHandler(request, resolve, reject));
   });
+}
+
+class FetchHandler implements ResponseHandler {
+  readonly #request: ForwardedRequest;
+  readonly #resolve: (fetched: Fetched) => void;
+  readonly #reject: (error: DispatchError) => void;
+
+  constructor(request: ForwardedRequest, resolve: (fetched: Fetched) => void, reject: (error: DispatchError) => void) {
+    this.#request = request;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  onResponse(response: GatewayResponse): void {
+    this.#resolve({ response, pod: this.#request.pod });
+  }
+
+  onError(error: DispatchError): void {
+    this.#reject(error);
+  }
+
+  // A request with `whole` gets no parts of a response.
+  onHead(): void {}
+  onBody(): boolean {
+    return true;
+  }
+  onEnd(): void {}
 }

@@ -10,9 +10,10 @@ import { ForwardedRequest, type ForwardedRequestInit } from '../../../../src/htt
 import { ObeyStatements } from '../../../../src/http/outbound/pod-statements.ts';
 import { Retry } from '../../../../src/http/outbound/retry.ts';
 import { RetryBudget } from '../../../../src/http/outbound/retry-budget.ts';
-import { fetchWhole } from '../../../../src/http/outbound/whole-response.ts';
+import { fetchWhole, WholeResponse } from '../../../../src/http/outbound/whole-response.ts';
 import type { LinkClient } from '../../../../src/link/client.ts';
 import { MAX_RESPONSE_BODY } from '../../../../src/link/frames.ts';
+import type { GatewayResponse } from '../../../../src/link/message.ts';
 import { ThrottledLog } from '../../../../src/observability/throttled-log.ts';
 import { HEADER } from '../../../../src/protocol/headers.ts';
 import { createTopology } from '../../../../src/routing/topology.ts';
@@ -268,18 +269,26 @@ test('a dial that fails, or takes longer than attempts may start, is an error th
 });
 
 test('a whole response is collected from its parts, up to what the link would carry', async () => {
-  const options = { deadlineAt: inMs(60_000), repeatable: 'never' } as const;
-  const fetch = (next: Dispatcher) =>
-    fetchWhole(next, 0, { method: 'GET', target: '/', headers: [], body: EMPTY }, options);
-  const { response, pod } = await fetch(play(streams(201, ['x', 'y'], 'end')).next);
-  assert.deepEqual([response.status, response.headers, String(response.body), pod], [201, ['x', 'y'], 'part', 0]);
-  assert.equal((await fetch(play(answers()).next)).response, OK);
-  await assert.rejects(fetch(play(fails(lost)).next), lost);
-  const huge = play((handler) => {
+  const collect = (step: (handler: ResponseHandler) => void) =>
+    new Promise<GatewayResponse>((resolve, reject) =>
+      step(new WholeResponse(request(), { onResponse: resolve, onError: reject })),
+    );
+  const { status, headers, body } = await collect(streams(201, ['x', 'y'], 'end'));
+  assert.deepEqual([status, headers, String(body)], [201, ['x', 'y'], 'part']);
+  assert.equal(await collect(answers()), OK);
+  await assert.rejects(collect(streams(200, [], lost)), lost);
+  const huge = collect((handler) => {
     handler.onHead(200, [], { resume() {}, abort: (error) => handler.onError(error) });
     handler.onBody(Buffer.alloc(MAX_RESPONSE_BODY + 1));
   });
-  await assert.rejects(fetch(huge.next), { code: 'LINK_LOST', outcome: 'unknown' });
+  await assert.rejects(huge, { code: 'LINK_LOST', outcome: 'unknown' });
+});
+
+test('a fetch resolves with the whole response and its pod, or rejects with the error', async () => {
+  const options = { deadlineAt: inMs(60_000), repeatable: 'never' } as const;
+  const message = { method: 'GET', target: '/', headers: [], body: EMPTY };
+  assert.deepEqual(await fetchWhole(play(answers()).next, 1, message, options), { response: OK, pod: 1 });
+  await assert.rejects(fetchWhole(play(fails(lost)).next, 0, message, options), lost);
 });
 
 test('a cancelled request ends the attempt that is under way', () => {
