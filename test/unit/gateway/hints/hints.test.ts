@@ -142,7 +142,7 @@ test('delivered when the owner is back: each to its owner, with everything it ne
     ],
   );
   assert.equal(pod.owners[0].requests.length, 2);
-  assert.equal(await pod.metric('guildway_hints_delivered_total'), 4);
+  await until('all are counted', async () => (await pod.metric('guildway_hints_delivered_total')) === 4);
   await until('the queues are closed', () => pod.deliverer.summary().length === 0);
 });
 
