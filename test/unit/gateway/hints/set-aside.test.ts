@@ -223,3 +223,15 @@ test('they have limits of their own; beyond these nothing is dropped, and in the
   await pod.deliverer.expireDue();
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 2]);
 });
+
+test('their bodies are bounded, too', async () => {
+  const clocks = new ManualClocks();
+  const maxBytes = stripeHint().body.length;
+  await using pod = await startStandIn({ clocks, limits: { ...AMPLE, maxBytes } });
+  await setAside(pod, clocks, 'stripe:evt_1');
+  await pod.intake.put(stripeHint({ identity: 'stripe:evt_2' }));
+  const [entry] = pod.store.hints.list();
+  assert.ok(entry !== undefined);
+  assert.notEqual(await pod.setAside.take(entry, 'no'), null, 'it waits for room');
+  assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [1, 1]);
+});

@@ -78,6 +78,14 @@ test('a hint is on disk (synchronous=FULL) before anybody is told that it is kep
   store.connection.transaction('normal', () => {});
   await putAll(store, hint('interaction:1'), hint('stripe:evt_1'));
   assert.deepEqual(seen, [FULL, FULL]);
+
+  // An operator who lets one be delivered again is told so, too.
+  const [entry] = store.hints.list();
+  await store.hints.setAside(entry?.id ?? 0, 'rejected');
+  sqlite.exec('CREATE TEMP TRIGGER taken AFTER UPDATE ON guildway_hints BEGIN SELECT look(); END');
+  store.connection.transaction('normal', () => {});
+  store.hints.takeBack(entry?.id ?? 0, 1_000, false);
+  assert.deepEqual(seen, [FULL, FULL, FULL]);
 });
 
 test('what is set aside is counted for itself, is not due, and waits again when it is taken back', async () => {
