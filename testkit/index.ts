@@ -1,4 +1,4 @@
-/** `guildway/testkit`: a Discord of your own and a cluster on your machine, for tests of bots. */
+/** `guildway/testkit`: a Discord simulator and a local cluster for tests of bots. */
 
 export {
   type Cluster,

@@ -44,7 +44,7 @@ describe('the console', { skip }, () => {
     assert.match(badge.httpPod, /^http-0$/);
     assert.match(badge.time, /^[\d.]+ m?s$/);
     assert.equal(badge.outcome, 'answered');
-    const route = page.getByRole('region', { name: 'Last answer' });
+    const route = page.getByRole('region', { name: 'Last response' });
     await route.getByText(badge.pod).waitFor();
     await route.getByText(badge.httpPod).waitFor();
   });
@@ -91,7 +91,7 @@ describe('the console', { skip }, () => {
     await log.getByText('Page 1 of 2').waitFor();
 
     await actor.actAs(member());
-    await page.getByText('Nothing was written here yet').waitFor();
+    await page.getByText('No messages yet').waitFor();
   });
 
   test('a message is reported through its menu and a form', async () => {
@@ -141,7 +141,7 @@ describe('the console', { skip }, () => {
     await actor.actAs(member());
     await actor.messageField.fill('/warn');
     await page
-      .getByRole('option', { name: /This user may not use it/, disabled: true })
+      .getByRole('option', { name: /This user may not use this command/, disabled: true })
       .first()
       .waitFor();
     await actor.messageField.press('Enter');
@@ -167,7 +167,7 @@ describe('the console', { skip }, () => {
     const before = await resumed();
     assert.ok(before.length > 0);
     await page.getByRole('button', { name: 'Drop connections' }).click();
-    await page.getByText(/sessions?: done/).waitFor();
+    await page.getByText(/sessions? affected/).waitFor();
     await until(async () => {
       const now = await resumed();
       return now.length === before.length && now.every((times, index) => times > (before[index] as number));

@@ -1,33 +1,33 @@
-/** Starts the Discord simulator alone, and prints the environment for pods to use it. */
+/** Starts only the Discord simulator and prints the environment variables that pods need to use it. */
 import { parseArgs } from 'node:util';
 import { startDiscordSimulator } from './index.ts';
 import type { SimulatorOptions } from './options.ts';
 import { loadIdentity } from './state.ts';
 
-const HELP = `The Discord simulator: REST, gateway, and a console page.
+const HELP = `Runs the Discord simulator: REST API, gateway and a console page.
 
   node testkit/discord/cli.ts [flags]
 
-Each flag can also be given as a variable: --interactions-url as SIMULATOR_INTERACTIONS_URL.
+Each flag is also an environment variable, such as SIMULATOR_INTERACTIONS_URL for --interactions-url.
 
   --port <n>                 default 8090; 0 takes any free port
   --host <address>           default 127.0.0.1; 0.0.0.0 in a container
-  --console-hosts <names>    under which the console is opened, with commas; localhost and IP addresses always work
+  --console-hosts <names>    host names of the console, separated by commas; localhost and IP addresses always work
   --guilds <n>               default 30
-  --seed <n>                 the same seed makes the same guilds and users; default 1
-  --interactions-url <url>   where interactions are posted; without it they go over the gateway
-  --event-webhook-url <url>  where event webhooks are posted
-  --state <file>             keeps application id, token and keys over restarts; made when it is missing
-  --application-id <id>      with --public-key, --private-key (both hex) and --token: instead of a state file
+  --seed <n>                 a seed always gives the same guilds and users; default 1
+  --interactions-url <url>   the URL for interactions; without it they use the gateway
+  --event-webhook-url <url>  the URL for event webhooks
+  --state <file>             keeps the application id, token and keys across restarts; created if missing
+  --application-id <id>      with --public-key, --private-key (both hex) and --token: replaces the state file
   --public-key <hex>
   --private-key <hex>        the 32-byte seed
   --token <token>
-  --max-concurrency <n>      identifies at once; default 16
+  --max-concurrency <n>      concurrent identifies; default 16
   --identify-window-ms <n>   time between identifies of one bucket; default 5000
   --requests-per-second <n>  Discord's global limit; default 50
-  --probe-every <n>          a wrong signature after so many interactions; default 100, 0 never
-  --quiet                    prints nothing
-  --help
+  --probe-every <n>          send a wrong signature after every n interactions; default 100, 0 never
+  --quiet                    print nothing
+  --help                     print this text
 `;
 
 class UsageError extends Error {}
@@ -63,7 +63,8 @@ function readOptions(values: Partial<Record<TextFlag, string>>): SimulatorOption
   const integer = (name: TextFlag, fallback: number): number => {
     const raw = text(name);
     if (raw === undefined) return fallback;
-    if (!/^\d{1,9}$/.test(raw)) throw new UsageError(`--${name} must be a whole number, not ${JSON.stringify(raw)}`);
+    if (!/^\d{1,9}$/.test(raw))
+      throw new UsageError(`--${name} must be an integer of up to nine digits, not ${JSON.stringify(raw)}`);
     return Number(raw);
   };
   const url = (name: TextFlag): string | null => {
@@ -91,7 +92,7 @@ function readOptions(values: Partial<Record<TextFlag, string>>): SimulatorOption
   };
 }
 
-/** Of a state file only the identity is taken: flags win over the seed and the number of guilds it was made with. */
+/** Reads the identity from the state file. Flags override the seed and the number of guilds in the file. */
 function identity(
   text: (name: TextFlag) => string | undefined,
   world: { seed: number; guilds: number },
@@ -108,7 +109,7 @@ function identity(
   const [applicationId, token] = [text('application-id'), text('token')];
   const [publicKey, privateKey] = [text('public-key'), text('private-key')];
   if ((publicKey === undefined) !== (privateKey === undefined)) {
-    throw new UsageError('--public-key and --private-key belong together');
+    throw new UsageError('--public-key and --private-key: give both or neither');
   }
   return {
     ...(applicationId === undefined ? {} : { applicationId }),
@@ -127,9 +128,9 @@ async function main(): Promise<void> {
   const simulator = await startDiscordSimulator(options);
   simulator.watch((event) => {
     if (event.type === 'unknown_route')
-      process.stderr.write(`simulator: not simulated, answered with 404: ${event.route}\n`);
+      process.stderr.write(`simulator: returned 404 for a route that is not simulated: ${event.route}\n`);
   });
-  // Before anything is printed: whoever waits for the text may end this process as soon as it is there.
+  // Before the first output: a parent that waits for the output may end this process as soon as it appears.
   const stop = () => {
     void simulator.stop().then(() => process.exit(0));
   };
@@ -147,7 +148,7 @@ async function main(): Promise<void> {
       ].join('\n'),
     );
   }
-  // The parent of a process of its own learns the port from a message instead of from the text.
+  // Tells a parent process the port, so that it does not have to parse the output.
   process.send?.({ type: 'listening', url: simulator.url, port: simulator.port });
 }
 

@@ -1,4 +1,4 @@
-/** Wall-clock time. Tests inject one to let an interaction's token or a session grow old. */
+/** Wall-clock time. Tests inject a clock to age an interaction's token or a session. */
 export interface Clock {
   /** Unix milliseconds. */
   now(): number;

@@ -1,7 +1,7 @@
 import type { APIMessage } from 'discord-api-types/v10';
 import type { InteractionSummary } from './interactions/result.ts';
 
-/** What happens in the simulator, for those who watch: the console, tests. */
+/** An event in the simulator, for the console and for tests. */
 export type FeedEvent =
   | {
       readonly type: 'message';
@@ -36,7 +36,7 @@ export type FeedEvent =
   | { readonly type: 'unknown_route'; readonly route: string }
   | { readonly type: 'violation'; readonly rule: string; readonly detail: string };
 
-/** Publishes to whoever listens; costs nothing while nobody does. */
+/** Publishes events to subscribers. Costs nothing without subscribers. */
 export class Feed {
   readonly #listeners = new Set<(event: FeedEvent) => void>();
 
@@ -48,7 +48,7 @@ export class Feed {
     for (const listener of this.#listeners) listener(event);
   }
 
-  /** @returns ends the subscription */
+  /** @returns a function that ends the subscription */
   subscribe(listener: (event: FeedEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

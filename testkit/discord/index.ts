@@ -1,4 +1,4 @@
-/** A Discord for tests and for trying things out: REST v10 and Gateway v10, good enough for the real libraries. */
+/** A simulated Discord for tests and development: REST v10 and Gateway v10, compatible with the real client libraries. */
 export type { Clock } from './clock.ts';
 export type { Events, MessageInput } from './events/events.ts';
 export type { WebhookDelivery } from './events/webhook-events.ts';

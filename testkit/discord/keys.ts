@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 
-/** The part of sodium-native that is used; the package brings no types. */
+/** The functions of sodium-native that this module uses. The package has no types. */
 interface Sodium {
   readonly crypto_sign_PUBLICKEYBYTES: number;
   readonly crypto_sign_SECRETKEYBYTES: number;
@@ -12,14 +12,14 @@ interface Sodium {
 
 const sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
 
-/** An Ed25519 key pair. Both parts are hex, as Discord shows the public one. */
+/** An Ed25519 key pair. Both keys are hex, like the public key in Discord's developer portal. */
 export interface KeyPair {
   readonly publicKey: string;
   /** The 32-byte seed. */
   readonly privateKey: string;
 }
 
-/** Makes a key pair: the same one for the same seed text, a random one without. */
+/** Creates a key pair, deterministic with a seed text and random without one. */
 export function createKeyPair(seedText?: string): KeyPair {
   const seed = seedText === undefined ? randomBytes(32) : createHash('sha256').update(seedText).digest();
   const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES);
@@ -41,10 +41,11 @@ export class WebhookSigner {
   constructor(keyPair: KeyPair) {
     const publicKey = Buffer.alloc(sodium.crypto_sign_PUBLICKEYBYTES);
     sodium.crypto_sign_seed_keypair(publicKey, this.#secretKey, Buffer.from(keyPair.privateKey, 'hex'));
-    if (publicKey.toString('hex') !== keyPair.publicKey) throw new Error('the private key does not fit the public key');
+    if (publicKey.toString('hex') !== keyPair.publicKey)
+      throw new Error('the private key does not match the public key: give both of one pair');
   }
 
-  /** @param unixMs what the timestamp header says */
+  /** @param unixMs the time for the timestamp header */
   sign(body: Buffer, unixMs: number): SignatureHeaders {
     const timestamp = String(Math.floor(unixMs / 1000));
     sodium.crypto_sign_detached(this.#signature, Buffer.concat([Buffer.from(timestamp), body]), this.#secretKey);

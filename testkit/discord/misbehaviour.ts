@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** What an injected answer of the REST API looks like. */
+/** An injected response of the REST API. */
 export interface InjectedAnswer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -13,11 +13,11 @@ interface Fault {
   readonly answer: InjectedAnswer;
 }
 
-/** How the simulator can be told to behave badly. Routes are named as in `rest.requests`: `POST /channels/:channel/messages`. */
+/** Injects faults into the simulator. Routes have the names of `rest.requests`: `POST /channels/:channel/messages`. */
 export class Misbehaviour {
-  /** Every REST response waits this long, in milliseconds. */
+  /** The delay of every REST response, in milliseconds. */
   slowMs = 0;
-  /** An inline response takes effect this much later, so that a PATCH of `@original` can overtake it. */
+  /** The delay before an inline response takes effect, in milliseconds, so that a PATCH of `@original` can overtake it. */
   inlineDelayMs = 0;
   readonly #faults: Fault[] = [];
   readonly #stopped: AbortSignal;
@@ -56,7 +56,7 @@ export class Misbehaviour {
     });
   }
 
-  /** The answer to give instead of the real one; each is taken once. */
+  /** Takes the injected response for a route, if there is one. */
   take(route: string): InjectedAnswer | null {
     if (this.#faults.length === 0) return null;
     const index = this.#faults.findIndex((fault) => fault.route === route || fault.route === '*');
@@ -67,7 +67,7 @@ export class Misbehaviour {
     return fault.answer;
   }
 
-  /** Behaves well again. */
+  /** Removes all faults. */
   reset(): void {
     this.slowMs = 0;
     this.inlineDelayMs = 0;

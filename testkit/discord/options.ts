@@ -3,7 +3,7 @@ import { type Clock, systemClock } from './clock.ts';
 import { createKeyPair, type KeyPair } from './keys.ts';
 import { snowflakeAt } from './snowflake.ts';
 
-/** Receives what the simulator has to say: a stable event name, and facts without tokens or message content. */
+/** Receives log events: a stable event name, and facts without tokens or message content. */
 export type SimulatorLog = (event: string, facts: Readonly<Record<string, unknown>>) => void;
 
 export interface SimulatorOptions {
@@ -11,43 +11,43 @@ export interface SimulatorOptions {
   readonly port?: number;
   /** Address to listen on. Default 127.0.0.1. */
   readonly host?: string;
-  /** Host names under which the console page is opened, beside localhost and IP addresses. Default none. */
+  /** Accepted host names of the console, in addition to localhost and IP addresses. Default none. */
   readonly consoleHosts?: readonly string[];
-  /** How many guilds the bot is in. Default 30. */
+  /** The number of guilds that the bot is in. Default 30. */
   readonly guilds?: number;
-  /** The same seed makes the same guilds, channels, users, application id and keys. Default 1. */
+  /** A seed always gives the same guilds, channels, users, application id and keys. Default 1. */
   readonly seed?: number;
   readonly applicationId?: string;
   /** The bot's token. */
   readonly token?: string;
   readonly keyPair?: KeyPair;
-  /** Where interactions are posted; null sends them over the gateway. Default null. */
+  /** The URL for interactions; null sends them over the gateway. Default null. */
   readonly interactionsUrl?: string | null;
-  /** Where event webhooks are posted. Default null. */
+  /** The URL for event webhooks. Default null. */
   readonly eventWebhookUrl?: string | null;
-  /** Identifies allowed at once; the bucket of a shard is `shard % maxConcurrency`. Default 16. */
+  /** Concurrent identifies; the bucket of a shard is `shard % maxConcurrency`. Default 16. */
   readonly maxConcurrency?: number;
-  /** Each bucket may identify once in this time. Default 5000. */
+  /** Each bucket may identify once per window. Default 5000. */
   readonly identifyWindowMs?: number;
-  /** Identifies a day. Default 1000. */
+  /** Identifies per day. Default 1000. */
   readonly sessionStartLimit?: number;
   /** Default 41250. */
   readonly heartbeatIntervalMs?: number;
   /** How long a session without a connection can be resumed. Default 180000. */
   readonly sessionRetentionMs?: number;
-  /** Events kept for a resume, per session. Default 50000. */
+  /** Events stored for a resume, per session. Default 50000. */
   readonly replayBufferSize?: number;
-  /** Privileged intents the application may ask for, as a bit field. Default all three. */
+  /** Privileged intents that the application may use, as a bit field. Default all three. */
   readonly privilegedIntents?: number;
-  /** Time for the first response to an interaction. Default 3000. */
+  /** The time limit for the first response to an interaction. Default 3000. */
   readonly interactionDeadlineMs?: number;
-  /** REST requests a second with the bot's token. Default 50. */
+  /** REST requests per second with the bot's token. Default 50. */
   readonly globalRequestsPerSecond?: number;
-  /** Send a deliberately wrong signature after so many interactions; 0 never. Default 0. */
+  /** Sends a deliberately wrong signature after every n interactions; 0 never. Default 0. */
   readonly probeEvery?: number;
-  /** First pause before an unacknowledged event webhook is sent again; it doubles each time. Default 1000. */
+  /** The first delay before an unacknowledged event webhook is retried; doubles each time. Default 1000. */
   readonly eventWebhookBackoffMs?: number;
-  /** Messages kept in each channel. Default 200. */
+  /** Messages stored per channel. Default 200. */
   readonly messagesPerChannel?: number;
   readonly clock?: Clock;
   readonly log?: SimulatorLog;
@@ -55,18 +55,18 @@ export interface SimulatorOptions {
 
 export type ResolvedOptions = Required<SimulatorOptions>;
 
-/** An interaction's token, and with it every follow-up, lives this long. */
+/** The lifetime of an interaction's token, which follow-ups need. */
 export const INTERACTION_TOKEN_MS = 15 * 60_000;
 
 export const PRIVILEGED_INTENTS = (1 << 1) | (1 << 8) | (1 << 15);
 
-/** A token in Discord's form: the application's id, a time and a signature, as base64url. */
+/** A token in Discord's form: the application id, a time and a signature, as base64url. */
 export function createToken(applicationId: string, secret: string): string {
   const digest = createHash('sha256').update(`token:${applicationId}:${secret}`).digest('base64url');
   return `${Buffer.from(applicationId).toString('base64url')}.${digest.slice(0, 6)}.${digest.slice(5, 43)}`;
 }
 
-/** Fills in every default. @throws RangeError when a number is out of range */
+/** Applies the defaults. @throws RangeError if a number is out of range */
 export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
   const seed = options.seed ?? 1;
   const applicationId =
@@ -106,7 +106,8 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
 }
 
 function requireInteger(name: string, value: number, min: number): void {
-  if (!Number.isInteger(value) || value < min) throw new RangeError(`${name} must be an integer of ${min} or more`);
+  if (!Number.isInteger(value) || value < min)
+    throw new RangeError(`${name} must be an integer of ${min} or more, not ${value}`);
 }
 
 function withoutUndefined<T extends object>(options: T): T {

@@ -33,7 +33,7 @@ import { MessageStore } from './store/messages.ts';
 import { Violations } from './violations.ts';
 import { type GuildDirectory, World } from './world/world.ts';
 
-/** Counters of everything that happened since the start. */
+/** Counters since the start. */
 export interface SimulatorStats {
   readonly guilds: number;
   readonly interactionsSent: number;
@@ -43,15 +43,15 @@ export interface SimulatorStats {
   readonly requests: Readonly<Record<string, number>>;
   readonly statuses: Readonly<Record<string, number>>;
   readonly violations: Readonly<Record<string, number>>;
-  /** Requests to routes that the simulator lacks; they were answered with 404. */
+  /** Requests to routes that are not simulated, which got a 404. */
   readonly unknownRoutes: Readonly<Record<string, number>>;
 }
 
-/** Discord, as far as a bot can tell: its REST API, its gateway, and the people who use the bot. */
+/** A simulated Discord: the REST API, the gateway, and the users of the bot. */
 export interface DiscordSimulator extends AsyncDisposable {
-  /** `http://127.0.0.1:<port>`; the console page is at its root. */
+  /** `http://127.0.0.1:<port>`, with the console page at `/`. */
   readonly url: string;
-  /** For `DISCORD_API_URL`; libraries append the version. */
+  /** The value for `DISCORD_API_URL`. Libraries append the version. */
   readonly apiUrl: string;
   readonly port: number;
   readonly applicationId: string;
@@ -59,9 +59,9 @@ export interface DiscordSimulator extends AsyncDisposable {
   readonly publicKey: string;
   /** The bot's token. Too many identifies in a day replace it. */
   readonly token: string;
-  /** Where interactions are posted; null sends them over the gateway. */
+  /** The URL for interactions; null sends them over the gateway. */
   interactionsUrl: string | null;
-  /** Where event webhooks are posted. */
+  /** The URL for event webhooks. */
   eventWebhookUrl: string | null;
   /** The guilds that the bot is in. */
   readonly guilds: GuildDirectory;
@@ -74,14 +74,14 @@ export interface DiscordSimulator extends AsyncDisposable {
   readonly commands: CommandStore;
   readonly messages: MessageStore;
   readonly violations: Violations;
-  /** Hears of everything that happens. @returns ends the subscription */
+  /** Subscribes to all events. @returns a function that ends the subscription */
   watch(listener: (event: FeedEvent) => void): () => void;
   stats(): SimulatorStats;
-  /** Closes every connection. What was sent and not answered yet ends as an error. */
+  /** Closes every connection. Interactions in flight end with an error. */
   stop(): Promise<void>;
 }
 
-/** Starts a simulator. @throws Error `EADDRINUSE` when the port is taken */
+/** Starts a simulator. @throws Error `EADDRINUSE` if the port is in use */
 export async function startDiscordSimulator(options: SimulatorOptions = {}): Promise<DiscordSimulator> {
   const resolved = resolveOptions(options);
   const { applicationId, clock, keyPair, log } = resolved;

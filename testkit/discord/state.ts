@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { createKeyPair, type KeyPair } from './keys.ts';
 import { createToken, resolveOptions } from './options.ts';
 
-/** What has to stay the same when a simulator is started again: who the application is, and which guilds there are. */
+/** The state that survives a restart of the simulator: the application's identity and the guilds. */
 export interface SimulatorIdentity {
   readonly applicationId: string;
   readonly token: string;
@@ -13,7 +13,7 @@ export interface SimulatorIdentity {
   readonly guilds: number;
 }
 
-/** Makes a new identity: keys and token at random, the application's id from the seed. */
+/** Creates an identity with random keys and token. The application id follows from the seed. */
 function createIdentity(options: { seed: number; guilds: number }): SimulatorIdentity {
   const { applicationId } = resolveOptions({ seed: options.seed, guilds: 0 });
   const token = createToken(applicationId, String(randomInt(2 ** 47)));
@@ -21,8 +21,8 @@ function createIdentity(options: { seed: number; guilds: number }): SimulatorIde
 }
 
 /**
- * Reads the identity from a file, or writes a new one to it, readable for its owner only.
- * @throws Error when the file is there and is not an identity
+ * Reads the identity from a file. Creates the file if it is missing, readable by its owner only.
+ * @throws Error if the file exists but is not an identity
  */
 export function loadIdentity(path: string, options: { seed: number; guilds: number }): SimulatorIdentity {
   let text: string;
@@ -36,7 +36,8 @@ export function loadIdentity(path: string, options: { seed: number; guilds: numb
     return identity;
   }
   const identity = parseIdentity(text);
-  if (identity === null) throw new Error(`${path} is not the state of a simulator; remove it to start over`);
+  if (identity === null)
+    throw new Error(`${path} is not a state file of the simulator: remove it or choose another path`);
   return identity;
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { Feed } from './feed.ts';
 
-/** A rule of Discord's that the application broke. */
+/** A rule of Discord that the application can violate. */
 export type Rule =
   | 'identify_bucket' // two identifies of one bucket within the window
   | 'session_start_limit' // more identifies than a day allows: every session ended, the token was reset
@@ -10,14 +10,14 @@ export type Rule =
   | 'gateway_protocol' // identified twice, sent before identifying, wrong sequence, missed heartbeats
   | 'global_rate_limit'
   | 'route_rate_limit'
-  | 'invalid_requests' // 10,000 answers of 401, 403 or 429 in ten minutes
+  | 'invalid_requests' // 10,000 responses of 401, 403 or 429 in ten minutes
   | 'unauthorized' // a REST request with a wrong token
   | 'late_response' // a response to an interaction after its deadline
   | 'early_edit' // @original was used before the first response had arrived
-  | 'second_response' // an interaction was answered twice
+  | 'second_response' // a second response to an interaction
   | 'invalid_response' // a response of a type or form that is not allowed
-  | 'bad_signature_accepted' // a request with a wrong signature was taken
-  | 'bad_signature_answer' // it was refused, and not with 401
+  | 'bad_signature_accepted' // a request with a wrong signature was accepted
+  | 'bad_signature_answer' // a request with a wrong signature was rejected with another status than 401
   | 'webhook_not_acknowledged';
 
 export interface Violation {
@@ -26,7 +26,7 @@ export interface Violation {
   readonly detail: string;
 }
 
-/** Keeps the last thousand violations, and counts all. */
+/** Stores the last thousand violations and counts all. */
 export class Violations {
   readonly #clock: Clock;
   readonly #feed: Feed;
@@ -45,7 +45,7 @@ export class Violations {
     this.#feed.publish({ type: 'violation', rule, detail });
   }
 
-  /** The last ones, oldest first; of one rule, or of all. */
+  /** The most recent violations, oldest first, of one rule or of all. */
   list(rule?: Rule): readonly Violation[] {
     return rule === undefined ? [...this.#recent] : this.#recent.filter((violation) => violation.rule === rule);
   }

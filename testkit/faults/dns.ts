@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * What a name server says of a name: an IPv4 address, after a while if `delayMs` says so, or that there is no such name.
+ * The answer of a name server: an IPv4 address or NXDOMAIN, after `delayMs`.
  */
 export type DnsAnswer = { readonly address: string; readonly delayMs?: number } | 'NXDOMAIN';
 
@@ -12,11 +12,11 @@ const NXDOMAIN = 3;
 const QUERY_HEADER = 12;
 
 /**
- * A name server on an address of its own in 127.0.0.0/8, and the means to make processes use it: they really resolve, in their C
- * library, with its threads and its waiting. Needs root: port 53, and a mount over /etc/resolv.conf that only they see.
+ * A name server on its own address in 127.0.0.0/8, for processes that use it through their C library's real resolver, including its
+ * threads and timeouts. Needs root for port 53 and for a mount over /etc/resolv.conf that only these processes see.
  */
 export class FaultDns implements AsyncDisposable {
-  /** By name, lower case. A name that is not there does not exist. May be changed at any time. */
+  /** Answers by lower-case name. Other names do not exist. Can change at any time. */
   readonly answers: Map<string, DnsAnswer>;
   readonly #socket: Socket;
   readonly #address: string;
@@ -39,7 +39,7 @@ export class FaultDns implements AsyncDisposable {
 
   static async start(answers: Readonly<Record<string, DnsAnswer>> = {}): Promise<FaultDns> {
     const socket = createSocket('udp4');
-    // Tests that run side by side each have their own.
+    // Each concurrent test needs its own address.
     const address = `127.${64 + Math.floor(Math.random() * 64)}.${Math.floor(Math.random() * 256)}.53`;
     await new Promise<void>((resolve, reject) => {
       socket.once('error', reject);
@@ -49,8 +49,8 @@ export class FaultDns implements AsyncDisposable {
   }
 
   /**
-   * The `launcher` for processes that are to resolve names here.
-   * @param directory where their resolv.conf is written
+   * The `launcher` for processes that use this name server.
+   * @param directory the folder for their resolv.conf
    */
   launcher(directory: string): string[] {
     const file = join(directory, 'resolv.conf');
@@ -68,7 +68,7 @@ export class FaultDns implements AsyncDisposable {
     if (question === null) return null;
     const answer = this.answers.get(question.name) ?? 'NXDOMAIN';
     const gone = answer === 'NXDOMAIN';
-    // A question for an IPv6 address is answered without one: the name exists, and has none.
+    // The answer to a question for IPv6 is empty: the name exists, but has no such address.
     const address = !gone && question.type === TYPE_A ? answer.address : null;
     const header = Buffer.alloc(QUERY_HEADER);
     query.copy(header, 0, 0, 2);
@@ -85,7 +85,7 @@ export class FaultDns implements AsyncDisposable {
   }
 }
 
-/** The first question of a query, and where it ends; null when it is not a query. */
+/** The first question of a query and its end; null if the packet is not a query. */
 function readQuestion(query: Buffer): { name: string; type: number; end: number } | null {
   const labels: string[] = [];
   let at = QUERY_HEADER;

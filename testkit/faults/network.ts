@@ -1,17 +1,17 @@
 import { findFreePorts } from '../cluster/ports.ts';
 import { FaultProxy, type ProxyMode } from './proxy.ts';
 
-/** Who opens a connection to a gateway pod. */
+/** The kind of pod that connects to a gateway pod. */
 export type Source = 'http' | 'gateway';
 
-/** What the pods have as GATEWAY_URL_TEMPLATE. */
+/** The values of GATEWAY_URL_TEMPLATE. */
 export type UrlTemplates = Readonly<Record<Source, string>>;
 
-/** The network in front of the gateway pods: for each of them one way for HTTP pods and one for gateway pods. */
+/** The network in front of the gateway pods, with two proxies for each: one for HTTP pods and one for gateway pods. */
 export class FaultNetwork {
   #ways: Readonly<Record<Source, readonly FaultProxy[]>> = { http: [], gateway: [] };
 
-  /** Starts the proxies in front of these ports; the `network` of the local cluster's options. */
+  /** Starts the proxies in front of these ports. It is the value for `network` in the local cluster's options. */
   readonly install = async (gatewayPorts: readonly number[]): Promise<UrlTemplates> => {
     const first = { http: await findFreePorts(gatewayPorts.length), gateway: 0 };
     const http = await startAll(gatewayPorts, first.http);
@@ -23,17 +23,17 @@ export class FaultNetwork {
     };
   };
 
-  /** The way to a gateway pod. */
+  /** The proxy in front of a gateway pod. */
   to(ordinal: number, from: Source): FaultProxy {
     return this.#ways[from][ordinal] as FaultProxy;
   }
 
-  /** Changes the ways to one gateway pod, from all sources unless one is named. */
+  /** Sets the mode of one gateway pod's proxies, by default of both. */
   async set(ordinal: number, mode: ProxyMode, from: readonly Source[] = ['http', 'gateway']): Promise<void> {
     for (const source of from) await this.to(ordinal, source).setMode(mode);
   }
 
-  /** Everything passes again. */
+  /** Lets all connections pass again. */
   async heal(): Promise<void> {
     for (const proxy of this.#all()) await proxy.setMode('pass');
   }

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
 
 /**
- * Why mounts cannot be made here, or null where they can: small disks and name servers of a test need them, and so root on Linux.
- * The result fits the `skip` of a test.
+ * Whether tests must skip small disks and name servers, which need mounts and so root on Linux.
+ * @returns the reason as a value for a test's `skip`, or false
  */
 export function mountsUnavailable(): string | false {
   if (process.platform !== 'linux') return 'needs Linux mounts';

@@ -1,26 +1,26 @@
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /**
- * What becomes of connections through a proxy.
+ * The behaviour of a proxy.
  * - `pass`: they reach the target
- * - `refuse`: nobody listens; open connections end
- * - `reset`: they are accepted and reset, open ones too
- * - `blackhole`: they are accepted and stay open, but nothing arrives in either direction; what was on its way arrives late, when
- *   the proxy passes again, as TCP would deliver it after a partition
+ * - `refuse`: new connections are refused and open ones are reset
+ * - `reset`: new and open connections are reset
+ * - `blackhole`: connections are accepted and stay open, but no data arrives. Data in flight arrives when the proxy passes again,
+ *   as with TCP after a partition
  */
 export type ProxyMode = 'pass' | 'refuse' | 'reset' | 'blackhole';
 
 export interface ProxyOptions {
-  /** The port on the loopback address that connections are passed to. */
+  /** The target port on the loopback address. */
   readonly targetPort: number;
   /** The port to listen on; 0 takes any free one. */
   readonly port: number;
 }
 
-/** A TCP proxy on the loopback address in front of one port: the network between two pods, as a test wants it. */
+/** A TCP proxy on the loopback address in front of one port. It simulates the network between two pods. */
 export class FaultProxy {
   #targetPort: number;
-  /** Each client's socket with its connection to the target, which is null while the proxy is a black hole. */
+  /** The sockets of clients with their connections to the target; null while the proxy is a black hole. */
   readonly #pairs = new Map<Socket, Socket | null>();
   #server: Server | null = null;
   #port = 0;
@@ -45,17 +45,17 @@ export class FaultProxy {
     return this.#mode;
   }
 
-  /** Connections that are open. */
+  /** The number of open connections. */
   get connections(): number {
     return this.#pairs.size;
   }
 
-  /** Changes the mode, for open connections too; resolves when it holds. */
+  /** Changes the mode, including for open connections. Resolves when the mode is in effect. */
   async setMode(mode: ProxyMode): Promise<void> {
     if (mode === this.#mode) return;
     const before = this.#mode;
     this.#mode = mode;
-    // The listener first, so that nobody comes back before it is gone; it is closed when its connections are.
+    // Closes the listener first, so that no client reconnects. It is closed when its connections are.
     const stopped = mode === 'refuse' ? this.#stopListening() : undefined;
     if (mode === 'refuse' || mode === 'reset') this.#resetAll();
     await stopped;
@@ -72,7 +72,7 @@ export class FaultProxy {
     }
   }
 
-  /** From now on connections lead to another port, as when a pod's address has gone to another pod; open ones are reset. */
+  /** Changes the target port and resets open connections, as if the pod's address belonged to another pod. */
   retarget(targetPort: number): void {
     this.#targetPort = targetPort;
     this.#resetAll();
@@ -119,10 +119,10 @@ export class FaultProxy {
   #forward(client: Socket): void {
     const upstream = connect({ port: this.#targetPort, host: '127.0.0.1', noDelay: true, allowHalfOpen: true });
     this.#pairs.set(client, upstream);
-    // A target that refuses looks to the client like one that resets.
+    // To the client, a target that refuses looks like one that resets.
     upstream.on('error', () => client.resetAndDestroy());
     upstream.once('close', () => {
-      // In a black hole nobody hears of the other side's end before the network is back.
+      // In a black hole, neither side sees the other's end before the network is back.
       if (this.#mode !== 'blackhole') client.destroySoon();
     });
     if (this.#mode === 'pass') join(client, upstream);
@@ -136,7 +136,7 @@ export class FaultProxy {
   }
 }
 
-/** Passes bytes and the end of either side on, from now on. */
+/** Forwards bytes and the end of either side. */
 function join(client: Socket, upstream: Socket): void {
   if (upstream.destroyed) {
     client.destroySoon();

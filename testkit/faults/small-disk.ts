@@ -2,13 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A file system of its own, of a few megabytes, that can be filled up. Needs root. */
+/** A separate file system of a few megabytes that a test can fill up. Needs root. */
 export class SmallDisk implements Disposable {
   readonly path: string;
   readonly #filler: string;
   #mounted = true;
 
-  /** @param path made when it does not exist */
+  /** @param path created if it does not exist */
   constructor(path: string, bytes: number) {
     mkdirSync(path, { recursive: true });
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path]);
@@ -16,7 +16,7 @@ export class SmallDisk implements Disposable {
     this.#filler = join(path, 'filler');
   }
 
-  /** Takes every byte that is left. */
+  /** Fills all free space. */
   fill(): void {
     const file = openSync(this.#filler, 'a');
     try {
@@ -33,7 +33,7 @@ export class SmallDisk implements Disposable {
     }
   }
 
-  /** Gives them back. */
+  /** Frees the space that `fill` took. */
   free(): void {
     rmSync(this.#filler, { force: true });
   }

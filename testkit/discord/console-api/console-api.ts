@@ -1,16 +1,16 @@
 /**
- * What the console page works with. JSON over HTTP, all below `/console/api`; bodies need `content-type: application/json`.
- * An error is `{ "error": "…" }` with status 400, 403, 404 or 415. Snowflakes are strings. Pages of other sites are refused with
- * 403, and so is a `Host` that is neither an IP address nor localhost nor one of `consoleHosts`.
+ * The API of the console page: JSON over HTTP below `/console/api`. Bodies need `content-type: application/json`.
+ * An error is `{ "error": "…" }` with status 400, 403, 404 or 415. Snowflakes are strings. Requests from pages of other sites get
+ * 403, as does a `Host` that is not an IP address, localhost or one of `consoleHosts`.
  *
  * GET  /info                          { applicationId, publicKey, apiUrl, interactionsUrl, eventWebhookUrl, bot, guilds }
  * GET  /guilds?query=&limit=&offset=  { total, guilds: [{ id, name, memberCount }] }
  * GET  /guilds/:guild                 { id, name, channels: [{ id, name }], users: [{ id, username, displayName, role }] }
  *                                     role: owner, admin, moderator or member
- * GET  /guilds/:guild/commands?user=  [ command as registered + { permitted: may this user use it } ]
- * GET  /direct?user=                  { id, name, channels, users }: the same as a guild, for direct messages
+ * GET  /guilds/:guild/commands?user=  [ command as registered + { permitted: whether this user may use it } ]
+ * GET  /direct?user=                  { id, name, channels, users }: like a guild, for direct messages
  * GET  /channels/:channel/messages?user=&limit=
- *                                     [ message as Discord's API shows it ], oldest first, with what only this user sees
+ *                                     [ message as Discord's API returns it ], oldest first, including those visible to this user only
  * POST /messages      { guildId, channelId, userId, content }                      -> { messageId }
  * POST /commands      { guildId, channelId, userId, name, options?, type?, targetId? } -> Reply
  *                     options by name: { "user": "123" }; a subcommand: { "add": { "user": "123" } }
@@ -19,11 +19,11 @@
  * POST /modals        { guildId, channelId, userId, customId, fields }             -> Reply
  *     Reply: { id, type, guildId, channelId, userId, name, via, outcome, status, responseType, elapsedMs, problem,
  *              pod, httpPod, messageId, message, modal, choices }
- *     outcome: answered, deferred, timeout, invalid or error; pod and httpPod: who answered, or null;
- *     message: @original or null; modal: what to open, as in Discord's response data, or null;
- *     choices: [{ name, value }] or null. A deferred one is completed later: event `completed`, then `message_update`.
- * GET  /interactions                  [ the last 200 Replies without message, modal and choices ], newest first; a deferred
- *                                     one that was completed has completedMs
+ *     outcome: answered, deferred, timeout, invalid or error; pod and httpPod: the pods that responded, or null;
+ *     message: @original or null; modal: the modal to open, as in Discord's response data, or null;
+ *     choices: [{ name, value }] or null. A deferred interaction completes later: event `completed`, then `message_update`.
+ * GET  /interactions                  [ the last 200 Replies without message, modal and choices ], newest first; a completed
+ *                                     deferred one has completedMs
  * GET  /sessions                      [{ sessionId, shard, numShards, connected, seq, intents, properties, resumes, … }]
  * POST /gateway       { action, shard?, sessionId?, code?, resumable? }            -> { affected }
  *     action: drop | reconnect (op 7) | invalidate (op 9, resumable) | close (code) | pause-acks | request-heartbeat |
@@ -31,7 +31,7 @@
  * GET  /misbehave, POST /misbehave    { slowMs?, inlineDelayMs?, resumeUrlDead?, rateLimit?: { route, retryAfterMs?, scope? },
  *                                       fail?: { route, status, times? }, reset?: true } -> the state as GET shows it
  *     route: as in /stats `requests`, or `*`
- * GET  /stats, /violations, /calls    counters; rules that were broken; the last REST requests
+ * GET  /stats, /violations, /calls    counters; violations of rules; the last REST requests
  * POST /settings      { interactionsUrl?, eventWebhookUrl? }                       -> as /info
  * POST /probe                         sends a wrong signature                      -> { status }
  * POST /webhook-events { type, data? }                                             -> { acknowledged, attempts, status }
@@ -45,7 +45,7 @@
  *     commands                        { guildId: null for global ones, count }
  *     webhook                         { event, attempts, acknowledged }
  *     violation                       { rule, detail }
- *     unknown_route                   { route }: the first request to a route that the simulator lacks
+ *     unknown_route                   { route }: the first request to a route that is not simulated
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HeaderReader, refusalForOperators } from '../../../src/cross-site.ts';
@@ -68,7 +68,7 @@ export class ConsoleApi {
   readonly #stream: EventStream;
   readonly #recent: RecentInteractions;
 
-  /** @param hosts names under which the console is opened, beside localhost and IP addresses */
+  /** @param hosts accepted host names of the console, in addition to localhost and IP addresses */
   constructor(simulator: DiscordSimulator, files: FileStore, hosts: readonly string[]) {
     this.#files = files;
     this.#hosts = hosts;
@@ -81,7 +81,7 @@ export class ConsoleApi {
     const url = URL.parse(request.url ?? '/', 'http://console');
     if (url === null) return sendJson(response, 400, { error: 'not a URL' });
     const { pathname } = url;
-    // A bot downloads these, by whichever name it reaches the simulator.
+    // Before the check of `Host`: bots download attachments under any host name.
     if (pathname.startsWith('/attachments/')) return this.#serveFile(response, pathname);
     const refusal = refusalForOperators({ method: request.method ?? 'GET', header: headerOf(request) }, this.#hosts);
     if (refusal !== null) {
@@ -108,7 +108,7 @@ export class ConsoleApi {
     } catch (error) {
       if (error instanceof ConsoleRefusal) return { status: error.status, body: { error: error.message } };
       if (error instanceof DiscordError) return { status: 400, body: { error: error.message } };
-      // Builders throw for what a person cannot do: a component that is not there, a message they do not see.
+      // Builders throw if the user cannot do this: the component does not exist, or the message is not visible.
       return { status: 400, body: { error: error instanceof Error ? error.message : String(error) } };
     }
   }
@@ -130,7 +130,7 @@ export class ConsoleApi {
     response.writeHead(200, {
       'content-type': file.contentType,
       'x-content-type-options': 'nosniff',
-      // An HTML file that a bot sent must not act as the console.
+      // An HTML file from a bot must not run with the console's origin.
       'content-security-policy':
         "sandbox; default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'",
     });

@@ -3,10 +3,10 @@ import type { FeedEvent } from '../feed.ts';
 import type { DiscordSimulator } from '../simulator.ts';
 
 const KEEPALIVE_MS = 15_000;
-/** A page that does not read is cut off; it reconnects by itself. */
+/** A page that does not read is disconnected. It reconnects by itself. */
 const MAX_BACKLOG = 1024 * 1024;
 
-/** Sends everything that happens to pages, as server-sent events. */
+/** Sends the simulator's events to console pages as server-sent events. */
 export class EventStream {
   readonly #simulator: DiscordSimulator;
   readonly #clients = new Set<ServerResponse>();

@@ -1,4 +1,4 @@
-/** Reads the fields of a request's body; what has the wrong form is an error that names it. */
+/** Reads the fields of a request body. @throws TypeError that names a field with the wrong type */
 export interface Fields {
   text(name: string): string;
   optional(name: string): string | undefined;

@@ -3,10 +3,10 @@ import type { DiscordSimulator } from '../simulator.ts';
 
 const KEPT = 200;
 
-/** `completedMs`: from sending a deferred one to its completion. */
+/** `completedMs`: the time from sending a deferred interaction to its completion. */
 type KeptInteraction = InteractionSummary & { completedMs?: number };
 
-/** The last interactions. Nothing is kept before somebody looks, so that load tests do not pay for it. */
+/** The last interactions. Starts with the first request to the console, so load tests do not pay for it. */
 export class RecentInteractions {
   readonly #simulator: DiscordSimulator;
   readonly #kept: KeptInteraction[] = [];

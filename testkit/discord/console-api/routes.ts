@@ -7,7 +7,7 @@ import { type Fields, fieldsOf } from './fields.ts';
 import type { RecentInteractions } from './recent-interactions.ts';
 import { troubleRoutes } from './trouble-routes.ts';
 
-/** A request that cannot be done, with what to tell the page. */
+/** Rejects a request of the page with a status and a message. */
 export class ConsoleRefusal extends Error {
   override readonly name = 'ConsoleRefusal';
   readonly status: 400 | 403 | 404;
@@ -25,11 +25,11 @@ interface ConsoleRequest {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
-/** What is sent as JSON. */
+/** The body of a response, sent as JSON. */
 export type ConsoleReply = unknown;
 export type ConsoleRoutes = Readonly<Record<string, (request: ConsoleRequest) => ConsoleReply>>;
 
-/** The console's API, by method and path; `:id` is a snowflake. Described in console-api.ts. */
+/** The routes of the console's API by method and path; `:id` is a snowflake. console-api.ts documents them. */
 export function consoleRoutes(simulator: DiscordSimulator, recent: RecentInteractions): ConsoleRoutes {
   const { world, interactions } = simulator;
   const guildOf = (id: string): SimulatedGuild => {
@@ -57,7 +57,7 @@ export function consoleRoutes(simulator: DiscordSimulator, recent: RecentInterac
     'POST /messages': ({ body }) => {
       const fields = fieldsOf(body);
       const content = fields.text('content');
-      if (content.trim() === '') throw new ConsoleRefusal(400, 'a message needs text');
+      if (content.trim() === '') throw new ConsoleRefusal(400, 'the message is empty: content must have text');
       return simulator.events.messageCreate({ ...place(fields), content });
     },
     'POST /commands': async ({ body }) => {

@@ -11,10 +11,10 @@ const TYPES: Readonly<Record<string, string>> = {
   '.png': 'image/png',
   '.ico': 'image/x-icon',
 };
-/** Messages may show images from anywhere; everything else comes from here. */
+/** Messages may show images from any origin. Everything else must come from the simulator. */
 const POLICY = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src * data:; frame-ancestors 'none'";
 
-/** Serves the console page: `/` and the files beside it. Only plain names, so that no path leads out of the folder. */
+/** Serves the console page: `/` and the files in its folder. Accepts plain names only, so that no path leaves the folder. */
 export async function serveStatic(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
   request.resume();
   const name = path === '/' ? 'index.html' : path.slice(1);

@@ -3,7 +3,7 @@ import type { DiscordSimulator } from '../simulator.ts';
 import { fieldsOf } from './fields.ts';
 import type { ConsoleRoutes } from './routes.ts';
 
-/** Looking into the simulator, and making trouble. */
+/** Routes that inspect the simulator and inject faults. */
 export function troubleRoutes(simulator: DiscordSimulator, info: () => object): ConsoleRoutes {
   const { gateway, misbehave, interactions } = simulator;
   const trouble = () => ({

@@ -1,7 +1,7 @@
-/** The simulator's console API; its form is described in console-api/console-api.ts. */
+/** A client for the simulator's console API, which console-api/console-api.ts documents. */
 const ROOT = '/console/api';
 
-/** An answer that is an error, with the text that the API gave. */
+/** An error response, with the API's message. */
 export class ApiError extends Error {}
 
 /** @param {string} path @param {RequestInit} [init] */
@@ -10,7 +10,7 @@ async function request(path, init) {
   try {
     response = await fetch(ROOT + path, init);
   } catch {
-    throw new ApiError('The simulator does not answer. Is npm start still running?');
+    throw new ApiError('The simulator does not respond. Is npm start still running?');
   }
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new ApiError(body?.error ?? `status ${response.status}`);
@@ -42,13 +42,13 @@ const EVENTS = [
 ];
 
 /**
- * Hears of everything that happens. The browser connects again by itself.
+ * Subscribes to the simulator's events. The browser reconnects by itself.
  * @param {(event: any) => void} onEvent
  * @param {(connected: boolean) => void} onState
  */
 export function listen(onEvent, onState) {
   const source = new EventSource(`${ROOT}/events`);
-  // Events carry their type as the event's name, and `message` is also the name of unnamed ones.
+  // The event's name is its type. `message` is also the default name of events without one.
   for (const name of EVENTS)
     source.addEventListener(name, (event) => onEvent({ ...JSON.parse(event.data), type: name }));
   source.addEventListener('open', () => onState(true));

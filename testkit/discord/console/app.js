@@ -20,7 +20,7 @@ function showError(error) {
   }, 6000);
 }
 
-/** Sends what somebody did, and opens the form if the bot answers with one. */
+/** Sends an interaction and opens the modal if the bot responds with one. */
 async function interact(kind, label, input) {
   const waiting = store.interact(kind, label, input);
   if (kind !== 'components') timeline.scrollToEnd();
@@ -35,13 +35,13 @@ async function interact(kind, label, input) {
 const users = () => store.guild.users.map((user) => ({ value: user.id, label: user.displayName }));
 const channels = () => store.guild.channels.map((channel) => ({ value: channel.id, label: `#${channel.name}` }));
 
-/** What messages need of the page. */
+/** The callbacks that messages use. */
 const view = {
   names: {
     user: (id) => store.user(id)?.displayName ?? id,
     channel: (id) => store.guild.channels.find((channel) => channel.id === id)?.name ?? id,
   },
-  /** What can be chosen in a menu of members (5, 7) or channels (8). */
+  /** The options of a menu of members (5, 7) or channels (8). */
   choices: (type) => (type === 8 ? channels() : type === 6 ? [] : users()),
   use(message, customId, values) {
     interact('components', 'a button', {
@@ -76,7 +76,7 @@ const composer = new Composer(
 const sidebar = new Sidebar(store, (guildId, channelId, userId) => {
   byId('app').classList.remove('show-sidebar');
   goTo(guildId, channelId, userId).then(() => {
-    // Somebody who goes through the users with the arrow keys stays there.
+    // Keeps the focus for a user who selects with the arrow keys.
     if (document.activeElement?.id !== 'user') composer.focus();
   }, showError);
 });
@@ -141,5 +141,5 @@ try {
 } catch (error) {
   showError(error);
 }
-// The numbers of events in the table of sessions.
+// Updates the event counts in the table of sessions.
 setInterval(() => store.refreshSessions().catch(() => {}), 5000);

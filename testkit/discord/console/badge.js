@@ -4,8 +4,8 @@ const OUTCOMES = {
   answered: ['answered', 'good'],
   deferred: ['deferred', 'waiting'],
   completed: ['completed late', 'late'],
-  timeout: ['no answer in time', 'bad'],
-  invalid: ['invalid answer', 'bad'],
+  timeout: ['no response in time', 'bad'],
+  invalid: ['invalid response', 'bad'],
   error: ['failed', 'bad'],
 };
 
@@ -19,12 +19,12 @@ export function outcomeOf(reply) {
   );
 }
 
-/** Milliseconds as people read them. @param {number} ms */
+/** A duration for people: `350 ms`, `1.2 s`. @param {number} ms */
 export function duration(ms) {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }
 
-/** The gateway pod that answered, in its colour. @param {any} reply */
+/** The gateway pod that responded, in its colour. @param {any} reply */
 export function podChip({ pod, outcome }) {
   if (pod === null) return h('span', { class: 'pod none' }, outcome === 'deferred' ? 'owner away' : 'no pod');
   return podName(Number(pod));
@@ -38,9 +38,9 @@ export function podName(ordinal) {
 }
 
 /**
- * Who answered an interaction, how fast, and how it went.
+ * The pods that responded to an interaction, the time it took, and the outcome.
  * @param {any} reply
- * @param {string | null} [label] which interaction, where there are several
+ * @param {string | null} [label] names the interaction if there are several
  */
 export function badge(reply, label = null) {
   const [outcome, tone] = outcomeOf(reply);

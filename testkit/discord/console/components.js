@@ -66,7 +66,7 @@ function button(one, message, view) {
   return element;
 }
 
-/** Signs that say nothing when they are read aloud. */
+/** Labels for screen readers in place of symbols. */
 const SPOKEN = { '◀': 'Previous page', '▶': 'Next page' };
 
 function select(one, message, view) {
@@ -87,7 +87,7 @@ function select(one, message, view) {
   );
   const send = () =>
     view.use(message, one.custom_id, [...element.selectedOptions].map(({ value }) => value).filter(Boolean));
-  // With several to choose, the choice is complete when the menu is left.
+  // In a multiple select, the choice is complete when the menu loses the focus.
   element.addEventListener(multiple ? 'blur' : 'change', send);
   return element;
 }

@@ -2,7 +2,7 @@ import { byId, h } from './dom.js';
 import { fieldFor } from './fields.js';
 import { Palette } from './palette.js';
 
-/** Where one types: a message, or after a slash a command with its options. */
+/** The input for messages and, after a slash, for commands with their options. */
 export class Composer {
   #store;
   #onError;
@@ -40,7 +40,7 @@ export class Composer {
     });
     this.#form.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') this.#close();
-      // As in every other field; a menu opens with the space bar or the arrows.
+      // Enter submits, as in every other field. The space bar or the arrow keys open the menu.
       if (event.key === 'Enter' && event.target instanceof HTMLSelectElement) {
         event.preventDefault();
         this.#form.requestSubmit();
@@ -48,7 +48,7 @@ export class Composer {
     });
   }
 
-  /** The place or its commands have changed. */
+  /** Updates the input after a change of the channel or its commands. */
   refresh() {
     this.#palette.commands = this.#store.commands;
     this.#input.placeholder = `Message #${this.#store.channel.name}, or / for a command`;
@@ -59,7 +59,7 @@ export class Composer {
     (this.#command === null ? this.#input : this.#form.querySelector('input, select, button'))?.focus();
   }
 
-  /** Leaves a command that was not sent: it belongs to the place where it was begun. */
+  /** Discards a command that was not sent, because it belongs to the previous channel. */
   reset() {
     if (this.#command !== null) this.#close();
   }
@@ -122,7 +122,7 @@ export class Composer {
     return field;
   }
 
-  /** What was filled in, inside its subcommands. */
+  /** The values of the form, nested in their subcommands. */
   #options() {
     const { usage, fields } = this.#command;
     const given = [...fields].map(([name, field]) => [name, field.value()]).filter(([, value]) => value !== undefined);

@@ -1,6 +1,6 @@
 /**
- * Creates an element. `class` and attributes with a hyphen are set as attributes, `onclick` and the like add listeners,
- * all else is set as a property. Children that are null or false are left out; text is never parsed as HTML.
+ * Creates an element. `class` and names with a hyphen become attributes, `on…` adds a listener, other names become properties.
+ * Children that are null or false are skipped. Text is never parsed as HTML.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Record<string, unknown>} [props]
@@ -39,7 +39,7 @@ export function debounce(ms, work) {
   };
 }
 
-/** Far from each other, and from the colours that say good, late and bad. */
+/** Distinct from each other and from the colours for good, late and bad. */
 const POD_HUES = [225, 190, 285, 325, 255, 160, 305, 205];
 
 /** The hue of a gateway pod. @param {number} ordinal */
@@ -47,7 +47,7 @@ export function hueOfPod(ordinal) {
   return POD_HUES[ordinal % POD_HUES.length];
 }
 
-/** A hue of its own for an id. @param {string} key */
+/** A stable hue for an id. @param {string} key */
 export function hueOf(key) {
   let hash = 7;
   for (const char of key) hash = (hash * 31 + char.charCodeAt(0)) % 9973;

@@ -4,7 +4,7 @@ import { debounce, h } from './dom.js';
  * @typedef {object} Field
  * @property {HTMLElement} element
  * @property {HTMLElement} control gets the focus
- * @property {() => unknown} value undefined when nothing was given
+ * @property {() => unknown} value undefined if the field is empty
  */
 
 /**
@@ -82,7 +82,7 @@ function menu(option, choices) {
   return { control, value: () => (control.value === '' ? undefined : choices[Number(control.value)][0]) };
 }
 
-/** Text with suggestions that the bot gives while one types. */
+/** A text input with suggestions from the bot (autocomplete). */
 function suggestions(option, context) {
   const { control, value } = text(option);
   const list = h('div', { class: 'suggestions', role: 'listbox', id: `suggestions-${option.name}`, hidden: true });
@@ -125,11 +125,11 @@ function suggestions(option, context) {
     close();
   };
   const ask = async () => {
-    // The command may have been sent in the moment before.
+    // The command may have been sent in the meantime.
     if (document.activeElement !== control) return;
     const turn = ++asked;
     const found = await context.suggest(option).catch(() => []);
-    // An answer to what was typed before is of no use any more.
+    // Drops suggestions for text that has changed since.
     if (turn !== asked || document.activeElement !== control) return;
     choices = found;
     active = -1;
@@ -151,7 +151,7 @@ function suggestions(option, context) {
     }
     if (!list.hidden) show();
   });
-  // What is shown is the choice's name; what is sent is its value.
+  // The input shows the choice's name. The command gets its value.
   return {
     control,
     extra: list,

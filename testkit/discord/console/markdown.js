@@ -1,8 +1,8 @@
 import { h } from './dom.js';
 
 /**
- * Discord's message markup as nodes: bold, italic, underline, strike, code, links, mentions, times, subtext, quotes,
- * headings and lists. Everything else is text.
+ * Renders Discord's message markup: bold, italic, underline, strike, code, links, mentions, times, subtext, quotes, headings and
+ * lists. Everything else is plain text.
  * @param {string} source
  * @param {{ user: (id: string) => string, channel: (id: string) => string }} names
  * @returns {Node[]}
@@ -108,7 +108,7 @@ const UNITS = [
 ];
 const FORMAT = new Intl.RelativeTimeFormat('en', { numeric: 'auto' });
 
-/** `2 minutes ago`. @param {number} unixMs */
+/** A relative time, such as `2 minutes ago`. @param {number} unixMs */
 export function relative(unixMs) {
   const ms = unixMs - Date.now();
   const found = UNITS.find(([, size]) => Math.abs(ms) >= size);

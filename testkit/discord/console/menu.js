@@ -1,7 +1,7 @@
 import { h } from './dom.js';
 
 /**
- * Opens a menu below an element. Arrow keys move, Escape closes and gives the focus back.
+ * Opens a menu below an element. Arrow keys move the selection. Escape closes the menu and restores the focus.
  * @param {Element} anchor
  * @param {{ label: string, hint?: string, disabled?: boolean, run: () => void }[]} items
  */
@@ -51,7 +51,7 @@ export function openMenu(anchor, items) {
   menu.querySelector('button:not(:disabled)')?.focus();
 }
 
-/** Below the anchor and inside the window. */
+/** Places the menu below the anchor, inside the window. */
 function place(menu, anchor) {
   const at = anchor.getBoundingClientRect();
   const { width, height } = menu.getBoundingClientRect();

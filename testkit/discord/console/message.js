@@ -9,7 +9,7 @@ const LOADING = 128;
 /**
  * @typedef {object} MessageView
  * @property {{ user: (id: string) => string, channel: (id: string) => string }} names
- * @property {(message: any, customId: string, values?: string[]) => void} use a component was used
+ * @property {(message: any, customId: string, values?: string[]) => void} use called when the user uses a component
  * @property {(type: number) => { value: string, label: string }[]} choices of a menu of members, roles or channels
  * @property {(message: any, anchor: Element) => void} openMenu
  */
@@ -17,9 +17,9 @@ const LOADING = 128;
 /**
  * One message of the timeline.
  * @param {any} message as Discord's API shows it
- * @param {any[]} replies of interactions that made or changed it
+ * @param {any[]} replies to interactions that created or changed the message
  * @param {MessageView} view
- * @param {boolean} continued the message before is by the same author, a moment ago
+ * @param {boolean} continued whether the previous message is recent and by the same author
  */
 export function messageElement(message, replies, view, continued) {
   const name = message.author.global_name ?? message.author.username;
@@ -98,7 +98,7 @@ const thinking = () =>
 
 function content(message, replies, view) {
   if (!message.content) return null;
-  // Completing a deferred answer is an edit that nobody thinks of as one.
+  // The completion of a deferred response is technically an edit, but users do not see it as one.
   const deferred = replies.some(({ outcome }) => outcome === 'deferred');
   const edited = message.edited_timestamp === null || deferred ? null : h('span', { class: 'edited' }, ' (edited)');
   return h('div', { class: 'content' }, ...markdown(message.content, view.names), edited);
@@ -138,10 +138,10 @@ const CLOCK = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-d
 const DAY = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const clock = (date) => (Date.now() - date.getTime() < 43_200_000 ? CLOCK : DAY).format(date);
 
-/** Something that left no message: it failed, or it opened a form. @param {any} notice @param {string} name who did it */
+/** An interaction without a message: it failed or opened a form. @param {any} notice @param {string} name the user's name */
 export function noticeElement({ reply, failed }, name) {
   const label = commandLabel(reply);
-  const text = failed ? `The bot did not answer ${name}’s ${label}.` : `${label} opened a form for ${name}.`;
+  const text = failed ? `The bot did not respond to ${name}’s ${label}.` : `${label} opened a form for ${name}.`;
   return h(
     'article',
     { class: `notice${failed ? ' failed' : ''}` },
@@ -150,7 +150,7 @@ export function noticeElement({ reply, failed }, name) {
   );
 }
 
-/** An interaction that is waited for. */
+/** An interaction without a response so far. */
 export function pendingElement({ label }, name) {
   return h(
     'article',
@@ -159,7 +159,7 @@ export function pendingElement({ label }, name) {
   );
 }
 
-/** How an interaction is called in a sentence. @param {any} reply */
+/** The name of an interaction in a sentence. @param {any} reply */
 export function commandLabel(reply) {
   if (reply.type === 3) return 'button';
   if (reply.type === 5) return 'form';

@@ -3,7 +3,7 @@ import { h } from './dom.js';
 import { markdown } from './markdown.js';
 
 /**
- * Shows a modal and calls `submit` with what was filled in.
+ * Shows a modal and calls `submit` with the entered values.
  * @param {any} data the modal as in Discord's response
  * @param {any} reply of the interaction that opened it
  * @param {import('./message.js').MessageView} view
@@ -41,7 +41,7 @@ function modalRow(row, inputs, view) {
   const inner = row.type === 18 ? row.component : row.components[0];
   const { control, value } = inputFor(inner, view);
   inputs.push({ id: inner.custom_id, value });
-  // A group of radio buttons or check boxes has a label for each.
+  // In a group of radio buttons or check boxes, each has its own label.
   const isGroup = inner.type === 21 || inner.type === 22;
   return h(
     isGroup ? 'fieldset' : 'label',
@@ -79,7 +79,7 @@ function menuInput(inner, view) {
   );
 }
 
-/** The control for a component of a modal, and what it answers, in the form of the component's type. */
+/** The control for a component of a modal, and a function that returns its value in the form of the component's type. */
 function inputFor(inner, view) {
   switch (inner.type) {
     case 4: {
@@ -89,7 +89,7 @@ function inputFor(inner, view) {
     case 19: {
       const control = h('input', { type: 'file', name: inner.custom_id, multiple: (inner.max_values ?? 1) > 1 });
       control.required = inner.required !== false;
-      // The bot gets the names; what is in the files stays here.
+      // The bot gets the file names only. The console does not send the files.
       return { control, value: () => [...control.files].map(({ name }) => name) };
     }
     case 21:
@@ -107,13 +107,13 @@ function inputFor(inner, view) {
   }
 }
 
-/** Radio buttons, of which one is chosen, or check boxes. */
+/** A group of radio buttons or check boxes. */
 function choiceGroup(inner) {
   const type = inner.type === 21 ? 'radio' : 'checkbox';
   const boxes = inner.options.map((option) => {
     const box = h('input', { type, name: inner.custom_id, value: option.value });
     box.checked = option.default === true;
-    // Of radio buttons the browser demands one; check boxes know no such rule.
+    // Browsers can require a choice in a radio group, but not in a group of check boxes.
     box.required = type === 'radio' && inner.required !== false;
     return box;
   });

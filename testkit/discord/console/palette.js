@@ -1,9 +1,9 @@
 import { byId, h } from './dom.js';
 
-/** One thing that can be typed: a command, or a subcommand of one. */
+/** A command or subcommand that the user can type. */
 /** @typedef {{ command: any, path: any[], label: string, description: string, options: any[], permitted: boolean }} Usage */
 
-/** Everything that can be typed after a slash. @param {any[]} commands @returns {Usage[]} */
+/** All slash commands and subcommands. @param {any[]} commands @returns {Usage[]} */
 export function usagesOf(commands) {
   return commands
     .filter(({ type }) => type === 1)
@@ -27,7 +27,7 @@ function walk(command, path, node) {
   ];
 }
 
-/** The list of commands above the input. The input keeps the focus: it is a combobox, this is its listbox. */
+/** The list of commands above the input. The input is a combobox and keeps the focus; this is its listbox. */
 export class Palette {
   #root = byId('palette');
   #input;
@@ -51,7 +51,7 @@ export class Palette {
     return !this.#root.hidden;
   }
 
-  /** Shows what fits to the text in the input. @param {string} text */
+  /** Shows the commands that match the input. @param {string} text */
   update(text) {
     if (!text.startsWith('/')) return this.close();
     const typed = text.slice(1).toLowerCase().trim();
@@ -108,7 +108,7 @@ export class Palette {
             h('span', { class: `parameter${required ? '' : ' optional'}` }, name),
           ),
         ),
-        h('span', { class: 'description' }, usage.permitted ? usage.description : 'This user may not use it'),
+        h('span', { class: 'description' }, usage.permitted ? usage.description : 'This user may not use this command'),
       );
       item.addEventListener('pointerdown', (event) => {
         event.preventDefault();
@@ -119,7 +119,7 @@ export class Palette {
       return item;
     });
     this.#root.replaceChildren(
-      ...(items.length > 0 ? items : [h('div', { class: 'none' }, 'No command fits. Is the bot connected?')]),
+      ...(items.length > 0 ? items : [h('div', { class: 'none' }, 'No matching command. Is the bot connected?')]),
     );
     this.#root.querySelector('[aria-selected="true"]')?.scrollIntoView({ block: 'nearest' });
     if (items.length > 0) this.#input.setAttribute('aria-activedescendant', `usage-${this.#active}`);

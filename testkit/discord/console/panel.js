@@ -5,7 +5,7 @@ import { commandLabel } from './message.js';
 
 const SHOWN = 10;
 
-/** What happened behind the scenes: which pods answered, the gateway's sessions, and ways to make trouble. */
+/** The side panel: the pods that responded, the gateway's sessions, and fault injection. */
 export class Panel {
   #store;
   #status = byId('trouble-status');
@@ -21,7 +21,7 @@ export class Panel {
   }
 
   renderInteractions() {
-    // Suggestions come with every keystroke; those that worked would hide the rest.
+    // Autocomplete sends an interaction for each keystroke. Successful ones would hide the other interactions.
     const interactions = this.#store.interactions.filter(({ type, outcome }) => type !== 4 || outcome !== 'answered');
     const suggestions = this.#store.interactions.length - interactions.length;
     byId('suggestion-count').textContent =
@@ -84,7 +84,7 @@ export class Panel {
             'td',
             {},
             h('span', { class: `dot ${session.connected ? 'good' : 'waiting'}` }),
-            h('span', { class: 'visually-hidden' }, session.connected ? 'connected' : 'waits to be resumed'),
+            h('span', { class: 'visually-hidden' }, session.connected ? 'connected' : 'can be resumed'),
             `${session.shard}/${session.numShards}`,
           ),
           h('td', {}, ordinalOf(session) === null ? ownerOf(session) : podName(ordinalOf(session))),
@@ -142,13 +142,13 @@ export class Panel {
         const { status } = await post('/probe', {});
         return this.#say(
           status === 401
-            ? 'The wrong signature was refused with 401, as it must be.'
-            : `The wrong signature got status ${status}!`,
+            ? 'The endpoint rejected the wrong signature with 401, as it must.'
+            : `The endpoint responded to the wrong signature with status ${status}; it must respond with 401.`,
         );
       }
       case 'rate-limit':
         await post('/misbehave', { rateLimit: { route: '*', retryAfterMs: 2000 } });
-        return this.#say('The next REST request of the bot gets a 429 for 2 s.');
+        return this.#say('The next REST request of the bot gets a 429 with a retry after 2 s.');
       case 'well':
         await post('/misbehave', { reset: true });
         /** @type {HTMLSelectElement} */ (byId('slow')).value = '0';
@@ -165,14 +165,14 @@ export class Panel {
     this.#say(
       affected === 0
         ? 'No session is connected.'
-        : `${affected} session${affected === 1 ? '' : 's'}: done. Watch them come back above.`,
+        : `${affected} session${affected === 1 ? '' : 's'} affected. The table above shows how the pods recover.`,
     );
     await this.#store.refreshSessions();
   }
 
   async #slow(ms) {
     await post('/misbehave', { slowMs: ms });
-    this.#say(ms === 0 ? 'REST answers at once.' : `Every REST answer takes ${duration(ms)} longer.`);
+    this.#say(ms === 0 ? 'REST responses have no delay.' : `Every REST response has a delay of ${duration(ms)}.`);
   }
 
   #say(text) {
@@ -180,7 +180,7 @@ export class Panel {
   }
 }
 
-/** Who a session is of, as it said when it identified: a gateway pod, or a library. @param {any} session */
+/** The client of a session as named in its identify: a gateway pod or a library. @param {any} session */
 function ownerOf(session) {
   return session.properties?.device ?? '';
 }

@@ -3,7 +3,7 @@ import { avatar, byId, debounce, h } from './dom.js';
 
 const SHOWN = 100;
 
-/** Guilds with a search, the channels of the one that is open, and who one is. */
+/** The guilds with a search, the channels of the open guild, and the current user. */
 export class Sidebar {
   #store;
   #list = byId('guilds');
@@ -48,7 +48,7 @@ export class Sidebar {
     this.#list.replaceChildren(
       ...guilds.map((guild) => this.#guildItem(guild)),
       ...(total > guilds.length
-        ? [h('li', { class: 'more' }, `${guilds.length} of ${total.toLocaleString()}: search for others`)]
+        ? [h('li', { class: 'more' }, `${guilds.length} of ${total.toLocaleString()} shown; search for more`)]
         : []),
       ...(total === 0 ? [h('li', { class: 'more' }, 'No server has this name or id.')] : []),
     );

@@ -1,7 +1,7 @@
 import { get, listen, post } from './api.js';
 
 /**
- * Everything the page shows, and the only place that changes it. Listeners get told what kind of thing changed:
+ * The state of the page. Only this class changes it. Listeners subscribe to a kind of change:
  * `place` (guild, channel or user), `messages`, `commands`, `interactions`, `sessions`, `violations`, `unknownRoutes`, `connection`.
  */
 export class Store {
@@ -10,15 +10,15 @@ export class Store {
   /** @type {string | null} */ channelId = null;
   /** @type {string | null} */ userId = null;
   /** @type {any[]} */ commands = [];
-  /** Entries of the timeline by id: messages, and notices of what left no message. @type {Map<string, any>} */ entries =
+  /** Entries of the timeline by id: messages, and notices for interactions without one. @type {Map<string, any>} */ entries =
     new Map();
-  /** Replies by the message that they made or changed. @type {Map<string, any[]>} */ replies = new Map();
+  /** Replies by the message that they created or changed. @type {Map<string, any[]>} */ replies = new Map();
   /** Newest first. @type {any[]} */ interactions = [];
   /** @type {any[]} */ sessions = [];
   /** @type {any[]} */ violations = [];
-  /** Routes that the bot asked for and the simulator lacks. @type {string[]} */ unknownRoutes = [];
+  /** Routes that the bot requested and that are not simulated. @type {string[]} */ unknownRoutes = [];
   connected = true;
-  /** Channels of this guild with messages that were not looked at. @type {Set<string>} */ unread = new Set();
+  /** Channels of this guild with unread messages. @type {Set<string>} */ unread = new Set();
   #listeners = new Map();
   #place = 0;
 
@@ -42,7 +42,7 @@ export class Store {
     listen(
       (event) => this.#onEvent(event),
       (connected) => {
-        // What happened while nobody listened has to be asked for.
+        // Fetches what the page missed while it was disconnected.
         if (connected && !wasConnected) this.#reload().catch(() => {});
         wasConnected = connected;
         this.connected = connected;
@@ -60,7 +60,7 @@ export class Store {
   }
 
   /**
-   * Goes to a place. What is not given is chosen: the first channel, and somebody who may moderate.
+   * Opens a channel. Defaults: the first channel, and a user who may moderate.
    * @param {string} guildId @param {string | null} [channelId] @param {string | null} [userId]
    */
   async goTo(guildId, channelId = null, userId = null) {
@@ -75,7 +75,7 @@ export class Store {
       get(`/channels/${channel.id}/messages`, { user: user.id, limit: 100 }),
       get(`/guilds/${guildId}/commands`, { user: user.id }),
     ]);
-    // Somebody who clicks fast has gone somewhere else in the meantime.
+    // The user has opened another channel in the meantime.
     if (place !== this.#place) return;
     if (this.guild?.id !== guildId) this.unread.clear();
     this.unread.delete(channel.id);
@@ -90,7 +90,7 @@ export class Store {
     this.#changed('messages');
   }
 
-  /** Somebody of this guild, the bot, or an author that was seen. @param {string} userId */
+  /** A member of this guild or the bot. @param {string} userId */
   user(userId) {
     if (userId === this.info?.bot?.id)
       return { id: userId, username: this.info.bot.username, displayName: this.info.bot.username, role: 'bot' };
@@ -115,7 +115,7 @@ export class Store {
   }
 
   /**
-   * Does something that the bot hears of as an interaction, and shows that it is waited for.
+   * Sends an interaction and shows it as pending until the response arrives.
    * @param {'commands' | 'components' | 'modals'} kind @param {string} label @param {object} input
    */
   async interact(kind, label, input) {
@@ -145,7 +145,7 @@ export class Store {
     this.#changed('sessions');
   }
 
-  /** Keeps a reply, once. @param {any} reply */
+  /** Stores a reply, or updates it if it is known. @param {any} reply */
   #remember(reply) {
     const known = this.interactions.find(({ id }) => id === reply.id);
     if (known !== undefined) {
@@ -164,7 +164,7 @@ export class Store {
     }
   }
 
-  /** What left no message is still shown where it happened. */
+  /** Shows an interaction without a message in its channel. */
   #noticeOf(reply) {
     if (reply.channelId !== this.channelId || reply.userId !== this.userId || reply.type === 4) return;
     const failed = reply.outcome !== 'answered' && reply.outcome !== 'deferred';
@@ -192,7 +192,7 @@ export class Store {
         this.#changed('messages');
         return;
       }
-      // If the simulator has gone away in between, the page reloads everything when it is back.
+      // If the simulator is away, the page reloads everything when it is back.
       case 'gateway':
         this.refreshSessions().catch(() => {});
         return;
@@ -226,7 +226,7 @@ export class Store {
   }
 }
 
-/** Snowflakes in the order of time. @param {string} a @param {string} b */
+/** Compares snowflakes by age. @param {string} a @param {string} b */
 export function byAge(a, b) {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }

@@ -4,7 +4,7 @@ import { byAge } from './store.js';
 
 const TOGETHER_MS = 5 * 60_000;
 
-/** Keeps a list of elements in step with the store's entries, touching only those that changed. */
+/** Renders the store's entries and replaces only elements that changed. */
 export class Timeline {
   #root;
   #store;
@@ -62,13 +62,13 @@ export class Timeline {
     const focused = this.#focusedControl();
     const list = [...next.values()].map(({ element }) => element);
     if (list.length === 0)
-      list.push(h('p', { class: 'empty' }, 'Nothing was written here yet. Say something, or type / to use a command.'));
+      list.push(h('p', { class: 'empty' }, 'No messages yet. Write something, or type / to use a command.'));
     for (const child of [...this.#root.children]) if (!list.includes(child)) child.remove();
     list.forEach((element, index) => {
       if (this.#root.children[index] !== element) this.#root.insertBefore(element, this.#root.children[index] ?? null);
     });
     this.#shown = next;
-    // A message that was replaced takes the focus with it: pressing ▶ again must not need the mouse.
+    // Restores the focus after its message was replaced, so that a user can press ▶ again without the mouse.
     if (focused !== null && !document.contains(focused.element)) this.#focusAgain(focused);
   }
 
@@ -88,7 +88,7 @@ export class Timeline {
   }
 }
 
-/** What is waited for comes last. */
+/** Orders by age, with pending interactions last. */
 function orderOf(a, b) {
   if (a.pending || b.pending) return (a.pending ? 1 : 0) - (b.pending ? 1 : 0);
   return byAge(a.id, b.id);

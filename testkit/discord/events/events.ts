@@ -10,7 +10,7 @@ import type { World } from '../world/world.ts';
 import type { WebhookDelivery, WebhookEvents } from './webhook-events.ts';
 
 export interface MessageInput {
-  /** Null: a direct message to the bot. */
+  /** Null for a direct message to the bot. */
   readonly guildId: string | null;
   /** Default: the guild's first text channel. */
   readonly channelId?: string | undefined;
@@ -28,7 +28,7 @@ interface EventsParts {
   readonly webhooks: WebhookEvents;
 }
 
-/** What happens in guilds without an interaction, and reaches the application by the gateway or by event webhooks. */
+/** User actions that are not interactions. The application receives them over the gateway or as event webhooks. */
 export class Events {
   readonly #parts: EventsParts;
 
@@ -36,7 +36,7 @@ export class Events {
     this.#parts = parts;
   }
 
-  /** Somebody writes a message. @returns its id */
+  /** A user writes a message. @returns its id */
   messageCreate(input: MessageInput): { messageId: string } {
     const { ids, world, messages, builder } = this.#parts;
     const guild = input.guildId === null ? null : world.anyGuild(input.guildId);
@@ -49,29 +49,29 @@ export class Events {
     return { messageId };
   }
 
-  /** Somebody changes what they wrote. @throws Error when there is no such message */
+  /** A user edits a message. @throws Error if the message does not exist */
   messageEdit(messageId: string, content: string): void {
     const { messages, builder } = this.#parts;
     const stored = this.#message(messageId);
     messages.replace(stored, builder.edit(stored.message, { content }, []));
   }
 
-  /** A message goes, by whoever's hand. @throws Error when there is no such message */
+  /** Deletes a message. @throws Error if the message does not exist */
   messageDelete(messageId: string): void {
     this.#parts.messages.delete(this.#message(messageId).message.id);
   }
 
-  /** Somebody reacts to a message: `🔥`, or `name:id` for a custom emoji. @throws Error when there is no such message */
+  /** A user reacts to a message: `🔥`, or `name:id` for a custom emoji. @throws Error if the message does not exist */
   reactionAdd(messageId: string, userId: string, emoji: string): void {
     react(this.#here, this.#message(messageId), parseEmoji(emoji), userId);
   }
 
-  /** Somebody takes a reaction back. @throws Error when there is no such message */
+  /** A user removes a reaction. @throws Error if the message does not exist */
   reactionRemove(messageId: string, userId: string, emoji: string): void {
     unreact(this.#here, this.#message(messageId), parseEmoji(emoji), userId);
   }
 
-  /** Somebody joins a guild that the bot is in. @throws Error when it is not */
+  /** A user joins a guild. @throws Error if the bot is not in the guild */
   memberJoin(guildId: string, userId: string): void {
     const guild = this.#guild(guildId);
     const member = createMember(userId, [], new Date().toISOString());
@@ -80,7 +80,7 @@ export class Events {
     this.dispatch('GUILD_MEMBER_ADD', { ...member, guild_id: guildId }, guildId);
   }
 
-  /** Somebody leaves a guild that the bot is in. @throws Error when it is not */
+  /** A user leaves a guild. @throws Error if the bot is not in the guild */
   memberLeave(guildId: string, userId: string): void {
     const guild = this.#guild(guildId);
     this.#parts.world.keep(guild);
@@ -102,19 +102,19 @@ export class Events {
 
   #guild(guildId: string): SimulatedGuild {
     const guild = this.#parts.world.guild(guildId);
-    if (guild === undefined) throw new Error(`the bot is in no guild ${guildId}`);
+    if (guild === undefined) throw new Error(`the bot is not in guild ${guildId}`);
     return guild;
   }
 
   /**
-   * Sends any gateway event to the sessions of its shard whose intents ask for it.
-   * @returns how many sessions got it
+   * Sends any gateway event to the sessions of its shard that have the intent for it.
+   * @returns the number of sessions that received it
    */
   dispatch(name: string, data: object, guildId: string | null): number {
     return this.#parts.gateway.sessions.deliver(name, guildId, JSON.stringify(data));
   }
 
-  /** Posts an event webhook, such as `ENTITLEMENT_CREATE`. @returns when it was acknowledged, or given up */
+  /** Posts an event webhook, such as `ENTITLEMENT_CREATE`. Resolves when it is acknowledged or given up. */
   webhook(type: string, data?: unknown): Promise<WebhookDelivery> {
     return this.#parts.webhooks.send(type, data);
   }

@@ -4,8 +4,8 @@ import type { MessageChange, StoredMessage } from '../store/messages.ts';
 import type { World } from '../world/world.ts';
 
 /**
- * Tells the gateway's sessions of a change of a message. Ephemeral messages are never told.
- * @returns how many sessions heard of it
+ * Sends the event for a change of a message to the gateway's sessions. Ephemeral messages have no events.
+ * @returns the number of sessions that received it
  */
 export function deliverMessageEvent(
   sessions: SessionIndex,
@@ -15,7 +15,7 @@ export function deliverMessageEvent(
 ): number {
   if (visibleTo !== null || sessions.size === 0 || change === 'bulk-delete') return 0;
   const guild = guildId === null ? null : world.guild(guildId);
-  // A guild that the bot is not in: interactions work there, but it hears of nothing else.
+  // In a guild without the bot, interactions work, but the bot gets no events.
   if (guild === undefined) return 0;
   if (change === 'delete') {
     const json = JSON.stringify({
@@ -38,7 +38,7 @@ export function deliverMessageEvent(
   );
 }
 
-/** What a bot without the message content intent sees of somebody else's message. */
+/** Another user's message as a bot without the message content intent receives it. */
 function withoutContent(message: APIMessage): APIMessage {
   return { ...message, content: '', embeds: [], attachments: [], components: [] };
 }

@@ -5,11 +5,11 @@ import { PostTarget } from '../interactions/post.ts';
 import type { WebhookSigner } from '../keys.ts';
 import type { Violations } from '../violations.ts';
 
-/** How the delivery of an event webhook ended. */
+/** The outcome of the delivery of an event webhook. */
 export interface WebhookDelivery {
   readonly acknowledged: boolean;
   readonly attempts: number;
-  /** Of the last attempt; null when there was no response. */
+  /** The status of the last attempt; null without a response. */
   readonly status: number | null;
 }
 
@@ -26,7 +26,7 @@ interface WebhookParts {
 
 const GIVE_UP_AFTER_MS = 10 * 60_000;
 
-/** Posts event webhooks, and repeats what was not acknowledged with growing pauses for up to ten minutes. */
+/** Posts event webhooks. Retries with exponential backoff for up to ten minutes until acknowledged. */
 export class WebhookEvents {
   readonly #parts: WebhookParts;
   readonly #target = new PostTarget();
@@ -45,7 +45,7 @@ export class WebhookEvents {
 
   /**
    * Sends an event, such as `ENTITLEMENT_CREATE`.
-   * @returns when it was acknowledged, or given up
+   * @returns the outcome, when the event is acknowledged or given up
    */
   async send(type: string, data: unknown): Promise<WebhookDelivery> {
     const { applicationId, clock, feed, violations } = this.#parts;

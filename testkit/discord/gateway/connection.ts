@@ -11,9 +11,9 @@ export interface ClientPayload {
 
 interface ConnectionParts {
   readonly socket: WebSocket;
-  /** What the websocket runs on. */
+  /** The connection of the websocket. */
   readonly stream: Duplex;
-  /** What the client reached the simulator by. */
+  /** The `Host` of the client's request. */
   readonly host: string;
   readonly compress: 'zlib-stream' | null;
   readonly heartbeatIntervalMs: number;
@@ -33,7 +33,7 @@ export class GatewayConnection {
   readonly openedAt = Date.now();
   session: GatewaySession | null = null;
   lastHeartbeatAt: number | null = null;
-  /** False: heartbeats stay without an answer, and the client takes the connection for dead. */
+  /** False if heartbeats get no acknowledgement, so that the client considers the connection dead. */
   acknowledges = true;
   readonly #parts: ConnectionParts;
   readonly #deflate: Deflate | null;
@@ -47,7 +47,7 @@ export class GatewayConnection {
     this.#parts = parts;
     this.host = parts.host;
     this.#deflate = parts.compress === null ? null : compressor(parts.socket);
-    // Discord allows a client to be late by a part of the interval before it gives up on it.
+    // Discord tolerates heartbeats that are late by a fraction of the interval.
     this.#heartbeatTimer = setTimeout(() => this.#missedHeartbeat(), parts.heartbeatIntervalMs * 1.5 + 1000);
     this.#heartbeatTimer.unref();
     parts.socket.on('message', (data, isBinary) => this.#receive(data, isBinary));
@@ -64,7 +64,7 @@ export class GatewayConnection {
     return this.#parts.socket.readyState === this.#parts.socket.OPEN;
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes that are not sent yet. */
   get backlog(): number {
     return this.#parts.socket.bufferedAmount;
   }
@@ -94,7 +94,7 @@ export class GatewayConnection {
     this.#parts.socket.terminate();
   }
 
-  /** The frames of one turn leave in one system call: a burst of events would spend most of its time there. */
+  /** Sends all frames of one turn in one system call. Otherwise system calls dominate a burst of events. */
   #writeTogether(): void {
     if (this.#corked) return;
     const { stream } = this.#parts;
@@ -107,7 +107,7 @@ export class GatewayConnection {
   }
 
   #receive(data: RawData, isBinary: boolean): void {
-    // What was on its way when the connection was closed counts for nothing.
+    // Ignores data that was in flight when the simulator closed the connection.
     if (this.#closedByUs) return;
     const bytes = data as Buffer;
     const now = performance.now();
@@ -149,7 +149,7 @@ export class GatewayConnection {
   }
 }
 
-/** One compressed stream for the whole connection; each payload ends with a sync flush, by which clients find its end. */
+/** One compressed stream for the whole connection. Each payload ends with a sync flush, which marks its end for clients. */
 function compressor(socket: WebSocket): Deflate {
   const deflate = createDeflate({ flush: constants.Z_SYNC_FLUSH });
   deflate.on('data', (chunk: Buffer) => socket.send(chunk, { binary: true }));

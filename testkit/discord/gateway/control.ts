@@ -3,7 +3,7 @@ import type { Gateway } from './gateway.ts';
 import type { IdentifyEntry } from './identify-limits.ts';
 import type { GatewaySession } from './session.ts';
 
-/** A session as it is now. */
+/** The current state of a session. */
 export interface SessionInfo {
   readonly sessionId: string;
   readonly shard: number;
@@ -19,14 +19,14 @@ export interface SessionInfo {
   readonly lastHeartbeatAt: number | null;
 }
 
-/** Which sessions something happens to; every part that is given must fit. Without any: all of them. */
+/** Selects sessions that match all given criteria. Without criteria, selects all. */
 export interface SessionFilter {
   readonly shard?: number | undefined;
   readonly sessionId?: string | undefined;
   readonly where?: ((session: SessionInfo) => boolean) | undefined;
 }
 
-/** Looks at the gateway's sessions, and makes trouble for them. Every action returns how many sessions it met. */
+/** Inspects the gateway's sessions and injects faults. Every action returns the number of affected sessions. */
 export class GatewayControl {
   readonly #gateway: Gateway;
 
@@ -34,12 +34,12 @@ export class GatewayControl {
     this.#gateway = gateway;
   }
 
-  /** Every session, with those that wait to be resumed. */
+  /** Every session, including disconnected ones that can be resumed. */
   sessions(filter: SessionFilter = {}): SessionInfo[] {
     return this.#gateway.sessions.all().map(describe).filter(matcher(filter));
   }
 
-  /** Every identify of clients, with those that broke a limit. */
+  /** Every identify, including those that exceeded a limit. */
   identifies(): readonly IdentifyEntry[] {
     return this.#gateway.limits.log();
   }
@@ -68,19 +68,19 @@ export class GatewayControl {
     return this.#each(filter, (connection) => this.#gateway.close(connection, code));
   }
 
-  /** Leaves heartbeats unanswered, until a client gives the connection up. */
+  /** Stops acknowledging heartbeats, so that clients give up the connection. */
   pauseHeartbeatAcks(filter?: SessionFilter): number {
     return this.#each(filter, (connection) => {
       connection.acknowledges = false;
     });
   }
 
-  /** Asks for a heartbeat at once (opcode 1). */
+  /** Requests an immediate heartbeat (opcode 1). */
   requestHeartbeat(filter?: SessionFilter): number {
     return this.#each(filter, (connection) => connection.sendOp(1, null));
   }
 
-  /** Forgets sessions while their clients think that they could resume them. */
+  /** Forgets sessions without telling their clients, so that a resume fails. */
   forgetSessions(filter: SessionFilter = {}): number {
     const matches = matcher(filter);
     const found = this.#gateway.sessions.all().filter((session) => matches(describe(session)));

@@ -34,10 +34,10 @@ export const RESUME_PATH = '/gateway/resume';
 /** Close codes after which a session cannot be resumed. */
 const ENDING_CODES = new Set([1000, 4003, 4004, 4005, 4007, 4010, 4011, 4012, 4013, 4014]);
 const SWEEP_MS = 10_000;
-/** Request members, presence, voice state, soundboard sounds, channel info: taken once a client is identified. */
+/** Presence, voice state, request members, soundboard sounds, channel info: accepted after the identify. */
 const OTHER_OPCODES = new Set([3, 4, 8, 31, 43]);
 
-/** Why a payload is refused: the connection is closed, or told that its session is invalid. */
+/** The reason for refusing a payload: closes the connection or reports an invalid session. */
 type Refusal = 'invalid_session' | { readonly closeCode: number; readonly reason: string; readonly rule?: Rule };
 
 const protocolError = (closeCode: number, reason: string): Refusal => ({ closeCode, reason, rule: 'gateway_protocol' });
@@ -46,7 +46,7 @@ const protocolError = (closeCode: number, reason: string): Refusal => ({ closeCo
 export class Gateway {
   readonly sessions = new SessionIndex();
   readonly limits: IdentifyLimits;
-  /** True: the resume URL refuses connections. */
+  /** True if the resume URL refuses connections. */
   resumeUrlDead = false;
   readonly #parts: GatewayParts;
   readonly #server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: 1024 * 1024 });
@@ -65,7 +65,7 @@ export class Gateway {
     return [...this.#connections];
   }
 
-  /** Takes a websocket upgrade of one of the gateway's paths. */
+  /** Handles a websocket upgrade on one of the gateway's paths. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const url = new URL(request.url ?? '/', 'http://gateway');
     if (url.pathname === RESUME_PATH && this.resumeUrlDead) {
@@ -77,7 +77,7 @@ export class Gateway {
     });
   }
 
-  /** Ends a session: its id cannot be resumed any more. */
+  /** Ends a session. It can no longer be resumed. */
   end(session: GatewaySession): void {
     if (session.ended) return;
     session.ended = true;
@@ -85,14 +85,14 @@ export class Gateway {
     this.publish('session_ended', session);
   }
 
-  /** Takes a session from its connection; the client may resume it for a while. */
+  /** Detaches a session from its connection. The client may resume it for a while. */
   detach(session: GatewaySession): void {
     if (session.connection !== null) session.connection.session = null;
     session.connection = null;
     session.detachedAt = this.#parts.options.clock.now();
   }
 
-  /** Closes a connection as the server. @param code decides what becomes of the session */
+  /** Closes a connection from the server. @param code decides whether the session can be resumed */
   close(connection: GatewayConnection, code: number, reason?: string): void {
     const { session } = connection;
     if (session !== null && ENDING_CODES.has(code)) this.end(session);
@@ -126,7 +126,8 @@ export class Gateway {
     this.#connections.add(connection);
     const version = query.get('v') ?? '10';
     if (version !== '10' && version !== '9') connection.close(4012, 'Invalid API version.');
-    else if ((query.get('encoding') ?? 'json') !== 'json') connection.close(4002, 'Only JSON is spoken here.');
+    else if ((query.get('encoding') ?? 'json') !== 'json')
+      connection.close(4002, 'Only the JSON encoding is supported.');
   }
 
   #closed(connection: GatewayConnection, code: number, byClient: boolean): void {
@@ -135,7 +136,7 @@ export class Gateway {
     if (session === null) return;
     this.detach(session);
     this.publish('disconnected', session, code);
-    // A client that says goodbye does not come back; any other close may be followed by a resume.
+    // With these codes the client ends its session. After any other close it may resume.
     if (byClient && (code === 1000 || code === 1001)) this.end(session);
   }
 
@@ -151,7 +152,7 @@ export class Gateway {
     this.close(connection, refusal.closeCode, refusal.reason);
   }
 
-  /** @returns why the payload is refused, or null */
+  /** @returns the reason for refusing the payload, or null */
   #handle(connection: GatewayConnection, op: number, data: Record<string, unknown>): Refusal | null {
     if (op === 2 || op === 6) {
       if (connection.session !== null) return protocolError(4005, 'Already authenticated.');
@@ -212,7 +213,7 @@ export class Gateway {
     }
     const former = session.connection;
     if (former !== null) {
-      // Somebody else still held it: one session has one connection, and the newer one wins.
+      // A session has one connection. The newer one replaces the old one.
       this.detach(session);
       former.sendOp(9, false);
     }
@@ -230,7 +231,7 @@ export class Gateway {
     connection.session = session;
   }
 
-  /** What Discord does after too many identifies: every session ends, and the token is replaced. */
+  /** After too many identifies, Discord ends every session and replaces the token. */
   #resetToken(): void {
     this.#parts.violations.record('session_start_limit', 'the token was reset');
     this.#parts.credentials.reset();

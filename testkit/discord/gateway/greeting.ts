@@ -4,11 +4,11 @@ import { guildCreateJson } from '../world/guild-object.ts';
 import type { World } from '../world/world.ts';
 import type { GatewaySession } from './session.ts';
 
-/** Guilds sent in one go, and the backlog in bytes beyond which the rest waits. */
+/** Guilds sent in one turn, and the backlog in bytes above which the rest waits. */
 const BATCH = 200;
 const MAX_BACKLOG = 4 * 1024 * 1024;
 
-/** What a new session gets first: READY with its guilds as unavailable ones, then a GUILD_CREATE for each. */
+/** Sends the first events of a session: READY with all guilds unavailable, then a GUILD_CREATE for each. */
 export async function greet(session: GatewaySession, world: World, resumeUrl: string): Promise<void> {
   const { id, shard, numShards, intents } = session.facts;
   const guildIds = world.guildsOfShard(shard, numShards);

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts';
 
-/** One identify that a client sent. */
+/** An identify from a client. */
 export interface IdentifyEntry {
   /** Unix milliseconds. */
   readonly at: number;
@@ -12,7 +12,7 @@ export interface IdentifyEntry {
 }
 
 const DAY_MS = 86_400_000;
-/** Two identifies that a client spaced correctly may arrive this much closer together. */
+/** Network jitter: identifies with the correct spacing may arrive this much closer together. */
 const TOLERANCE_MS = 100;
 const KEPT = 5000;
 
@@ -20,11 +20,11 @@ interface LimitOptions {
   readonly clock: Clock;
   readonly maxConcurrency: number;
   readonly windowMs: number;
-  /** Identifies a day. */
+  /** Identifies per day. */
   readonly total: number;
 }
 
-/** One identify for each bucket in a window, so many a day. Resumes do not count. */
+/** Limits identifies to one per bucket and window, and to a total per day. Resumes do not count. */
 export class IdentifyLimits {
   readonly #options: LimitOptions;
   readonly #lastByBucket = new Map<number, number>();
@@ -56,7 +56,7 @@ export class IdentifyLimits {
     return outcome;
   }
 
-  /** The last identifies, oldest first. */
+  /** The most recent identifies, oldest first. */
   log(): readonly IdentifyEntry[] {
     return [...this.#log];
   }

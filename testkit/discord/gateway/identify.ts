@@ -9,7 +9,7 @@ export interface IdentifyData {
 }
 
 interface Limits {
-  /** How many guilds the bot is in. */
+  /** The number of guilds that the bot is in. */
   readonly guilds: number;
   readonly privilegedIntents: number;
 }
@@ -20,7 +20,7 @@ export type CheckedIdentify =
 
 const MAX_GUILDS_PER_SHARD = 2500;
 
-/** What an identify asks for, or the code that its connection is closed with. */
+/** Validates an identify. @returns its shard and intents, or the close code for its connection */
 export function checkIdentify(data: IdentifyData, limits: Limits): CheckedIdentify {
   const [shard, numShards] = (data.shard ?? [0, 1]) as [unknown, unknown];
   if (!isIndex(shard) || !isIndex(numShards) || shard >= numShards)

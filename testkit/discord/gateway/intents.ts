@@ -1,11 +1,11 @@
 import { GatewayIntentBits as Bit } from 'discord-api-types/v10';
 
-/** Every intent that exists. */
+/** All intents that Discord defines. */
 export const ALL_INTENTS = Object.values(Bit)
   .filter((bit): bit is Bit => typeof bit === 'number')
   .reduce((all, bit) => all | bit, 0);
 
-/** Intents of which a session needs one to get an event of a guild. Events that are not here go to every session. */
+/** A session gets a guild event if it has one of these intents. Events that are not listed go to every session. */
 const GUILD_EVENTS: Readonly<Record<string, number>> = {
   GUILD_CREATE: Bit.Guilds,
   GUILD_UPDATE: Bit.Guilds,
@@ -76,7 +76,7 @@ const DIRECT_EVENTS: Readonly<Record<string, number>> = {
   TYPING_START: Bit.DirectMessageTyping,
 };
 
-/** The intents of which a session needs one for this event; 0 when it needs none. */
+/** The intents of which a session needs at least one for this event; 0 if it needs none. */
 export function requiredIntents(event: string, guildId: string | null): number {
   return (guildId === null ? DIRECT_EVENTS : GUILD_EVENTS)[event] ?? 0;
 }

@@ -2,7 +2,7 @@ import type { World } from '../world/world.ts';
 
 const CHUNK = 1000;
 
-/** The answer to a request for guild members (opcode 8): by name prefix, by ids, or all of them. */
+/** The response to a request for guild members (opcode 8): by name prefix, by ids, or all of them. */
 export function* memberChunks(world: World, request: Record<string, unknown>): Generator<object> {
   const guildId = String(request.guild_id);
   const guild = world.guild(guildId);

@@ -3,7 +3,7 @@ import { shardOf } from '../snowflake.ts';
 import { requiredIntents } from './intents.ts';
 import type { GatewaySession } from './session.ts';
 
-/** Sessions by id and by shard. Several may hold the same shard, and with different numbers of shards. */
+/** Sessions by id and by shard. Several sessions may have the same shard or different shard counts. */
 export class SessionIndex {
   readonly #byId = new Map<string, GatewaySession>();
   /** numShards -> shard -> sessions */
@@ -41,10 +41,10 @@ export class SessionIndex {
   }
 
   /**
-   * Sends an event to every session of its shard whose intents ask for it.
+   * Sends an event to every session of its shard that has the intent for it.
    * @param json the event's data
-   * @param withoutContent the data for sessions that may not read messages; the same where it is left out
-   * @returns how many sessions got it
+   * @param withoutContent the data for sessions without the message content intent; default `json`
+   * @returns the number of sessions that received it
    */
   deliver(name: string, guildId: string | null, json: string, withoutContent?: () => string): number {
     const required = requiredIntents(name, guildId);

@@ -12,12 +12,12 @@ export interface SessionFacts {
   readonly identifiedAt: number;
 }
 
-/** A session of one shard: its events in sequence, and those that a resume would need. Outlives its connections. */
+/** A session of one shard, with its sequence and the events to replay on a resume. Outlives its connections. */
 export class GatewaySession {
   readonly facts: SessionFacts;
   seq = 0;
   connection: GatewayConnection | null = null;
-  /** When it lost its connection, in Unix milliseconds. */
+  /** The time of the disconnect, in Unix milliseconds. */
   detachedAt: number | null = null;
   resumes = 0;
   ended = false;
@@ -31,7 +31,7 @@ export class GatewaySession {
     this.#limit = replayBufferSize;
   }
 
-  /** Gives the event the next sequence number, keeps it, and sends it if there is a connection. @param json its data */
+  /** Assigns the next sequence number, stores the event, and sends it if connected. @param json the event's data */
   dispatch(name: string, json: string): void {
     this.seq++;
     this.#names.push(name);
@@ -43,12 +43,12 @@ export class GatewaySession {
     this.connection?.send(frame(name, this.seq, json));
   }
 
-  /** Whether every event after `seq` is still there. */
+  /** Whether every event after `seq` is still stored. */
   canReplay(seq: number): boolean {
     return seq >= this.seq - this.#names.size && seq <= this.seq;
   }
 
-  /** Sends every event after `seq`. @returns how many */
+  /** Sends every event after `seq`. @returns the number of events */
   replay(seq: number): number {
     const missed = this.seq - seq;
     const from = this.#names.size - missed;

@@ -12,7 +12,7 @@ interface OptionJson {
   focused?: true;
 }
 
-/** Options as Discord writes them, with the types of the registered command, or else guessed from the values. */
+/** Builds options in Discord's form. Types come from the registered command; without one they are guessed from the values. */
 export function buildOptions(
   values: OptionValues | undefined,
   definitions: readonly APIApplicationCommandOption[] | undefined,
@@ -38,7 +38,7 @@ export function buildOptions(
   return options;
 }
 
-/** Marks the option that is being typed; Discord sends it as text whatever its type is. */
+/** Marks the focused option of an autocomplete. Discord sends it as text regardless of its type. */
 export function focus(options: OptionJson[], name: string): OptionJson[] {
   let leaf = options;
   while (leaf[0] !== undefined && leaf[0].type <= 2) leaf = leaf[0].options ?? [];

@@ -1,18 +1,18 @@
-/** What a person does, as tests and the console say it. Everything that is left out is chosen as Discord's client would. */
+/** Where and by which user an interaction happens. Omitted fields get the value that Discord's client would send. */
 interface Place {
-  /** Null: in the direct messages with the bot. Any guild id may be given, also of one that the bot is not in. */
+  /** Null for direct messages with the bot. Any guild id is valid, even if the bot is not in the guild. */
   readonly guildId: string | null;
   /** Default: the guild's first text channel. */
   readonly channelId?: string | undefined;
-  /** Default: the guild's owner. Anybody may be named. */
+  /** Default: the guild's owner. Any user id is valid. */
   readonly userId?: string | undefined;
   /** The language of the user's client. Default en-US. */
   readonly locale?: string | undefined;
-  /** What the user or the guild has bought of the application. Default nothing. */
+  /** Purchases of the user or the guild in the application. Default none. */
   readonly entitlements?: readonly object[] | undefined;
 }
 
-/** A file that somebody attaches. */
+/** A file that a user attaches. */
 export interface AttachmentInput {
   readonly filename: string;
   /** Default text/plain. */
@@ -22,9 +22,9 @@ export interface AttachmentInput {
 }
 
 /**
- * Option values by name, `{ user: '123', reason: 'spam' }`; a subcommand is an object: `{ add: { user: '123' } }`, and a
- * file an {@link AttachmentInput} or its name.
- * Or the options as Discord writes them.
+ * Option values by name: `{ user: '123', reason: 'spam' }`. A subcommand is an object: `{ add: { user: '123' } }`. A file is an
+ * {@link AttachmentInput} or its name.
+ * Or a list of options in Discord's form.
  */
 export type OptionValues = Readonly<Record<string, unknown>> | readonly Readonly<Record<string, unknown>>[];
 
@@ -33,35 +33,35 @@ export interface CommandInput extends Place {
   readonly options?: OptionValues | undefined;
   /** 1 slash command, 2 user command, 3 message command. Default 1. */
   readonly type?: 1 | 2 | 3 | undefined;
-  /** The user or message that a command of type 2 or 3 is used on. */
+  /** The target of a command of type 2 or 3: a user or a message. */
   readonly targetId?: string | undefined;
 }
 
 export interface AutocompleteInput extends Place {
   readonly name: string;
   readonly options?: OptionValues | undefined;
-  /** The option that is being typed. */
+  /** The name of the focused option. */
   readonly focused: string;
 }
 
 export interface ComponentInput extends Omit<Place, 'guildId'> {
-  /** Default: the message's. */
+  /** Default: the guild of the message. */
   readonly guildId?: string | null | undefined;
   readonly messageId: string;
   readonly customId: string;
-  /** What was selected in a select menu. */
+  /** The selected values of a select menu. */
   readonly values?: readonly string[] | undefined;
 }
 
 export type FieldInput = string | boolean | readonly (string | AttachmentInput)[];
 
 export interface ModalInput extends Omit<Place, 'guildId'> {
-  /** Default: where it was opened. */
+  /** Default: the guild in which the modal was opened. */
   readonly guildId?: string | null | undefined;
   readonly customId: string;
   /**
-   * By the custom id of each input: text, what was selected, whether a checkbox is checked, files. What is left out stays as the
-   * modal has it.
+   * Values by the custom id of each input: text, selected values, the state of a checkbox, files. Omitted inputs keep the defaults of
+   * the modal.
    */
   readonly fields: Readonly<Record<string, FieldInput>>;
 }

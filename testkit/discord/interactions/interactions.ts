@@ -11,7 +11,7 @@ import {
 import type { InteractionResult } from './result.ts';
 import type { InteractionSender } from './sender.ts';
 
-/** An interaction that was built and signed, and not sent. */
+/** An interaction that is built and signed, but not sent. */
 export interface CreatedInteraction {
   readonly id: string;
   readonly token: string;
@@ -21,7 +21,7 @@ export interface CreatedInteraction {
 }
 
 export interface RawOptions {
-  /** Replace or add to the headers that Discord sends, for example a wrong signature. */
+  /** Headers that replace or extend those of Discord, such as a wrong signature. */
   readonly headers?: Record<string, string>;
 }
 
@@ -35,7 +35,7 @@ interface InteractionsParts {
   readonly newId: () => string;
 }
 
-/** What people do in Discord that an application hears of as an interaction. */
+/** User actions that an application receives as interactions. */
 export class Interactions {
   readonly #parts: InteractionsParts;
 
@@ -43,7 +43,7 @@ export class Interactions {
     this.#parts = parts;
   }
 
-  /** How many were sent. */
+  /** The number of interactions sent. */
   get sent(): number {
     return this.#parts.sender.sent;
   }
@@ -53,22 +53,22 @@ export class Interactions {
     return this.#send(this.#parts.builder.prepare({ kind: 'command', ...input }));
   }
 
-  /** Types into an option. Its suggestions are in `response.data.choices`. */
+  /** Types into an option. The suggestions are in `response.data.choices`. */
   async autocomplete(input: AutocompleteInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'autocomplete', ...input }));
   }
 
-  /** Presses a button, or selects in a menu. @throws Error when the user sees no such component */
+  /** Presses a button or selects in a menu. @throws Error if the user does not see the component */
   async component(input: ComponentInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'component', ...input }));
   }
 
-  /** Submits a modal: the one that is open for this user, else one made up from the fields. */
+  /** Submits the modal that is open for this user, or one built from the fields. */
   async modalSubmit(input: ModalInput): Promise<InteractionResult> {
     return this.#send(this.#parts.builder.prepare({ kind: 'modal', ...input }));
   }
 
-  /** Builds and signs an interaction without sending it. Its three seconds begin with `send`. */
+  /** Builds and signs an interaction without sending it. Discord's time limit begins with `send`. */
   create(input: InteractionInput): CreatedInteraction {
     const { record, payload } = this.#parts.builder.prepare(input);
     const body = Buffer.from(JSON.stringify(payload));
@@ -81,7 +81,7 @@ export class Interactions {
     };
   }
 
-  /** Sends what `create` made. */
+  /** Sends an interaction from `create`. */
   async send(created: CreatedInteraction): Promise<InteractionResult> {
     const record = this.#parts.records.get(created.id);
     if (record === undefined) throw new Error(`interaction ${created.id} is too old`);
@@ -90,8 +90,8 @@ export class Interactions {
   }
 
   /**
-   * Signs and sends any payload, well formed or not: the same id again, the same id with another body, anything. The
-   * response changes messages only if the interaction was not answered before.
+   * Signs and sends any payload, well formed or not, such as a repeated id or the same id with another body. The response changes
+   * messages only if the interaction has no response yet.
    */
   async raw(payload: unknown, options: RawOptions = {}): Promise<InteractionResult> {
     const body =
@@ -101,12 +101,12 @@ export class Interactions {
     return this.#parts.sender.send(this.#recordOf(payload), body, options.headers);
   }
 
-  /** Sends a wrong signature, as Discord does now and then. The status must be 401. */
+  /** Sends a wrong signature, as Discord occasionally does. The status must be 401. */
   probeWrongSignature(): Promise<{ status: number }> {
     return this.#parts.sender.probe(this.#pingBody());
   }
 
-  /** What Discord does when an endpoint is set: a PING, and a PING with a wrong signature. */
+  /** Verifies an endpoint like Discord: sends a PING with a wrong signature and one with a valid signature. */
   async verifyEndpoint(): Promise<{ accepted: boolean; ping: boolean; rejectsWrongSignature: boolean }> {
     if (this.#parts.sender.url === null) return { accepted: false, ping: false, rejectsWrongSignature: false };
     const { status } = await this.probeWrongSignature();

@@ -7,7 +7,7 @@ import type { FirstResponse, Outcome } from './result.ts';
 
 type Verdict = Pick<FirstResponse, 'outcome' | 'problem' | 'response'>;
 
-/** What a response to an interaction's request amounts to, with its effects. @param remainingMs of the deadline */
+/** Judges the HTTP response to an interaction and applies its effects. @param remainingMs the rest of the deadline */
 export async function judgeReply(
   record: InteractionRecord,
   reply: PostReply,
@@ -19,7 +19,7 @@ export async function judgeReply(
   if (reply.status !== 200) return refuse(record, 'error', `status ${reply.status}`);
   const response = parseJson(reply);
   if (response === undefined) return refuse(record, 'invalid', 'the body is not JSON of type application/json');
-  // Discord delivers once. Whoever delivers again wants to see the response, and it changes nothing.
+  // Discord delivers once. The response to a repeated delivery is reported, but changes nothing.
   if (record.state !== 'waiting' && record.deliveries > 1) {
     return { outcome: outcomeOf(response), problem: null, response };
   }
@@ -32,19 +32,19 @@ export async function judgeReply(
   return { outcome: outcomeOf(response), problem: null, response };
 }
 
-/** A request that got no response: the callback endpoint may have been used all the same. */
+/** Judges a request without a response. The bot may still have used the callback endpoint. */
 export function judgeFailure(record: InteractionRecord, failure: PostFailure): Verdict {
   return record.state === 'answered' ? answeredByCallback(record) : refuse(record, failure.kind, failure.message);
 }
 
-/** Waits for the callback endpoint to be used. */
+/** Waits until the bot uses the callback endpoint. */
 export async function judgeCallback(record: InteractionRecord, timeoutMs: number): Promise<Verdict> {
   if (record.state === 'waiting') await answerOrTimeout(record, timeoutMs);
   if (record.state === 'answered') return answeredByCallback(record);
   return refuse(record, 'timeout', 'no callback within the deadline');
 }
 
-/** The body of a reply that says that it is JSON, and is an object. */
+/** The body of a reply with a JSON content type that is an object; undefined otherwise. */
 export function parseJson(reply: PostReply): APIInteractionResponse | undefined {
   if (!/^application\/json\b/i.test(reply.headers['content-type'] ?? '')) return undefined;
   try {

@@ -1,6 +1,6 @@
 import type { InteractionRecord } from './records.ts';
 
-/** A modal that is open on somebody's screen. */
+/** A modal that is open for a user. */
 export interface OpenModal {
   readonly customId: string;
   readonly data: Record<string, unknown>;
@@ -12,7 +12,7 @@ export interface OpenModal {
 
 const MAX_OPEN = 10_000;
 
-/** Modals that were sent and not submitted: the latest of each user and custom id. */
+/** Modals that are open: the latest for each user and custom id. */
 export class Modals {
   readonly #open = new Map<string, OpenModal>();
 

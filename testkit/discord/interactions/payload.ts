@@ -23,7 +23,7 @@ interface PayloadParts {
   readonly records: InteractionRecords;
 }
 
-/** An interaction that was made and not sent yet. */
+/** An interaction that is not sent yet. */
 export interface Prepared {
   readonly record: InteractionRecord;
   readonly payload: Record<string, unknown>;
@@ -45,7 +45,7 @@ interface Place {
   readonly entitlements?: readonly object[] | undefined;
 }
 
-/** Builds interactions exactly as Discord does. */
+/** Builds interactions in exactly Discord's form. */
 export class PayloadBuilder {
   readonly #parts: PayloadParts;
 
@@ -53,7 +53,7 @@ export class PayloadBuilder {
     this.#parts = parts;
   }
 
-  /** @throws Error when the message, component or modal that is used does not exist */
+  /** @throws Error if the message, component or modal does not exist */
   prepare(input: InteractionInput): Prepared {
     switch (input.kind) {
       case 'command':
@@ -233,12 +233,12 @@ export class PayloadBuilder {
   }
 }
 
-/** The id of a command that nobody registered: always the same for a name. */
+/** A stable id for a command that is not registered. */
 function unregisteredId(name: string): string {
   return String(1_000_000_000_000_000_000n + BigInt(hashText(name)));
 }
 
-/** What the application may do where the interaction comes from. Where it has not joined, it has no roles. */
+/** The application's permissions in the channel of the interaction. It has no roles in guilds that it has not joined. */
 function appPermissions({ guild, channelId }: Scene, botId: string): bigint {
   if (guild === null || !guild.joined) return DIRECT_PERMISSIONS;
   return channelPermissions(guild, botId, channelOf(guild, channelId));

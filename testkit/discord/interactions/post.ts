@@ -19,12 +19,12 @@ export class PostFailure extends Error {
 }
 
 /**
- * How many pools requests are dealt to in turn. With one, a quiet sender would use one connection, and so only one of
- * several processes that listen on the same port.
+ * The number of pools that take requests in turn. With one pool, a slow sender would use one connection, and so reach only one of
+ * several processes that share a port.
  */
 const POOLS = 8;
 
-/** Posts to one URL over kept connections. */
+/** Posts to one URL over persistent connections. */
 export class Poster {
   readonly url: string;
   readonly #path: string;
@@ -45,7 +45,7 @@ export class Poster {
   async post(body: Buffer, headers: Record<string, string>, timeoutMs: number): Promise<PostReply> {
     const pool = this.#pools[this.#next++ % POOLS] as Pool;
     const controller = new AbortController();
-    // Not in the timer itself: in a busy process it may be due before a response that has long arrived is read.
+    // Not in the timer itself: in a busy process the timer may fire before a response that has already arrived is read.
     const timer = setTimeout(() => setImmediate(() => controller.abort()), timeoutMs);
     try {
       const reply = await pool.request({
@@ -69,7 +69,7 @@ export class Poster {
   }
 }
 
-/** Where something is posted, which may change, or be nowhere. */
+/** A URL to post to, which can change or be null. */
 export class PostTarget {
   #poster: Poster | null = null;
 
@@ -81,7 +81,7 @@ export class PostTarget {
     return this.#poster?.url ?? null;
   }
 
-  /** @throws TypeError when it is not a URL */
+  /** @throws TypeError if `url` is not a URL */
   setUrl(url: string | null): void {
     if (url === this.url) return;
     const next = url === null ? null : new Poster(url);

@@ -8,10 +8,10 @@ import { Fifo } from '../store/fifo.ts';
 /** 1 ping, 2 command, 3 component, 4 autocomplete, 5 modal submit. */
 export type InteractionKind = 1 | 2 | 3 | 4 | 5;
 
-/** Where an interaction stands. `dead`: nobody answered in time, or the answer was refused. */
+/** The state of an interaction. `dead`: no response in time, or an invalid response. */
 type InteractionState = 'waiting' | 'answered' | 'dead';
 
-/** What Discord remembers of an interaction while its token lives. */
+/** Discord's record of an interaction while its token is valid. */
 export interface InteractionRecord {
   readonly id: string;
   readonly token: string;
@@ -23,22 +23,22 @@ export interface InteractionRecord {
   readonly name: string;
   /** 1 slash command, 2 user, 3 message command; 0 for the rest. */
   readonly commandType: number;
-  /** The message with the component that was used, also for a modal that it opened. */
+  /** The message whose component was used, including for a modal that the component opened. */
   readonly sourceMessageId: string | null;
   /** Unix milliseconds on the simulator's clock. */
   createdAt: number;
   state: InteractionState;
   responseType: number | null;
   response: APIInteractionResponse | null;
-  /** The message that `@original` is. */
+  /** The id of the message `@original`. */
   originalId: string | null;
-  /** A deferred response that was not completed yet. */
+  /** True while a deferred response is not completed. */
   loading: boolean;
-  /** When a deferred response was completed, on the clock of `performance.now()`. */
+  /** The completion time of a deferred response, on the clock of `performance.now()`. */
   completedAt: number | null;
-  /** How often it was sent; Discord does so once. */
+  /** The number of deliveries; Discord delivers once. */
   deliveries: number;
-  /** Called once each, when it was answered. */
+  /** Called once each, on the first response. */
   readonly onAnswer: (() => void)[];
   /** Called once each, when `loading` ends. */
   readonly onComplete: (() => void)[];
@@ -51,7 +51,7 @@ export type NewRecord = Pick<
 
 const MAX_RECORDS = 250_000;
 
-/** Interactions by id, for as long as their tokens live; beyond a bound the oldest are forgotten earlier. */
+/** Interactions by id while their tokens are valid. Above a bound, the oldest are forgotten earlier. */
 export class InteractionRecords {
   readonly #clock: Clock;
   readonly #ids: SnowflakeSource;
@@ -67,7 +67,7 @@ export class InteractionRecords {
     return this.#byId.size;
   }
 
-  /** @param identity the id and token of a payload that was made elsewhere */
+  /** @param identity the id and token of a payload that was built elsewhere */
   create(facts: NewRecord, identity?: { id: string; token: string }): InteractionRecord {
     this.#prune();
     const id = identity?.id ?? this.#ids.next();
@@ -101,7 +101,7 @@ export class InteractionRecords {
     return this.#byId.get(id);
   }
 
-  /** The interaction that a token belongs to, also when the token has expired. */
+  /** The interaction of a token, even if the token has expired. */
   byToken(token: string): InteractionRecord | undefined {
     const id = /^interaction:(\d+):/.exec(Buffer.from(token, 'base64').toString('latin1'))?.[1];
     const record = id === undefined ? undefined : this.#byId.get(id);
@@ -112,7 +112,7 @@ export class InteractionRecords {
     return this.#clock.now() - record.createdAt > INTERACTION_TOKEN_MS;
   }
 
-  /** A while after its token died an interaction is forgotten, and its token unknown instead of expired. */
+  /** Forgets an interaction some time after its token expired. The token is then unknown instead of expired. */
   #prune(): void {
     const oldest = this.#clock.now() - INTERACTION_TOKEN_MS - 300_000;
     for (let record = this.#order.first(); record !== undefined; record = this.#order.first()) {
@@ -123,13 +123,13 @@ export class InteractionRecords {
   }
 }
 
-/** A token as Discord's are: base64 of `interaction:<id>:<random>`, more than 128 characters. */
+/** A token in Discord's form: base64 of `interaction:<id>:<random>`, more than 128 characters. */
 export function createInteractionToken(id: string): string {
-  // UUIDs come from a pool of random bytes, which costs a tenth of asking for bytes each time.
+  // UUIDs come from a pool of random bytes. That costs a tenth of a separate call for random bytes.
   return Buffer.from(`interaction:${id}:${randomUUID()}${randomUUID()}${randomUUID()}`).toString('base64');
 }
 
-/** Ends `loading`, and tells who waits for it. */
+/** Ends `loading` and calls the waiting callbacks. */
 export function complete(record: InteractionRecord): void {
   if (!record.loading) return;
   record.loading = false;

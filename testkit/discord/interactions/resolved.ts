@@ -5,7 +5,7 @@ import { channelPermissions } from '../world/permissions.ts';
 import type { World } from '../world/world.ts';
 import type { AttachmentInput } from './input.ts';
 
-/** The fields of a channel that Discord sends in `resolved`, beside the permissions. */
+/** The fields of a channel that Discord sends in `resolved`, in addition to the permissions. */
 const CHANNEL_FIELDS = [
   ...['id', 'name', 'type', 'last_message_id', 'last_pin_timestamp', 'nsfw', 'parent_id', 'guild_id', 'flags'],
   ...['rate_limit_per_user', 'topic', 'position', 'thread_metadata'],
@@ -16,11 +16,11 @@ interface ResolvedParts {
   readonly files: FileStore;
   readonly guild: SimulatedGuild | null;
   readonly channelId: string;
-  /** Who uses the command or component: what they may do in a channel is told. */
+  /** The user of the command or component, whose permissions are part of a resolved channel. */
   readonly userId: string;
 }
 
-/** The objects that ids in options, targets, select menus and modals stand for, collected as they are met. */
+/** Collects the objects for the ids in options, targets, select menus and modals. */
 export class Resolved {
   readonly #parts: ResolvedParts;
   readonly #found: Record<string, Record<string, unknown>> = {};
@@ -65,7 +65,7 @@ export class Resolved {
     else this.user(id);
   }
 
-  /** A file that somebody attaches, or its name. @returns the id under which it is found */
+  /** Adds a file, given with content or only by name. @returns the attachment's id */
   attachment(input: string | AttachmentInput): string {
     const {
       filename,
@@ -78,7 +78,7 @@ export class Resolved {
     return attachment.id;
   }
 
-  /** What was selected in a menu of this type; a string select stands for nothing. */
+  /** Adds the selected objects of a menu of this type. The values of a string select name no objects. */
   selected(componentType: unknown, values: readonly string[]): void {
     for (const value of values) {
       if (componentType === 5) this.user(value);
@@ -88,7 +88,7 @@ export class Resolved {
     }
   }
 
-  /** `{ resolved }`, or nothing when there is nothing in it. */
+  /** `{ resolved }`, or `{}` if it is empty. */
   toJSON(): { resolved?: object } {
     return Object.keys(this.#found).length === 0 ? {} : { resolved: this.#found };
   }

@@ -11,7 +11,7 @@ import type { World } from '../world/world.ts';
 import type { Modals } from './modals.ts';
 import { complete, type InteractionKind, type InteractionRecord, type InteractionRecords } from './records.ts';
 
-/** The first responses that Discord takes, by the interaction's type. */
+/** The types of first responses that Discord accepts, by the interaction's type. */
 const ALLOWED: Readonly<Record<InteractionKind, readonly number[]>> = {
   1: [1],
   2: [4, 5, 9, 12],
@@ -32,7 +32,7 @@ interface ResponderParts {
   readonly deadlineMs: number;
 }
 
-/** Applies responses to interactions, follow-ups and edits, in the order and within the times that Discord allows. */
+/** Applies responses, follow-ups and edits. Enforces Discord's order and time limits. */
 export class Responder {
   readonly #parts: ResponderParts;
 
@@ -41,8 +41,8 @@ export class Responder {
   }
 
   /**
-   * The first response, inline or through the callback endpoint.
-   * @throws DiscordError 10062 too late, 40060 answered already, 50035 or 50006 not allowed
+   * Applies the first response, from the HTTP response or the callback endpoint.
+   * @throws DiscordError 10062 too late, 40060 already acknowledged, 50035 or 50006 invalid
    */
   answer(record: InteractionRecord, body: unknown, files: readonly UploadedFile[]): StoredMessage | null {
     const { clock, violations, deadlineMs } = this.#parts;
@@ -71,7 +71,7 @@ export class Responder {
     return original;
   }
 
-  /** `@original`. @throws DiscordError 10015 before the first response, 50027 after 15 minutes, 10008 there is none */
+  /** `@original`. @throws DiscordError 10015 before the first response, 50027 after 15 minutes, 10008 without a message */
   original(record: InteractionRecord | undefined): StoredMessage {
     const found = this.#parts.messages.get(this.usable(record).originalId ?? '');
     if (found === undefined) throw new DiscordError(404, 10008);
@@ -91,7 +91,7 @@ export class Responder {
     complete(record as InteractionRecord);
   }
 
-  /** Directly after a deferred response (type 5) a follow-up takes the place of the edit, as Discord documents. */
+  /** Directly after a deferred response (type 5), a follow-up completes it like an edit, as Discord documents. */
   followUp(record: InteractionRecord | undefined, body: unknown, files: readonly UploadedFile[]): APIMessage {
     const answered = this.usable(record);
     if (answered.loading && answered.responseType === 5) return this.editOriginal(answered, body, files);
@@ -101,7 +101,7 @@ export class Responder {
     return stored.message;
   }
 
-  /** A follow-up by its id. @throws DiscordError 10008 */
+  /** Finds a follow-up by its id. @throws DiscordError 10008 */
   followUpMessage(record: InteractionRecord | undefined, messageId: string): StoredMessage {
     const { channelId } = this.usable(record);
     const stored = this.#parts.messages.get(messageId);
@@ -125,7 +125,7 @@ export class Responder {
     this.#parts.messages.delete(this.followUpMessage(record, messageId).message.id);
   }
 
-  /** The record, once its webhook can be used. */
+  /** Checks that the interaction's webhook can be used. @returns the record @throws DiscordError 10015, 50027 */
   usable(record: InteractionRecord | undefined): InteractionRecord {
     if (record === undefined) throw new DiscordError(404, 10015);
     if (this.#parts.records.expired(record)) throw new DiscordError(401, 50027);
@@ -143,7 +143,7 @@ export class Responder {
   ): StoredMessage | null {
     const type: number = response.type;
     const allowed = ALLOWED[record.type];
-    // Types 6 and 7 change the message of a component; a modal that a command opened has none.
+    // Types 6 and 7 change the message of a component. A modal that a command opened has no such message.
     if (!allowed.includes(type) || ((type === 6 || type === 7) && record.sourceMessageId === null)) {
       const errors = new FormErrors();
       errors.add('type', 'INTERACTION_CALLBACK_TYPE_INVALID', `Value must be one of {${allowed.join(', ')}}.`);

@@ -2,15 +2,15 @@ import type { APIInteractionResponse, APIMessage } from 'discord-api-types/v10';
 import type { InteractionKind, InteractionRecord } from './records.ts';
 
 /**
- * - `answered`: a response that is final, or a modal
- * - `deferred`: a response of type 5 or 6; `settled()` says when it was completed
- * - `timeout`: no response within the deadline; the token is dead
- * - `invalid`: a response that Discord refuses; `problem` says why
+ * - `answered`: a final response or a modal
+ * - `deferred`: a response of type 5 or 6; `settled()` waits for the completion
+ * - `timeout`: no response within the deadline; the token is no longer valid
+ * - `invalid`: a response that Discord refuses; `problem` has the reason
  * - `error`: the connection failed, or the status was not 200 or 202
  */
 export type Outcome = 'answered' | 'deferred' | 'timeout' | 'invalid' | 'error';
 
-/** How a deferred response ended. `pending`: not within the time that was waited; `none`: there was nothing to complete. */
+/** The outcome of a deferred response. `pending`: not completed within the timeout; `none`: nothing to complete. */
 type SettledOutcome = 'completed' | 'expired' | 'pending' | 'none';
 
 export interface Settlement {
@@ -20,7 +20,7 @@ export interface Settlement {
   readonly message: APIMessage | undefined;
 }
 
-/** What came back for an interaction. */
+/** The result of an interaction. */
 export interface InteractionResult {
   readonly id: string;
   readonly token: string;
@@ -32,29 +32,29 @@ export interface InteractionResult {
   readonly name: string;
   readonly via: 'http' | 'gateway';
   readonly outcome: Outcome;
-  /** HTTP status of the request's own response; null when there was none. */
+  /** The HTTP status of the response to the request; null without a response. */
   readonly status: number | null;
-  /** Its headers, lower case. */
+  /** The response headers, with lower-case names. */
   readonly headers: Readonly<Record<string, string>>;
-  /** The first response, whichever way it came; also one that Discord refuses. */
+  /** The first response, over HTTP or the callback endpoint, even if Discord refuses it. */
   readonly response: APIInteractionResponse | null;
   readonly responseType: number | null;
   readonly deferred: boolean;
   /** From sending to the first response, in milliseconds. */
   readonly elapsedMs: number;
-  /** Why the outcome is `invalid` or `error`. */
+  /** The reason for an outcome `invalid` or `error`. */
   readonly problem: string | null;
-  /** Header `guildway-pod`: which gateway pod answered. */
+  /** Header `guildway-pod`: the gateway pod that responded. */
   readonly pod: string | null;
-  /** Header `guildway-http-pod`: which HTTP pod answered. */
+  /** Header `guildway-http-pod`: the HTTP pod that responded. */
   readonly httpPod: string | null;
-  /** `@original` as it is now. */
+  /** The current state of `@original`. */
   readonly message: APIMessage | undefined;
-  /** Waits until a deferred response was completed, at most `timeoutMs`. Default: as long as its token can live. */
+  /** Waits for the completion of a deferred response, at most `timeoutMs`. Default: the lifetime of the token. */
   settled(timeoutMs?: number): Promise<Settlement>;
 }
 
-/** The part of a result that is shown to those who watch: neither token nor content. */
+/** The public part of a result, without token and content. */
 export interface InteractionSummary {
   readonly id: string;
   readonly type: InteractionKind;
@@ -73,7 +73,7 @@ export interface InteractionSummary {
   readonly messageId: string | null;
 }
 
-/** What is known when the first response has come, or did not come. */
+/** The state after the first response or its timeout. */
 export interface FirstResponse {
   readonly via: 'http' | 'gateway';
   readonly outcome: Outcome;
@@ -82,7 +82,7 @@ export interface FirstResponse {
   readonly elapsedMs: number;
   readonly problem: string | null;
   readonly response: APIInteractionResponse | null;
-  /** `performance.now()` when it was sent. */
+  /** The time of sending, on the clock of `performance.now()`. */
   readonly sentAt: number;
 }
 

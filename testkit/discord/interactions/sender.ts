@@ -21,7 +21,7 @@ interface SenderParts {
   readonly misbehaviour: Misbehaviour;
   readonly deadlineMs: number;
   readonly probeEvery: number;
-  /** Sends an INTERACTION_CREATE to the guild's sessions. @returns how many got it */
+  /** Sends an INTERACTION_CREATE to the guild's sessions. @returns the number of sessions that received it */
   readonly dispatch: (guildId: string | null, json: string) => number;
 }
 
@@ -31,7 +31,7 @@ const JSON_HEADERS = Object.freeze({
   'user-agent': 'Discord-Interactions/1.0 (+https://discord.com)',
 });
 
-/** Delivers interactions, by HTTP where a URL is set and over the gateway where not, and waits for the first response. */
+/** Delivers interactions, over HTTP if a URL is set and else over the gateway. Waits for the first response. */
 export class InteractionSender {
   readonly #parts: SenderParts;
   readonly #target = new PostTarget();
@@ -45,17 +45,17 @@ export class InteractionSender {
     return this.#target.url;
   }
 
-  /** @throws TypeError when it is not a URL */
+  /** @throws TypeError if `url` is not a URL */
   setUrl(url: string | null): void {
     this.#target.setUrl(url);
   }
 
-  /** How many interactions were sent. */
+  /** The number of interactions sent. */
   get sent(): number {
     return this.#sent;
   }
 
-  /** @param headers replace or add to those that Discord sends */
+  /** @param headers replace or extend those of Discord */
   async send(record: InteractionRecord, body: Buffer, headers?: Record<string, string>): Promise<InteractionResult> {
     this.#sent++;
     record.deliveries++;
@@ -78,8 +78,8 @@ export class InteractionSender {
   }
 
   /**
-   * Sends a body with a wrong signature, as Discord does now and then. An endpoint that takes it is removed.
-   * @returns the status, or 0 when there was no response
+   * Sends a body with a wrong signature, as Discord occasionally does. Removes an endpoint that accepts it.
+   * @returns the status, or 0 without a response
    */
   async probe(body: Buffer): Promise<{ status: number }> {
     const poster = this.#target.poster;
@@ -98,7 +98,7 @@ export class InteractionSender {
     return { status: reply?.status ?? 0 };
   }
 
-  /** A PING with a valid signature. @returns whether it was answered as it must be */
+  /** Sends a PING with a valid signature. @returns whether the response is a PONG */
   async ping(body: Buffer): Promise<boolean> {
     const { signer, clock, deadlineMs } = this.#parts;
     const headers = { ...JSON_HEADERS, ...signer.sign(body, clock.now()) };
@@ -135,7 +135,7 @@ export class InteractionSender {
       status: reply.status,
       headers: reply.headers,
       sentAt,
-      // An empty 202 is no response yet: what counts is when the callback came.
+      // An empty 202 is not the response. The time of the callback counts.
       elapsedMs: reply.status === 202 ? performance.now() - sentAt : elapsedMs,
       ...verdict,
     };

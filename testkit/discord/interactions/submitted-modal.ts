@@ -6,9 +6,8 @@ import type { Resolved } from './resolved.ts';
 type Component = Readonly<Record<string, unknown>>;
 
 /**
- * The components of a submitted modal as Discord sends them: a row, a label or a text for each that the modal has, with what was
- * entered.
- * @param modal the components of the modal that is open; undefined makes a row with a text input for each field
+ * The components of a submitted modal in Discord's form: the rows, labels and texts of the modal with the entered values.
+ * @param modal the components of the open modal; undefined creates a row with a text input for each field
  */
 export function submittedComponents(modal: unknown, fields: ModalInput['fields'], resolved: Resolved): object[] {
   const components = Array.isArray(modal) ? modal : rowsFor(fields);
@@ -29,7 +28,7 @@ function submitted(component: Component, fields: ModalInput['fields'], resolved:
   return { id, type, custom_id, ...entered(component, fields[String(custom_id)], resolved) };
 }
 
-/** What was entered, in the form of the component's type. */
+/** The entered value in the form of the component's type. */
 function entered(component: Component, given: FieldInput | undefined, resolved: Resolved): object {
   switch (component.type) {
     case ComponentType.TextInput:
@@ -54,7 +53,7 @@ function listOf<T>(given: FieldInput | undefined, fallback: readonly T[]) {
   return typeof given === 'string' ? (given === '' ? [] : [given]) : given;
 }
 
-/** What is selected before anybody touches it. */
+/** The values that are selected by default. */
 function defaultsOf(component: Component): string[] {
   const options = (component.options ?? []) as readonly Component[];
   const preset = (component.default_values ?? []) as readonly { readonly id: string }[];

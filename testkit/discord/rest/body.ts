@@ -3,13 +3,13 @@ import type { UploadedFile } from '../store/files.ts';
 import { DiscordError } from './errors.ts';
 
 export interface RestBody {
-  /** Parsed JSON, or undefined where there was no body. */
+  /** Parsed JSON, or undefined without a body. */
   readonly json: unknown;
   readonly files: readonly UploadedFile[];
   readonly bytes: number;
 }
 
-/** Room for ten files of the size that a guild without boosts may send. */
+/** Ten files of the maximum size in a guild without boosts. */
 const MAX_BODY = 105 * 1024 * 1024;
 const NO_FILES: readonly UploadedFile[] = Object.freeze([]);
 

@@ -1,4 +1,4 @@
-/** Discord's JSON error codes that the simulator answers with. Source: "Opcodes and Status Codes", JSON. */
+/** The JSON error codes that the simulator uses. Source: Discord's "Opcodes and Status Codes", JSON. */
 const MESSAGES = {
   0: 'General error',
   10003: 'Unknown Channel',
@@ -45,7 +45,7 @@ interface FieldError {
   readonly message: string;
 }
 
-/** An error answer of Discord's REST API. */
+/** An error response of Discord's REST API. */
 export class DiscordError extends Error {
   override readonly name = 'DiscordError';
   readonly status: number;
@@ -61,7 +61,7 @@ export class DiscordError extends Error {
   }
 }
 
-/** Collects what is wrong with a form, by path (`embeds.0.title`), and throws all of it at once as 50035. */
+/** Collects the errors of a form by path (`embeds.0.title`) and throws them together as 50035. */
 export class FormErrors {
   readonly #errors = new Map<string, FieldError[]>();
   readonly #prefix: string;
@@ -82,7 +82,7 @@ export class FormErrors {
     this.add(path, 'BASE_TYPE_REQUIRED', 'This field is required');
   }
 
-  /** Adds an error when `value` is not a string of `min` to `max` characters. */
+  /** Adds an error if `value` is not a string of `min` to `max` characters. */
   text(path: string, value: unknown, min: number, max: number): void {
     if (value === undefined || value === null) {
       if (min > 0) this.required(path);
@@ -95,7 +95,7 @@ export class FormErrors {
     }
   }
 
-  /** Adds an error when `value` is not a list of `min` to `max` entries. @returns the list, empty where it is none */
+  /** Adds an error if `value` is not a list of `min` to `max` entries. @returns the list, or an empty list for other values */
   list(path: string, value: unknown, min: number, max: number): readonly Record<string, unknown>[] {
     if (value === undefined || value === null) {
       if (min > 0) this.required(path);
@@ -111,7 +111,7 @@ export class FormErrors {
     return value.map((one) => (one !== null && typeof one === 'object' ? (one as Record<string, unknown>) : {}));
   }
 
-  /** @throws DiscordError 50035 when anything was added */
+  /** @throws DiscordError 50035 if there are errors */
   throwIfAny(): void {
     if (this.#errors.size === 0) return;
     const tree: Record<string, unknown> = {};

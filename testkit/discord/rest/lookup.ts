@@ -5,7 +5,7 @@ import type { SimulatedChannel, World } from '../world/world.ts';
 import { DiscordError } from './errors.ts';
 import type { RestRequest } from './router.ts';
 
-/** Finds what a path names. Each throws Discord's error when it is not there. */
+/** Finds the objects that a path names. Each method throws Discord's error if the object does not exist. */
 export interface Lookup {
   /** @throws DiscordError 10004 */
   guild(request: RestRequest): SimulatedGuild;
@@ -38,7 +38,7 @@ export function createLookup(world: World, messages: MessageStore): Lookup {
     },
     message(request) {
       const stored = messages.get(request.params.message ?? '');
-      // Ephemeral messages exist for their user only; the bot reaches them by the interaction's token.
+      // Only the user sees an ephemeral message. The bot accesses it with the interaction's token.
       if (stored === undefined || stored.channelId !== channel(request).id || stored.visibleTo !== null) {
         throw new DiscordError(404, 10008);
       }
@@ -47,12 +47,12 @@ export function createLookup(world: World, messages: MessageStore): Lookup {
   };
 }
 
-/** The guild of a channel, or null: a direct channel. */
+/** The guild of a channel; null for a direct channel. */
 export function guildIdOf(channel: SimulatedChannel): string | null {
   return 'guild_id' in channel ? (channel.guild_id ?? null) : null;
 }
 
 export const isThread = (channel: SimulatedChannel): channel is ThreadChannel => 'thread_metadata' in channel;
 
-/** `{ guild_id }`, or nothing for a direct channel: as events name their place. */
+/** `{ guild_id }` for events of a guild, `{}` for a direct channel. */
 export const placeOf = (guildId: string | null): object => (guildId === null ? {} : { guild_id: guildId });

@@ -1,6 +1,6 @@
 import { FormErrors } from './errors.ts';
 
-/** The `limit` of a list. @throws DiscordError 50035 when it is no number from 1 to `max` */
+/** The `limit` of a list. @throws DiscordError 50035 if it is not an integer from 1 to `max` */
 export function pageLimit(query: URLSearchParams, max: number, fallback: number): number {
   const given = query.get('limit');
   if (given === null) return fallback;

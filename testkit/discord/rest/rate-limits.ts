@@ -4,7 +4,7 @@ import type { RouteLimit } from './router.ts';
 export interface LimitVerdict {
   readonly allowed: boolean;
   readonly headers: Readonly<Record<string, string>>;
-  /** Seconds until it may be tried again. */
+  /** Seconds until a retry is allowed. */
   readonly retryAfter: number;
 }
 
@@ -16,11 +16,11 @@ interface Window {
 const NO_HEADERS = Object.freeze({});
 const ALLOWED: LimitVerdict = Object.freeze({ allowed: true, headers: NO_HEADERS, retryAfter: 0 });
 
-/** Counts requests in windows that begin with their first request. Times are those of `performance.now()`. */
+/** Counts requests in windows that begin with their first request. Times are on the clock of `performance.now()`. */
 class WindowCounter {
   readonly #windows = new Map<string, Window>();
 
-  /** Adds one. @returns the window it falls into */
+  /** Counts a request. @returns its window */
   hit(key: string, windowMs: number, now: number): Window {
     let window = this.#windows.get(key);
     if (window === undefined || window.endsAt <= now) {
@@ -37,7 +37,7 @@ class WindowCounter {
   }
 }
 
-/** The limits of Discord's REST API: 50 requests a second for the token, some by route, and 10,000 invalid ones in ten minutes. */
+/** The limits of Discord's REST API: 50 requests a second per token, limits of routes, and 10,000 invalid requests in ten minutes. */
 export class RateLimits {
   readonly #globalPerSecond: number;
   readonly #counter = new WindowCounter();
@@ -58,7 +58,7 @@ export class RateLimits {
     };
   }
 
-  /** @param major the channel, guild or webhook that the route is about */
+  /** @param major the id of the channel, guild or webhook in the path */
   route(name: string, major: string, rule: RouteLimit, now: number): LimitVerdict {
     const window = this.#counter.hit(`${name} ${major}`, rule.windowMs, now);
     const retryAfter = seconds(window.endsAt - now);
@@ -74,7 +74,7 @@ export class RateLimits {
     return { allowed, headers, retryAfter: allowed ? 0 : retryAfter };
   }
 
-  /** Counts an answer of 401, 403 or 429 from an address. @returns whether it is blocked from now on */
+  /** Counts a response of 401, 403 or 429 to an address. @returns whether the address is now blocked */
   invalid(address: string, now: number): boolean {
     const window = this.#counter.hit(`invalid ${address}`, 600_000, now);
     if (window.count < 10_000) return false;
@@ -84,7 +84,7 @@ export class RateLimits {
 
   readonly #blockedUntil = new Map<string, number>();
 
-  /** Seconds that an address stays blocked; 0 when it is not. */
+  /** Seconds until an address is unblocked; 0 if it is not blocked. */
   blocked(address: string, now: number): number {
     if (this.#blockedUntil.size === 0) return 0;
     const until = this.#blockedUntil.get(address) ?? 0;

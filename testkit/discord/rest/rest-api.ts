@@ -13,7 +13,7 @@ interface RestApiParts {
   readonly violations: Violations;
   readonly globalRequestsPerSecond: number;
   readonly token: () => string;
-  /** Called for the first request to each route that the simulator lacks. */
+  /** Called for the first request to each route that is not simulated. */
   readonly onUnknownRoute: (route: string) => void;
 }
 
@@ -55,7 +55,7 @@ export class RestApi {
       request.resume();
     } else {
       try {
-        // The body is read in any case: an answer before its end would break the connection.
+        // Always reads the whole body. An earlier response would break the connection.
         const body = await readBody(request);
         bytes = body.bytes;
         answer = await this.#answer(request, match, body, query);
@@ -132,7 +132,7 @@ export class RestApi {
   }
 }
 
-/** Clients send it percent-encoded. */
+/** The audit log reason, which clients send percent-encoded. */
 function auditLogReason(request: IncomingMessage): string | null {
   const raw = request.headers['x-audit-log-reason'];
   if (typeof raw !== 'string') return null;
@@ -156,7 +156,7 @@ function failure(error: unknown): RestReply {
   return { status: 500, body: { message: `500: Internal Server Error (${String(error)})`, code: 0 } };
 }
 
-/** Discord's answers come through a proxy, and libraries take a 429 without this for a ban by address. */
+/** Discord's responses pass a proxy. Without this header, libraries treat a 429 as a ban of the address. */
 const VIA = { via: '1.1 google' };
 
 function send(response: ServerResponse, { status, headers, body }: Answer): void {

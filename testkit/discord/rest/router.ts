@@ -3,12 +3,12 @@ import type { UploadedFile } from '../store/files.ts';
 export interface RestRequest {
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
-  /** Parsed JSON, or undefined where there was no body. */
+  /** Parsed JSON, or undefined without a body. */
   readonly json: unknown;
   readonly files: readonly UploadedFile[];
   /** `X-Audit-Log-Reason`, or null. */
   readonly reason: string | null;
-  /** `Host` of the request: what this client reaches the simulator by. */
+  /** The `Host` of the request. */
   readonly host: string;
 }
 
@@ -18,7 +18,7 @@ export interface RestReply {
   readonly body?: unknown;
 }
 
-/** A limit of its own on a route, counted apart for each value of a path parameter. */
+/** The rate limit of a route, counted separately for each value of a path parameter. */
 export interface RouteLimit {
   readonly by: string;
   readonly limit: number;
@@ -27,9 +27,9 @@ export interface RouteLimit {
 
 export interface Route {
   readonly method: string;
-  /** Below the version: `/channels/:channel/messages`. */
+  /** The path after the version: `/channels/:channel/messages`. */
   readonly path: string;
-  /** `bot`: needs the bot's token, and counts towards the global limit. `token`: the path has its own token. */
+  /** `bot`: needs the bot's token and counts towards the global limit. `token`: the path contains a token. */
   readonly auth: 'bot' | 'token' | 'none';
   readonly limit?: RouteLimit;
   handle(request: RestRequest): RestReply | Promise<RestReply>;
@@ -37,7 +37,7 @@ export interface Route {
 
 export interface Match {
   readonly route: Route;
-  /** `POST /channels/:channel/messages`: what routes are called in counters and logs. */
+  /** The route's name in counters and logs: `POST /channels/:channel/messages`. */
   readonly name: string;
   readonly params: Readonly<Record<string, string>>;
 }
@@ -48,9 +48,9 @@ interface Compiled {
   readonly segments: readonly string[];
 }
 
-/** Finds a route by method and path. Among several that fit, literal segments win over parameters. */
+/** Finds a route by method and path. Literal segments take precedence over parameters. */
 export class Router {
-  /** By method, first segment and number of segments, so that few have to be compared. */
+  /** By method, first segment and number of segments, so that few candidates remain. */
   readonly #routes = new Map<string, Compiled[]>();
 
   constructor(routes: Iterable<Route>) {

@@ -13,7 +13,7 @@ export interface RestCall {
 const KEPT = 2000;
 const MAX_UNKNOWN = 200;
 
-/** Counts requests by route, and keeps the last ones. */
+/** Counts requests by route and stores the most recent ones. */
 export class RestTraffic {
   readonly #counts = new Map<string, number>();
   readonly #statuses = new Map<number, number>();
@@ -24,7 +24,7 @@ export class RestTraffic {
   /** By {@link routeOf}. */
   readonly #unknown = new Map<string, number>();
 
-  /** Counts a request to a route that the simulator lacks. @returns its name, and whether it is the first one */
+  /** Counts a request to a route that is not simulated. @returns the route's name, and whether this is its first request */
   addUnknown(method: string, path: string): { readonly route: string; readonly isFirst: boolean } {
     const route = routeOf(method, path);
     const before = this.#unknown.get(route) ?? 0;
@@ -32,7 +32,7 @@ export class RestTraffic {
     return { route, isFirst: before === 0 };
   }
 
-  /** Requests to routes that the simulator lacks, as in `{ 'GET /guilds/:id/templates': 2 }`. */
+  /** Requests to routes that are not simulated: `{ 'GET /guilds/:id/templates': 2 }`. */
   unknown(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#unknown);
   }
@@ -49,7 +49,7 @@ export class RestTraffic {
     return this.#total;
   }
 
-  /** Requests by route, as in `{ 'PUT /applications/:application/commands': 1 }`. */
+  /** Requests by route: `{ 'PUT /applications/:application/commands': 1 }`. */
   counts(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts);
   }
@@ -62,13 +62,13 @@ export class RestTraffic {
     return Object.fromEntries(this.#statuses);
   }
 
-  /** The last requests, oldest first. */
+  /** The most recent requests, oldest first. */
   calls(): readonly RestCall[] {
     return [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
   }
 }
 
-/** What a request that no route fits is called: its path without ids and tokens. */
+/** The name of a route that is not simulated: the path without ids and tokens. */
 const routeOf = (method: string, path: string): string =>
   `${method} ${redactPath(path).replaceAll(/\/\d+(?=\/|$)/g, '/:id')}`;
 

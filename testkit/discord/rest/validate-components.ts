@@ -8,7 +8,7 @@ const CONTAINER: readonly number[] = [1, 9, 10, 12, 13, 14];
 const MAX_COMPONENTS = 40;
 const MAX_TEXT = 4000;
 
-/** Which components may stand where, by the kind of form. */
+/** The allowed component types by kind of form. */
 const LEGACY_MESSAGE: readonly number[] = [1];
 const V2_MESSAGE: readonly number[] = [...CONTAINER, 17];
 const MODAL: readonly number[] = [1, 10, 18];
@@ -40,16 +40,16 @@ export function checkModalComponents(errors: FormErrors, path: string, value: un
 class ComponentCheck {
   readonly #errors: FormErrors;
   readonly #customIds = new Set<unknown>();
-  /** Components so far, however deep. */
+  /** The number of components so far, at all depths. */
   count = 0;
-  /** Characters of text displays so far. */
+  /** The number of characters in text displays so far. */
   text = 0;
 
   constructor(errors: FormErrors) {
     this.#errors = errors;
   }
 
-  /** @param inRow what an action row may hold here */
+  /** @param inRow the types that an action row may contain here */
   component(path: string, one: Component, allowed: readonly number[], inRow: readonly number[] = ACTION_ROW): void {
     const { type } = one;
     if (typeof type !== 'number' || !allowed.includes(type)) {
@@ -151,5 +151,5 @@ class ComponentCheck {
   }
 }
 
-/** Beside those above: menus of users, roles, mentionables and channels, file uploads, check boxes. */
+/** Further types: menus of users, roles, mentionables and channels, file uploads, check boxes. */
 const INTERACTIVE: readonly number[] = [5, 6, 7, 8, 19, 23];

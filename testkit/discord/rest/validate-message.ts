@@ -6,19 +6,19 @@ import { checkMessageComponents, checkModalComponents } from './validate-compone
 const COMPONENTS_V2 = 32768;
 
 interface MessageRules {
-  /** The message that is edited: what the body does not name stays. Null: a new one. */
+  /** The message to edit, which keeps fields that the body omits; null for a new message. */
   readonly edited: APIMessage | null;
   readonly files: number;
-  /** Where the message is in the body; the data of an interaction's response are in `data.`. Default '' */
+  /** The path of the message in the body: `data.` in the response to an interaction. Default '' */
   readonly at?: 'data.';
 }
 
-/** Fields that a message of components cannot have. */
+/** Fields that a components v2 message cannot have. */
 const LEGACY_FIELDS = ['content', 'embeds', 'sticker_ids', 'poll'] as const;
 
 /**
  * Checks a message as Discord does.
- * @throws DiscordError 50035 with every wrong field, or 50006 when nothing would be shown
+ * @throws DiscordError 50035 with all invalid fields, or 50006 for an empty message
  */
 export function validateMessage(value: unknown, { edited, files, at }: MessageRules): MessageBody {
   if (value === null || typeof value !== 'object' || Array.isArray(value)) {
@@ -41,7 +41,7 @@ export function validateMessage(value: unknown, { edited, files, at }: MessageRu
   return body;
 }
 
-/** A message of components has none of them, neither by the body nor left from before. */
+/** A components v2 message has none of these fields, neither in the body nor in the edited message. */
 function checkLegacyFields(errors: FormErrors, body: MessageBody, edited: APIMessage | null): void {
   const before = edited as unknown as Record<string, unknown> | null;
   for (const field of LEGACY_FIELDS) {
@@ -98,7 +98,7 @@ export function validateChoices(value: unknown): void {
   errors.throwIfAny();
 }
 
-/** Of a deferred response's flags only EPHEMERAL counts. */
+/** EPHEMERAL is the only valid flag of a deferred response. */
 export function deferredFlags(data: unknown): number {
   const flags = (data as { flags?: unknown } | null | undefined)?.flags;
   return typeof flags === 'number' ? flags & EPHEMERAL : 0;

@@ -4,10 +4,10 @@ import type { MessageBuilder } from '../store/message-builder.ts';
 import type { MessageStore } from '../store/messages.ts';
 import type { World } from '../world/world.ts';
 
-/** Tells the sessions of an event. @returns how many heard of it */
+/** Sends an event to the sessions. @returns the number of sessions that received it */
 export type Dispatch = (name: string, data: object, guildId: string | null) => number;
 
-/** What the routes about guilds, channels and messages work with. */
+/** The dependencies of the routes of guilds, channels and messages. */
 export interface WorldParts {
   readonly ids: SnowflakeSource;
   readonly world: World;

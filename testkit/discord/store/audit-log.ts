@@ -2,15 +2,15 @@ import type { AuditLogEvent } from 'discord-api-types/v10';
 import type { Dispatch } from '../rest/world-parts.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
 
-/** An entry as the REST API shows it. */
+/** An entry in the form of the REST API. */
 export interface AuditEntry {
   readonly id: string;
   readonly action_type: AuditLogEvent;
-  /** Who did it. */
+  /** The user who acted. */
   readonly user_id: string;
   readonly target_id: string | null;
   readonly reason?: string;
-  /** Facts that some actions have, such as the channel of a deleted message. */
+  /** Further facts of some actions, such as the channel of a deleted message. */
   readonly options?: Readonly<Record<string, string>>;
 }
 
@@ -21,10 +21,10 @@ export interface AuditQuery {
   readonly limit: number;
 }
 
-/** Entries kept for each guild. */
+/** The maximum number of entries per guild. */
 const KEPT = 500;
 
-/** What was done in guilds, by the bot's requests. */
+/** The audit logs of guilds. They record the bot's requests. */
 export class AuditLog {
   readonly #ids: SnowflakeSource;
   readonly #botId: string;
@@ -38,7 +38,7 @@ export class AuditLog {
     this.#dispatch = dispatch;
   }
 
-  /** Writes down what the bot has done, and tells the sessions. @param reason as in `X-Audit-Log-Reason` */
+  /** Records an action of the bot and sends the event. @param reason as in `X-Audit-Log-Reason` */
   add(
     guildId: string,
     action: AuditLogEvent,

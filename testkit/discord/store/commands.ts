@@ -3,7 +3,7 @@ import { DiscordError, FormErrors } from '../rest/errors.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
 
 const CHAT_INPUT_NAME = /^[-_'\p{L}\p{N}\p{sc=Deva}\p{sc=Thai}]{1,32}$/u;
-/** An application has one at most: what its Activity is launched by. */
+/** The Entry Point command, which launches the application's Activity. An application has at most one. */
 const ENTRY_POINT = 4;
 const LIMITS: Readonly<Record<number, number>> = { 1: 100, 2: 15, 3: 15, 4: 1 };
 
@@ -21,12 +21,12 @@ export class CommandStore {
     this.#onChange = onChange;
   }
 
-  /** Commands registered for exactly this guild; null: the global ones. */
+  /** The commands that are registered for this guild; for null, the global ones. */
   list(guildId: string | null): APIApplicationCommand[] {
     return [...this.#scope(guildId).values()];
   }
 
-  /** Commands that can be used in a guild: its own win over global ones of the same name. */
+  /** The commands available in a guild. Guild commands take precedence over global ones of the same name. */
   available(guildId: string | null): APIApplicationCommand[] {
     const found = new Map<string, APIApplicationCommand>();
     for (const command of this.list(null)) found.set(`${command.type}:${command.name}`, command);
@@ -70,7 +70,7 @@ export class CommandStore {
     return [...next.values()];
   }
 
-  /** Creates a command, or replaces the one of the same name and type. */
+  /** Creates a command or replaces the one with the same name and type. */
   upsert(guildId: string | null, body: unknown): { command: APIApplicationCommand; created: boolean } {
     const errors = new FormErrors();
     checkCommand(errors, '', body);

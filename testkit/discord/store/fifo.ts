@@ -1,6 +1,6 @@
 /**
- * A queue that forgets its oldest entries cheaply. A Map in insertion order would do, but finding its first entry takes
- * longer and longer while entries are deleted from its front.
+ * A queue that removes its oldest entries in constant time. A Map in insertion order is slower: each deletion at its front makes
+ * finding the first entry more expensive.
  */
 export class Fifo<T> {
   #entries: (T | undefined)[] = [];
@@ -19,7 +19,7 @@ export class Fifo<T> {
     return this.#entries[this.#head];
   }
 
-  /** Takes the oldest entry out. */
+  /** Removes the oldest entry. */
   shift(): T | undefined {
     const entry = this.#entries[this.#head];
     if (this.size === 0) return undefined;
@@ -32,7 +32,7 @@ export class Fifo<T> {
     return entry;
   }
 
-  /** Entry `index`, counted from the oldest. */
+  /** The entry at `index`, counted from the oldest. */
   at(index: number): T | undefined {
     return this.#entries[this.#head + index];
   }

@@ -16,11 +16,11 @@ interface StoredFile {
 
 const MAX_FILES = 200;
 
-/** Attachments of messages. The latest are kept, to be fetched by their URL. */
+/** The most recent attachments, available under their URLs. */
 export class FileStore {
   readonly #ids: SnowflakeSource;
   readonly #files = new Map<string, StoredFile>();
-  /** Where files are fetched from; known once the simulator listens. */
+  /** The base URL of files, known once the simulator listens. */
   baseUrl = '';
 
   constructor(ids: SnowflakeSource) {

@@ -1,6 +1,6 @@
 /**
- * A cache of values that can be made again. It holds between one and two times `size` of the latest used ones: when the young
- * generation is full it becomes the old one, and what was not used since is forgotten, all in constant time.
+ * A cache of values that can be recreated. It holds the `size` to 2 × `size` most recently used values. A full young generation
+ * replaces the old one, which drops values that were not used since. All operations take constant time.
  */
 export class GenerationCache<V> {
   readonly #size: number;

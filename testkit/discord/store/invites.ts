@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto';
 
-/** An invitation to a channel, as the simulator keeps it. */
+/** An invite to a channel. */
 export interface StoredInvite {
   readonly code: string;
   readonly guildId: string;
   readonly channelId: string;
   readonly inviterId: string;
-  /** Seconds; 0 for ever. */
+  /** Seconds; 0 means no expiry. */
   readonly maxAge: number;
-  /** 0 as often as wanted. */
+  /** 0 means unlimited. */
   readonly maxUses: number;
   readonly temporary: boolean;
   readonly createdAt: string;

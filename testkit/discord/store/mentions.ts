@@ -1,6 +1,6 @@
 import type { MessageBody } from './message-builder.ts';
 
-/** Whom a message mentions, as Discord reads it from the text within `allowed_mentions`. */
+/** The mentions in a message's text, as Discord parses it, within the limits of `allowed_mentions`. */
 export interface Mentions {
   readonly userIds: readonly string[];
   readonly roleIds: readonly string[];
@@ -11,7 +11,7 @@ const USER = /<@!?(\d{1,20})>/g;
 const ROLE = /<@&(\d{1,20})>/g;
 const EVERYONE = /@(?:everyone|here)\b/;
 
-/** @param repliedTo the author of the message that this one answers */
+/** @param repliedTo the author of the message that this one replies to */
 export function mentionsOf(
   content: string,
   allowed: MessageBody['allowed_mentions'],

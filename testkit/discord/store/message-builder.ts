@@ -5,7 +5,7 @@ import type { World } from '../world/world.ts';
 import type { FileStore, UploadedFile } from './files.ts';
 import { mentionsOf } from './mentions.ts';
 
-/** The body of a request that creates or edits a message, as far as it is used; checked by validate-message.ts. */
+/** The supported fields of a request that creates or edits a message, validated by validate-message.ts. */
 export interface MessageBody {
   content?: string | null;
   embeds?: Record<string, unknown>[] | null;
@@ -15,7 +15,7 @@ export interface MessageBody {
   tts?: boolean;
   poll?: unknown;
   message_reference?: {
-    /** 0 a reply, 1 a forwarded message. */
+    /** 0: a reply; 1: a forwarded message. */
     type?: number;
     message_id: string;
     channel_id?: string;
@@ -40,13 +40,13 @@ interface NewMessage {
   readonly author: APIUser;
   readonly body: MessageBody;
   readonly files: readonly UploadedFile[];
-  /** The message that this one answers or forwards. */
+  /** The message that this one replies to or forwards. */
   readonly referenced?: APIMessage | null | undefined;
   /** Further fields: the interaction's metadata, webhook_id, type. */
   readonly extra?: Record<string, unknown> | undefined;
 }
 
-/** Turns what clients send into the message objects that Discord sends. */
+/** Builds Discord's message objects from request bodies. */
 export class MessageBuilder {
   readonly #ids: SnowflakeSource;
   readonly #world: World;
@@ -85,7 +85,7 @@ export class MessageBuilder {
     } as unknown as APIMessage;
   }
 
-  /** What a message is after an edit: fields that the body does not name stay. */
+  /** The message after an edit. Fields that the body omits do not change. */
   edit(message: APIMessage, body: MessageBody, files: readonly UploadedFile[]): APIMessage {
     const content = body.content === undefined ? message.content : (body.content ?? '');
     const keepsAttachments = body.attachments === undefined && files.length === 0;
@@ -109,7 +109,7 @@ export class MessageBuilder {
     return { mentions, mention_roles: roleIds, mention_everyone: everyone };
   }
 
-  /** `attachments` names the old ones to keep by id, and describes new files by their number in `files[n]`. */
+  /** `attachments` lists existing attachments to keep by id, and describes new files by their number in `files[n]`. */
   #attachments(
     channelId: string,
     body: MessageBody,
@@ -135,7 +135,7 @@ function reference({ body, channelId }: NewMessage, isForward: boolean): object 
   return { message_reference: { type: isForward ? FORWARD : 0, channel_id: channelId, ...given } };
 }
 
-/** What of a message is shown where it is forwarded to. */
+/** The snapshot of a message that a forwarded message shows. */
 function snapshot(message: APIMessage): object {
   const {
     content,
@@ -172,7 +172,7 @@ function embeds(body: MessageBody): object[] {
   return (body.embeds ?? []).map((embed) => ({ type: 'rich', ...embed }));
 }
 
-/** Discord numbers the components of a message or modal that carry no id of their own. */
+/** Numbers the components of a message or modal that have no id, like Discord. */
 export function numberComponents(components: readonly unknown[] | null | undefined): object[] {
   let next = 1;
   const number = (value: unknown): unknown => {
@@ -189,7 +189,7 @@ export function numberComponents(components: readonly unknown[] | null | undefin
   return (components ?? []).map(number) as object[];
 }
 
-/** Every component of a message or modal, however deep. */
+/** Every component of a message or modal, at all depths. */
 export function* eachComponent(list: unknown): Generator<Record<string, unknown>> {
   if (Array.isArray(list)) {
     for (const one of list) yield* eachComponent(one);

@@ -2,18 +2,18 @@ import type { APIMessage } from 'discord-api-types/v10';
 import { Fifo } from './fifo.ts';
 import type { Reactions } from './reactions.ts';
 
-/** A message, and who can see it. */
+/** A message and its visibility. */
 export interface StoredMessage {
   message: APIMessage;
   readonly channelId: string;
   readonly guildId: string | null;
-  /** The one user who sees an ephemeral message; null: everybody. */
+  /** The user who sees an ephemeral message; null if all users see it. */
   readonly visibleTo: string | null;
   /** By emoji; see reactions.ts. */
   reactions?: Reactions;
 }
 
-/** `bulk-delete` is told for each message, and to the application as one event. */
+/** `bulk-delete` is reported for each message. The application gets one event. */
 export type MessageChange = 'create' | 'update' | 'delete' | 'bulk-delete';
 
 export interface MessagePage {
@@ -25,12 +25,12 @@ export interface MessagePage {
 
 const MAX_MESSAGES = 50_000;
 
-/** Messages by id and by channel. Bounded: in a channel and over all, the oldest go first. */
+/** Messages by id and by channel. Bounded per channel and in total; drops the oldest. */
 export class MessageStore {
   readonly #perChannel: number;
   readonly #onChange: (change: MessageChange, stored: StoredMessage) => void;
   readonly #byId = new Map<string, StoredMessage>();
-  /** Every message in the order they came, with some that were deleted since. */
+  /** All messages in insertion order, including some that were deleted since. */
   readonly #order = new Fifo<StoredMessage>();
   /** Oldest first. */
   readonly #channels = new Map<string, StoredMessage[]>();
@@ -95,12 +95,12 @@ export class MessageStore {
       if (after !== null && BigInt(message.id) <= after) continue;
       found.push(message);
     }
-    // With `after` the page begins at that message, otherwise it ends with the newest.
+    // With `after`, the page begins after that message. Otherwise it ends with the newest message.
     found = after === null ? found.slice(-limit) : found.slice(0, limit);
     return found.reverse();
   }
 
-  /** The message, half of the page before it and half after it. */
+  /** A page with the message in the middle. */
   #around(channelId: string, viewer: string, id: string, limit: number): APIMessage[] {
     const half = Math.floor(limit / 2);
     const after = half === 0 ? [] : this.list(channelId, viewer, { after: id, limit: half });
@@ -108,7 +108,7 @@ export class MessageStore {
     return [...after, ...upTo];
   }
 
-  /** Every message of a channel, oldest first, whoever can see it. */
+  /** All messages of a channel, oldest first, regardless of visibility. */
   all(channelId: string): readonly StoredMessage[] {
     return [...(this.#channels.get(channelId) ?? [])];
   }

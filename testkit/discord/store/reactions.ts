@@ -1,7 +1,7 @@
 import { DiscordError } from '../rest/errors.ts';
 import type { StoredMessage } from './messages.ts';
 
-/** An emoji as a reaction names it; unicode ones have no id. */
+/** The emoji of a reaction. Unicode emojis have no id. */
 export interface ReactionEmoji {
   readonly id: string | null;
   readonly name: string;
@@ -10,11 +10,11 @@ export interface ReactionEmoji {
 
 interface Reaction {
   readonly emoji: ReactionEmoji;
-  /** Who reacted, in order. */
+  /** The users who reacted, in order. */
   readonly users: Set<string>;
 }
 
-/** The reactions of a message by {@link emojiKey}, in the order in which they were first given. */
+/** The reactions of a message by {@link emojiKey}, in the order of their first use. */
 export type Reactions = Map<string, Reaction>;
 
 const MAX_REACTIONS = 20;
@@ -31,7 +31,7 @@ export function parseEmoji(text: string): ReactionEmoji {
 
 const emojiKey = ({ id, name }: ReactionEmoji): string => id ?? name;
 
-/** @returns whether it is new. @throws DiscordError 30010 */
+/** @returns whether the reaction is new @throws DiscordError 30010 */
 export function addReaction(stored: StoredMessage, emoji: ReactionEmoji, userId: string, botId: string): boolean {
   stored.reactions ??= new Map();
   const key = emojiKey(emoji);
@@ -47,7 +47,7 @@ export function addReaction(stored: StoredMessage, emoji: ReactionEmoji, userId:
   return true;
 }
 
-/** @returns whether it was there */
+/** @returns whether the reaction existed */
 export function removeReaction(stored: StoredMessage, emoji: ReactionEmoji, userId: string, botId: string): boolean {
   const reaction = stored.reactions?.get(emojiKey(emoji));
   if (reaction?.users.delete(userId) !== true) return false;
@@ -64,13 +64,13 @@ export function clearReactions(stored: StoredMessage, emoji: ReactionEmoji | nul
   return had;
 }
 
-/** Who reacted with an emoji, in the order of their ids. */
+/** The users who reacted with an emoji, ordered by id. */
 export function reactionUsers(stored: StoredMessage, emoji: ReactionEmoji): string[] {
   const users = stored.reactions?.get(emojiKey(emoji))?.users ?? [];
   return [...users].sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1));
 }
 
-/** Puts them into the message as Discord shows it to the bot. */
+/** Updates the reactions in the message object, as the bot receives it. */
 function show(stored: StoredMessage, botId: string): void {
   const reactions = [...(stored.reactions?.values() ?? [])].map(({ emoji, users }) => ({
     emoji,

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 /** A webhook that posts into a channel. */
 export interface StoredWebhook {
   readonly id: string;
-  /** 68 characters, as Discord's are: libraries tell a webhook's URL by it. */
+  /** 68 characters, like Discord's: libraries recognize a webhook's URL by its length. */
   readonly token: string;
   readonly guildId: string;
   channelId: string;
@@ -11,7 +11,7 @@ export interface StoredWebhook {
   avatar: string | null;
 }
 
-/** Webhooks that the bot has made, by id. */
+/** The bot's webhooks by id. */
 export class WebhookStore {
   readonly #byId = new Map<string, StoredWebhook>();
 

@@ -1,7 +1,7 @@
 import { ChannelType } from 'discord-api-types/v10';
 import type { Overwrite } from './permissions.ts';
 
-/** A channel or thread of a guild as the REST API shows it. Which of the optional fields it has depends on its type. */
+/** A channel or thread of a guild in the form of the REST API. Its type determines the optional fields. */
 export interface GuildChannel {
   readonly id: string;
   readonly type: number;
@@ -38,12 +38,12 @@ export interface ThreadChannel extends GuildChannel {
   applied_tags?: string[];
 }
 
-/** What is given when a channel is made or changed. */
+/** The fields that create or change a channel. */
 export type ChannelFields = Partial<Omit<GuildChannel, 'id' | 'guild_id'>>;
 
 const VOICE: readonly number[] = [ChannelType.GuildVoice, ChannelType.GuildStageVoice];
 
-/** A new channel with the fields of its type. */
+/** Creates a channel with the fields of its type. */
 export function createChannel(id: string, guildId: string, fields: ChannelFields): GuildChannel {
   const type = fields.type ?? ChannelType.GuildText;
   const base = {

@@ -1,6 +1,6 @@
 import type { SimulatedGuild } from './guild.ts';
 
-/** A guild as the REST API shows it. */
+/** A guild in the form of the REST API. */
 export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
   return {
     id: guild.id,
@@ -44,14 +44,14 @@ export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
   };
 }
 
-/** What `with_counts` adds. */
+/** The fields that `with_counts` adds. */
 export function approximateCounts({ members }: SimulatedGuild): object {
   return { approximate_member_count: members.size, approximate_presence_count: Math.ceil(members.size / 2) };
 }
 
 /**
  * The data of a GUILD_CREATE, as JSON.
- * @param members whose members to include; without the presences intent Discord sends the bot alone
+ * @param members the members to include; without the presences intent Discord sends only the bot
  */
 export function guildCreateJson(guild: SimulatedGuild, members: 'all' | 'bot', botId: string): string {
   const bot = guild.members.get(botId);

@@ -6,7 +6,7 @@ import { EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
 import { hashText, Random } from './random.ts';
 import { createUser } from './users.ts';
 
-/** An emoji of a guild as the REST API shows it. */
+/** An emoji of a guild in the form of the REST API. */
 export interface GuildEmoji {
   readonly id: string;
   name: string;
@@ -18,47 +18,47 @@ export interface GuildEmoji {
   readonly available: boolean;
 }
 
-/** A guild as the simulator keeps it. Made from its id and the seed alone, on first use: a million of them cost nothing. */
+/** A simulated guild. It follows from its id and the seed and is created on first use, so a million guilds cost nothing. */
 export interface SimulatedGuild {
   readonly id: string;
   readonly name: string;
   readonly locale: string;
   readonly ownerId: string;
-  /** Whether the bot is in it. Somebody may use an installed app in a guild that the bot never joined. */
+  /** Whether the bot is in the guild. Users can use an installed app in a guild that the bot has not joined. */
   readonly joined: boolean;
   readonly joinedAt: string;
-  /** Changed by the REST API, as channels and threads are; see `World.keep`. */
+  /** The REST API changes these, like channels and threads; see `World.keep`. */
   readonly roles: APIRole[];
   readonly channels: GuildChannel[];
-  /** Threads that are not archived, and those that are. */
+  /** All threads, including archived ones. */
   readonly threads: ThreadChannel[];
   readonly emojis: GuildEmoji[];
-  /** By user id. The bot is one of them where it has joined. */
+  /** By user id. Includes the bot if it has joined. */
   readonly members: Map<string, APIGuildMember>;
-  /** User id to the ban's reason. */
+  /** Reasons of bans by user id. */
   readonly bans: Map<string, string | null>;
-  /** Members who may do everything; the owner is the first. */
+  /** Members with all permissions, starting with the owner. */
   readonly adminIds: readonly string[];
   readonly moderatorIds: readonly string[];
   /** Members without any role. */
   readonly memberIds: readonly string[];
 }
 
-// Where in the block of ids that starts with the guild's own its roles and channels are.
+// Offsets of roles and channels in the block of ids that starts with the guild's id.
 const ADMIN_ROLE = 1;
 const MODERATOR_ROLE = 2;
 const BOT_ROLE = 3;
 const FIRST_CHANNEL = 8;
 const MAX_CHANNELS = 4;
 
-/** The ids that a guild must have for `channelId` to be one of its channels. */
+/** The possible ids of the guild of a channel. */
 export function guildsOfChannel(channelId: string): string[] {
   return Array.from({ length: MAX_CHANNELS }, (_, index) => snowflakeAfter(channelId, -(FIRST_CHANNEL + index)));
 }
 
 /**
- * @param people ids to draw members from
- * @param bot the bot's user, or null where it has not joined
+ * @param people the ids to draw members from
+ * @param bot the bot's user, or null if it has not joined
  */
 export function createGuild(
   id: string,

@@ -1,4 +1,4 @@
-/** Words that guilds and users are named from. */
+/** Words for the names of guilds and users. */
 export const GUILD_FIRST = [
   'Midnight',
   'Crimson',

@@ -3,7 +3,7 @@ import type { SimulatedGuild } from './guild.ts';
 
 const P = PermissionFlagsBits;
 
-/** Of a channel, for a role or a member. */
+/** A permission overwrite of a channel for a role or a member. */
 export interface Overwrite {
   readonly id: string;
   readonly allow: string;
@@ -36,10 +36,10 @@ export const MODERATOR_PERMISSIONS =
   P.ModerateMembers |
   P.ViewAuditLog;
 
-/** What an application may do in its direct messages; it has no roles there. */
+/** The application's permissions in direct messages, where it has no roles. */
 export const DIRECT_PERMISSIONS = P.AttachFiles | P.EmbedLinks | P.MentionEveryone | P.UseExternalEmojis;
 
-/** What a member may do in a guild, as Discord computes it without channel overwrites. Nothing for who is not a member. */
+/** A member's permissions in a guild before channel overwrites, as Discord computes them; none for other users. */
 export function memberPermissions(guild: SimulatedGuild, userId: string): bigint {
   const member = guild.members.get(userId);
   if (member === undefined) return 0n;
@@ -51,10 +51,10 @@ export function memberPermissions(guild: SimulatedGuild, userId: string): bigint
   return (granted & P.Administrator) === P.Administrator ? ALL_PERMISSIONS : granted;
 }
 
-/** What somebody who is timed out may still do. */
+/** The permissions of a member in time-out. */
 const TIMED_OUT = P.ViewChannel | P.ReadMessageHistory;
 
-/** What a member may do in a channel, as Discord computes it: base permissions, overwrites, time-outs. */
+/** A member's permissions in a channel, as Discord computes them: base permissions, overwrites, time-outs. */
 export function channelPermissions(
   guild: SimulatedGuild,
   userId: string,
@@ -75,12 +75,12 @@ export function channelPermissions(
   return until !== null && until !== undefined && Date.parse(until) > Date.now() ? granted & TIMED_OUT : granted;
 }
 
-/** Whether Discord offers a command to somebody: `required` is the command's `default_member_permissions`. */
+/** Whether a user may use a command. `required` is the command's `default_member_permissions`. */
 export function mayUseCommand(guild: SimulatedGuild, userId: string, required: string | null | undefined): boolean {
   if (required === null || required === undefined) return true;
   const granted = memberPermissions(guild, userId);
   if (granted === ALL_PERMISSIONS) return true;
   const bits = BigInt(required);
-  // "0" means: nobody but administrators.
+  // "0" means administrators only.
   return bits !== 0n && (granted & bits) === bits;
 }

@@ -1,4 +1,4 @@
-/** A small deterministic generator (splitmix32): the same seed gives the same sequence on every machine. */
+/** A small deterministic generator (splitmix32). A seed gives the same sequence on every machine. */
 export class Random {
   #state: number;
 
@@ -26,7 +26,7 @@ export class Random {
   }
 }
 
-/** A number that depends on all of `text`: seeds the generator of one guild or one user. */
+/** A hash of `text` that seeds the generator of a guild or a user. */
 export function hashText(text: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);

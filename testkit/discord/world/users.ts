@@ -6,7 +6,7 @@ import { hashText, Random } from './random.ts';
 const FIRST_ACCOUNT = Date.UTC(2015, 8, 1);
 const LAST_ACCOUNT = Date.UTC(2026, 0, 1);
 
-/** A person's account. The name follows from the id, so that an id nobody has seeded is somebody, too. */
+/** A user. The name follows from the id, so any id is a valid user. */
 export function createUser(id: string): APIUser {
   const random = new Random(hashText(id));
   const first = random.pick(USER_FIRST);
@@ -33,7 +33,7 @@ export function createBotUser(id: string): APIUser {
   };
 }
 
-/** Ids of people that guilds draw their members from. Ids are multiples of 16, so that the next one can be the DM channel. */
+/** The ids of users from which guilds draw their members. They are multiples of 16, so the next id can be the DM channel. */
 export function createUserIds(count: number, random: Random): string[] {
   const ids = new Set<string>();
   while (ids.size < count) {

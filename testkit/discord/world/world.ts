@@ -7,26 +7,26 @@ import { createGuild, guildsOfChannel, type SimulatedGuild } from './guild.ts';
 import { Random } from './random.ts';
 import { createBotUser, createUser, createUserIds } from './users.ts';
 
-/** Guilds and users that are kept at hand; what was not used for a while is made again from its id. */
+/** The number of cached guilds and users. Others are recreated from their ids. */
 const CACHED = 20_000;
 const FIRST_GUILD = Date.UTC(2015, 8, 1);
 const LAST_GUILD = Date.UTC(2026, 5, 1);
 
-/** The guilds the bot is in, in the order they were made. Each comes to life on first use. */
+/** The guilds that the bot is in, in creation order. Each is created on first use. */
 export interface GuildDirectory extends Iterable<SimulatedGuild> {
   readonly ids: readonly string[];
   readonly size: number;
-  /** @throws RangeError when there are not so many */
+  /** @throws RangeError if there are fewer guilds */
   at(index: number): SimulatedGuild;
   get(guildId: string): SimulatedGuild | undefined;
 }
 
 export type SimulatedChannel = GuildChannel | APIDMChannel;
 
-/** Guilds, channels and people: all of it follows from the seed. */
+/** Guilds, channels and users. All of them follow from the seed. */
 export class World {
   readonly bot: APIUser;
-  /** People who take no direct messages of the bot. */
+  /** Users who do not accept direct messages from the bot. */
   readonly closedToDirectMessages = new Set<string>();
   readonly guilds: GuildDirectory;
   readonly #seed: number;
@@ -36,11 +36,11 @@ export class World {
   readonly #ids: string[];
   readonly #known: Set<string>;
   readonly #guilds = new GenerationCache<SimulatedGuild>(CACHED);
-  /** Guilds that are not what their id alone would make them. */
+  /** Guilds that have changed since their creation, and so cannot be recreated from their ids. */
   readonly #changed = new Map<string, SimulatedGuild>();
-  /** Guilds that the bot is not in: any id may turn up. */
+  /** Guilds that the bot is not in. Any id is possible. */
   readonly #strangers = new GenerationCache<SimulatedGuild>(CACHED);
-  /** Where the channels and threads are that were made later: their ids say nothing of their guild. */
+  /** Guilds of channels and threads that were created later. Their ids do not determine the guild. */
   readonly #guildOfChannel = new Map<string, string>();
   readonly #byShard = new Map<number, string[][]>();
 
@@ -74,12 +74,12 @@ export class World {
     return stranger;
   }
 
-  /** To be called before a guild's members or bans are changed, so that the change is not forgotten. */
+  /** Must be called before a change of a guild, so that the cache does not drop the change. */
   keep(guild: SimulatedGuild): void {
     this.#changed.set(guild.id, guild);
   }
 
-  /** The bot leaves a guild. @returns whether it was in it */
+  /** The bot leaves a guild. @returns whether the bot was in the guild */
   leave(guildId: string): boolean {
     if (!this.#known.delete(guildId)) return false;
     this.#ids.splice(this.#ids.indexOf(guildId), 1);
@@ -117,12 +117,12 @@ export class World {
     return user;
   }
 
-  /** People who are members of guilds, or write to the bot directly. */
+  /** Users who are members of guilds or write direct messages to the bot. */
   get people(): readonly string[] {
     return this.#people;
   }
 
-  /** The channel between the bot and somebody. */
+  /** The direct channel between the bot and a user. */
   directChannel(userId: string): APIDMChannel {
     return {
       id: snowflakeAfter(userId, 1),
@@ -170,7 +170,7 @@ export class World {
       get,
       at(index) {
         const guild = get(ids[index] ?? '');
-        if (guild === undefined) throw new RangeError(`there is no guild ${index}: the bot is in ${ids.length}`);
+        if (guild === undefined) throw new RangeError(`there is no guild ${index}: the bot is in ${ids.length} guilds`);
         return guild;
       },
       *[Symbol.iterator]() {
@@ -184,7 +184,7 @@ function remove<T>(list: T[], isIt: (one: T) => boolean): void {
   for (let index = list.length - 1; index >= 0; index--) if (isIt(list[index] as T)) list.splice(index, 1);
 }
 
-/** Ids over Discord's years, more of them in later ones. Multiples of 16: roles and channels follow their guild's id. */
+/** Ids from all of Discord's years, more of them recent. Multiples of 16, because ids of roles and channels follow the guild's id. */
 function createGuildIds(count: number, random: Random): string[] {
   const ids = new Set<string>();
   while (ids.size < count) {

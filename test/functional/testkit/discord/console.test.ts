@@ -235,7 +235,7 @@ describe('the command line', { concurrency: true }, () => {
   test('says what is wrong with a flag, and when the port is taken', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
     const mistakes: [string[], number, RegExp][] = [
-      [['--guilds', 'many'], 2, /--guilds must be a whole number, not "many"/],
+      [['--guilds', 'many'], 2, /--guilds must be an integer of up to nine digits, not "many"/],
       [['--interactions-url', 'localhost:80'], 2, /--interactions-url must be an http/],
       [['--nonsense'], 2, /nonsense/],
       [['--port', String(simulator.port)], 1, /in use/],

@@ -3,11 +3,11 @@ import type { World } from '../../world/world.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
 import type { RestRequest, Route } from '../router.ts';
 
-/** The URLs that an application is configured with. */
+/** The URLs of an application. */
 interface ApplicationUrls {
   readonly interactionsUrl: string | null;
   readonly eventWebhookUrl: string | null;
-  /** Sets the interactions URL if it answers a PING and rejects a wrong signature. @returns whether it did */
+  /** Sets the interactions URL if it responds to a PING and rejects a wrong signature. @returns whether it was set */
   tryInteractionsUrl(url: string | null): Promise<boolean>;
   setEventWebhookUrl(url: string | null): void;
 }
@@ -20,7 +20,7 @@ interface Parts {
   readonly urls: ApplicationUrls;
 }
 
-/** The application itself, and its commands: global ones and those of one guild. */
+/** Routes of the application and of its global and guild commands. */
 export function applicationRoutes(parts: Parts): Route[] {
   const self = () => applicationObject(parts);
   return [

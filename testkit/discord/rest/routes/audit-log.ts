@@ -3,7 +3,7 @@ import { pageLimit } from '../paging.ts';
 import type { Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
-/** What was done in a guild, and by whom. */
+/** Routes of the audit log. */
 export function auditLogRoutes({ world, messages, audit }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   return [

@@ -10,7 +10,7 @@ import { deleteMessages } from './messages.ts';
 
 const BANS = '/guilds/:guild/bans';
 
-/** Bans of guilds. */
+/** Routes of bans. */
 export function banRoutes(parts: WorldParts): Route[] {
   const { world, messages, audit, dispatch } = parts;
   const lookup = createLookup(world, messages);
@@ -79,7 +79,7 @@ export function banRoutes(parts: WorldParts): Route[] {
   ];
 }
 
-/** Removes what somebody wrote in the last seconds, in every channel. */
+/** Deletes a user's messages of the last `seconds` in every channel. */
 function deleteRecent(parts: WorldParts, guild: SimulatedGuild, userId: string, seconds: number): void {
   const since = Date.now() - seconds * 1000;
   for (const { id } of [...guild.channels, ...guild.threads]) {

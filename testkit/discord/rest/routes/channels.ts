@@ -9,7 +9,7 @@ import type { WorldParts } from '../world-parts.ts';
 
 const CHANNEL = '/channels/:channel';
 const MAX_CHANNELS = 500;
-/** What PATCH may change of a channel, and of a thread's metadata. */
+/** The fields that PATCH may change: of a channel, and of a thread's metadata. */
 const FIELDS = [
   ...[
     'name',
@@ -27,7 +27,7 @@ const FIELDS = [
 ];
 const THREAD_FIELDS = ['archived', 'locked', 'auto_archive_duration', 'invitable'];
 
-/** Channels of guilds, threads among them, and their permission overwrites. */
+/** Routes of guild channels, including threads, and of their permission overwrites. */
 export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const changed = (guild: SimulatedGuild, channel: GuildChannel): GuildChannel => {
@@ -95,7 +95,7 @@ export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldPa
       auth: 'bot',
       handle(request) {
         const direct = lookup.channel(request);
-        // Closing a direct channel hides it, and nothing more.
+        // Closing a direct channel only hides it.
         if (!('guild_id' in direct)) return { status: 200, body: direct };
         const { channel, guild } = lookup.guildChannel(request);
         world.removeChannel(guild, channel.id);
@@ -141,14 +141,14 @@ export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldPa
   ];
 }
 
-/** Whose overwrite it is, as the audit log says it. */
+/** The role or member of an overwrite, in the form of the audit log. */
 function overwriteFacts({ roles }: SimulatedGuild, { params }: RestRequest): Record<string, string> {
   const id = params.overwrite ?? '';
   const role = roles.find((one) => one.id === id);
   return role === undefined ? { id, type: '1' } : { id, type: '0', role_name: role.name };
 }
 
-/** The fields of a body, as the channel keeps them. @throws DiscordError 50035 */
+/** Validates a body. @returns the channel's fields @throws DiscordError 50035 */
 function channelFields(guild: SimulatedGuild, json: unknown, what: 'create' | 'edit'): ChannelFields {
   const body = (json ?? {}) as Record<string, unknown>;
   const errors = new FormErrors();
@@ -167,7 +167,7 @@ function channelFields(guild: SimulatedGuild, json: unknown, what: 'create' | 'e
   return fields as ChannelFields;
 }
 
-/** Overwrites with all of their fields. @throws DiscordError 50035 for somebody who is neither a role nor a member */
+/** Overwrites with all fields. @throws DiscordError 50035 for an id that is not a role or a member */
 function overwritesOf(guild: SimulatedGuild, value: unknown, at: string): Overwrite[] {
   const errors = new FormErrors(at);
   const list = (Array.isArray(value) ? value : []) as Partial<Overwrite & { type: number }>[];

@@ -6,7 +6,7 @@ import type { WorldParts } from '../world-parts.ts';
 
 const EMOJIS = '/guilds/:guild/emojis';
 
-/** The emojis of guilds. */
+/** Routes of guild emojis. */
 export function emojiRoutes({ ids, world, messages, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const emojiOf = (request: RestRequest): GuildEmoji => {

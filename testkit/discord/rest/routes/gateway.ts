@@ -3,13 +3,13 @@ import type { Route } from '../router.ts';
 interface Parts {
   readonly maxConcurrency: number;
   readonly guildCount: number;
-  /** How many identifies are left today, of how many, and the milliseconds until they are all back. */
+  /** The identifies per day, those remaining, and the milliseconds until the limit resets. */
   readonly startLimit: () => { total: number; remaining: number; resetAfterMs: number };
 }
 
-/** Where the gateway is; the one REST call that libraries make to log in. */
+/** Routes that return the gateway's URL. Libraries call them to log in. */
 export function gatewayRoutes({ maxConcurrency, guildCount, startLimit }: Parts): Route[] {
-  // Reached by the same name as this request: clients may know the simulator by another one than its own.
+  // Uses the host of this request, because clients may know the simulator under another name than its own.
   const url = (host: string) => `ws://${host}/gateway`;
   return [
     {

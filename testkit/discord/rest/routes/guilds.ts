@@ -9,7 +9,7 @@ const GUILD = '/guilds/:guild';
 const MEMBER = `${GUILD}/members/:user`;
 const MAX_TIMEOUT_MS = 28 * 86_400_000;
 
-/** Guilds, their members, and moderation. */
+/** Routes of guilds, their members, and moderation. */
 export function guildRoutes({ world, audit, dispatch }: WorldParts): Route[] {
   const guildOf = ({ params }: RestRequest): SimulatedGuild => {
     const guild = world.guild(params.guild ?? '');

@@ -14,7 +14,7 @@ interface Parts {
 const WEBHOOK_LIMIT: RouteLimit = { limit: 5, windowMs: 2000, by: 'token' };
 const MESSAGE = '/webhooks/:webhook/:token/messages/:message';
 
-/** The callback endpoint, `@original`, and follow-ups. They need no authorization: the interaction's token is one. */
+/** Routes of the callback endpoint, `@original` and follow-ups. The interaction's token in the path authorizes them. */
 export function interactionRoutes({ applicationId, records, responder }: Parts): Route[] {
   const recordOf = (request: RestRequest): InteractionRecord | undefined => {
     if (request.params.webhook !== applicationId) throw new DiscordError(404, 10015);
@@ -86,7 +86,7 @@ export function interactionRoutes({ applicationId, records, responder }: Parts):
   ];
 }
 
-/** The answer of the callback endpoint to `with_response=true`. */
+/** The response of the callback endpoint to `with_response=true`. */
 function callbackResponse(record: InteractionRecord, original: StoredMessage | null): object {
   const flags = original?.message.flags ?? 0;
   const type = record.responseType;

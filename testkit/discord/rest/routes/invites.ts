@@ -8,7 +8,7 @@ import type { WorldParts } from '../world-parts.ts';
 
 const DAY = 86_400;
 
-/** Invites to guilds. */
+/** Routes of invites. */
 export function inviteRoutes({ world, messages, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const invites = new InviteStore();
@@ -18,7 +18,7 @@ export function inviteRoutes({ world, messages, dispatch }: WorldParts): Route[]
     if (invite === undefined || guild === undefined) throw new DiscordError(404, 10006);
     return { invite, guild };
   };
-  /** As everybody sees it; `full` adds what those see who manage the guild. */
+  /** The public form of an invite. `full` adds the fields for users who manage the guild. */
   const shown = (invite: StoredInvite, guild: SimulatedGuild, full: boolean): object => {
     const channel = guild.channels.find(({ id }) => id === invite.channelId);
     const { code, maxAge, maxUses, temporary, uses, createdAt } = invite;

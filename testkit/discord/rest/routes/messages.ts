@@ -18,7 +18,7 @@ const SUPPRESS_EMBEDS = 4;
 const CROSSPOSTED = 1;
 const FORUM = 15;
 
-/** Messages in channels and threads. */
+/** Routes of messages in channels and threads. */
 export function messageRoutes(parts: WorldParts): Route[] {
   const { world, messages, builder, audit, dispatch } = parts;
   const lookup = createLookup(world, messages);
@@ -120,7 +120,7 @@ export function messageRoutes(parts: WorldParts): Route[] {
   ];
 }
 
-/** Posts a message of the bot. @throws DiscordError for what Discord refuses */
+/** Posts a message of the bot. @throws DiscordError if Discord would refuse it */
 export function postMessage(
   { ids, world, messages, builder }: WorldParts,
   channel: SimulatedChannel,
@@ -148,7 +148,7 @@ export function postMessage(
   return message;
 }
 
-/** Removes messages of a channel at once, with one event for all. */
+/** Deletes messages of a channel with one event for all. */
 export function deleteMessages(
   { messages, dispatch }: Pick<WorldParts, 'messages' | 'dispatch'>,
   channelId: string,
@@ -170,7 +170,7 @@ function refuseArchived(channel: SimulatedChannel): void {
   }
 }
 
-/** Of somebody else's message a bot may hide the embeds, and change nothing else. */
+/** A bot may only suppress the embeds of another user's message. @throws DiscordError 50005 for other changes */
 function requireOnlyFlags(body: MessageBody, files: readonly UploadedFile[]): void {
   const { flags, ...rest } = body;
   const only = Object.values(rest).every((value) => value === undefined) && files.length === 0;
@@ -178,7 +178,7 @@ function requireOnlyFlags(body: MessageBody, files: readonly UploadedFile[]): vo
     throw new DiscordError(403, 50005);
 }
 
-/** The message that was posted with the same nonce before, where the bot asks for that. */
+/** The earlier message with the same nonce, if the body has `enforce_nonce`. */
 function sameNonce(
   messages: MessageStore,
   channelId: string,
@@ -188,7 +188,7 @@ function sameNonce(
   return messages.all(channelId).find(({ message }) => message.nonce === nonce)?.message;
 }
 
-/** @throws DiscordError 50035 where there is no such message, unless the bot does without it */
+/** @throws DiscordError 50035 if the message does not exist, unless `fail_if_not_exists` is false */
 function referencedBy(messages: MessageStore, { message_reference: reference }: MessageBody): APIMessage | null {
   if (reference === undefined) return null;
   const found = messages.get(reference.message_id)?.message ?? null;

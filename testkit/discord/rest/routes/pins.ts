@@ -8,10 +8,10 @@ import type { WorldParts } from '../world-parts.ts';
 const MAX_PINS = 250;
 const PIN_ADDED = 6;
 
-/** Pinned messages, under the path of today (`/messages/pins`) and the old one (`/pins`). */
+/** Routes of pinned messages, under the current path (`/messages/pins`) and the old one (`/pins`). */
 export function pinRoutes({ ids, world, messages, builder, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
-  /** When each message was pinned. */
+  /** The time of each pin, by message id. */
   const pinnedAt = new Map<string, string>();
   const pinsOf = (request: RestRequest): StoredMessage[] =>
     messages

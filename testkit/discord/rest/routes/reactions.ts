@@ -14,7 +14,7 @@ import type { WorldParts } from '../world-parts.ts';
 
 const REACTIONS = '/channels/:channel/messages/:message/reactions';
 
-/** Reactions of the bot and of others. */
+/** Routes of reactions. */
 export function reactionRoutes({ world, messages, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const emojiOf = ({ params }: RestRequest): ReactionEmoji => parseEmoji(params.emoji ?? '');
@@ -77,7 +77,7 @@ export function reactionRoutes({ world, messages, dispatch }: WorldParts): Route
   ];
 }
 
-/** Somebody reacts to a message, and the application hears of it. */
+/** Adds a user's reaction and sends the event. */
 export function react(
   parts: Pick<WorldParts, 'world' | 'dispatch'>,
   stored: StoredMessage,
@@ -92,7 +92,7 @@ export function react(
   dispatch('MESSAGE_REACTION_ADD', data, stored.guildId);
 }
 
-/** Somebody takes a reaction back, or it is taken from them. */
+/** Removes a user's reaction and sends the event. */
 export function unreact(
   { world, dispatch }: Pick<WorldParts, 'world' | 'dispatch'>,
   stored: StoredMessage,

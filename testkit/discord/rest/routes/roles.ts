@@ -8,7 +8,7 @@ import type { WorldParts } from '../world-parts.ts';
 const ROLES = '/guilds/:guild/roles';
 const FIELDS = ['name', 'permissions', 'color', 'colors', 'hoist', 'icon', 'unicode_emoji', 'mentionable'];
 
-/** Roles of guilds, and how they are ordered. */
+/** Routes of roles and their order. */
 export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
   const roleOf = (guild: SimulatedGuild, request: RestRequest): APIRole => {
@@ -42,7 +42,7 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
         const guild = lookup.guild(request);
         const everyone = guild.roles.find(({ id }) => id === guild.id);
         const role = createRole(ids.next(), 'new role', BigInt(everyone?.permissions ?? 0), 1);
-        // A new role is the lowest; the others move up.
+        // A new role is the lowest. The others move up.
         for (const other of guild.roles) if (other.id !== guild.id) other.position++;
         guild.roles.push(Object.assign(role, roleFields(request.json)));
         world.keep(guild);

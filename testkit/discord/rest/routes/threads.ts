@@ -12,7 +12,7 @@ const FORUMS: readonly number[] = [ChannelType.GuildForum, ChannelType.GuildMedi
 const THREADS = '/channels/:channel/threads';
 const MEMBERS = '/channels/:channel/thread-members';
 
-/** Threads of channels and forums, and who is in them. */
+/** Routes of threads in channels and forums, and of their members. */
 export function threadRoutes(parts: WorldParts): Route[] {
   const { ids, world, messages, dispatch } = parts;
   const lookup = createLookup(world, messages);
@@ -72,7 +72,7 @@ export function threadRoutes(parts: WorldParts): Route[] {
     dispatch('THREAD_MEMBERS_UPDATE', data, guild.id);
     return { status: 204 };
   };
-  /** As lists show them: the threads, and where the bot is a member. */
+  /** The form of lists: the threads, and the bot's memberships. */
   const listed = (threads: readonly ThreadChannel[]): object => ({
     threads,
     members: threads.filter(({ id }) => joined.get(id)?.has(world.bot.id)).map(({ id }) => member(id, world.bot.id)),

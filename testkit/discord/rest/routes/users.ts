@@ -7,7 +7,7 @@ import { pageLimit } from '../paging.ts';
 import type { Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
-/** The bot's own user, other users, and the channels between them. */
+/** Routes of users and their direct channels. */
 export function userRoutes({ world, dispatch }: WorldParts): Route[] {
   return [
     { method: 'GET', path: '/users/@me', auth: 'bot', handle: () => ({ status: 200, body: world.bot }) },

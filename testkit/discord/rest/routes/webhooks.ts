@@ -13,8 +13,8 @@ const WITH_TOKEN = `${WEBHOOK}/:token`;
 const MESSAGE = `${WITH_TOKEN}/messages/:message`;
 
 /**
- * Webhooks of channels, and the messages that are posted through them.
- * @param interactions the routes of interactions, which are webhooks of the application under the same paths
+ * Routes of channel webhooks and their messages.
+ * @param interactions the routes of interactions, which use webhook paths with the application's id
  */
 export function webhookRoutes(parts: WorldParts, applicationId: string, interactions: readonly Route[]): Route[] {
   const { ids, world, messages, builder, dispatch } = parts;
@@ -171,7 +171,7 @@ export function webhookRoutes(parts: WorldParts, applicationId: string, interact
   });
 }
 
-/** Keeps one route of each method and path. */
+/** Drops routes with the same method and path. */
 function firstOfPath(): (route: Route) => boolean {
   const seen = new Set<string>();
   return ({ method, path }) => {
@@ -189,13 +189,13 @@ function changesOf(json: unknown, isNew = false): Partial<Pick<StoredWebhook, 'n
   errors.throwIfAny();
   return {
     ...(body.name === undefined ? {} : { name: body.name }),
-    // What is uploaded as a data URI gets a hash of its own.
+    // An image that is uploaded as a data URI gets its own hash.
     ...(body.avatar === undefined ? {} : { avatar: body.avatar === null ? null : 'a_simulated_avatar' }),
     ...(body.channel_id === undefined ? {} : { channelId: body.channel_id }),
   };
 }
 
-/** A webhook's message may give it another name and picture. */
+/** The author of a webhook message, which can override the webhook's name and avatar. */
 function authorOf({ id, name, avatar }: StoredWebhook, body: MessageBody): APIUser {
   const { username = name } = body as { username?: string };
   return { id, username, avatar, discriminator: '0000', global_name: null, bot: true, public_flags: 0 as never };

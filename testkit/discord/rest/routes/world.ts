@@ -13,7 +13,7 @@ import { roleRoutes } from './roles.ts';
 import { threadRoutes } from './threads.ts';
 import { userRoutes } from './users.ts';
 
-/** Everything about guilds, channels, messages and people. */
+/** All routes of guilds, channels, messages and users. */
 export function worldRoutes(parts: WorldParts): Route[] {
   return [
     ...userRoutes(parts),
