@@ -1,11 +1,11 @@
-# One image for every mode: SERVICE_MODE says what a container of it is.
+# One image for every mode. SERVICE_MODE selects the mode of a container.
 #
 #   docker buildx build --platform linux/amd64,linux/arm64 -t registry.example.com/guildway --push .
 #
-# What is built, is built once, on the platform of the machine that builds: JavaScript is the same everywhere, and the one native
-# library brings its binaries for both platforms. Nothing of the target platform runs meanwhile, so no emulator is needed.
+# The build stages run once, on the platform of the build machine: JavaScript is platform-independent, and the one native library
+# includes binaries for both platforms. Nothing runs on the target platform during the build, so no emulator is needed.
 
-# Renovate adds the digest (renovate.json). Until then, and where you build by hand, take the one that you have looked at:
+# Renovate adds the digest (renovate.json). Until then, and for manual builds, use a digest that you have verified:
 #
 #   docker buildx imagetools inspect docker.io/library/node:24-slim --format '{{.Manifest.Digest}}'
 #   docker buildx build --build-arg BASE=docker.io/library/node:24-slim@sha256:... .
@@ -14,13 +14,13 @@ ARG BASE=docker.io/library/node:24-slim
 FROM --platform=$BUILDPLATFORM ${BASE} AS packages
 WORKDIR /app
 COPY package.json package-lock.json ./
-# --ignore-scripts: an installed package runs no code here.
+# --ignore-scripts: installed packages run no code here.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && cd node_modules/sodium-native/prebuilds && rm -rf android-* darwin-* ios-* win32-* \
  && mkdir -p /volume/data
 
-# The package as it is published. Node could run the TypeScript as it is, but every new pod would pay for it: 24 MiB for Node's type
-# stripper and 150 ms of CPU. A compile cache in the image does not spare them: it is valid only for the kind of CPU that filled it.
+# The published package. Node could run the TypeScript sources, but that costs every new pod 24 MiB for Node's type stripper and 150 ms
+# of CPU. A compile cache in the image would not help: it is valid only for the CPU model that filled it.
 FROM --platform=$BUILDPLATFORM ${BASE} AS javascript
 WORKDIR /app
 COPY package.json package-lock.json ./
@@ -44,15 +44,15 @@ LABEL org.opencontainers.image.title="guildway" \
       org.opencontainers.image.base.name="${BASE}"
 ENV NODE_ENV=production
 WORKDIR /app
-# A new volume takes over this folder's owner, which is how the database can be written without root.
+# A new volume inherits this folder's owner, so the pod can write the database without root.
 COPY --from=packages --chown=1000:1000 /volume /
 COPY --from=packages /app/node_modules node_modules
-# The lock and the bill of materials are for scanners, which find the packages' versions in them.
+# Scanners find the packages' versions in the lock and the bill of materials.
 COPY package-lock.json LICENSE ./
 COPY --from=javascript /app/dist/package.json /app/dist/sbom.cdx.json ./
 COPY --from=javascript /app/dist/src src
 COPY --from=javascript /app/dist/bots bots
-# The user `node` of the base image, as a number: Kubernetes can only verify numbers to be other than root.
+# The user `node` of the base image, as a number: runAsNonRoot works only with numeric users.
 USER 1000:1000
 EXPOSE 3000 9090
 STOPSIGNAL SIGTERM
@@ -61,7 +61,7 @@ HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=6 \
 ENTRYPOINT ["node"]
 CMD ["src/main.js"]
 
-# The simulator of Discord and the staging run's load, in TypeScript as they are: never part of a release.
+# The Discord simulator and the staging run's load, as TypeScript sources. Never part of a release.
 FROM runtime AS testkit
 COPY src src
 COPY bots bots

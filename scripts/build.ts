@@ -1,8 +1,8 @@
 /**
- * Makes `dist/`, or the folder that it is given, the package as it is published: `npm run build && npm publish ./dist`.
+ * Builds the published package into `dist/` or the given folder: `npm run build && npm publish ./dist`.
  *
- * In the repository Node runs the TypeScript as it is. It refuses to do so for what lies in node_modules, so the published
- * package has JavaScript, declarations and source maps instead, under the same names, and `sbom.cdx.json`, the bill of materials.
+ * In the repository, Node runs the TypeScript sources. It refuses to do so in node_modules, so the published package has
+ * JavaScript, declarations and source maps under the same names, and `sbom.cdx.json`, the bill of materials.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -45,7 +45,7 @@ for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) copyFileSync(join(r
 writeFileSync(join(dist, 'sbom.cdx.json'), bom());
 cpSync(join(root, 'testkit/discord/console'), join(dist, 'testkit/discord/console'), { recursive: true });
 
-/** What the package needs at run time, with versions and digests as the lock has them, in CycloneDX. */
+/** The runtime dependencies with the versions and digests of the lock, in CycloneDX. */
 function bom(): string {
   const format = ['--sbom-format', 'cyclonedx', '--sbom-type', 'application'];
   const { status, stdout } = spawnSync('npm', ['sbom', ...format, '--omit', 'dev', '--package-lock-only'], {
@@ -55,6 +55,6 @@ function bom(): string {
   });
   if (status !== 0) process.exit(status ?? 1);
   const { metadata, ...others } = JSON.parse(stdout);
-  // npm calls it by its folder.
+  // npm uses the folder's name. Replace it with the package's name.
   return `${JSON.stringify({ ...others, metadata: { ...metadata, component: { ...metadata.component, name: rest.name } } }, null, 2)}\n`;
 }

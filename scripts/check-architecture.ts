@@ -1,5 +1,5 @@
 /**
- * Checks who imports whom, and keeps docs/architecture.md true. `npm run check` runs it; with `--write` it writes the picture.
+ * Checks the imports and keeps docs/architecture.md correct. `npm run check` runs it; with `--write` it writes the picture.
  *
  * - Imports obey the rules in .dependency-cruiser.mjs.
  * - The picture of the parts is made from the imports that dependency-cruiser finds.
@@ -14,12 +14,12 @@ const root = fileURLToPath(new URL('../', import.meta.url));
 const file = `${root}docs/architecture.md`;
 const BEGIN = '<!-- picture: made from the imports by scripts/check-architecture.ts --write -->';
 const END = '<!-- end of the picture -->';
-/** A step of the sequence ends with the place of its function: `Router.route` (gateway/serve/router.ts). */
+/** A step of the sequence ends with its function and file: `Router.route` (gateway/serve/router.ts). */
 const STEP = /`([\w.#]+)`\s\(([\w/.-]+\.ts)\)/g;
 
 const problems: string[] = [];
 
-/** The arrows between parts, without those that a chain of others implies. */
+/** The arrows between parts, without those that other arrows imply. */
 function arrows(imports: ReadonlyMap<string, ReadonlySet<string>>): [string, string][] {
   const below = (part: string, seen = new Set<string>()): Set<string> => {
     for (const next of imports.get(part) ?? []) if (!seen.has(next)) below(next, seen.add(next));
@@ -40,7 +40,7 @@ async function readImports(): Promise<ICruiseResult> {
     validate: true,
     ruleSet: { forbidden },
   });
-  if (typeof output === 'string') throw new Error('dependency-cruiser gave no list of modules');
+  if (typeof output === 'string') throw new Error('dependency-cruiser returned no list of modules');
   return output;
 }
 

@@ -1,7 +1,6 @@
 /**
- * Checks that each lock is whole. Each package has the digest of its content and no source of its own, so that it comes from the
- * registry that npm is configured with. npm omits the digest if it made the lock from an installed tree, and installs such a package
- * unchecked.
+ * Checks that each lock is complete. Every package has a digest and no `resolved` URL, so it comes from the configured registry. npm
+ * omits the digest if it creates the lock from an installed tree, and installs such a package unchecked.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -14,7 +13,7 @@ interface LockedPackage {
   readonly integrity?: string;
 }
 
-/** What is wrong with a lock, one line per package. @param text the content of a package-lock.json of version 3 */
+/** The problems of a lock, one line per package. @param text the content of a package-lock.json of version 3 */
 export function problemsOfLock(text: string): string[] {
   const { packages } = JSON.parse(text) as { packages: Record<string, LockedPackage> };
   return Object.entries(packages).flatMap(([path, { resolved, integrity }]) => {

@@ -1,6 +1,6 @@
-// Runs before `npm start`, `npm test` and the others, with whatever Node the machine has (20 or newer), and installs the
-// project's packages when those in node_modules are not those of package-lock.json. One of them is the Node that the project runs
-// on. npm ci begins by deleting node_modules, so it never runs while a process of this folder does, nor twice at once.
+// Runs before `npm start`, `npm test` and other commands, with any Node that the machine has (20 or newer). Installs the project's
+// packages if those in node_modules differ from package-lock.json. One of the packages is the Node that the project runs on. npm ci
+// starts by deleting node_modules, so it must never run while a process uses this folder, or twice at the same time.
 import { execFileSync, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -17,21 +17,21 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../', import.meta.url));
 const windows = process.platform === 'win32';
 const node = `${root}node_modules/node/bin/node${windows ? '.exe' : ''}`;
-/** Held while packages are installed. One that a dead process has left behind says that an installation was cut short. */
+/** Held during an installation. If its process is dead, the installation was interrupted. */
 const lock = `${root}.guildway/install.lock`;
 const WAIT_MS = 200;
 const WAIT_AT_MOST_MS = 15 * 60_000;
 
 const say = (text) => process.stderr.write(`guildway: ${text}\n`);
 
-/** The packages that are not installed as package-lock.json has them, by their folders. */
+/** The folders of packages that differ from package-lock.json. */
 function differences() {
   const { packages } = JSON.parse(readFileSync(`${root}package-lock.json`, 'utf8'));
   const different = Object.entries(packages)
     .filter(([folder, { version, optional, link }]) => {
       if (folder === '' || link) return false;
       const installed = versionIn(folder);
-      // Optional packages are those of other platforms, among others.
+      // Packages for other platforms are optional and not installed.
       return installed === null ? !optional : installed !== version;
     })
     .map(([folder]) => folder);
@@ -59,7 +59,7 @@ function runningHere() {
           !readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('setup.mjs')
         );
       } catch {
-        // It has ended, or is another user's.
+        // The process has ended or belongs to another user.
         return false;
       }
     });
@@ -71,7 +71,7 @@ function runningHere() {
     .map((line) => line.trim().split(/\s/, 1)[0]);
 }
 
-/** The process that has written a lock, or null when there is none. */
+/** The process that holds the lock, or null without a lock. */
 function holder() {
   try {
     return Number(readFileSync(lock, 'utf8'));
@@ -89,7 +89,7 @@ function isAlive(pid) {
   }
 }
 
-/** @returns whether an installation was cut short before */
+/** @returns whether an earlier installation was interrupted */
 function takeLock() {
   mkdirSync(`${root}.guildway`, { recursive: true });
   const until = Date.now() + WAIT_AT_MOST_MS;
@@ -109,7 +109,9 @@ function takeLock() {
     }
     if (!waited) say(`process ${pid} is installing packages; waiting for it`);
     if (Date.now() > until)
-      throw new Error(`${lock} is still held by process ${pid}; if that is no npm ci, delete the file`);
+      throw new Error(
+        `${lock} is still held by process ${pid}: if that process is not installing packages, delete the file`,
+      );
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WAIT_MS);
   }
 }
@@ -118,7 +120,7 @@ function takeLock() {
 function install() {
   const cutShort = takeLock();
   const different = differences();
-  // Another process has installed them meanwhile.
+  // Another process has installed them in the meantime.
   if (different.length === 0 && !cutShort) {
     rmSync(lock);
     return 0;
@@ -143,7 +145,7 @@ function install() {
     rmSync(lock);
     return 0;
   }
-  // The lock stays: what is there now is not to be relied on.
+  // Keeps the lock, because node_modules is now incomplete.
   say('npm ci failed; its message is above. The npm registry must be reachable.');
   return status ?? 1;
 }

@@ -11,9 +11,9 @@ import { readGuildName, readSettings } from './store/guilds.ts';
  * - `GET /modlog`    `?kind=warn&user=<id>&page=1&per_page=20`
  * - `GET /activity`  `?hours=24`
  * - `GET /settings`
- * - `POST /notes`    `{ "userId": "…", "text": "…" }` as `application/json`; with an `Idempotency-Key` it may be repeated safely
+ * - `POST /notes`    `{ "userId": "…", "text": "…" }` as `application/json`; with an `Idempotency-Key` it can be retried safely
  *
- * Every answer names the pod. Errors are `{ "error": { "code", "message" } }`.
+ * Every response names the pod. Errors are `{ "error": { "code", "message" } }`.
  */
 export function serveGuildApi(
   request: Request,
@@ -70,7 +70,7 @@ function getActivity(query: URLSearchParams, guildId: string, context: BotContex
 }
 
 async function postNote(request: Request, guildId: string, context: BotContext): Promise<Response> {
-  // Where pages are open, a browser needs no key: it must not write for a page of another site.
+  // With open pages a browser needs no key, so a page of another site must not write through it.
   if (isCrossSite(request)) return failure(403, 'cross_site', 'a page of another site cannot write notes');
   if (!/^application\/json\s*(?:;|$)/i.test(request.headers.get('content-type') ?? '')) {
     return failure(415, 'not_json', 'send content-type: application/json');
@@ -94,7 +94,7 @@ function failure(status: number, code: string, message: string): Response {
   return Response.json({ error: { code, message } }, { status });
 }
 
-/** A whole number between the bounds, the fallback where none is given, or null. */
+/** An integer within the bounds, the fallback if the parameter is missing, or null if it is invalid. */
 function integer(given: string | null, fallback: number, min: number, max: number): number | null {
   if (given === null) return fallback;
   const value = /^\d{1,7}$/.test(given) ? Number(given) : Number.NaN;

@@ -26,7 +26,7 @@ export default defineBot({
     CHANNEL_CREATE: onChannel,
     CHANNEL_UPDATE: onChannel,
   },
-  // Which guilds there are, every pod knows of its own only.
+  // A pod knows only its own guilds.
   routes: [{ path: '/api/overview', guild: { from: 'all' } }],
   fetch: serve,
 });

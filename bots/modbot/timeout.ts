@@ -8,14 +8,13 @@ export interface Timeout {
   readonly moderatorId: string;
   readonly minutes: number;
   readonly reason: string;
-  /** When it was decided, in Unix milliseconds. */
+  /** The time of the decision, in Unix milliseconds. */
   readonly decidedAt: number;
 }
 
 /**
- * Times a member out and records it. When it is done again after a crash, Discord is told the same end again, and the
- * case is written once.
- * @returns the case's number, or null when Discord refused
+ * Times a member out and records it. A repetition after a crash sends the same end to Discord and writes no second case.
+ * @returns the case's number, or null if Discord refused
  */
 export async function timeOut(context: BotContext, timeout: Timeout): Promise<number | null> {
   const guildId = guildOf(context);

@@ -1,6 +1,6 @@
 /**
- * Runs inside the staging network as the Service `http-service`: TCP connections go in turn to the pods that are ready, as
- * kube-proxy does it. The staging run tells it which pods there are; whether they are ready it finds out itself.
+ * Runs inside the staging network as the Service `http-service`. It distributes TCP connections over the ready pods in turn, like
+ * kube-proxy. The staging run tells it the pods. It probes their readiness itself.
  *
  * Environment: BALANCER_PORT.
  */
@@ -11,10 +11,10 @@ import { startBalancer } from '../../testkit/cluster/balancer.ts';
 
 const BALANCER_CONTROL_PORT = 8092;
 const PROBE_EVERY_MS = 500;
-/** Of every pod. */
+/** The port of every pod. */
 const PORT = 3_000;
 
-/** A pod that takes part, by name and by the address that it had when it was added. */
+/** A pod with its name and its address at the time it was added. */
 interface Endpoint {
   readonly name: string;
   readonly address: string;
@@ -37,13 +37,13 @@ async function isReady({ address }: Endpoint): Promise<boolean> {
 async function probe(): Promise<void> {
   const probed = endpoints;
   const results = await Promise.all(probed.map((endpoint) => isReady(endpoint).catch(() => false)));
-  // Those that were taken out meanwhile stay out.
+  // Pods that were removed in the meantime stay removed.
   balance(probed.filter((endpoint, index) => results[index] && endpoints.includes(endpoint)));
 }
 
 async function setEndpoints(names: readonly string[]): Promise<void> {
   const known = new Map(endpoints.map((endpoint) => [endpoint.name, endpoint]));
-  // What goes away goes away now, before any name is looked up.
+  // Removes pods at once, before any name lookup.
   balance(ready.filter(({ name }) => names.includes(name)));
   endpoints = await Promise.all(
     names.map(async (name) => known.get(name) ?? { name, address: (await lookup(name)).address }),

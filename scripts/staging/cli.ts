@@ -1,4 +1,4 @@
-/** `npm run staging`: deploys everything in real containers, hurts it under load, and reports what was seen. */
+/** `npm run staging`: deploys the system in real containers, injects faults under load, and reports the results. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,20 +10,20 @@ import { stagingRouting } from './manifests.ts';
 import { renderReport } from './report.ts';
 import { runStaging } from './run.ts';
 
-const HELP = `The staging run: 2 HTTP pods, 3 gateway pods, the simulator as Discord, a load balancer, and load.
+const HELP = `Runs a staging system under load: 2 HTTP pods, 3 gateway pods, the Discord simulator and a load balancer.
 
   npm run staging                     in containers of this machine (Podman or Docker)
   npm run staging -- --kubernetes     in the cluster that kubectl reaches (its current context)
 
 Options (after --):
-  --interactions <n>       slash commands a second            30
-  --pages <n>              guild pages a second               20
+  --interactions <n>       slash commands per second          30
+  --pages <n>              guild pages per second             20
   --routing <strategy>     md5 or discord-shard               md5
   --keep                   leave everything running at the end
   --report <file>          default .guildway/staging.md
 With --kubernetes:
-  --overlay <folder>       an overlay that adds to the staging one, backups for example   cluster/overlays/staging
-  --image <reference>      the image, where the cluster can pull it         localhost/guildway:staging
+  --overlay <folder>       an overlay based on the staging overlay, for example with backups   cluster/overlays/staging
+  --image <reference>      the image, pullable by the cluster               localhost/guildway:staging
   --testkit-image <ref>    the image of the Dockerfile's target "testkit"   localhost/guildway-testkit:staging
 `;
 

@@ -12,11 +12,11 @@ interface CommandOptions {
   readonly input?: string;
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
-  /** Its standard error is part of the result, as in a log. */
+  /** Merges standard error into the result. */
   readonly merge?: true;
 }
 
-/** Runs a program to its end. @returns its standard output @throws CommandError when it fails */
+/** Runs a program to completion. @returns its standard output @throws CommandError if it fails */
 export function command(program: string, args: readonly string[], options: CommandOptions = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { cwd: options.cwd, env: options.env, stdio: ['pipe', 'pipe', 'pipe'] });

@@ -2,21 +2,21 @@ import type { Sample } from './load.ts';
 
 export type { Sample } from './load.ts';
 
-/** The run's side of driver.ts. */
+/** The client of driver.ts. */
 export class Driver {
   readonly #url: () => string;
 
-  /** @param url read for every call: a forwarded port may change */
+  /** @param url read for every call, because a forwarded port may change */
   constructor(url: () => string) {
     this.#url = url;
   }
 
-  /** Requests a second from now on. */
+  /** Sets the requests per second. */
   async setRate(interactions: number, pages: number): Promise<void> {
     await this.#call('PUT', '/rate', { interactions, pages });
   }
 
-  /** The time on the driver's clock, which samples are measured with. */
+  /** The time on the driver's clock, which samples use. */
   async now(): Promise<number> {
     return ((await this.#call('GET', '/now')) as { now: number }).now;
   }
@@ -29,12 +29,12 @@ export class Driver {
     return (await this.#call('GET', '/stats')) as { sessions: number; connections: number; violations: unknown[] };
   }
 
-  /** Everything that was sent so far. */
+  /** All requests so far. */
   async samples(): Promise<Sample[]> {
     return (await this.#call('GET', '/samples')) as Sample[];
   }
 
-  /** Waits until every answer has come, also those that were deferred. @returns how many have not */
+  /** Waits for all responses, including completions of deferred ones. @returns the number of missing ones */
   async settle(timeoutMs: number): Promise<number> {
     return ((await this.#call('POST', '/settle', { timeoutMs })) as { unsettled: number }).unsettled;
   }

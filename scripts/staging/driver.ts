@@ -1,8 +1,8 @@
 /**
- * Runs inside the cluster as the world outside: the simulator is Discord, and people in its guilds use the bot and open its
+ * Runs inside the cluster and stands in for the outside world: the simulator is Discord, and its users use the bot and open its
  * pages at a steady rate. The staging run controls it over HTTP and reads the history from it.
  *
- * Environment: TARGET_URL, where the HTTP service is.
+ * Environment: TARGET_URL, the URL of the HTTP service.
  */
 import { lookup } from 'node:dns/promises';
 import { createServer, type IncomingMessage } from 'node:http';
@@ -14,8 +14,8 @@ const DISCORD_PORT = 8090;
 const CONTROL_PORT = 8091;
 const GUILDS = 60;
 
-// A Service's address does not change. Looked up once, so that a name server that stalls while containers come and go (Podman's
-// does) is not taken for a fault of the bot's.
+// A Service's address does not change. A single lookup avoids false failures from Podman's name server, which stalls while
+// containers start and stop.
 const target = new URL(process.env.TARGET_URL ?? 'http://http-service');
 target.hostname = (await lookup(target.hostname)).address;
 const targetUrl = target.origin;
@@ -24,7 +24,7 @@ const simulator = await startDiscordSimulator({
   host: '0.0.0.0',
   guilds: GUILDS,
   interactionsUrl: `${targetUrl}/webhooks/discord`,
-  // Wrong signatures now and then, as Discord sends them.
+  // Occasional wrong signatures, as from Discord.
   probeEvery: 200,
 });
 const load = new Load(simulator, targetUrl);

@@ -2,15 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fate } from '../../testkit/chaos/history.ts';
 import type { DiscordSimulator, InteractionResult, SimulatedGuild } from '../../testkit/discord/index.ts';
 
-/** The text of the notes that the load writes begins so: `staging-17`. */
+/** The prefix of the notes that the load writes: `staging-17`. */
 export const NOTE = 'staging-';
 
 /**
- * One request, as its sender saw it. Times are milliseconds on the clock of the driver's `performance.now()`.
- * - `answered`: a final answer in time
- * - `deferred`: Discord was told that the answer comes later
- * - `unavailable`: a page that said 503, as it should while a guild's owner is away
- * - `failed`: no answer, no valid answer, or one that came too late
+ * A request as its client saw it. Times are milliseconds on the clock of the driver's `performance.now()`.
+ * - `answered`: a final response in time
+ * - `deferred`: a deferred response
+ * - `unavailable`: a page with 503, as expected while the guild's owner is away
+ * - `failed`: no response, an invalid response, or one that was too late
  */
 export interface Sample {
   readonly id: string;
@@ -18,10 +18,10 @@ export interface Sample {
   readonly guildId: string;
   readonly sentAt: number;
   outcome: 'pending' | 'answered' | 'deferred' | 'unavailable' | 'failed';
-  /** What is known of a note in the end; null for a page. */
+  /** The final outcome of a note; null for a page. */
   fate: Fate | null;
   elapsedMs: number;
-  /** Until a deferred answer was completed. */
+  /** The time to the completion of a deferred response. */
   settledMs: number | null;
   pod: string | null;
   httpPod: string | null;
@@ -30,7 +30,7 @@ export interface Sample {
 
 type Send = (sample: Sample, guild: SimulatedGuild) => Promise<void>;
 
-/** People who write notes and open guild pages, each at a steady rate that does not wait for answers. */
+/** Writes notes and opens guild pages at steady rates, without waiting for responses. */
 export class Load {
   readonly samples: Sample[] = [];
   readonly #simulator: DiscordSimulator;
@@ -44,14 +44,14 @@ export class Load {
     this.#targetUrl = targetUrl;
   }
 
-  /** @param interactions,pages requests a second; 0 ends them */
+  /** @param interactions,pages requests per second; 0 stops them */
   setRate(interactions: number, pages: number): void {
     for (const timer of this.#timers.splice(0)) clearInterval(timer);
     this.#every(interactions, 'interaction', (sample, guild) => this.#writeNote(sample, guild));
     this.#every(pages, 'page', (sample) => this.#openPage(sample));
   }
 
-  /** Waits for what is in flight and for what was deferred. @returns how many are still open then */
+  /** Waits for requests in flight and for completions. @returns the number that is still open after the timeout */
   async settle(timeoutMs: number): Promise<number> {
     const deadline = performance.now() + timeoutMs;
     while (this.#open.size > 0 && performance.now() < deadline) {
@@ -86,7 +86,7 @@ export class Load {
     const work = send(sample, guild)
       .catch((error: Error) => {
         sample.outcome = 'failed';
-        // fetch() says what happened in the cause only.
+        // Only the cause of a fetch() error has the details.
         const { cause } = error as { cause?: Error };
         sample.problem = cause === undefined ? error.message : `${error.message}: ${cause.message}`;
       })
@@ -138,7 +138,7 @@ export class Load {
   }
 }
 
-/** Whether the bot said that this note is written. */
+/** Whether the bot confirmed this note. */
 function done(content: string | undefined, sample: Sample): boolean {
   return content?.startsWith('Noted for') === true && content.includes(sample.id);
 }

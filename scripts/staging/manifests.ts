@@ -1,6 +1,6 @@
 /**
- * Reads from `cluster/` what a container of each kind is started with, so that the containers of the staging run have the limits,
- * the environment and the grace periods of the manifests. It reads the files themselves: kustomize is not needed.
+ * Reads the container specifications from `cluster/`, so that the staging run uses the limits, the environment and the grace periods
+ * of the manifests. It reads the files directly and does not need kustomize.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ import { createTopology, type RoutingStrategy, type Topology } from '../../src/p
 const cluster = fileURLToPath(new URL('../../cluster/', import.meta.url));
 const OVERLAY = 'overlays/staging';
 
-/** What one container is started with. */
+/** The specification of a container. */
 export interface ContainerSpec {
   readonly args: readonly string[];
-  /** Without POD_NAME, which differs from pod to pod. */
+  /** Without POD_NAME, which differs between pods. */
   readonly env: Readonly<Record<string, string>>;
   readonly memory: string;
   readonly user: number;
@@ -80,14 +80,14 @@ function containerSpec(file: string, containerName: string, kind: 'Deployment' |
   };
 }
 
-/** What `--routing` changes of the staging overlay's settings. */
+/** The settings of the staging overlay that `--routing` changes. */
 export interface StagingRouting {
   readonly topology: Topology;
   /** Environment variables of every pod. */
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** @returns the topology of the overlay's pods under a strategy; with `discord-shard` there are twice as many shards as pods */
+/** @returns the topology of the overlay's pods under a strategy; `discord-shard` has twice as many shards as pods */
 export function stagingRouting(strategy: RoutingStrategy): StagingRouting {
   const pods = Number(readEnvFile('settings.env').NUM_GATEWAY_PODS);
   const shards = strategy === 'discord-shard' ? 2 * pods : undefined;
@@ -115,7 +115,7 @@ export interface StagingManifests {
   readonly discord: ContainerSpec;
 }
 
-/** @param routing replaces what the overlay's settings say of it */
+/** @param routing replaces the routing of the overlay's settings */
 export function readStagingManifests({ env }: Pick<StagingRouting, 'env'> = { env: {} }): StagingManifests {
   const autoscaler = readManifests('base/http-service.yaml').find(({ kind }) => kind === 'HorizontalPodAutoscaler');
   return {
@@ -132,7 +132,7 @@ const withEnv = (spec: ContainerSpec, env: ContainerSpec['env']): ContainerSpec 
   env: { ...spec.env, ...env },
 });
 
-/** What Litestream's containers are started with. */
+/** The arguments and configuration of Litestream's containers. */
 export function readLitestream(): { restoreArgs: string[]; replicateArgs: string[]; configFile: string } {
   const [{ spec }] = readManifests('components/litestream/gateway.yaml') as [Manifest];
   const argsOf = (name: string): string[] =>

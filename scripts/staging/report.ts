@@ -10,7 +10,7 @@ export function renderReport(result: RunResult): string {
     '',
     result.platform,
     '',
-    '| what was done, under load | s | requests | answered | deferred | page 503 | failed | p50 ms | p99 ms | longest ms |',
+    '| action under load | s | requests | answered | deferred | page 503 | failed | p50 ms | p99 ms | longest ms |',
     '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...result.phases.map(renderRow),
     '',
@@ -18,11 +18,9 @@ export function renderReport(result: RunResult): string {
     ...completions(result.phases),
     '',
     `${verdict.operations} notes were written by users, ${verdict.rows} are in the databases: ${lost} lost, ${doubled} doubled, ` +
-      `${misplaced} at a wrong pod, ${contradicted} written though refused, ${unresolved} without an end, ${stray} of unknown origin.`,
+      `${misplaced} at a wrong pod, ${contradicted} written although refused, ${unresolved} never completed, ${stray} of unknown origin.`,
     ...(result.lostWithVolume > 0
-      ? [
-          `With the lost volume went ${result.lostWithVolume} notes that had been acknowledged and were not in the backup yet.`,
-        ]
+      ? [`The lost volume contained ${result.lostWithVolume} acknowledged notes that were not in the backup yet.`]
       : []),
     '',
     ...result.integrity.map((line) => `- ${line}`),
@@ -60,6 +58,6 @@ function completions(phases: readonly Phase[]): string[] {
   const completed = deferred.filter(({ fate }) => fate === 'completed');
   const longest = Math.max(0, ...completed.map(({ settledMs }) => settledMs ?? 0));
   return [
-    `- of ${deferred.length} deferred interactions ${completed.length} were completed, the last after ${(longest / 1_000).toFixed(1)} s`,
+    `- ${completed.length} of ${deferred.length} deferred interactions were completed, the last after ${(longest / 1_000).toFixed(1)} s`,
   ];
 }

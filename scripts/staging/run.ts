@@ -1,4 +1,4 @@
-/** The staging run itself: what is done to the system, and what must hold afterwards. The same for every platform. */
+/** The steps of the staging run and the checks after them, for every platform. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkHistory, type Operation, type Row, type Verdict } from '../../testkit/chaos/history.ts';
 import { Driver, type Sample } from './driver-client.ts';
@@ -13,14 +13,14 @@ export interface RunOptions {
   readonly say: Say;
 }
 
-/** One thing that was done to the system, and what its users saw of it. */
+/** An action on the system, and its effects on users. */
 export interface Phase {
   readonly title: string;
   readonly seconds: number;
   readonly samples: readonly Sample[];
-  /** What was seen beside the users' answers. */
+  /** Observations besides the users' responses. */
   readonly notes: readonly string[];
-  /** What must not have happened, and did. */
+  /** Violations of the requirements. */
   readonly problems: readonly string[];
 }
 
@@ -28,21 +28,21 @@ export interface RunResult {
   readonly platform: string;
   readonly phases: readonly Phase[];
   readonly verdict: Verdict;
-  /** Operations that a lost volume took with it: acknowledged, and not yet in the backup. */
+  /** Operations that were lost with a volume: acknowledged, but not yet in the backup. */
   readonly lostWithVolume: number;
   readonly integrity: readonly string[];
   readonly problems: readonly string[];
   readonly passed: boolean;
 }
 
-/** What a phase allows its users to see. */
+/** The effects on users that a phase allows. */
 interface Allowed {
-  /** Answers that come later. */
+  /** Deferred responses. */
   readonly deferrals: boolean;
   /** 503 for a page of a guild whose owner is away. */
   readonly unavailable: boolean;
 }
-/** A phase as it is noted while it runs. Times are the driver's. */
+/** A phase in progress. Times are on the driver's clock. */
 interface Step {
   readonly title: string;
   readonly allowed: Allowed;
@@ -52,19 +52,19 @@ interface Step {
 }
 
 const NOTHING: Allowed = { deferrals: false, unavailable: false };
-/** Nothing fails. A new HTTP pod that has not reached an owner yet may defer: that is an answer. */
+/** No failures. A new HTTP pod that has not reached an owner yet may respond with a deferral. */
 const NO_FAILURES: Allowed = { deferrals: true, unavailable: false };
-/** Nothing fails, but whoever needs an owner that is away waits for it. */
+/** No failures, but requests for an absent owner may wait for it. */
 const OWNERS_AWAY: Allowed = { deferrals: true, unavailable: true };
 
 const CALM_MS = 3_000;
-/** How many times the usual load the autoscaler must answer, and how long it has: its metrics are half a minute old. */
+/** The multiple of the usual load for the autoscaler, and its time limit. Its metrics are half a minute old. */
 const BUSY = 6;
 const AUTOSCALER_MS = 240_000;
-/** After a restored volume: what was written this long before the loss may be missing. */
+/** After a restore, rows that were written this long before the loss may be missing. */
 const BACKUP_LAG_MS = 5_000;
 
-/** Reads the notes of the run, and checks the whole database. Runs in the pod, with its Node. */
+/** Reads the notes of the run and checks the whole database. Runs in the pod with its Node. */
 const READ_DATABASE = `
 const { DatabaseSync } = require('node:sqlite');
 const db = new DatabaseSync(process.env.DATABASE_PATH, { readOnly: true, timeout: 5000 });
@@ -80,7 +80,7 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
   const ordinals = Array.from({ length: platform.gatewayPods }, (_, ordinal) => ordinal);
   const { topology } = platform;
 
-  /** Does something under load, and looks at what the load's users saw meanwhile. */
+  /** Runs an action under load and judges the responses of that time. */
   async function phase(title: string, allowed: Allowed, work: (note: Say) => Promise<void>): Promise<void> {
     say(title);
     const notes: string[] = [];
@@ -101,20 +101,19 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
   say(`  ${(await checkNames(platform)).join('\n  ')}`);
 
   await driver.setRate(interactionsPerSecond, pagesPerSecond);
-  await phase('route: every guild is answered by its owner', NOTHING, async (note) => {
+  await phase('route: the owner of every guild responds', NOTHING, async (note) => {
     await sleep(10_000);
     const samples = await driver.samples();
     const answered = samples.filter(({ pod }) => pod !== null);
     const wrong = answered.filter(({ pod, guildId }) => Number(pod) !== topology.ownerOf(guildId));
     const through = [...new Set(answered.map(({ httpPod }) => httpPod))].toSorted();
-    if (wrong.length > 0)
-      throw new Error(`${wrong.length} requests were answered by a pod that does not own the guild`);
-    note(`${answered.length} requests through ${through.join(' and ')}, all answered by the guild's owner`);
+    if (wrong.length > 0) throw new Error(`${wrong.length} requests reached a pod that does not own the guild`);
+    note(`${answered.length} requests through ${through.join(' and ')}, all handled by the guild's owner`);
   });
 
   await phase('kill gateway-1 and bring it back with its volume', OWNERS_AWAY, () => platform.killGateway(1));
 
-  await phase('gateway pods come back under other addresses', OWNERS_AWAY, async (note) => {
+  await phase('gateway pods restart with other addresses', OWNERS_AWAY, async (note) => {
     const moved = await platform.moveGateways([1, 2].filter((ordinal) => ordinal < platform.gatewayPods));
     for (const { ordinal, before, after } of moved) note(`${gatewayName(ordinal)}: ${before} -> ${after}`);
   });
@@ -152,7 +151,7 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
       const most = await pods();
       await driver.setRate(interactionsPerSecond, pagesPerSecond);
       await until('fewer HTTP pods for less load', AUTOSCALER_MS, async () => (await pods()) < most);
-      note(`${before} -> ${most} pods at ${BUSY} times the load (${cpu}), and fewer again after it`);
+      note(`${before} -> ${most} pods at ${BUSY} times the load (${cpu}), and fewer again afterwards`);
     });
 
   let lostAt: number | null = null;
@@ -168,11 +167,11 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
     say(`not done: lose a volume and restore it (${platform.loseVolume.unavailable})`);
   }
 
-  say('check every database against what the users were told');
+  say('checking every database against the responses that users received');
   await driver.setRate(0, 0);
   const unsettled = await driver.settle(30_000);
   const samples = await driver.samples();
-  // Once more from the whole history: by now the last answers are in.
+  // Judges the whole history again, now with the last responses.
   const phases = steps.map((step) => toPhase(step, samples));
   const rows: Row[] = [];
   const integrity: string[] = [];
@@ -189,8 +188,8 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
     ...phases.flatMap(({ title, problems }) => problems.map((problem) => `${title}: ${problem}`)),
     ...verdict.findings.slice(0, 20).map((finding) => `${finding.problem}: ${JSON.stringify(finding)}`),
     ...integrity.filter((line) => !line.endsWith('integrity ok')),
-    ...(unsettled > 0 ? [`${unsettled} requests without an end`] : []),
-    ...(violations.length > 0 ? [`broken rules of Discord's: ${JSON.stringify(violations.slice(0, 5))}`] : []),
+    ...(unsettled > 0 ? [`${unsettled} requests never completed`] : []),
+    ...(violations.length > 0 ? [`violations of Discord's rules: ${JSON.stringify(violations.slice(0, 5))}`] : []),
   ];
   return {
     platform: platform.description,
@@ -208,7 +207,7 @@ interface DatabaseContents {
   readonly integrity: string;
 }
 
-/** The pods find one another through DNS: no hosts file names a gateway pod. */
+/** Checks that pods find one another through DNS and not through a hosts file. */
 async function checkNames(platform: Platform): Promise<string[]> {
   const [httpPod] = await platform.httpPods();
   const script = `
@@ -238,7 +237,7 @@ function problemsOf(samples: readonly Sample[], allowed: Allowed): string[] {
     samples.filter(({ outcome }) => outcome === 'failed'),
   );
   complain(
-    'interactions were answered with an apology',
+    'interactions got an apology',
     samples.filter(({ outcome, fate }) => outcome === 'answered' && fate === 'unknown'),
   );
   if (!allowed.deferrals)
@@ -254,7 +253,7 @@ function problemsOf(samples: readonly Sample[], allowed: Allowed): string[] {
   return problems;
 }
 
-/** The history for the check. What a lost volume may have taken with it counts as unknown; how much it took is returned. */
+/** The history for the check. Operations that a lost volume may have contained count as unknown. @returns also the number lost */
 function historyOf(
   samples: readonly Sample[],
   rows: readonly Row[],

@@ -18,11 +18,15 @@ export const modlog: Command = {
   description: 'Show the moderation log',
   contexts: [InteractionContextType.Guild],
   default_member_permissions: String(PermissionFlagsBits.ModerateMembers),
-  // A late answer is for the moderator only, even with `public`: whom a response is shown to is fixed when it is deferred.
+  // A late response is visible to the moderator only, even with `public`, because the deferral fixes the visibility.
   ephemeral: true,
   options: [
-    { type: ApplicationCommandOptionType.User, name: 'user', description: 'Of this member only' },
-    { type: ApplicationCommandOptionType.Boolean, name: 'public', description: 'Show it to everybody in the channel' },
+    { type: ApplicationCommandOptionType.User, name: 'user', description: 'Only cases of this member' },
+    {
+      type: ApplicationCommandOptionType.Boolean,
+      name: 'public',
+      description: 'Show the log to everyone in the channel',
+    },
   ],
 
   run(interaction, context) {
@@ -32,7 +36,7 @@ export const modlog: Command = {
   },
 };
 
-/** The ◀ and ▶ under a log: `modlog:<page>:<user, or all>`. */
+/** The buttons ◀ and ▶ under a log: `modlog:<page>:<user or all>`. */
 export const modlogButtons: ComponentHandler = {
   run(interaction, context) {
     if (!mayModerate(interaction)) return whisper('Only moderators can do that.');

@@ -10,7 +10,7 @@ export const note: Command = {
   default_member_permissions: String(PermissionFlagsBits.ModerateMembers),
   ephemeral: true,
   options: [
-    { type: ApplicationCommandOptionType.User, name: 'user', description: 'Whom it is about', required: true },
+    { type: ApplicationCommandOptionType.User, name: 'user', description: 'The member', required: true },
     {
       type: ApplicationCommandOptionType.String,
       name: 'text',

@@ -10,12 +10,12 @@ import { actorOf, fieldOf, guildOf, timeOf } from '../interaction.ts';
 import { addCase } from '../store/cases.ts';
 import { readSettings } from '../store/guilds.ts';
 
-/** In the menu of a message: asks why, then tells the moderators. */
+/** The entry in a message's menu. Asks for a reason, then tells the moderators. */
 export const report: Command = {
   type: ApplicationCommandType.Message,
   name: 'Report',
   contexts: [InteractionContextType.Guild],
-  // A modal must be the first response: Discord opens none after a deferred one.
+  // A modal must be the first response. Discord does not open one after a deferred response.
   deferrable: false,
 
   run(interaction) {
@@ -44,14 +44,14 @@ export const report: Command = {
 
 const CUSTOM_ID = /^report:(\d{1,20}):(\d{1,20}):(\d{1,20})$/;
 
-/** The submitted reason. The custom id says what is reported: `report:<channel>:<message>:<author>`. */
+/** The submitted reason. The custom id names the reported message: `report:<channel>:<message>:<author>`. */
 export const reportModal: ModalHandler = {
   ephemeral: true,
 
   async run(interaction, context) {
     const [, channelId, messageId, userId] = CUSTOM_ID.exec(interaction.data.custom_id) ?? [];
     if (channelId === undefined || messageId === undefined || userId === undefined) {
-      return whisper('That form is not valid any more. Please report the message again.');
+      return whisper('This form is no longer valid. Please report the message again.');
     }
     const guildId = guildOf(context);
     const moderatorId = actorOf(interaction);
@@ -77,13 +77,13 @@ export const reportModal: ModalHandler = {
         body: {
           content: `🚩 <@${moderatorId}> reported [a message](${link}) of <@${userId}>: ${reason}\n-# Case ${number}`,
           allowed_mentions: { parse: [] },
-          // This may be sent again after a crash. Discord drops a message with a nonce that it has just seen.
+          // A crash can repeat this request. Discord drops a message with a recent nonce.
           nonce: interaction.id,
           enforce_nonce: true,
         },
       });
     } catch (error) {
-      // It is in the log of the guild: only the post is missing.
+      // The report is in the guild's log. Only the post is missing.
       context.log.warn({ err: error, reportChannelId }, 'cannot post to the report channel');
     }
     return thanks;

@@ -20,7 +20,7 @@ import {
 
 export const settings: Command = {
   name: 'settings',
-  description: 'How this server is moderated',
+  description: 'The moderation settings of this server',
   contexts: [InteractionContextType.Guild],
   default_member_permissions: String(PermissionFlagsBits.ManageGuild),
   ephemeral: true,
@@ -34,14 +34,14 @@ export const settings: Command = {
         {
           type: ApplicationCommandOptionType.Integer,
           name: 'warning-limit',
-          description: 'From this many warnings of a member on, something happens',
+          description: 'The number of warnings of a member that triggers the action',
           min_value: 1,
           max_value: 50,
         },
         {
           type: ApplicationCommandOptionType.String,
           name: 'at-limit',
-          description: 'What happens then',
+          description: 'The action at the limit',
           choices: [
             { name: 'nothing', value: 'nothing' },
             { name: 'suggest a timeout', value: 'suggest' },
@@ -51,19 +51,19 @@ export const settings: Command = {
         {
           type: ApplicationCommandOptionType.Integer,
           name: 'timeout-minutes',
-          description: 'How long a timeout is',
+          description: 'The length of a timeout',
           min_value: 1,
           max_value: 40_320,
         },
         {
           type: ApplicationCommandOptionType.Channel,
           name: 'report-channel',
-          description: 'Where reports are posted',
+          description: 'The channel for reports',
           channel_types: [ChannelType.GuildText],
         },
       ],
     },
-    { type: ApplicationCommandOptionType.Subcommand, name: 'reset', description: 'Back to the defaults' },
+    { type: ApplicationCommandOptionType.Subcommand, name: 'reset', description: 'Restore the defaults' },
     {
       type: ApplicationCommandOptionType.Subcommand,
       name: 'page',
@@ -72,7 +72,7 @@ export const settings: Command = {
         {
           type: ApplicationCommandOptionType.Boolean,
           name: 'renew',
-          description: 'Make a new link; the old one stops working',
+          description: 'Create a new link; the old one stops working',
         },
       ],
     },
@@ -98,7 +98,7 @@ export const settings: Command = {
       }
       case 'reset':
         context.transaction((db) => writeSettings(db, guildId, DEFAULT_SETTINGS));
-        return whisper(`Back to the defaults.\n${describe(DEFAULT_SETTINGS)}`);
+        return whisper(`Defaults restored.\n${describe(DEFAULT_SETTINGS)}`);
       case 'page': {
         const key = context.transaction((db) => {
           const existing = readPageKey(db, guildId);
@@ -108,7 +108,7 @@ export const settings: Command = {
           return created;
         });
         return whisper(
-          `This server's page: ${pageLink(guildId, key)}\n-# Everybody with this link can read the moderation log and, through the API, write notes.`,
+          `This server's page: ${pageLink(guildId, key)}\n-# Everyone with this link can read the moderation log and, through the API, write notes.`,
         );
       }
       default:

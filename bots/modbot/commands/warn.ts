@@ -17,7 +17,7 @@ export const warn: Command = {
   contexts: [InteractionContextType.Guild],
   default_member_permissions: String(PermissionFlagsBits.ModerateMembers),
   options: [
-    { type: ApplicationCommandOptionType.User, name: 'user', description: 'Who is warned', required: true },
+    { type: ApplicationCommandOptionType.User, name: 'user', description: 'The member to warn', required: true },
     {
       type: ApplicationCommandOptionType.String,
       name: 'reason',
@@ -39,7 +39,7 @@ export const warn: Command = {
     }));
 
     const content = `<@${userId}> has been warned: ${reason}\n-# Case ${number} · warning ${warnings}`;
-    // The reason is free text: it must not be able to mention everyone.
+    // The reason is free text and must not mention everyone.
     const allowed_mentions = { users: [userId] };
     if (warnings < settings.warningLimit || settings.atLimit === 'nothing') return reply({ content, allowed_mentions });
 
@@ -82,7 +82,8 @@ export const timeoutButton: ComponentHandler = {
       reason: 'Too many warnings',
       decidedAt: timeOf(interaction),
     });
-    if (number === null) return whisper('Discord refused to time them out. May I moderate members here?');
+    if (number === null)
+      return whisper('Discord refused to time them out. Check that I have the permission Moderate Members.');
     return update({
       content: `${interaction.message.content}\nTimed out for ${minutes} min by <@${actorOf(interaction)}> (case ${number}).`,
       components: [],

@@ -1,9 +1,9 @@
 import type { BotContext, EventData } from 'guildway';
 import { writeChannelName, writeGuildName } from '../store/guilds.ts';
 
-/** A guild that is there after connecting, or that the bot has joined. */
+/** A guild that becomes available after connecting, or that the bot has joined. */
 export function onGuild(guild: EventData<'GUILD_CREATE'>, context: BotContext): void {
-  // During an outage of Discord's only the id is there.
+  // During a Discord outage, only the id is present.
   if (guild.unavailable === true) return;
   context.transaction((db) => {
     writeGuildName(db, guild.id, guild.name);

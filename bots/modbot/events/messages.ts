@@ -1,7 +1,7 @@
 import type { BotContext, EventData } from 'guildway';
 import { countMessage } from '../store/activity.ts';
 
-/** Counts what people write. The count and the event's identity are one transaction: no message is counted twice. */
+/** Counts messages. The count and the event's identity are written in one transaction, so no message is counted twice. */
 export function onMessage(message: EventData<'MESSAGE_CREATE'>, context: BotContext): void {
   const { guildId } = context;
   if (guildId === null || message.author.bot === true) return;

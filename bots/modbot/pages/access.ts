@@ -3,16 +3,16 @@ import type { BotContext } from 'guildway';
 import { readPageKey } from '../store/guilds.ts';
 
 /**
- * Who may use a guild's page and API, which means to read its moderation log and to write notes into it: everybody with its
- * secret link, which `/settings page` gives to those who manage the server. With MODBOT_PAGES=open it is everybody: for the
- * local cluster, and for a deployment with a proxy in front that signs people in. To sign people in here instead (Discord's
- * OAuth, say), {@link mayUse} is the one function to change.
+ * Access to a guild's page and API, which can read the moderation log and write notes. Everyone with the guild's secret link has
+ * access; `/settings page` shows the link to users who manage the server. With MODBOT_PAGES=open everyone has access, for the local
+ * cluster and for deployments behind a proxy that signs users in. To sign users in here instead, for example with Discord's OAuth,
+ * change {@link mayUse}.
  */
 export function pagesAreOpen(): boolean {
   return process.env.MODBOT_PAGES === 'open';
 }
 
-/** Whether the request may see what the guild's page shows, and write notes. */
+/** Whether the request may read the guild's page and write notes. */
 export function mayUse(request: Request, guildId: string, context: BotContext): boolean {
   if (pagesAreOpen()) return true;
   const given = bearerOf(request) ?? cookieOf(request);
@@ -21,16 +21,16 @@ export function mayUse(request: Request, guildId: string, context: BotContext): 
 
 export function isPageKey(given: string, guildId: string, context: BotContext): boolean {
   const key = readPageKey(context.db, guildId);
-  // Digests have one length, and comparing them tells nothing about the key by how long it takes.
+  // Digests have equal lengths, and the time of their comparison reveals nothing about the key.
   return key !== null && timingSafeEqual(digest(given), digest(key));
 }
 
-/** The link to a guild's page. MODBOT_URL is where the HTTP service can be reached from outside. */
+/** The link to a guild's page. MODBOT_URL is the public URL of the HTTP service. */
 export function pageLink(guildId: string, key: string): string {
   return `${process.env.MODBOT_URL ?? ''}/app/${guildId}?key=${key}`;
 }
 
-/** Keeps the key of the link for a week, for this guild's page only, out of reach of scripts. */
+/** A cookie with the link's key: valid for a week, for this guild's page only, and not readable by scripts. */
 export function keyCookie(guildId: string, key: string, secure: 'https' | 'http'): string {
   const flags = secure === 'https' ? '; Secure' : '';
   return `modbot_key=${key}; Path=/app/${guildId}; Max-Age=604800; HttpOnly; SameSite=Lax${flags}`;

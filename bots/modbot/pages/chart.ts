@@ -1,21 +1,21 @@
 import { type Html, html } from './html.ts';
 
 export interface Bar {
-  /** What the bar stands for, such as `14:00`. */
+  /** The label of the bar, such as `14:00`. */
   readonly label: string;
   readonly value: number;
 }
 
 const HEIGHT = 100;
 
-/** Bars as inline SVG that fills its container; labels are HTML beside it, so that they stay readable on a phone. */
+/** A bar chart as inline SVG that fills its container. Labels are HTML outside the SVG, so they stay readable on a phone. */
 export function barChart(bars: readonly Bar[], about: string): Html {
   const highest = Math.max(1, ...bars.map(({ value }) => value));
   const peak = bars.find(({ value }) => value === highest);
   const summary = peak === undefined ? about : `${about}. Most at ${peak.label}: ${highest}.`;
   const width = bars.length * 10;
   const rects = bars.map(({ label, value }, i) => {
-    // A little is still to be seen beside a lot.
+    // Keeps small values visible beside large ones.
     const height = value === 0 ? 0 : Math.max(2, (value / highest) * HEIGHT);
     return html`<rect x="${i * 10 + 1}" y="${HEIGHT - height}" width="8" height="${height}"><title>${label}: ${value}</title></rect>`;
   });

@@ -21,7 +21,7 @@ const PLURALS: Readonly<Record<CaseKind, string>> = {
   timeout: 'Timeouts',
 };
 
-/** What the page's address asks for: `?kind=warn&user=1234&page=2&range=month`. */
+/** The parameters of the page: `?kind=warn&user=1234&page=2&range=month`. */
 interface View extends CaseFilter {
   readonly page: number;
   readonly range: 'day' | 'month';
@@ -38,7 +38,7 @@ function readView(query: URLSearchParams): View {
   };
 }
 
-/** The same page with something changed. A change of the filter starts at its first page. */
+/** A link to this page with changed parameters. A change of the filter goes to its first page. */
 function linkTo(view: View, change: Partial<View>): string {
   const next = { ...view, page: 1, ...change };
   const query = new URLSearchParams();
@@ -49,7 +49,7 @@ function linkTo(view: View, change: Partial<View>): string {
   return `?${query}`;
 }
 
-/** A guild at a glance: its moderation log, activity and settings. */
+/** The page of a guild: its moderation log, activity and settings. */
 export function guildPage(guildId: string, query: URLSearchParams, context: BotContext): Response {
   const now = Date.now();
   const view = readView(query);
@@ -108,7 +108,7 @@ ${view.kind === undefined ? null : html`<input type="hidden" name="kind" value="
 ${view.range === 'day' ? null : html`<input type="hidden" name="range" value="${view.range}">`}
 <input name="user" value="${view.userId ?? ''}" inputmode="numeric" pattern="[0-9]{1,20}" placeholder="Member's id" aria-label="Member's id">
 <button>Show</button>
-${view.userId === undefined ? null : html`<a class="button" href="${linkTo(view, { userId: undefined })}">Everybody</a>`}
+${view.userId === undefined ? null : html`<a class="button" href="${linkTo(view, { userId: undefined })}">Everyone</a>`}
 </form>
 ${
   log.total === 0

@@ -1,4 +1,4 @@
-/** Text that is HTML already: what {@link html} makes, and constants such as a stylesheet. All else is escaped in a page. */
+/** Safe HTML: the result of {@link html}, and constants such as a stylesheet. All other text is escaped. */
 export class Html {
   readonly text: string;
 
@@ -24,7 +24,7 @@ function render(part: Part): string {
   return String(part).replace(/[&<>"']/g, (char) => ENTITIES[char] as string);
 }
 
-/** A template whose values are escaped. A list is joined; null is nothing. */
+/** A template that escapes its values. Lists are joined; null is empty. */
 export function html(strings: TemplateStringsArray, ...values: Part[]): Html {
   return new Html(String.raw({ raw: strings }, ...values.map(render)));
 }

@@ -12,7 +12,7 @@ interface GuildSummary {
   readonly messages: number;
 }
 
-/** This pod's part of the answer to `/api/overview`. Which servers there are is told only where pages are open. */
+/** This pod's part of the response to `/api/overview`. It lists servers only if pages are open. */
 export function overview(context: BotContext): Response {
   const { guilds } = context.db.get('SELECT COUNT(*) AS guilds FROM guilds') as { guilds: number };
   const { cases } = context.db.get('SELECT COUNT(*) AS cases FROM cases') as { cases: number };
@@ -30,8 +30,8 @@ function listGuilds(db: Database): GuildSummary[] {
 }
 
 /**
- * The way in: all servers of all pods. Pod 0 answers, which knows its own servers only, so the browser asks all pods through
- * `/api/overview`, and the page shows which of them did not answer.
+ * The start page with the servers of all pods. Pod 0 serves it but knows only its own servers, so the browser queries all pods
+ * through `/api/overview`. The page names the pods that did not respond.
  */
 export function indexPage(): Response {
   const body = html`<header><div>
@@ -82,10 +82,10 @@ try {
   const total = pods.reduce((sum, { guilds }) => sum + guilds, 0);
   state.textContent = pods.some(({ list }) => list === null)
     ? total + ' servers on ' + pods.length + ' pods. Use /settings page in a server to get the link to its page.'
-    : 'No server yet. They appear when the bot has connected to Discord.';
+    : 'No servers yet. They appear when the bot has connected to Discord.';
   if (missing.length > 0) {
     const banner = document.querySelector('#missing');
-    banner.textContent = 'Did not answer: ' + missing.map(({ pod }) => 'gateway-' + pod).join(', ') + '. Their servers are missing here.';
+    banner.textContent = 'No response from: ' + missing.map(({ pod }) => 'gateway-' + pod).join(', ') + '. Their servers are missing here.';
     banner.hidden = false;
   }
 } catch (error) {

@@ -4,7 +4,7 @@ import { STYLES } from './styles.ts';
 
 const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
 
-/** A whole page. The style is part of it: a guild's page must not need another pod than the guild's owner. */
+/** A complete page with its style inline, so that a guild's page needs no other pod than the guild's owner. */
 export function page(title: string, body: Html, options: { status?: number; script?: string } = {}): Response {
   const { status = 200, script } = options;
   const document = html`<!doctype html>

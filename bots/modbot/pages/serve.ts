@@ -6,7 +6,7 @@ import { html } from './html.ts';
 import { indexPage, overview } from './index-page.ts';
 import { page } from './layout.ts';
 
-/** Every request that is not Discord's. Those with a guild arrive at the guild's owner, the others at pod 0. */
+/** Serves all requests that do not come from Discord. Requests with a guild reach its owner, others reach pod 0. */
 export function serve(request: Request, context: BotContext): Response | Promise<Response> {
   const url = new URL(request.url);
   const { guildId } = context;
@@ -22,7 +22,7 @@ export function serve(request: Request, context: BotContext): Response | Promise
 function serveGuildPage(request: Request, url: URL, guildId: string, context: BotContext): Response {
   const key = url.searchParams.get('key');
   if (key !== null && isPageKey(key, guildId, context)) {
-    // The key moves from the address, where it would be seen and shared, into a cookie.
+    // Moves the key from the URL, where it would be visible and shared, into a cookie.
     const secure = url.protocol === 'https:' ? 'https' : 'http';
     return redirect(`/app/${guildId}`, { 'set-cookie': keyCookie(guildId, key, secure) });
   }

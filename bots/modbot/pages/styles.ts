@@ -1,4 +1,4 @@
-/** The stylesheet of all pages. Colours follow the reader's light or dark scheme. */
+/** The stylesheet of all pages. Colours follow the user's light or dark scheme. */
 export const STYLES = `
 :root {
   color-scheme: light dark;

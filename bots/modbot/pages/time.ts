@@ -6,7 +6,7 @@ const UNITS = [
   ['minute', 60_000],
 ] as const;
 
-/** `3 hours ago`, with the moment itself as the tooltip. Both in Unix milliseconds. */
+/** A relative time, such as `3 hours ago`, with the exact time as the tooltip. Both arguments are Unix milliseconds. */
 export function ago(unixMs: number, now: number): Html {
   const iso = new Date(unixMs).toISOString();
   return html`<time datetime="${iso}" title="${iso.slice(0, 16).replace('T', ' ')} UTC">${relative(now - unixMs)}</time>`;

@@ -6,7 +6,7 @@ const KEPT_HOURS = 30 * 24;
 /** Unix time in hours. */
 const hourOf = (unixMs: number): number => Math.floor(unixMs / HOUR_MS);
 
-/** Counts a message in its channel's hour; forgets hours that are older than 30 days. */
+/** Counts a message for its channel and hour. Deletes hours older than 30 days. */
 export function countMessage(db: Database, guildId: string, channelId: string, unixMs: number): void {
   const hour = hourOf(unixMs);
   const row = db.get<{ messages: number }>(
@@ -16,19 +16,19 @@ export function countMessage(db: Database, guildId: string, channelId: string, u
     hour,
     channelId,
   );
-  // The first message of a channel's hour: often enough to look for what is old.
+  // Deletes old hours at the first message of a channel's hour, which is often enough.
   if (row?.messages === 1) db.run('DELETE FROM activity WHERE guild_id = ? AND hour < ?', guildId, hour - KEPT_HOURS);
 }
 
 export interface Activity {
-  /** Messages of each hour, oldest first; the last is the hour that runs. */
+  /** Messages of each hour, oldest first. The last is the current hour. */
   readonly hours: readonly { readonly hour: number; readonly messages: number }[];
-  /** The busiest first. `name` is null while nobody has told it. */
+  /** The busiest channels first. `name` is null while unknown. */
   readonly channels: readonly { readonly channelId: string; readonly name: string | null; readonly messages: number }[];
   readonly total: number;
 }
 
-/** @param hours how many, with the one that runs at `now` (Unix milliseconds) */
+/** @param hours the number of hours, including the current one at `now` (Unix milliseconds) */
 export function readActivity(db: Database, guildId: string, hours: number, now: number): Activity {
   const last = hourOf(now);
   const first = last - hours + 1;

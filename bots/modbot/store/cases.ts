@@ -6,12 +6,12 @@ export type CaseKind = (typeof CASE_KINDS)[number];
 export interface NewCase {
   readonly guildId: string;
   readonly kind: CaseKind;
-  /** Whom it is about. */
+  /** The member concerned. */
   readonly userId: string;
-  /** Who wrote it; null: it came through the API. */
+  /** The author; null if the case came through the API. */
   readonly moderatorId: string | null;
   readonly reason: string;
-  /** The message that was reported. */
+  /** The reported message. */
   readonly message?: { readonly channelId: string; readonly id: string };
   /** Unix milliseconds. */
   readonly createdAt: number;
@@ -38,7 +38,7 @@ export interface CaseFilter {
 export interface CasePage {
   readonly cases: readonly Case[];
   readonly total: number;
-  /** From 1; the last page when a later one was asked for. */
+  /** From 1. Requests beyond the last page get the last page. */
   readonly page: number;
   /** At least 1. */
   readonly pages: number;
@@ -87,7 +87,7 @@ export function listCases(db: Database, guildId: string, filter: CaseFilter, pag
   return { cases, total, page: shown, pages };
 }
 
-/** How many cases of each kind a guild has. */
+/** The number of cases of each kind in a guild. */
 export function countCases(db: Database, guildId: string): Record<CaseKind, number> {
   const counts = { warn: 0, note: 0, report: 0, timeout: 0 };
   const rows = db.all<{ kind: CaseKind; count: number }>(
@@ -103,7 +103,7 @@ export function countWarnings(db: Database, guildId: string, userId: string): nu
   return (db.get(sql, guildId, userId) as { count: number }).count;
 }
 
-/** Reasons of earlier warnings that contain `typed`, the most used first. A suggestion has at most 100 characters. */
+/** Reasons of earlier warnings that contain `typed`, the most frequent first. A suggestion has at most 100 characters. */
 export function suggestReasons(db: Database, guildId: string, typed: string): string[] {
   const rows = db.all<{ reason: string }>(
     `SELECT reason FROM cases

@@ -3,13 +3,13 @@ import type { Database } from 'guildway';
 const LIMIT_ACTIONS = ['nothing', 'suggest', 'timeout'] as const;
 export type LimitAction = (typeof LIMIT_ACTIONS)[number];
 
-/** How a guild wants to be moderated. */
+/** The moderation settings of a guild. */
 export interface Settings {
-  /** From this many warnings on, {@link Settings.atLimit} happens. */
+  /** The number of warnings that triggers {@link Settings.atLimit}. */
   readonly warningLimit: number;
   readonly atLimit: LimitAction;
   readonly timeoutMinutes: number;
-  /** Reports are posted there; null: they are only recorded. */
+  /** The channel for reports; null if they are only recorded. */
   readonly reportChannelId: string | null;
 }
 
@@ -43,7 +43,7 @@ export function writeSettings(db: Database, guildId: string, settings: Settings)
   );
 }
 
-/** The guild's name, or null while nobody has told. */
+/** The guild's name, or null while unknown. */
 export function readGuildName(db: Database, guildId: string): string | null {
   return db.get<{ name: string | null }>('SELECT name FROM guilds WHERE guild_id = ?', guildId)?.name ?? null;
 }
@@ -72,7 +72,7 @@ export function readChannelName(db: Database, guildId: string, channelId: string
   return db.get<{ name: string }>(sql, guildId, channelId)?.name ?? null;
 }
 
-/** The secret part of the link to the guild's page; null until somebody has asked for one. */
+/** The secret part of the link to the guild's page; null until a user has requested the link. */
 export function readPageKey(db: Database, guildId: string): string | null {
   const sql = 'SELECT page_key AS pageKey FROM guilds WHERE guild_id = ?';
   return db.get<{ pageKey: string | null }>(sql, guildId)?.pageKey ?? null;

@@ -1,7 +1,7 @@
-/** Tables with rows of guilds. Every one has `guild_id`, so that a guild's rows can be found and moved. */
+/** Tables with rows of guilds. Each has `guild_id`, so that Guildway can find and move a guild's rows. */
 export const tables = ['guilds', 'channels', 'cases', 'activity'];
 
-/** Applied in order, each once per database. Append; never change what has run somewhere. */
+/** Applied in order, once per database. Append new ones; never change one that has already run. */
 export const migrations = [
   `
   -- What is known of a guild, and how it wants to be moderated. A guild without a row has the defaults.

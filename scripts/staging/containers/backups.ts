@@ -1,6 +1,6 @@
 /**
- * Litestream beside each gateway pod, with the arguments and the configuration of `cluster/components/litestream`, and an S3 server
- * for it. Both are Go programs: taken from the PATH, or built once with `go install` where there is Go.
+ * Litestream beside each gateway pod, with the arguments and the configuration of `cluster/components/litestream`, and an S3 server.
+ * Both are Go programs, found on the PATH or built once with `go install`.
  */
 import { access, mkdir } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -28,10 +28,10 @@ const CREDENTIALS = { access: 'staging', secret: 'staging-secret' };
 export interface Backups {
   /** Starts the S3 server. */
   start(label: string): Promise<void>;
-  /** The init container: does nothing when there is a database, or no backup. */
+  /** Runs the init container, which does nothing if there is a database or no backup. */
   restore(ordinal: number, volume: string): Promise<void>;
   startReplica(ordinal: number, volume: string): Promise<void>;
-  /** Ends the sidecar: in order, so that the last changes are sent, or without warning, as a lost node does. */
+  /** Ends the sidecar: gracefully, so that it uploads the last changes, or abruptly, as with a lost node. */
   stopReplica(ordinal: number, signal: 'TERM' | 'KILL'): Promise<void>;
 }
 
@@ -58,11 +58,11 @@ async function findOrBuild(name: Program, say: (line: string) => void): Promise<
     if (found) return path;
   }
   await command('go', ['version']).catch(() => {
-    throw new Error(`neither ${name} nor Go to build it with is on the PATH`);
+    throw new Error(`${name} is not on the PATH, and neither is Go to build it: install one of them`);
   });
   say(`building ${name} with Go, once`);
   await mkdir(BIN, { recursive: true });
-  // Without C libraries it runs in any image.
+  // Without C libraries the program runs in any image.
   const env = { ...process.env, CGO_ENABLED: '0', GOBIN: BIN };
   await command('go', ['install', '-ldflags=-s -w', PROGRAMS[name]], { env });
   return join(BIN, name);
@@ -74,7 +74,7 @@ class LitestreamBackups implements Backups {
   readonly #versitygw: string;
   readonly #manifest = readLitestream();
   #label = '';
-  /** Not its name: Podman's name server stalls while containers come and go, and Litestream would wait for it when it ends. */
+  /** An address instead of a name: Podman's name server stalls while containers start and stop, which would delay Litestream's end. */
   #s3Address = '';
 
   constructor(engine: Engine, litestream: string, versitygw: string) {
@@ -83,7 +83,7 @@ class LitestreamBackups implements Backups {
     this.#versitygw = versitygw;
   }
 
-  /** A network of its own, so that its addresses do not get in the way of the pods'. */
+  /** A separate network, so that its addresses do not collide with those of the pods. */
   get #network(): string {
     return `${this.#label}-backup`;
   }
@@ -91,7 +91,7 @@ class LitestreamBackups implements Backups {
   async start(label: string): Promise<void> {
     this.#label = label;
     await this.#do('network', 'create', '--label', label, this.#network);
-    // The image's own folder /data gives a new volume the right owner; a bucket is a folder.
+    // The image's folder /data gives a new volume the right owner. A bucket is a folder.
     const volume = ['--volume', `${this.#network}:/data`];
     await this.#do('volume', 'create', '--label', label, this.#network);
     await this.#run('s3-bucket', ['--rm', ...volume], {

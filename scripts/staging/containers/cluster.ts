@@ -1,6 +1,6 @@
 /**
- * The staging system in containers of one machine. What Kubernetes' controllers would do, this does with the numbers of the
- * manifests: it takes an HTTP pod out of the balancer, waits its preStop, ends it with its grace period, and so on.
+ * The staging system in containers on one machine. It does the work of Kubernetes' controllers with the values of the manifests:
+ * removes an HTTP pod from the balancer, waits for its preStop, ends it within its grace period, and so on.
  */
 import type { Topology } from '../../../src/public-routing.ts';
 import { type ContainerSpec, readStagingManifests, type StagingManifests, type StagingRouting } from '../manifests.ts';
@@ -9,7 +9,7 @@ import { type Backups, findBackups } from './backups.ts';
 import { type Engine, findEngine, findProgram } from './engine.ts';
 import { buildImages, IMAGE, TESTKIT_IMAGE } from './images.ts';
 
-/** Everything that the run makes has this label, and so can be found and removed. */
+/** The label of everything that the run creates, so that it can be removed. */
 const LABEL = 'guildway-staging';
 const NETWORK = 'guildway-staging';
 const READY_MS = 60_000;
@@ -29,12 +29,12 @@ class ContainerPlatform implements Platform {
   readonly description: string;
   readonly gatewayPods: number;
   readonly topology: Topology;
-  readonly autoscaler = { unavailable: 'it is a part of Kubernetes' };
+  readonly autoscaler = { unavailable: 'it needs Kubernetes' };
   readonly loseVolume: Platform['loseVolume'];
   readonly #engine: Engine;
   readonly #backups: Backups | { unavailable: string };
   readonly #manifests: StagingManifests;
-  /** Names of the HTTP pods that were started, oldest first. */
+  /** The names of the running HTTP pods, oldest first. */
   #http: string[] = [];
   #nextHttp = 0;
   #driverUrl = '';
@@ -98,7 +98,7 @@ class ContainerPlatform implements Platform {
     await this.#awaitReady(gatewayName(ordinal));
   }
 
-  /** They get one another's addresses: the hardest form, as the HTTP pods meet another gateway pod at the old one. */
+  /** Swaps the pods' addresses. This is the hardest case: HTTP pods find a different gateway pod at the old address. */
   async moveGateways(ordinals: readonly number[]): Promise<{ ordinal: number; before: string; after: string }[]> {
     const before = await Promise.all(ordinals.map((ordinal) => this.#addressOf(gatewayName(ordinal))));
     const after = [...before.slice(1), ...before.slice(0, 1)];
@@ -144,7 +144,7 @@ class ContainerPlatform implements Platform {
   async #startGateway(ordinal: number, address?: string): Promise<void> {
     const name = gatewayName(ordinal);
     const spec = this.#manifests.gateway;
-    // What the CSI driver does for fsGroup: the pod's user may write to its volume.
+    // Gives the pod's user write access to the volume, as the CSI driver does for fsGroup.
     await this.#do('volume', 'create', '--label', LABEL, volumeOf(ordinal)).catch(() => {});
     if ('start' in this.#backups) {
       await this.#backups.restore(ordinal, volumeOf(ordinal));
@@ -172,7 +172,7 @@ class ContainerPlatform implements Platform {
   }
 
   async #removeHttpPod(name: string): Promise<void> {
-    // In Kubernetes, too, both begin at the same moment: the endpoint is withdrawn while preStop waits.
+    // As in Kubernetes, both begin at the same time: the endpoint is removed while preStop waits.
     this.#http = this.#http.filter((one) => one !== name);
     await this.#balance();
     await this.#stop(name, this.#manifests.http);
@@ -217,7 +217,7 @@ class ContainerPlatform implements Platform {
       'run',
       ...['--detach', '--name', name, '--hostname', name, '--label', LABEL, '--network', NETWORK],
       ...this.#engine.runOptions,
-      // Podman's name server drops questions while containers come and go; by default one would be repeated after 5 s.
+      // Podman's name server drops queries while containers start and stop. By default the resolver repeats them after 5 s.
       ...['--dns-option', 'timeout:1', '--dns-option', 'attempts:4'],
       // The security context of the manifests.
       ...['--user', `${spec.user}:${spec.user}`, '--read-only', '--cap-drop', 'ALL'],
@@ -232,7 +232,7 @@ class ContainerPlatform implements Platform {
     );
   }
 
-  /** preStop, SIGTERM, and the rest of the grace period. @throws when the pod does not end by itself, with code 0 */
+  /** preStop, SIGTERM, and the rest of the grace period. @throws if the pod does not end by itself with code 0 */
   async #stop(name: string, spec: ContainerSpec): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, spec.preStopSeconds * 1_000));
     await this.#do('stop', '--time', String(spec.graceSeconds - spec.preStopSeconds), name);
@@ -268,7 +268,7 @@ class ContainerPlatform implements Platform {
     return this.#engine.publishesPorts ? ['--publish', `127.0.0.1::${port}`] : [];
   }
 
-  /** Where a container's port is reached from this machine. */
+  /** The URL of a container's port for this machine. */
   async #urlOf(name: string, port: number): Promise<string> {
     if (!this.#engine.publishesPorts) return `http://${await this.#addressOf(name)}:${port}`;
     return `http://${(await this.#do('port', name, `${port}/tcp`)).trim()}`;

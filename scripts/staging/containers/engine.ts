@@ -1,4 +1,4 @@
-/** Podman or Docker: finds out what this machine needs for a container to start, instead of asking. */
+/** Podman or Docker: detects the options that containers need on this machine. */
 import { readFileSync } from 'node:fs';
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
@@ -9,25 +9,25 @@ const STAND_INS = fileURLToPath(new URL('../../../.guildway/stand-ins/', import.
 
 export interface Engine {
   readonly program: 'podman' | 'docker';
-  /** For the report. */
+  /** A description for the report. */
   readonly description: string;
-  /** Options that every `run` needs here. */
+  /** Options that every `run` needs on this machine. */
   readonly runOptions: readonly string[];
-  /** Whether memory limits are in force. */
+  /** Whether memory limits work. */
   readonly limitsMemory: boolean;
-  /** Whether a container's port can be published on this machine. If not, its own address is reached from here. */
+  /** Whether ports can be published. If not, this machine reaches the container's own address. */
   readonly publishesPorts: boolean;
-  /** Runs the program to its end. @returns its standard output, with `merge` also its standard error */
+  /** Runs the program to completion. @returns its standard output, with `merge` also its standard error */
   readonly do: (args: readonly string[], options?: { merge: true }) => Promise<string>;
 }
 
 class EngineMissing extends Error {}
 
-/** Finds Podman, else Docker. @throws EngineMissing with what to install */
+/** Finds Podman or Docker. @throws EngineMissing that names the packages to install */
 export async function findProgram(): Promise<'podman' | 'docker'> {
   for (const program of ['podman', 'docker'] as const) {
     try {
-      // Not just its version: a command without its daemon is of no use.
+      // Not `--version`: the command is useless without its daemon.
       await command(program, ['info']);
       return program;
     } catch {
@@ -38,7 +38,7 @@ export async function findProgram(): Promise<'podman' | 'docker'> {
 }
 
 /**
- * Starts containers with more and more help until one runs.
+ * Tries to start a container with more and more options until one runs.
  * @param image any image with Node
  */
 export async function findEngine(program: 'podman' | 'docker', image: string): Promise<Engine> {
@@ -61,10 +61,10 @@ export async function findEngine(program: 'podman' | 'docker', image: string): P
     publishesPorts: false,
     do: start({ ...process.env, PATH: `${await makeIptables()}${delimiter}${process.env.PATH}` }),
   };
-  // Only root's containers have addresses that this machine reaches.
+  // This machine reaches only addresses of root's containers.
   if (process.getuid?.() === 0 && (await networkProblem(helped, image)) === null) return helped;
   throw new EngineMissing(
-    `podman has no network with names here. On Debian: apt-get install netavark aardvark-dns iptables\n${problem}`,
+    `podman cannot create a network with name resolution. On Debian: apt-get install netavark aardvark-dns iptables\n${problem}`,
   );
 }
 
@@ -73,20 +73,20 @@ async function findRunOptions(
   image: string,
 ): Promise<{ runOptions: string[]; limitsMemory: boolean }> {
   const ulimits = inheritedUlimits();
-  // Every line is for a kind of machine that was met.
+  // Each line is for a kind of machine seen in practice.
   const attempts: { options: string[]; limitsMemory: boolean }[] = [
     { options: [], limitsMemory: true },
-    // No right to raise hard limits, and Podman asks for high ones: a virtual machine with its own limits, a container.
+    // Podman asks for high hard limits, and this user cannot raise them, as in some virtual machines and containers.
     { options: ulimits, limitsMemory: true },
-    // crun is there but does not run.
+    // crun is installed but does not work.
     { options: ['--runtime', 'runc', ...ulimits], limitsMemory: true },
-    // No cgroups that may be written to.
+    // cgroups are not writable.
     { options: ['--cgroups', 'disabled', ...ulimits], limitsMemory: false },
     { options: ['--runtime', 'runc', '--cgroups', 'disabled', ...ulimits], limitsMemory: false },
   ];
   const failures: string[] = [];
   for (const { options, limitsMemory } of attempts) {
-    // Without systemd Podman cannot time health checks, and warns at every container.
+    // Without systemd, Podman cannot run health checks and warns for every container.
     const runOptions = ['--no-healthcheck', ...options];
     const limits = limitsMemory ? ['--memory', '64m'] : [];
     try {
@@ -96,10 +96,10 @@ async function findRunOptions(
       failures.push((error as Error).message);
     }
   }
-  throw new EngineMissing(`podman is here, but starts no container:\n${failures.join('\n')}`);
+  throw new EngineMissing(`podman is installed, but cannot start a container:\n${failures.join('\n')}`);
 }
 
-/** Networks with names need more programs than containers do. @returns why there are none here; null when there are */
+/** Networks with name resolution need further programs. @returns the reason why they do not work, or null */
 async function networkProblem(engine: Engine, image: string): Promise<string | null> {
   const network = 'guildway-staging-probe';
   const remove = (): Promise<unknown> => engine.do(['network', 'rm', '--force', network]).catch(() => {});
@@ -118,9 +118,9 @@ async function networkProblem(engine: Engine, image: string): Promise<string | n
 }
 
 /**
- * Debian 12's Podman sets up no network without iptables, though only two of its services need any: the way out, and published ports.
- * The staging run needs neither, so a machine that has none gets one that does nothing.
- * @returns the folder that it is in
+ * Debian 12's Podman needs iptables for any network, although only outgoing connections and published ports use it. The staging run
+ * needs neither, so a machine without iptables gets a dummy.
+ * @returns the folder of the dummy
  */
 async function makeIptables(): Promise<string> {
   await mkdir(STAND_INS, { recursive: true });
@@ -132,12 +132,12 @@ async function makeIptables(): Promise<string> {
   return STAND_INS;
 }
 
-/** Hard limits that may be had without asking for more: this process's own. */
+/** The hard limits of this process, which containers can get without further rights. */
 function inheritedUlimits(): string[] {
   const limits = readFileSync('/proc/self/limits', 'utf8');
   const hard = (name: string): number =>
     Number(new RegExp(`^${name} +\\S+ +(\\d+)`, 'm').exec(limits)?.[1] ?? Infinity);
-  // Podman's helper processes run with no more processes than there are process ids.
+  // Podman's helpers fail with a limit above the number of process ids.
   const processes = Math.min(hard('Max processes'), Number(readFileSync('/proc/sys/kernel/pid_max', 'utf8')));
   return [['nofile', hard('Max open files')] as const, ['nproc', processes] as const].flatMap(([name, value]) =>
     Number.isFinite(value) ? ['--ulimit', `${name}=${value}:${value}`] : [],

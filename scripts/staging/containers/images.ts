@@ -1,4 +1,4 @@
-/** Builds the two images of the staging run from the Dockerfile, also where no image registry can be reached. */
+/** Builds the two images of the staging run from the Dockerfile, even without an image registry. */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ export const IMAGE = 'localhost/guildway:staging';
 export const TESTKIT_IMAGE = 'localhost/guildway-testkit:staging';
 const LOCAL_BASE = 'localhost/guildway-base:local';
 
-/** @returns which base the images stand on */
+/** @returns a description of the base image */
 export async function buildImages(program: string, say: (line: string) => void): Promise<string> {
   const revision = (
     await command('git', ['rev-parse', '--short', 'HEAD'], { cwd: root }).catch(() => 'unknown')
@@ -21,7 +21,7 @@ export async function buildImages(program: string, say: (line: string) => void):
       ['runtime', IMAGE],
       ['testkit', TESTKIT_IMAGE],
     ] as const) {
-      // Docker's format has room for the health check. A network of Podman's own needs more than a machine may have.
+      // Docker's format supports the health check. Podman's own network needs programs that the machine may not have.
       const format = program === 'podman' ? ['--format', 'docker', '--network', 'host'] : [];
       const args = [
         'build',
@@ -42,7 +42,7 @@ export async function buildImages(program: string, say: (line: string) => void):
     await build([]);
     return 'node:24-slim';
   }
-  say("no image registry in reach: the base image is this machine's own Node and its libraries");
+  say("no image registry is reachable: building the base image from this machine's Node and its libraries");
   const folder = await mkdtemp(join(tmpdir(), 'guildway-image-'));
   try {
     await importLocalBase(program, folder);
@@ -68,7 +68,7 @@ async function canPull(program: string): Promise<boolean> {
   );
 }
 
-/** An image with Node, the libraries it is linked against, and a user: what node:24-slim has and Guildway uses. */
+/** Imports an image with the parts of node:24-slim that Guildway uses: Node, its libraries and a user. */
 async function importLocalBase(program: string, folder: string): Promise<void> {
   const rootfs = join(folder, 'rootfs');
   const files = [...(await command('ldd', [process.execPath])).matchAll(/(?:=> |^\s+)(\/\S+) \(0x/gm)].map(
@@ -106,7 +106,7 @@ async function copyInto(rootfs: string, from: string, to: string): Promise<void>
   await cp(from, join(rootfs, to), { dereference: true });
 }
 
-/** What the Dockerfile's stage `packages` makes, made here. @returns the folder that stands in for the stage */
+/** Builds the content of the Dockerfile's stage `packages`. @returns the folder that replaces the stage */
 async function installPackages(folder: string): Promise<string> {
   const packages = join(folder, 'packages');
   const app = join(packages, 'app');
@@ -116,7 +116,7 @@ async function installPackages(folder: string): Promise<string> {
   return packages;
 }
 
-/** What the stage `javascript` makes. @returns the folder that stands in for the stage */
+/** Builds the content of the stage `javascript`. @returns the folder that replaces the stage */
 async function buildJavaScript(folder: string): Promise<string> {
   const javascript = join(folder, 'javascript');
   await command(process.execPath, ['scripts/build.ts', join(javascript, 'app/dist')], { cwd: root });

@@ -1,4 +1,4 @@
-/** The staging system in the Kubernetes cluster that kubectl reaches: `cluster/overlays/staging`, and the API for the rest. */
+/** The staging system in kubectl's current Kubernetes cluster, deployed from `cluster/overlays/staging`. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { parseAllDocuments } from 'yaml';
 import type { Topology } from '../../../src/public-routing.ts';
@@ -13,7 +13,7 @@ const ROLLOUT_MS = 300_000;
 type Say = (line: string) => void;
 
 export interface KubernetesOptions {
-  /** The folder of cluster/overlays/staging, or of an overlay that adds to it. */
+  /** The folder cluster/overlays/staging, or an overlay based on it. */
   readonly overlay: string;
   /** Image references that the cluster can pull; undefined: the overlay's own. */
   readonly image: string | undefined;
@@ -27,7 +27,7 @@ export async function createKubernetesPlatform(options: KubernetesOptions, say: 
     serverVersion: { gitVersion: string };
   };
   say(`kubectl's context: ${context}`);
-  // kubectl renders; this run decides the images and the routing.
+  // kubectl renders the overlay. This run sets the images and the routing.
   const { image = 'localhost/guildway:staging', testkitImage = 'localhost/guildway-testkit:staging' } = options;
   const rendered = withRouting(await command('kubectl', ['kustomize', options.overlay]), options.routing)
     .replaceAll(/^( +image: )localhost\/guildway:staging$/gm, `$1${image}`)
@@ -45,7 +45,7 @@ function hasBackup(rendered: string): boolean {
   );
 }
 
-/** What is read of a HorizontalPodAutoscaler. */
+/** The fields of a HorizontalPodAutoscaler that this module reads. */
 interface Hpa {
   readonly spec: { readonly metrics: readonly [{ containerResource: { target: { averageUtilization: number } } }] };
   readonly status: {
@@ -53,12 +53,11 @@ interface Hpa {
   };
 }
 
-/** @returns why the autoscaler has nothing to look at; null when there is a metrics API */
+/** @returns the reason why the metrics API is missing, or null if it exists */
 function metricsMissing(): Promise<string | null> {
   return command('kubectl', ['get', '--raw', '/apis/metrics.k8s.io/v1beta1/nodes']).then(
     () => null,
-    (error: Error) =>
-      `the cluster has no metrics API, which metrics-server brings: ${error.message.split('\n').at(-1)}`,
+    (error: Error) => `the cluster has no metrics API; install metrics-server: ${error.message.split('\n').at(-1)}`,
   );
 }
 
@@ -111,7 +110,7 @@ class KubernetesPlatform implements Platform {
     });
   }
 
-  /** Through the autoscaler, which owns the number: both its bounds at once, so that the CPU does not count. */
+  /** Sets both bounds of the autoscaler, which owns the number of pods, so that the CPU has no effect. */
   async scaleHttp(pods: number): Promise<void> {
     await this.#bindAutoscaler(pods, pods);
     await this.#awaitHttpPods(pods);
@@ -175,7 +174,7 @@ class KubernetesPlatform implements Platform {
     await this.#kubectl('wait', `pod/${name}`, '--for=condition=Ready', `--timeout=${ROLLOUT_MS / 1_000}s`);
   }
 
-  /** The claim goes when the pod is gone, and the pod comes back with a new, empty one. */
+  /** Deletes the volume claim with the pod. The new pod gets an empty volume. */
   async #loseVolume(ordinal: number): Promise<void> {
     await this.#kubectl('delete', 'pvc', `data-${gatewayName(ordinal)}`, '--wait=false');
     await this.#replace(ordinal);
@@ -189,7 +188,7 @@ class KubernetesPlatform implements Platform {
     return this.#kubectl('get', 'pod', gatewayName(ordinal), '--output', 'jsonpath={.status.podIP}');
   }
 
-  /** As many as asked for are ready, and none is still ending. */
+  /** Waits until exactly this many HTTP pods are ready and no other is terminating. */
   async #awaitHttpPods(pods: number): Promise<void> {
     const path =
       '{range .items[*]}{.status.conditions[?(@.type=="Ready")].status}{.metadata.deletionTimestamp}{"\\n"}{end}';
@@ -200,7 +199,7 @@ class KubernetesPlatform implements Platform {
     });
   }
 
-  /** The driver's pod stays all the time, so one forwarded port lasts for the run. */
+  /** The driver's pod is never replaced, so one forwarded port lasts for the whole run. */
   async #forwardDriver(): Promise<void> {
     const args = ['--namespace', NAMESPACE, 'port-forward', 'deployment/discord', ':8091'];
     const child = spawn('kubectl', args, { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -214,7 +213,7 @@ class KubernetesPlatform implements Platform {
     });
   }
 
-  /** The namespace, and with it the volumes: a staging run starts from nothing. */
+  /** Deletes the namespace with its volumes, so that a staging run starts empty. */
   async #removeEverything(): Promise<void> {
     await command('kubectl', ['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=300s']);
   }

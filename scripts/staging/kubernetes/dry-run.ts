@@ -1,7 +1,7 @@
 /**
- * Asks a real Kubernetes API server whether it accepts every object of every overlay: `kubectl apply --dry-run=server` with strict
- * validation, where a warning counts as a refusal. The API server and its etcd are built with Go, once (about ten minutes), and run
- * on the loopback address for as long as the check takes. Needs Go and kubectl:
+ * Checks that a real Kubernetes API server accepts every object of every overlay: `kubectl apply --dry-run=server` with strict
+ * validation, where a warning counts as a rejection. Go builds the API server and its etcd once (about ten minutes). They run on the
+ * loopback address during the check. Needs Go and kubectl:
  *
  *   npx node scripts/staging/kubernetes/dry-run.ts
  */
@@ -17,7 +17,7 @@ import { until } from '../platform.ts';
 
 const KUBERNETES = { version: 'v1.34.4', libraries: 'v0.34.4' };
 const ETCD = 'v3.6.8';
-/** Go modules that bring the custom resources, and the files in them. */
+/** The Go modules with the custom resources, and the files in them. */
 const CUSTOM_RESOURCES = {
   'sigs.k8s.io/gateway-api@v1.6.1': ['config/crd/standard/gateway.networking.k8s.io_httproutes.yaml'],
   'github.com/prometheus-operator/prometheus-operator@v0.85.0': [
@@ -39,7 +39,7 @@ async function download(module: string): Promise<Module> {
   return JSON.parse(await command('go', ['mod', 'download', '-json', module])) as Module;
 }
 
-/** Builds a program from a module of its own that requires only it. @returns the program's path */
+/** Builds a program in a new Go module that requires only this program. @returns the program's path */
 async function build(name: string, program: string, goMod: () => Promise<string>): Promise<string> {
   const path = join(built, name);
   const present = await access(path).then(
@@ -58,7 +58,7 @@ async function build(name: string, program: string, goMod: () => Promise<string>
   return path;
 }
 
-/** Kubernetes' libraries are folders of its repository there, and modules of their own for everybody else. */
+/** Kubernetes' own go.mod replaces its libraries with folders. Elsewhere they are separate modules. */
 async function kubernetesGoMod(): Promise<string> {
   const { GoMod } = await download(`k8s.io/kubernetes@${KUBERNETES.version}`);
   const names = [...(await readFile(GoMod, 'utf8')).matchAll(/^\s*(k8s\.io\/[a-z-]+) => \.\/staging/gm)];
@@ -131,13 +131,13 @@ async function checkOverlays(kubectl: (args: string[], input?: string) => Promis
   let clean = true;
   for (const overlay of ['staging', 'production']) {
     const folder = join(root, 'cluster/overlays', overlay);
-    // For real, so that its Pod Security level judges the pods.
+    // Creates the namespace, so that its Pod Security level applies to the pods.
     await kubectl(['apply', '--filename', join(folder, 'namespace.yaml')]);
     const answer = await kubectl(
       ['apply', '--dry-run=server', '--validate=strict', '--filename', '-'],
       await command('kubectl', ['kustomize', folder]),
     ).catch((error: Error) => error.message);
-    // The one about kubectl's own age says nothing about the objects.
+    // Ignores the warning about kubectl's version, which is not about the objects.
     const lines = answer.split('\n').filter((line) => line !== '' && !line.startsWith('WARNING: version difference'));
     const refused = lines.filter((line) => !line.endsWith('(server dry run)'));
     say(`${overlay}: ${lines.length - refused.length} objects accepted`);
