@@ -1,8 +1,8 @@
 /**
  * Draws a CPU profile of Node as a flame graph: `node bench/flame.ts FILE.cpuprofile OUT.svg [FROM_MS] [TO_MS]`.
- * Make the profile with `node --cpu-prof` and put load on the process with the bench's generator.
- * What shares a core with others is sampled by the kernel instead, with `node --perf-basic-prof` and `perf record -g -e cpu-clock`:
- * `perf script -F comm,pid,ip,sym > FILE.txt`, then `node bench/flame.ts FILE.txt OUT.svg`.
+ * Record the profile with `node --cpu-prof` while the benchmark's generator puts load on the process.
+ * For a process that shares its core, let the kernel sample it with `node --perf-basic-prof` and `perf record -g -e cpu-clock`. Then run
+ * `perf script -F comm,pid,ip,sym > FILE.txt` and `node bench/flame.ts FILE.txt OUT.svg`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 
@@ -29,7 +29,7 @@ const NARROWEST = 0.6;
 
 const newFrame = (name: string, url: string): Frame => ({ name, url, time: 0, children: new Map() });
 
-/** What a frame calls, with more time in it. */
+/** The callees of a frame, most expensive first. */
 function called(frame: Frame, key: string, url: string, time: number): Frame {
   const child = frame.children.get(key) ?? newFrame(key.trim(), url);
   frame.children.set(key, child);
@@ -37,7 +37,7 @@ function called(frame: Frame, key: string, url: string, time: number): Frame {
   return child;
 }
 
-/** Merges the sampled stacks of a stretch of time into one tree; time that was idle is left out. */
+/** Merges the stacks of a time range into one tree, without idle time. */
 function merge({ nodes, samples, timeDeltas }: Profile, fromMs: number, toMs: number): Frame {
   const byId = new Map(nodes.map((node) => [node.id, node]));
   const parent = new Map(nodes.flatMap(({ id, children }) => (children ?? []).map((child) => [child, id] as const)));
@@ -62,11 +62,11 @@ function merge({ nodes, samples, timeDeltas }: Profile, fromMs: number, toMs: nu
   return root;
 }
 
-/** How JavaScript is entered from C++ and what lies below: the same for every stack. */
+/** The frames between C++ and JavaScript, which are the same in every stack. */
 const ENTRY =
   /^(Builtins_JSEntry|v8::internal::\(anon|v8::internal::Execution|v8::Function::Call|node::|uv_run|__libc|_start|main)/;
 
-/** Merges the stacks that `perf script` writes, innermost first, an empty line after each. */
+/** Merges the stacks from `perf script`, which lists each innermost first and ends it with an empty line. */
 function mergePerf(text: string): Frame {
   const root = newFrame('all', '');
   for (const block of text.split('\n\n')) {
@@ -88,7 +88,7 @@ function mergePerf(text: string): Frame {
 const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-/** Ours blue, Node's JavaScript grey, native code and the kernel below it yellow. */
+/** Blue for Guildway, grey for Node's JavaScript, yellow for native code and the kernel. */
 function colour({ url }: Frame): string {
   if (url.startsWith('file:')) return '#9db9ee';
   return url === '' ? '#f2d78b' : '#d5d9e0';
@@ -125,7 +125,8 @@ ${parts.join('\n')}
 }
 
 const [input, output, fromMs = '0', toMs = 'Infinity'] = process.argv.slice(2);
-if (input === undefined || output === undefined) throw new Error('which profile, and where to?');
+if (input === undefined || output === undefined)
+  throw new Error('usage: node bench/flame.ts FILE.cpuprofile OUT.svg [FROM_MS] [TO_MS]');
 const text = readFileSync(input, 'utf8');
 const tree = input.endsWith('.cpuprofile')
   ? merge(JSON.parse(text) as Profile, Number(fromMs), Number(toMs))

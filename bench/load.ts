@@ -1,4 +1,4 @@
-/** `npm run load`: what a request costs as HTTP pods, gateway pods and guilds grow in number. See README.md. */
+/** `npm run load`: the cost of a request with growing numbers of HTTP pods, gateway pods and guilds. See README.md. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -23,12 +23,12 @@ import { GUILDWAY, HELLO } from './peers/node-peers.ts';
 import { CONTROLLED, FIXED, SCENARIOS, type Scenario } from './workloads/load-scenarios.ts';
 
 const HELP = `npm run load -- [options]
-  --rounds N          rounds, each with every scenario in turn (default: 7)
-  --seconds N         how long each scenario is measured in a round (default: 1.5)
+  --rounds N          rounds; each measures every scenario (default: 7)
+  --seconds N         the time for each scenario in a round (default: 1.5)
   --connections N     client connections to each HTTP pod (default: 64)
   --routing STRATEGY  md5 or discord-shard (default: md5)
-  --quick             1 round of moments with a few small scenarios, on any core: shows that it runs, its numbers mean nothing
-  --output FOLDER     where the report, the JSON file and the charts go (default: bench/results)`;
+  --quick             one very short round with a few small scenarios and without pinning: only checks that it works, the figures mean nothing
+  --output FOLDER     the folder for the report, the JSON file and the charts (default: bench/results)`;
 
 const { values } = parseArgs({
   options: {
@@ -42,7 +42,7 @@ const { values } = parseArgs({
   },
 });
 
-/** Everything that the scenarios need, started once: gateway pods by their number, and HTTP pods in front of each. */
+/** The processes of the scenarios, started once: gateway pods by their number, with HTTP pods in front of each. */
 class Fleet {
   readonly #stage: Stage;
   readonly #gateways = new Map<number, readonly number[]>();
@@ -58,7 +58,7 @@ class Fleet {
     return ports;
   }
 
-  /** HTTP pods of a scenario. Those with other numbers of guilds are processes of their own, so that memory can be told apart. */
+  /** The HTTP pods of a scenario. Each number of guilds has its own processes, so that their memory can be compared. */
   async httpPods({ gatewayPods, httpPods, guilds }: Scenario): Promise<Target[]> {
     const key = `${gatewayPods} ${guilds}`;
     const targets = this.#targets.get(key) ?? [];
@@ -69,7 +69,7 @@ class Fleet {
     return targets.slice(0, httpPods);
   }
 
-  /** Says what the HTTP pods use of a core while nobody asks them anything. */
+  /** Describes the CPU usage of idle HTTP pods. */
   async idle(ms: number): Promise<string> {
     const pods = [...this.#targets.values()].flat();
     const pids = pods.flatMap(({ running }) => processTree(running.pid));
@@ -81,10 +81,10 @@ class Fleet {
   }
 }
 
-/** How long idle HTTP pods are left alone, and then watched. */
+/** The time until pods count as idle, and the time of the measurement. */
 const IDLE_MS = 10_000;
 
-/** Established connections to these local ports. */
+/** The number of established connections to these local ports. */
 function connectionsTo(ports: readonly number[]): number {
   const ESTABLISHED = '01';
   const wanted = new Set(ports.map((port) => port.toString(16).toUpperCase().padStart(4, '0')));
@@ -96,7 +96,7 @@ function connectionsTo(ports: readonly number[]): number {
     .filter(([, local, , state]) => state === ESTABLISHED && wanted.has(local?.split(':')[1] ?? '')).length;
 }
 
-/** How long things are measured, in milliseconds. */
+/** Durations in milliseconds. */
 interface Times {
   readonly measureMs: number;
   readonly warmupMs: number;
@@ -131,7 +131,7 @@ class LoadRun {
     this.#minAnswers = minAnswers;
   }
 
-  /** Adds a round to what was measured of a scenario, and says what it cost. */
+  /** Measures a scenario for another round. @returns a line with its cost */
   async scenario(entry: Measured): Promise<string> {
     const { scenario } = entry;
     const { measureMs, warmupMs, turnMs, turnWarmupMs } = this.#times;
@@ -159,7 +159,7 @@ class LoadRun {
     for (const { failed, reasons } of [result, ...inTurn]) {
       if (failed > 0) say(`  ${failed} failed: ${JSON.stringify(reasons)}`);
     }
-    // Those of the idle HTTP pods of larger scenarios are open too, one to each gateway pod.
+    // Includes the connections of idle HTTP pods of larger scenarios, one to each gateway pod.
     entry.connections = connectionsTo(await this.fleet.gateways(scenario.gatewayPods));
     const cost = costOf([result]).toFixed(1);
     const costs = targets.length === 1 ? cost : `${cost} at once, ${costOf(inTurn).toFixed(1)} in turn:`;
@@ -169,9 +169,9 @@ class LoadRun {
     return `${what.padEnd(48)} ${costs} µs CPU a request  ${perSecond}/s`;
   }
 
-  /** The same for a peer in as many processes: they show what of the difference is the machine's. */
+  /** Measures a peer in the same number of processes, which shows the machine's share of the difference. */
   async control({ peer, targets, rounds, beside: besides }: StartedControl): Promise<string> {
-    // Gateway pods of their own: their connections are not those of HTTP pods.
+    // Uses separate gateway pods, so that connections of peers do not count as those of HTTP pods.
     if (this.#controlPods.length === 0) {
       this.#controlPods = await this.#stage.startPods('node', CONTROLLED.gatewayPods, null);
     }
@@ -185,7 +185,7 @@ class LoadRun {
     return `${what.padEnd(48)} ${costOf([result]).toFixed(1)} at once, ${costOf(beside).toFixed(1)} one alone: µs CPU a request`;
   }
 
-  /** Measures what is compared with one alone right before and right after: what slows the machine for seconds slows both. */
+  /** Measures the baseline right before and right after, so that a slow phase of the machine affects both. */
   async #compare(targets: readonly Target[], scenario: Scenario, one: Target, ofOne: Scenario) {
     const { measureMs, warmupMs } = this.#times;
     const before = await this.#load([one], ofOne, measureMs / 2, warmupMs);
@@ -200,7 +200,7 @@ class LoadRun {
     await this.#load([target], scenario, 50, this.#times.firstWarmupMs);
   }
 
-  /** Puts load on processes, whose CPU it is that counts. */
+  /** Puts load on processes and measures their CPU. */
   #load(under: readonly Target[], scenario: Scenario, measureMs: number, warmupMs: number): Promise<RunResult> {
     return this.#stage.run({
       ports: under.map(({ port }) => port),
@@ -250,7 +250,7 @@ async function main(): Promise<void> {
     for (const control of controls) progress(await run.control(control));
   }
 
-  // Only now: a process that has just lost its load tidies up its memory for some seconds.
+  // At the end, because a process collects garbage for some seconds after load.
   const idle = await run.fleet.idle(values.quick ? 100 : IDLE_MS);
   const report = `${loadMarkdown(measured, controls, perPod)}- ${idle}\n`;
   say(`\n${report}`);

@@ -1,4 +1,4 @@
-/** `npm run bench`: Guildway's HTTP pod against its peers. See README.md for what is measured and how. */
+/** `npm run bench`: compares Guildway's HTTP pod with its peers. README.md describes the measurements. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -17,15 +17,15 @@ import { REQUEST_WORKLOADS } from './workloads/requests.ts';
 import { runVerification } from './workloads/verification.ts';
 
 const HELP = `npm run bench -- [options]
-  --workloads a,b,…   which of a to g, m and v (default: all)
+  --workloads a,b,…   workloads from a to g, m and v (default: all)
   --peers id,…        only these peers; ids as in bench/peers (default: all)
-  --rounds N          rounds, each with every peer in turn (default: 15)
-  --seconds N         how long each peer is measured in a round (default: 1)
-  --routing STRATEGY  md5 or discord-shard; peers that know only md5 are left out with the other (default: md5)
-  --connections N     instead of each workload's own number
-  --quick             1 round of moments, on any core: shows that everything runs, its numbers mean nothing
-  --no-install        use what is installed, skip the rest
-  --output FOLDER     where the table, the JSON file and the chart go (default: bench/results)`;
+  --rounds N          rounds; each measures every peer (default: 15)
+  --seconds N         the time for each peer in a round (default: 1)
+  --routing STRATEGY  md5 or discord-shard, which skips peers that support only md5 (default: md5)
+  --connections N     replaces the number of each workload
+  --quick             one very short round without pinning: only checks that it works, the figures mean nothing
+  --no-install        use installed peers, skip the others
+  --output FOLDER     the folder for the table, the JSON file and the chart (default: bench/results)`;
 
 const { values } = parseArgs({
   options: {
@@ -55,7 +55,7 @@ async function main(): Promise<void> {
   const peers = values.peers?.split(',');
   const options: RoundOptions = {
     ...measure,
-    // Long enough for the connections to be there; the first round's is longer, for compilers.
+    // Long enough to open the connections. The first round's warm-up is longer, for compilers.
     warmupMs: Math.min(300, measureMs / 3),
     pods: 3,
     progress: say,
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
     tables.push(table);
     say(`\n${markdown(table)}`);
   };
-  // Processes that served another workload are warm for that one. Where figures mean nothing, they are started once.
+  // Processes from another workload are optimized for that one, so each workload starts new ones, except in a quick run.
   await using shared = values.quick ? new Stage(cores, routing) : null;
   for (const workload of REQUEST_WORKLOADS.filter(({ id }) => chosen.includes(id))) {
     say(`(${workload.id}) ${workload.title}`);
@@ -121,7 +121,7 @@ async function main(): Promise<void> {
     tables,
   };
   writeFileSync(`${output}/bench.json`, `${JSON.stringify(measured, null, 2)}\n`);
-  writeFileSync(`${output}/bench.svg`, barChart('What one request costs, CPU of the process under test', tables));
+  writeFileSync(`${output}/bench.svg`, barChart('Cost of one request, CPU of the process under test', tables));
   writeFileSync(`${output}/bench.md`, `${machineSentence(machine)}\n\n${tables.map(markdown).join('\n')}`);
   for (const row of tables.flatMap((table) => table.rows)) {
     if (row.target !== null && row.ours !== null)

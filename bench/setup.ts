@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
-/** Whether packages of the peers are installed in this folder. */
+/** Whether the packages of the peers are installed in this folder. */
 export const hasPackages = (...names: readonly string[]): boolean =>
   names.every((name) => existsSync(`${HERE}node_modules/${name}`));
 const DEBIAN = ['haproxy', 'nginx', 'libnginx-mod-http-js'];
 
-/** Installs the peers: those from npm into this folder, those from Debian where we may. What is then missing is skipped by name. */
+/** Installs the peers from npm into this folder, and those from Debian if possible. The benchmark names and skips missing ones. */
 export function installPeers(progress: (line: string) => void): void {
   if (!hasPackages('fastify', 'better-sqlite3')) {
     progress('installing the peers from npm …');
@@ -17,11 +17,11 @@ export function installPeers(progress: (line: string) => void): void {
   const missing = DEBIAN.filter((name) => spawnSync('dpkg', ['-s', name]).status !== 0);
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || spawnSync('apt-get', ['--version']).status !== 0) {
-    progress(`not installed, and not root on Debian to install them: ${missing.join(', ')}`);
+    progress(`not installed: ${missing.join(', ')}; installing them needs root on Debian`);
     return;
   }
   progress(`installing ${missing.join(', ')} from Debian …`);
-  // Debian starts what it installs, and nginx would take port 80: a policy says no to it while we install.
+  // Debian starts services on installation, and nginx would listen on port 80. A policy prevents that during the installation.
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   const install = ['install', '-y', '--no-install-recommends', ...missing];
   if (!run('apt-get', install, progress, env)) {

@@ -1,4 +1,4 @@
-/** The bot of workload (g) as a bot of Guildway. `peers/servers/notes.mjs` has the same for a bot that brings its own process. */
+/** The bot of workload (g) for Guildway. `peers/servers/notes.mjs` has the same bot for a process without Guildway. */
 import { defineBot, optionsOf, reply } from '../../src/bot/index.ts';
 
 export default defineBot({

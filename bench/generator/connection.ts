@@ -1,29 +1,28 @@
 import { connect, type Socket } from 'node:net';
 
-/** One request as bytes, and what its response must contain to count as a right answer. */
+/** A request as bytes, and the conditions for a correct response. */
 export interface Shot {
   readonly bytes: Buffer | string;
-  /** Text that the first part of the response must contain, such as the ordinal of the owner; null: not checked. */
+  /** Text that the start of the response must contain, such as the owner's ordinal; null for no check. */
   readonly expect: string | null;
-  /** The status that is right for it; `error`: any from 500 on. */
+  /** The expected status; `error` is any status of 500 or above. */
   readonly status: number | 'error';
 }
 
-/** What a connection tells about each response. */
+/** The callbacks of a connection. */
 export interface Observer {
-  /** A response that is right ended; `startedAt` and `endedAt` are `performance.now()`. */
+  /** A correct response ended. `startedAt` and `endedAt` are on the clock of `performance.now()`. */
   answered(startedAt: number, endedAt: number): void;
-  /** A response with another status or content than expected, or a connection that ended under way. */
+  /** A response had the wrong status or content, or a connection ended during a request. */
   failed(reason: string): void;
 }
 
-/** How much of a response is looked at for `expect`: the head and a small body. */
+/** The number of bytes that are checked for `expect`: the head and a small body. */
 const LOOK = 2048;
 
 /**
- * One keep-alive client connection that sends the next request as soon as the response to the last one has ended.
- * It reads HTTP/1.1 responses with Content-Length or chunked coding, and nothing more: lean, so that the generator
- * does not become what is measured.
+ * A keep-alive client connection that sends the next request as soon as the response to the previous one has ended. It supports
+ * only HTTP/1.1 responses with Content-Length or chunked coding, so that the generator does not become the bottleneck.
  */
 export class Connection {
   readonly #port: number;
@@ -33,7 +32,7 @@ export class Connection {
   #socket: Socket | null = null;
   #shot: Shot | null = null;
   #startedAt = 0;
-  /** Bytes of the body still to come; -1: the head is still to come; -2: chunked, ends with the last chunk. */
+  /** Remaining bytes of the body; -1 before the head is complete; -2 for a chunked body. */
   #remaining = -1;
   /** The beginning of the response, head and body. */
   #text = '';
@@ -43,8 +42,8 @@ export class Connection {
   #stopped = false;
 
   /**
-   * @param next gives the next request
-   * @param pauseMs how long it waits after each answer before it sends the next
+   * @param next returns the next request
+   * @param pauseMs the pause between a response and the next request
    */
   constructor(port: number, next: () => Shot, observer: Observer, pauseMs = 0) {
     this.#port = port;
@@ -93,7 +92,7 @@ export class Connection {
       this.#readHead(buffer, count);
       return true;
     }
-    // The start of a body may come after its head.
+    // The body may arrive after the head.
     if (this.#text.length < LOOK) this.#text += buffer.toString('latin1', 0, Math.min(count, LOOK));
     if (this.#remaining === -2) this.#readChunks(buffer, count);
     else this.#readBody(count);
@@ -142,7 +141,7 @@ export class Connection {
     else setTimeout(() => this.#socket !== null && this.#send(), this.#pauseMs);
   }
 
-  /** A connection that ends under way is a failed request; the next one opens a new connection. */
+  /** A connection that ends during a request counts as a failed request. The next request opens a new connection. */
   #lost(reason: string): void {
     if (this.#stopped || this.#socket === null) return;
     this.#socket.destroy();

@@ -1,7 +1,7 @@
 /**
- * The load generator, a process of its own beside the upstream pods. It is told over its channel what to send, sends it over
- * N connections each of which has one request under way (a closed loop), and reads the CPU time of the processes under test
- * at the very moments between which it counts their answers.
+ * The load generator, a separate process beside the upstream pods. Its IPC channel tells it what to send. It keeps one request in
+ * flight on each of N connections (a closed loop), and reads the CPU time of the processes under test at the start and end of the
+ * interval in which it counts their responses.
  */
 import { createHistogram } from 'node:perf_hooks';
 import { cpuMicroseconds, peakMemory } from '../harness/processes.ts';
@@ -10,14 +10,14 @@ import { createShots, type ShotOptions } from './shots.ts';
 
 export interface RunOptions {
   readonly kind: 'run';
-  /** Connections are spread over these ports evenly: one for a peer, one for each pod of a load test. */
+  /** The ports over which connections are spread evenly: one for a peer, or one for each pod of a load test. */
   readonly ports: readonly number[];
   readonly connections: number;
   readonly warmupMs: number;
-  /** The measurement takes this long, and longer until `minAnswers` have come. */
+  /** The minimum duration. The measurement continues until there are `minAnswers` responses. */
   readonly measureMs: number;
   readonly minAnswers: number;
-  /** Whose CPU time is read. */
+  /** The processes whose CPU time is read. */
   readonly pids: readonly number[];
   readonly shots: ShotOptions;
 }
@@ -33,26 +33,26 @@ export interface Latency {
 export interface RunResult {
   readonly requests: number;
   readonly failed: number;
-  /** A few reasons with how often each occurred. */
+  /** The first few reasons, with counts. */
   readonly reasons: Readonly<Record<string, number>>;
   readonly elapsedMs: number;
   readonly cpuMicroseconds: number;
   readonly peakMemory: number;
   readonly latency: Latency;
-  /** The requests for guilds of the pod that is away; they are not counted above. */
+  /** Requests for guilds of the absent pod, which the fields above do not count. */
   readonly away: { readonly requests: number; readonly latency: Latency } | null;
 }
 
-/** Requests for the pod that is away come on a quarter of the connections, each with a pause after its answer. */
+/** A quarter of the connections send requests for the absent pod, with a pause after each response. */
 const AWAY_SHARE = 4;
 const AWAY_PAUSE_MS = 10;
 
-/** How long a measurement waits for `minAnswers`: a peer that answers nothing is broken, one that is slow only waits for its core. */
+/** The time limit for `minAnswers`. A peer without responses is broken; a slow one only waits for its core. */
 const GIVE_UP_MS = 15_000;
 
-/** Counts answers and how long they took. */
+/** Counts responses and their latencies. */
 class Tally implements Observer {
-  // Microseconds; a request that takes longer than ten minutes is not expected.
+  // Microseconds, up to ten minutes.
   readonly #histogram = createHistogram({ lowest: 1, highest: 600_000_000, figures: 3 });
   readonly reasons: Record<string, number> = {};
   measuring = false;

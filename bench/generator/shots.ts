@@ -3,19 +3,19 @@ import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { topologyOf } from '../harness/routing.ts';
 import type { Shot } from './connection.ts';
 
-/** What the generator sends. The bodies are what the workloads of the README say. */
+/** The requests of the generator, as the README describes them. */
 export interface ShotOptions {
-  /** `scattered-get` makes each request when it is sent, in a scattered order of guilds: for numbers of guilds beyond any cache. */
+  /** `scattered-get` builds each request when it is sent, in a scattered order of guilds, for more guilds than any cache holds. */
   readonly kind: 'guild-get' | 'scattered-get' | 'interaction' | 'upload' | 'mixed';
-  /** How many guilds the requests go round. */
+  /** The number of guilds. */
   readonly guilds: number;
-  /** How many gateway pods, and how they share the guilds; with `checkOwner`, each answer must come from the guild's owner. */
+  /** The number of gateway pods and the routing. With `checkOwner`, each response must come from the guild's owner. */
   readonly pods: number;
   readonly routing: RoutingStrategy;
   readonly checkOwner: boolean;
   /** Ed25519 seed, hex, for signing interactions. */
   readonly seed: string;
-  /** The ordinal of a pod that is away: its guilds are answered with an error, whichever. */
+  /** The ordinal of the absent pod. Any error is correct for its guilds. */
   readonly away: number | null;
 }
 
@@ -24,34 +24,34 @@ const AGENT = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/
 const INTERACTIONS = 2_000;
 const UPLOAD_BYTES = 64 * 1024;
 const SIGNED_BYTES = 900;
-/** The share of writes in the mixed workload: one request in this many. */
+/** In the mixed workload, one request in this many is a write. */
 const WRITE_EVERY = 4;
 
 const YEAR_MS = 31_536_000_000;
 
 /**
- * Guild ids as Discord makes them: milliseconds since 2015 in the upper bits; spread over the years from 2016 on, as Discord has no
- * guild of 2015's first weeks; always the same ones.
+ * Guild ids in Discord's form, with milliseconds since 2015 in the upper bits. They are spread over the years from 2016 on and are
+ * the same in every run.
  */
 function guildId(index: number): string {
   const ms = BigInt(YEAR_MS + Math.floor(((index + 1) * 0.618_033_988_749_895 * 9 * YEAR_MS) % (9 * YEAR_MS)));
   return String((ms << 22n) | BigInt(index % 4_194_304));
 }
 
-/** The published rule, computed directly; or what Discord's shards say. */
+/** The published rule, computed directly, or the owners by Discord's shards. */
 function ownersOf({ routing, pods }: Pick<ShotOptions, 'routing' | 'pods'>): (guild: string) => number {
   if (routing === 'discord-shard') return topologyOf(routing, pods).ownerOf;
   return (guild) => createHash('md5').update(guild).digest().readUInt32BE(0) % pods;
 }
 
-/** Each function gives one request after the other, round and round. */
+/** Functions that return the next request, in an endless loop. */
 export interface Shots {
   readonly live: () => Shot;
-  /** Requests for guilds whose pod is away, if one is. */
+  /** Requests for guilds of the absent pod, if there is one. */
   readonly away: (() => Shot) | null;
 }
 
-/** Prepares what is sent. */
+/** Prepares the requests. */
 export function createShots(options: ShotOptions): Shots {
   if (options.kind === 'scattered-get') return { live: scatteredGets(options), away: null };
   const shots = options.kind === 'interaction' ? interactions(options) : requests(options);
@@ -146,7 +146,7 @@ export interface SignedInteraction {
   readonly timestamp: string;
 }
 
-/** Signed slash commands of 900 bytes, each with an id of its own, for as many guilds. */
+/** Signed slash commands of 900 bytes, one for each guild, with unique ids. */
 export function signedInteractions(seed: string, count: number, guilds = count): SignedInteraction[] {
   const key = privateKey(seed);
   const timestamp = String(Math.floor(Date.now() / 1000));
@@ -177,7 +177,7 @@ function interactions(options: ShotOptions): Shot[] {
   );
 }
 
-/** A `/warn` in a guild, in the shape and the order of Discord's own, filled up to 900 bytes. */
+/** A `/warn` in a guild, with Discord's fields in Discord's order, padded to 900 bytes. */
 function interaction(id: string, guild: string): string {
   const value = {
     app_permissions: '562949953601536',
@@ -207,14 +207,14 @@ function interaction(id: string, guild: string): string {
   return JSON.stringify(value);
 }
 
-/** The fixed start of an Ed25519 private key in DER; its 32 bytes of seed follow. */
+/** The fixed prefix of an Ed25519 private key in DER. The 32 bytes of the seed follow. */
 const PRIVATE_DER = '302e020100300506032b657004220420';
 
 function privateKey(seed: string): KeyObject {
   return createPrivateKey({ key: Buffer.from(PRIVATE_DER + seed, 'hex'), format: 'der', type: 'pkcs8' });
 }
 
-/** The public key that belongs to a seed, both in hex. */
+/** The public key for a seed, both in hex. */
 export function publicKeyOf(seed: string): string {
   const der = createPublicKey(privateKey(seed)).export({ format: 'der', type: 'spki' });
   return der.subarray(-32).toString('hex');

@@ -2,18 +2,18 @@ import { ratio, spread } from './statistics.ts';
 import type { Row, Table } from './summary.ts';
 import { targetOf } from './targets.ts';
 
-/** A function that is measured in this process, beside others that do the same. */
+/** A function to measure in this process, beside others that do the same. */
 export interface Contender {
   readonly id: string;
   readonly title: string;
   readonly role: Row['role'];
-  /** Ours, whose cost is divided by this one's; null where it is compared with nothing. */
+  /** The id of our function to compare with; null without a comparison. */
   readonly against: string | null;
-  /** Makes many calls. @returns what one cost, in units */
+  /** Makes many calls. @returns the cost of one call, in units */
   readonly measure: () => number | Promise<number>;
 }
 
-/** Measures functions in turn, round by round, and condenses the rounds to a table. The first round is not counted. */
+/** Measures functions in turn, round by round, and summarizes the rounds in a table. The first round does not count. */
 export async function runCalls(
   table: Pick<Table, 'id' | 'title' | 'note' | 'skipped'> & { readonly unit: string; readonly unitsPerSecond: number },
   contenders: readonly Contender[],

@@ -6,14 +6,14 @@ const BAR = 20;
 const GAP = 8;
 const COLOURS = { ours: '#3b6fd4', peer: '#8a93a3', floor: '#c9ced6' } as const;
 
-/** Light, or dark where its reader has it so. */
+/** Follows the reader's light or dark scheme. */
 const STYLE =
   'text{fill:#1c2330}.quiet{fill:#5d6675}.page{fill:#fff}.grid{stroke:#e3e6ea}.whisker{stroke:#222;stroke-width:1.5}' +
   '@media(prefers-color-scheme:dark){text{fill:#e4e8ef}.quiet{fill:#9aa4b5}.page{fill:#14181f}.grid{stroke:#2c333f}.whisker{stroke:#e4e8ef}}';
 
 const escapeXml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
-/** Horizontal bars, one group for each table: what one unit of work costs; a whisker spans the rounds. Longest is worst. */
+/** Horizontal bars of the cost per unit of work, one group for each table. Whiskers span the rounds. Longer is worse. */
 export function barChart(title: string, tables: readonly Table[]): string {
   const parts: string[] = [];
   let y = 56;
@@ -53,7 +53,7 @@ export interface LineChart {
 
 const LINE_COLOURS = ['#3b6fd4', '#d4663b', '#3b9c5a', '#8a5bc7', '#b0892a', '#4aa6b5'];
 
-/** Line charts below each other; each starts at zero, so that a slope looks no steeper than it is. */
+/** Line charts below one another. Axes start at zero, so that slopes are not exaggerated. */
 export function lineCharts(title: string, charts: readonly LineChart[]): string {
   const parts: string[] = [];
   let top = 50;

@@ -6,28 +6,28 @@ import { ratio, type Spread, spread } from './statistics.ts';
 
 export interface Measured {
   readonly scenario: Scenario;
-  /** With load on all HTTP pods at once, a result for each round. */
+  /** The results of the rounds with load on all HTTP pods at once. */
   readonly rounds: RunResult[];
-  /** With load on one after the other while all are up: a result for each pod, in each round. */
+  /** The results with load on one pod at a time while all are up: one for each pod in each round. */
   readonly inTurn: (readonly RunResult[])[];
-  /** Where it is compared: one HTTP pod and 1,000 guilds, right before and right after each of those at once. */
+  /** For comparison: one HTTP pod and 1,000 guilds, right before and right after each measurement at once. */
   readonly beside: (readonly RunResult[])[];
-  /** The same, right before each pod's turn and as long. */
+  /** For comparison: the same, right before each pod's turn and for the same time. */
   readonly besideInTurn: (readonly RunResult[])[];
-  /** Connections from HTTP pods to gateway pods, all of those that run. */
+  /** Connections from all running HTTP pods to gateway pods. */
   connections: number;
 }
 
 /** A peer in as many processes as there are HTTP pods in {@link CONTROLLED}. */
 export interface Control {
   readonly peer: Peer;
-  /** With load on all of them, a result for each round. */
+  /** The results of the rounds with load on all processes. */
   readonly rounds: RunResult[];
-  /** One of them alone, right before and right after. */
+  /** One process alone, right before and right after. */
   readonly beside: (readonly RunResult[])[];
 }
 
-/** Microseconds of CPU for one request, over some results together. */
+/** Microseconds of CPU per request over several results. */
 export function costOf(results: readonly RunResult[]): number {
   const sum = (pick: (result: RunResult) => number): number =>
     results.reduce((total, result) => total + pick(result), 0);
@@ -41,14 +41,14 @@ const median = (entry: Measured, pick: (round: RunResult) => number): number => 
 const memoryMB = (entry: Measured): number =>
   Math.max(...entry.rounds.map(({ peakMemory }) => peakMemory)) / entry.scenario.httpPods / 1e6;
 
-/** The ratios that must not grow; those without a target are there to compare with. */
+/** The ratios that must not grow. Ratios without a target are for comparison. */
 export interface LoadRatio {
   readonly what: string;
   readonly value: Spread;
   readonly atMost: number | null;
 }
 
-/** Whether a scenario's cost is compared with that of one HTTP pod and 1,000 guilds. */
+/** Whether a scenario is compared with one HTTP pod and 1,000 guilds. */
 export const isCompared = ({ httpPods, guilds }: Scenario): boolean => httpPods === 10 || guilds === 1_000_000;
 
 export function ratiosOf(measured: readonly Measured[], controls: readonly Control[]): LoadRatio[] {
@@ -144,8 +144,8 @@ export function loadMarkdown(
   ];
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
   return [
-    `${connectionsPerPod} client connections to each HTTP pod, a request under way on each. All HTTP pods share one core, so throughput is that of a core. ` +
-      '"In turn": all are up, one after the other has load, as it would have with a core for itself; "at once", and the columns after it: all have load, and fight for the core and its caches.',
+    `${connectionsPerPod} client connections to each HTTP pod, one request in flight on each. All HTTP pods share one core, so throughput is that of one core. ` +
+      '"In turn": all pods run and get load one at a time, as if each had its own core. "At once" and the columns after it: all pods get load and compete for the core and its caches.',
     '',
     line(header),
     line(header.map(() => '--:')),

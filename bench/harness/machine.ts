@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, release, totalmem } from 'node:os';
 import { canPin } from './processes.ts';
 
-/** The machine of a run, in words that say nothing of whose it is. */
+/** An anonymous description of the machine. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -18,7 +18,7 @@ export function describeMachine(): Machine {
   try {
     virtual = /^flags.*\bhypervisor\b/m.test(readFileSync('/proc/cpuinfo', 'latin1'));
   } catch {
-    // Not Linux: nothing is measured from /proc there anyway.
+    // Not Linux: there is no /proc to measure from.
   }
   return {
     cpu: cpus()[0]?.model.trim() ?? 'unknown',

@@ -2,10 +2,10 @@ import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { routingOption } from '../../testkit/cluster/options.ts';
 import { ANYWHERE, type Cores, PINNED } from './processes.ts';
 
-/** What `--quick` measures: moments, but so many answers that a peer that gives none is found out. Warm-ups are in proportion. */
+/** The settings of `--quick`: short, but with enough responses to detect a broken peer. Warm-ups are in proportion. */
 const QUICK = Object.freeze({ measureMs: 10, minAnswers: 50 });
 
-/** Reads a number that must be above 0 from the command line. @throws Error that names the option and its value */
+/** Reads a number above 0 from the command line. @throws Error that names the option and its value */
 export function positiveNumber(name: string, raw: string): number {
   const value = Number(raw);
   if (!(value > 0)) throw new Error(`--${name} must be a number above 0, not ${JSON.stringify(raw)}`);
@@ -16,11 +16,11 @@ export const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-/** The options that the benches share, read from the command line. */
+/** The options that the benchmarks share. */
 export interface MeasureOptions {
   readonly rounds: number;
   readonly measureMs: number;
-  /** A measurement goes on until this many answers have come. */
+  /** A measurement continues until there are this many responses. */
   readonly minAnswers: number;
   readonly cores: Cores;
   readonly routing: RoutingStrategy;

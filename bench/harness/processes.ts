@@ -3,23 +3,23 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { listens } from '../../testkit/cluster/ports.ts';
 
-/** Which core a process is pinned to; null: any. */
+/** The core of a process; null for any core. */
 export interface Cores {
   readonly tested: number | null;
   readonly rest: number | null;
 }
 
-/** The process under test has a core for itself, everything else is on the other. */
+/** The process under test has its own core. Everything else uses the other core. */
 export const PINNED: Cores = Object.freeze({ tested: 0, rest: 1 });
-/** For runs whose figures mean nothing: a pinned process would wait for its core while the other is idle. */
+/** For runs with meaningless figures: without pinning, no process waits for its core while the other core is idle. */
 export const ANYWHERE: Cores = Object.freeze({ tested: null, rest: null });
 
-/** Whether processes can be pinned here: it takes two cores and `taskset`. */
+/** Whether processes can be pinned, which needs two cores and `taskset`. */
 export const canPin: boolean = availableParallelism() >= 2 && spawnSync('taskset', ['--version']).status === 0;
 
 export interface RunningProcess {
   readonly pid: number;
-  /** What it wrote to standard output and error, the last 4 KB of it. */
+  /** The last 4 KB of standard output and error. */
   readonly output: () => string;
   readonly child: ChildProcess;
   stop(): Promise<void>;
@@ -28,15 +28,15 @@ export interface RunningProcess {
 export interface StartOptions {
   readonly command: string;
   readonly args: readonly string[];
-  /** The core that it is pinned to; null: any. */
+  /** The core of the process; null for any core. */
   readonly core: number | null;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string;
-  /** Opens a channel for messages: for children that are Node. */
+  /** Opens an IPC channel, for Node processes. */
   readonly channel?: true;
 }
 
-/** Starts a process, pinned to a core where that is possible. Who starts it stops it. */
+/** Starts a process, pinned to a core if possible. The caller must stop it. */
 export function start(options: StartOptions): RunningProcess {
   const pin = canPin && options.core !== null ? ['taskset', '-c', String(options.core)] : [];
   const pinned = [...pin, options.command];
@@ -86,7 +86,7 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
-/** The fields of /proc/<pid>/stat from the third on (state, parent, ...), or null when the process has ended. */
+/** The fields of /proc/<pid>/stat from the third on (state, parent, ...), or null if the process has ended. */
 function readStat(pid: number): string[] | null {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
@@ -100,22 +100,22 @@ function readStat(pid: number): string[] | null {
 /** Linux reports CPU time in ticks of 1/100 s on every platform that Node runs on. */
 const MICROSECONDS_PER_TICK = 10_000;
 
-/** CPU time of processes so far, user and system together, in microseconds, from /proc/<pid>/stat. */
+/** The total CPU time of processes, user and system, in microseconds, from /proc/<pid>/stat. */
 export function cpuMicroseconds(pids: readonly number[]): number {
   let ticks = 0;
   for (const pid of pids) {
     const stat = readStat(pid);
-    if (stat === null) throw new Error(`process ${pid} has ended while it was measured`);
+    if (stat === null) throw new Error(`process ${pid} ended during its measurement`);
     ticks += Number(stat[11]) + Number(stat[12]);
   }
   return ticks * MICROSECONDS_PER_TICK;
 }
 
-/** Peak resident memory of processes together, in bytes. */
+/** The total peak resident memory of processes, in bytes. */
 export const peakMemory = (pids: readonly number[]): number =>
   pids.reduce((total, pid) => total + statusBytes(pid, 'VmHWM'), 0);
 
-/** Resident memory of a process, in bytes. */
+/** The resident memory of a process, in bytes. */
 export const residentMemory = (pid: number): number => statusBytes(pid, 'VmRSS');
 
 function statusBytes(pid: number, field: string): number {
@@ -123,7 +123,7 @@ function statusBytes(pid: number, field: string): number {
   return Number(value ?? 0) * 1024;
 }
 
-/** Resolves when something accepts connections on a port of this machine. */
+/** Resolves when a process accepts connections on a local port. */
 export async function listening(port: number, running: RunningProcess, timeoutMs = 30_000): Promise<void> {
   const until = performance.now() + timeoutMs;
   while (performance.now() < until) {

@@ -7,7 +7,7 @@ const withRange = ({ median, min, max }: Spread): string => `${number(median)} (
 const ratioText = (ratio: Spread): string =>
   `${ratio.median.toFixed(2)} (${ratio.min.toFixed(2)}–${ratio.max.toFixed(2)})`;
 
-/** Whether a target was reached, in words; empty where there was none. */
+/** Whether a target was reached; empty without a target. */
 export function verdict({ ours, target }: Row): string {
   if (ours === null || target === null) return '';
   return `≤ ${target}: ${ours.median <= target ? 'reached' : 'missed'}`;

@@ -26,7 +26,7 @@ export interface RoundOptions extends MeasureOptions {
   readonly progress: (line: string) => void;
 }
 
-/** What one peer showed, a result for each round. */
+/** The results of a peer, one for each round. */
 export interface PeerResult {
   readonly peer: Peer;
   readonly rounds: readonly RunResult[];
@@ -35,7 +35,7 @@ export interface PeerResult {
 export interface WorkloadResult {
   readonly workload: Workload;
   readonly results: readonly PeerResult[];
-  /** Peers that could not run here, and why. */
+  /** Peers that could not run, with the reasons. */
   readonly skipped: readonly { readonly peer: Peer; readonly why: string }[];
 }
 
@@ -44,7 +44,7 @@ export const SEED = '5e'.repeat(32);
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** What the generator is to do; the stage says how the pods share the guilds. */
+/** The generator's task. The stage adds the routing. */
 type StageRun = Omit<RunOptions, 'kind' | 'shots'> & { readonly shots: Omit<ShotOptions, 'routing'> };
 
 function once<T>(started: Map<string, Promise<T>>, key: string, begin: () => Promise<T>): Promise<T> {
@@ -53,21 +53,21 @@ function once<T>(started: Map<string, Promise<T>>, key: string, begin: () => Pro
   return running;
 }
 
-/** The pods, the generator and a folder for a run; all ends when it is disposed of. */
+/** The pods, the generator and the folder of a run. Disposal ends all of them. */
 export class Stage implements AsyncDisposable {
   readonly cores: Cores;
   readonly #routing: RoutingStrategy;
   readonly folder = mkdtempSync(join(tmpdir(), 'guildway-bench-'));
   readonly #processes: RunningProcess[] = [];
-  /** Of requests over HTTP; started when it is used. */
+  /** The generator of HTTP requests, started on first use. */
   #generator: RunningProcess | null = null;
   #folders = 0;
-  /** Of compiled modules; one that is given has been filled before. */
+  /** The compile cache. A given one is already filled. */
   readonly #cache = process.env.NODE_COMPILE_CACHE ?? this.subfolder();
   readonly #startedBefore = new Set<string>();
   readonly #pods = new Map<string, Promise<number[]>>();
   readonly #targets = new Map<string, Promise<Target>>();
-  /** Nothing that was started here survives this process, however it ends. */
+  /** Ends all child processes when this process ends for any reason. */
   readonly #killAll = (): void => {
     for (const { child } of this.#processes) child.kill('SIGKILL');
   };
@@ -83,7 +83,7 @@ export class Stage implements AsyncDisposable {
     return mkdtempSync(`${folder}-`);
   }
 
-  /** Starts a process that ends with this. */
+  /** Starts a process that ends with this one. */
   start(options: StartOptions): RunningProcess {
     const running = start(options);
     this.#processes.push(running);
@@ -109,12 +109,12 @@ export class Stage implements AsyncDisposable {
     return ports;
   }
 
-  /** As {@link startPods}, once for the same arguments. */
+  /** Like {@link startPods}, but only once for equal arguments. */
   pods(kind: Peer['upstream'], count: number, away: number | null): Promise<number[]> {
     return once(this.#pods, `${kind} ${count} ${away}`, () => this.startPods(kind, count, away));
   }
 
-  /** As {@link startPeer}, once for the same arguments. */
+  /** Like {@link startPeer}, but only once for equal arguments. */
   target(peer: Peer, pods: readonly number[]): Promise<Target> {
     return once(this.#targets, `${peer.id} ${pods}`, () => this.startPeer(peer, pods));
   }
@@ -142,7 +142,7 @@ export class Stage implements AsyncDisposable {
     return { peer, port, running };
   }
 
-  /** Has the generator make one run. */
+  /** Lets the generator do one run. */
   async run({ shots, ...options }: StageRun): Promise<RunResult> {
     this.#generator ??= this.start({
       command: process.execPath,
@@ -179,9 +179,9 @@ export interface Target {
   readonly running: RunningProcess;
 }
 
-/** Why a peer cannot be compared with pods that share the guilds in this way, or null. */
+/** The reason why a peer cannot be compared under this routing, or null. */
 const otherRouting = ({ routes }: Peer, routing: RoutingStrategy): string | null =>
-  routes === 'md5' && routing !== 'md5' ? 'it finds the owner by md5 only' : null;
+  routes === 'md5' && routing !== 'md5' ? 'it supports md5 only' : null;
 
 /** Starts all peers of a workload and measures them in turn, round by round. */
 export async function runWorkload(workload: Workload, options: RoundOptions, stage: Stage): Promise<WorkloadResult> {
@@ -206,7 +206,7 @@ export async function runWorkload(workload: Workload, options: RoundOptions, sta
       const result = await stage.run({
         ports: [port],
         connections: workload.connections,
-        // Compilers and pools need longer the first time.
+        // The first round has a longer warm-up for compilers and pools.
         warmupMs: round === 0 ? 10 * warmupMs : warmupMs,
         measureMs,
         minAnswers,

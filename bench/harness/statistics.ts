@@ -1,4 +1,4 @@
-/** The median of numbers and how far they lie apart. */
+/** The median and the range of numbers. */
 export interface Spread {
   readonly median: number;
   readonly min: number;
@@ -14,8 +14,8 @@ export function spread(values: readonly number[]): Spread {
 }
 
 /**
- * How one thing compares with another that was measured beside it: the ratio in each round, then their spread. What disturbs
- * the machine for a while disturbs both of a round, so this is steadier than the ratio of the medians.
+ * The ratio of two measurements in each round, summarized. A disturbance of the machine affects both measurements of a round, so
+ * this is more stable than the ratio of the medians.
  */
 export function ratio(ours: readonly number[], theirs: readonly number[]): Spread {
   return spread(ours.map((value, round) => value / (theirs[round] as number)));

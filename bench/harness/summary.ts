@@ -3,25 +3,25 @@ import type { PeerResult, WorkloadResult } from './rounds.ts';
 import { ratio, type Spread, spread } from './statistics.ts';
 import { targetOf } from './targets.ts';
 
-/** One line of a table: what a peer showed in all rounds. Plain data, as it is written to the JSON file. */
+/** A row of a table: a peer's results over all rounds. Plain data for the JSON file. */
 export interface Row {
   readonly id: string;
   readonly title: string;
   readonly role: 'ours' | 'peer' | 'floor';
-  /** What `cost` counts. */
+  /** The unit of `cost`. */
   readonly unit: string;
-  /** What one unit of work costs. */
+  /** The cost of one unit of work. */
   readonly cost: Spread;
-  /** Our cost divided by this one's, round by round; null for ourselves and where we did not run. */
+  /** Our cost divided by this peer's, round by round; null for ourselves or if we did not run. */
   readonly ours: Spread | null;
-  /** The ratio that was to be reached, or null. */
+  /** The target for the ratio, or null. */
   readonly target: number | null;
-  /** Null where nothing is counted. */
+  /** Null if nothing is counted. */
   readonly perSecond: Spread | null;
-  /** Milliseconds; null where nothing has a latency. */
+  /** Milliseconds; null without a latency. */
   readonly latency: { readonly p50: Spread; readonly p99: Spread; readonly p999: Spread } | null;
   readonly peakMemoryMB: number | null;
-  /** How long the answers took that a pod which is away could not give, in milliseconds; infinite when none had come; null where no pod is away. */
+  /** The median latency of requests for the absent pod, in milliseconds; infinite without a response; null without an absent pod. */
   readonly awayP50: Spread | null;
   /** The share of its core that the process under test was busy. */
   readonly busy: Spread | null;
@@ -39,13 +39,13 @@ export interface Table {
 const costOf = ({ cpuMicroseconds, requests, away }: RunResult): number =>
   cpuMicroseconds / (requests + (away?.requests ?? 0));
 
-/** Condenses the rounds of a workload. */
+/** Summarizes the rounds of a workload. */
 export function summarize({ workload, results, skipped }: WorkloadResult): Table {
   const ours = results.find(({ peer }) => peer.role === 'ours');
   return {
     id: workload.id,
     title: workload.title,
-    note: `${workload.connections} connections, a request under way on each`,
+    note: `${workload.connections} connections, one request in flight on each`,
     rows: results.map((result) => rowOf(workload.id, result, ours)),
     skipped: skipped.map(({ peer, why }) => `${peer.title} (${why})`),
   };

@@ -1,4 +1,4 @@
-/** What Guildway is to reach: CPU per request, ours divided by theirs, at most. */
+/** The targets: the maximum ratio of our CPU per request to the peer's. */
 interface TargetRatio {
   readonly workload: string;
   readonly peer: string;
@@ -20,11 +20,11 @@ const TARGETS: readonly TargetRatio[] = [
   { workload: 'g16', peer: 'discordjs', atMost: 0.8 },
   { workload: 'g16', peer: 'express', atMost: 0.5 },
   { workload: 'm', peer: 'discordjs', atMost: 1.15 },
-  // 2.5 times as many commands a second for each core.
+  // 2.5 times as many commands per second and core.
   { workload: 'g64-core', peer: 'discordjs', atMost: 0.4 },
   { workload: 'e', peer: 'published', atMost: 0.4 },
 ];
 
-/** The ratio to a peer that is to be reached in a workload, or null. */
+/** The target for the ratio to a peer in a workload, or null. */
 export const targetOf = (workload: string, peer: string): number | null =>
   TARGETS.find((target) => target.workload === workload && target.peer === peer)?.atMost ?? null;

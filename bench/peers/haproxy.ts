@@ -3,10 +3,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Peer, PeerContext } from './peer.ts';
 
-/** How much a configuration does beside routing. */
+/** The work of a configuration besides routing. */
 type Work = 'same' | 'bare';
 
-/** What Guildway's HTTP pod does to a request beside routing it, in HAProxy's words. */
+/** HAProxy's equivalent of the work that Guildway's HTTP pod does besides routing. */
 const SAME_WORK = `
   http-request deny deny_status 400 unless { path,field(4,/) -m reg ^[1-9][0-9]{0,19}$ }
   http-request del-header guildway- -m beg
@@ -19,9 +19,9 @@ const SAME_WORK = `
   http-response set-header guildway-request-id %[unique-id]`;
 
 /**
- * HAProxy computing the published rule: the first four bytes of the md5 of the path's third segment, as a big-endian number,
- * modulo the number of pods. One thread, connections to the pods reused without restraint, no logs. `be2dec` gives a decimal
- * string, which `mod` reads.
+ * HAProxy with the published rule: the first four bytes of the md5 of the path's third segment, as a big-endian number, modulo the
+ * number of pods. One thread, unrestricted reuse of connections to the pods, no logs. `be2dec` returns a decimal string, which `mod`
+ * reads.
  */
 function configuration({ port, pods }: PeerContext, work: Work): string {
   const named = (ordinal: number): string =>
@@ -61,7 +61,7 @@ function haproxy(id: string, title: string, upstream: Peer['upstream'], work: Wo
 }
 
 export const HAPROXY: Peer = haproxy('haproxy', 'HAProxy, same md5', 'node', 'same');
-/** For who wants to see it do nothing but route: no request id, no validation, no headers. */
+/** Only routes: no request id, no validation, no headers. */
 export const HAPROXY_BARE: Peer = haproxy('haproxy-bare', 'HAProxy, same md5, only routing', 'node', 'bare');
-/** And with pods that answer faster than any Node can. */
+/** Also with faster pods than Node can be. */
 export const HAPROXY_BEST: Peer = haproxy('haproxy-best', 'HAProxy, only routing; nginx as the pods', 'nginx', 'bare');

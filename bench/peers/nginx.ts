@@ -5,7 +5,7 @@ import type { Peer, PeerCommand, PeerContext } from './peer.ts';
 
 const NJS = '/usr/lib/nginx/modules/ngx_http_js_module.so';
 
-/** What every configuration here starts with: one worker, no logs, its files in a folder of its own. */
+/** The common start of all configurations: one worker, no logs, files in a separate folder. */
 function frame(folder: string, modules: string, http: string): PeerCommand {
   for (const name of ['body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']) mkdirSync(join(folder, name), { recursive: true });
   const file = join(folder, 'nginx.conf');
@@ -32,10 +32,10 @@ ${http}
   return { command: 'nginx', args: ['-c', file, '-p', folder, '-e', 'stderr'] };
 }
 
-/** How much a configuration does beside routing. */
+/** The work of a configuration besides routing. */
 type Work = 'same' | 'bare';
 
-/** What Guildway's HTTP pod does to a request beside routing it, in nginx's words. */
+/** nginx's equivalent of the work that Guildway's HTTP pod does besides routing. */
 const SAME_WORK = `
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto http;
@@ -45,7 +45,7 @@ const SAME_WORK = `
       add_header guildway-request-id $request_id;
       add_header guildway-http-pod edge-0;`;
 
-/** A proxy in front of the pods. Bodies stream both ways, as they do in the others; connections to the pods are kept. */
+/** A proxy in front of the pods. Bodies stream both ways, as in the other peers. Connections to the pods persist. */
 function proxyServer(port: number, target: string, work: Work): string {
   return `
   server {
@@ -128,7 +128,7 @@ export const NGINX_HASH: Peer = {
   prepare: hash,
 };
 
-/** Pods made of nginx: they answer the same JSON to every request, and cost their core next to nothing. */
+/** Pods in nginx, which return the same JSON for every request and use almost no CPU. */
 export function nginxPods(ports: readonly number[], folder: string): PeerCommand {
   const servers = ports.map((port, ordinal) => {
     const body = JSON.stringify({

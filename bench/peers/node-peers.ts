@@ -5,7 +5,7 @@ import type { Peer, PeerContext } from './peer.ts';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** A peer that is a small Node program in `servers/`. */
+/** A peer in the form of a small Node program in `servers/`. */
 function nodePeer(
   id: string,
   title: string,
@@ -35,7 +35,7 @@ function nodePeer(
   };
 }
 
-/** Guildway's HTTP service as it is shipped, all features on. */
+/** Guildway's HTTP service as shipped, with all features. */
 function guildway(id: string, title: string, link: 'link' | 'plain'): Peer {
   return {
     id,
@@ -53,11 +53,11 @@ function guildway(id: string, title: string, link: 'link' | 'plain'): Peer {
   };
 }
 
-/** The environment of an HTTP pod in front of the bench's gateway pods. What is not named here is at its default. */
+/** The environment of an HTTP pod in front of the benchmark's gateway pods. Other variables have their defaults. */
 export function guildwayEnvironment(context: PeerContext, link: 'link' | 'plain'): Record<string, string> {
   return {
     NODE_ENV: 'production',
-    // Spares the type stripper and its memory at every start but the first, and keeps the young generation small.
+    // The compile cache avoids the type stripper and its memory after the first start. The young generation is small.
     NODE_COMPILE_CACHE: context.cache,
     NODE_OPTIONS: '--max-semi-space-size=8',
     SERVICE_MODE: 'http',
@@ -103,7 +103,7 @@ export const HELLO_VERIFY: Peer = nodePeer('hello-verify', 'sodium verify + node
   file: 'hello-verify.mjs',
 });
 
-/** A gateway pod of the bench itself, asked directly; it is the process under test here. */
+/** A gateway pod of the benchmark without a proxy. Here it is the process under test. */
 export const DIRECT: Peer = {
   id: 'direct',
   title: 'straight to a gateway pod',

@@ -1,8 +1,8 @@
 import type { Topology } from '../../src/public-routing.ts';
 
-/** What a peer needs to know to start. */
+/** The parameters of a peer's start. */
 export interface PeerContext {
-  /** Where it must listen, on 127.0.0.1. */
+  /** The port to listen on, on 127.0.0.1. */
   readonly port: number;
   /** The ports of the gateway pods by ordinal; consecutive. */
   readonly pods: readonly number[];
@@ -10,9 +10,9 @@ export interface PeerContext {
   readonly linkSecret: string;
   /** The application's public key, hex. */
   readonly publicKey: string;
-  /** A folder of its own for files that it needs. */
+  /** A folder for the peer's files. */
   readonly folder: string;
-  /** A folder that outlives a start, for what speeds up the next. */
+  /** A folder for caches that survives a restart. */
   readonly cache: string;
 }
 
@@ -24,21 +24,21 @@ export interface PeerCommand {
 
 export interface Peer {
   readonly id: string;
-  /** As it stands in the tables. */
+  /** The title in the tables. */
   readonly title: string;
-  /** `ours`, something else that does the same work, or a floor: something that does less. */
+  /** `ours`, a `peer` that does the same work, or a `floor` that does less. */
   readonly role: 'ours' | 'peer' | 'floor';
   /**
-   * How it finds the owner, so that each answer can be checked to come from it: by the published md5 rule and no other, as it
-   * is configured, or not at all.
+   * How the peer finds the owner, for checking that each response comes from it: only by the published md5 rule, as configured, or
+   * not at all.
    */
   readonly routes: 'md5' | 'configured' | 'none';
-  /** The pods it stands in front of: `node` are those that everybody has; `nginx` answer faster and show a proxy at its best. */
+  /** The pods behind the peer: `node` is the default; `nginx` is faster and shows a proxy at its best. */
   readonly upstream: 'node' | 'nginx';
-  /** It is started and stopped once before, so that it finds its compile cache. */
+  /** Whether to start and stop it once in advance, to fill its compile cache. */
   readonly startedBefore?: true;
-  /** Why it cannot run here, or null. */
+  /** The reason why it cannot run on this machine, or null. */
   missing(): string | null;
-  /** Writes the files it needs and says how it is started. */
+  /** Writes the peer's files. @returns the command that starts it */
   prepare(context: PeerContext): PeerCommand;
 }

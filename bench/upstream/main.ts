@@ -1,7 +1,6 @@
 /**
- * The gateway pods behind every proxy that is measured: as many HTTP servers as asked for, all in this process, each of which
- * answers plain HTTP and, on the same port, the link. What it does for a request is the same on both ways and as little as
- * possible, since it shares its core with the load generator.
+ * The gateway pods behind every proxy: several HTTP servers in one process. Each serves plain HTTP and the link on one port, with the
+ * same work for a request on both. The work is minimal, because the process shares its core with the load generator.
  *
  * node bench/upstream/main.ts <first port> <pods> <link secret> <routing> [ordinal of a pod that is not started]
  */
@@ -15,10 +14,10 @@ import { topologyOf } from '../harness/routing.ts';
 type Arguments = [string, string, string, RoutingStrategy, string | undefined];
 const [firstPort, pods, secret, routing, away] = process.argv.slice(2) as Arguments;
 const topology = topologyOf(routing, Number(pods));
-/** A pod with this log writes warnings only: what goes wrong in a bench should be seen. */
+/** A log that writes only warnings, so that problems are visible. */
 const log = pino({ level: 'warn' });
 
-/** The answers of one pod, made once. */
+/** The responses of one pod, built once. */
 function answersOf(ordinal: number): Record<'page' | 'interaction', GatewayResponse> {
   const json = (value: unknown): GatewayResponse => {
     const body = Buffer.from(JSON.stringify(value));
@@ -45,7 +44,7 @@ function answersOf(ordinal: number): Record<'page' | 'interaction', GatewayRespo
 const PIECE = Buffer.alloc(16 * 1024, 'answered ');
 const PIECES = 4;
 
-/** Reads a body to its end, then answers with 64 KiB in four pieces. */
+/** Reads the whole body, then sends 64 KiB in four pieces. */
 function stream(request: IncomingMessage, response: ServerResponse): void {
   request.resume().once('end', () => {
     response.writeHead(200, { 'content-type': 'application/octet-stream' });

@@ -2,7 +2,7 @@ import { listening, type RunningProcess } from '../harness/processes.ts';
 
 const READY_WITHIN_MS = 30_000;
 
-/** The next message of a child. @throws Error with its output when it ends first */
+/** The next message from a child. @throws Error with its output if it ends first */
 export function childMessage<T>({ child, output }: RunningProcess): Promise<T> {
   return new Promise((resolve, reject) => {
     const ended = (): void => reject(new Error(`ended: ${output()}`));
@@ -14,7 +14,7 @@ export function childMessage<T>({ child, output }: RunningProcess): Promise<T> {
   });
 }
 
-/** Resolves when a pod is ready, and with it its Discord session. @throws Error with its reasons and output */
+/** Resolves when a pod and its Discord session are ready. @throws Error with the reasons and output */
 export async function podReady(adminPort: number, running: RunningProcess): Promise<void> {
   await listening(adminPort, running);
   const until = performance.now() + READY_WITHIN_MS;

@@ -1,13 +1,13 @@
 /**
- * The Discord of workload (g), a process of its own: the simulator with people who use `/note` when it is told to.
+ * The Discord of workload (g) in a separate process: the simulator with users who use `/note` on request.
  *
  * node bench/workloads/command-source.ts <guilds>
  */
 import { startDiscordSimulator } from '../../testkit/discord/index.ts';
 
-/** Has people use the command, so many at once, until the time is over. */
+/** Uses the command with this many users at once until the time is over. */
 export interface CommandOrder {
-  /** Where interactions are posted; null sends them over the gateway. */
+  /** The URL for interactions; null sends them over the gateway. */
   readonly url: string | null;
   readonly atOnce: number;
   readonly measureMs: number;
@@ -16,10 +16,10 @@ export interface CommandOrder {
 export interface CommandReport {
   readonly answered: number;
   readonly failed: number;
-  /** What was wrong with the first that failed, or null. */
+  /** The problem of the first failure, or null. */
   readonly problem: string | null;
   readonly elapsedMs: number;
-  /** Milliseconds from sending to the first response. */
+  /** The milliseconds from sending to the first response. */
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;

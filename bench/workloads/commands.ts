@@ -1,6 +1,6 @@
 /**
- * Workload (g): a slash command from socket to disk. People use `/note` in the simulator; the bot inserts a row, counts the rows of
- * its guild and answers. Every system has the same schema, the same durability (WAL, `synchronous=FULL`) and the same simulator.
+ * Workload (g): a slash command from socket to disk. Users use `/note` in the simulator. The bot inserts a row, counts the rows of the
+ * guild and responds. Every system has the same schema, the same durability (WAL, `synchronous=FULL`) and the same simulator.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
@@ -23,13 +23,13 @@ const LINK_SECRET = 'only for the bench, not a secret';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** A bot and everything that it needs to run, waiting for commands. */
+/** A running bot with all its processes. */
 interface System {
   readonly id: string;
   readonly title: string;
   readonly role: Row['role'];
   readonly url: string | null;
-  /** The process that holds the database. It has core 0 for itself. */
+  /** The process with the database. It has core 0 to itself. */
   readonly database: RunningProcess;
   readonly others: readonly RunningProcess[];
   readonly databasePath: string;
@@ -37,18 +37,18 @@ interface System {
 
 interface Measurement extends CommandReport {
   readonly cpuMicroseconds: number;
-  /** Of the process that holds the database. */
+  /** The CPU of the process with the database. */
   readonly databaseCpuMicroseconds: number;
   readonly peakMemory: number;
 }
 
-/** @returns a table for each number of people at once, and one of what a process with a database can take */
+/** @returns a table for each number of concurrent users, and one of the capacity of the process with the database */
 export async function runCommands(options: {
   rounds: number;
   measureMs: number;
   cores: Cores;
   routing: RoutingStrategy;
-  /** Whether the packages of the peers are there. */
+  /** Whether the packages of the peers are installed. */
   peers: boolean;
   progress: (line: string) => void;
 }): Promise<Table[]> {
@@ -126,13 +126,13 @@ function rowsOf(table: string, system: System, runs: readonly Measurement[], our
   return [row, { ...part, cost: spread(runs.map(databasePerCommand)), ours: null, target: null }];
 }
 
-/** What the process that holds the database costs: a core of its own takes a million of these microseconds a second. */
+/** The cost of the process with the database. A core provides a million of these microseconds per second. */
 function capacity(systems: readonly System[], runs: readonly Measurement[][], skipped: readonly string[]): Table {
   const ours = (runs[0] as Measurement[]).map(databasePerCommand);
   return {
     id: 'g64-core',
-    title: 'a slash command, 64 at once: what the process with the database takes',
-    note: 'CPU of the gateway pod alone, and of the whole bot where it is one process. Per second: what one core takes.',
+    title: 'a slash command, 64 at once: capacity of the process with the database',
+    note: 'CPU of the gateway pod alone, or of the whole bot if it is one process. Per second: the capacity of one core.',
     rows: systems.map((system, i): Row => {
       const costs = (runs[i] as Measurement[]).map(databasePerCommand);
       return {
@@ -161,7 +161,7 @@ async function startGuildway(stage: Stage, discord: CommandSource, routing: Rout
   const databasePath = join(stage.subfolder(), 'gateway-0.sqlite3');
   const env = {
     NODE_ENV: 'production',
-    // Nobody else identifies at this Discord.
+    // No other bot identifies with this Discord.
     IDENTIFY_INTERVAL_MS: '100',
     HOST: '127.0.0.1',
     ...routingEnvironment(topologyOf(routing, 1)),
@@ -247,7 +247,7 @@ async function measure(source: RunningProcess, system: System, what: CommandOrde
   deleteNotes(system);
   const databasePids = processTree(system.database.pid);
   const pids = [...databasePids, ...system.others.flatMap(({ pid }) => processTree(pid))];
-  // Connections are there and the code is warm again, whoever was measured meanwhile.
+  // Opens connections and warms up the code again after the measurement of other systems.
   await order(source, { ...what, measureMs: Math.min(300, what.measureMs / 3) });
   const before = cpuMicroseconds(pids);
   const databaseBefore = cpuMicroseconds(databasePids);
@@ -261,7 +261,7 @@ async function measure(source: RunningProcess, system: System, what: CommandOrde
   };
 }
 
-/** Counts with strace, apart from the measured rounds, which it would slow down. Null where it cannot be used. */
+/** Counts with strace, outside the measured rounds, which it would slow down. Null if strace does not work. */
 async function countFsyncs(source: RunningProcess, system: System, measureMs: number): Promise<number | null> {
   if (spawnSync('strace', ['--version']).status !== 0) return null;
   const tracer = spawn('strace', ['-f', '-c', '-e', 'trace=fsync,fdatasync', '-p', String(system.database.pid)]);
@@ -280,13 +280,13 @@ async function countFsyncs(source: RunningProcess, system: System, measureMs: nu
   return calls.reduce((sum, [, count]) => sum + Number(count), 0) / answered;
 }
 
-/** A command counts the notes of its guild: without this, the system that has answered more commands would have more to count. */
+/** Empties the table. Each command counts the notes of its guild, so a system with more commands would otherwise count more rows. */
 function deleteNotes({ databasePath }: System): void {
   using db = new DatabaseSync(databasePath, { timeout: 5_000 });
   db.exec('DELETE FROM notes');
 }
 
-/** @throws Error when a system says that it kept notes which are not in its database */
+/** @throws Error if a system confirmed notes that are not in its database */
 function checkRows({ title, databasePath }: System): void {
   using db = new DatabaseSync(databasePath, { readOnly: true });
   const { rows, guilds } = db

@@ -1,6 +1,6 @@
 /**
- * The Discord of workload (f), a process of its own: the simulator, with guilds in which people write messages when it is told
- * to. It says where it listens; `{ send: n }` has it send n MESSAGE_CREATE events, as fast as the sockets take them.
+ * The Discord of workload (f) in a separate process: the simulator with guilds in which users write messages on request. It reports
+ * its URL. On `{ send: n }` it sends n MESSAGE_CREATE events as fast as the sockets accept them.
  *
  * node bench/workloads/event-source.ts <guilds>
  */
@@ -8,7 +8,7 @@ import { startDiscordSimulator } from '../../testkit/discord/index.ts';
 
 const simulator = await startDiscordSimulator({ guilds: Number(process.argv[2]), replayBufferSize: 1_000 });
 
-/** Events in one turn: the loop must come round to write them. */
+/** Events in one turn. The event loop must continue to write them. */
 const SLICE = 200;
 
 async function send(count: number): Promise<void> {

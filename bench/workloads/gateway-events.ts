@@ -1,6 +1,6 @@
 /**
- * Workload (f): gateway events from the simulator's websocket through the shipped bot's MESSAGE_CREATE handler into SQLite, one
- * transaction each. A burst is over when the database shows every message of it.
+ * Workload (f): gateway events from the simulator's websocket through the shipped bot's MESSAGE_CREATE handler into SQLite, with one
+ * transaction each. A burst ends when the database contains every message of it.
  */
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -16,7 +16,7 @@ import { targetOf } from '../harness/targets.ts';
 import { childMessage, podReady } from './children.ts';
 
 const GUILDS = 200;
-/** Events a second that a burst is sized for; only its length depends on it. */
+/** The assumed events per second, which determines the length of a burst. */
 const ASSUMED_RATE = 4_000;
 
 interface Source {
@@ -35,12 +35,12 @@ interface Burst {
   readonly peakMemory: number;
 }
 
-/** A bot that counts messages, with a simulator of its own. */
+/** A bot that counts messages, with its own simulator. */
 interface Case {
   readonly id: string;
   readonly title: string;
   readonly role: Row['role'];
-  /** Which part of the guilds the bot counts: those of gateway-0 of so many pods. */
+  /** The number of pods in the topology. The bot is gateway-0 and counts its guilds. */
   readonly pods: number;
   start(stage: Stage, discord: Source, database: string, topology: Topology): Promise<RunningProcess>;
 }
@@ -70,7 +70,7 @@ export async function runGatewayEvents(options: {
   seconds: number;
   cores: Cores;
   routing: RoutingStrategy;
-  /** Whether the packages of the peers are there. */
+  /** Whether the packages of the peers are installed. */
   peers: boolean;
   progress: (line: string) => void;
 }): Promise<Table> {
@@ -94,7 +94,7 @@ export async function runGatewayEvents(options: {
   }
   for (let round = 0; round < rounds; round++) {
     for (const { title, source, bot, database, owned, bursts } of running) {
-      // Every guild gets equally many, so that the number of a third of them is exact.
+      // Every guild gets the same number of events, so that a third of the guilds has an exact number.
       const events = GUILDS * Math.ceil((seconds * ASSUMED_RATE) / GUILDS);
       const burst = await runBurst(source, bot, database, events, (events / GUILDS) * owned);
       bursts.push(burst);
@@ -162,13 +162,13 @@ async function startGatewayPod(
       PORT: String(port),
       ADMIN_PORT: String(port + 1),
       POD_NAME: 'gateway-0',
-      // The other pods of the topology are never started.
+      // The other pods of the topology never start.
       TOPOLOGY_CONFIRMED: topology.fingerprint,
       GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${port}+ordinal}`,
       DATABASE_PATH: database,
       LINK_SECRET: 'only for the bench, not a secret',
       DISCORD_SHARDS: '1',
-      // Nobody else identifies at this Discord.
+      // No other bot identifies with this Discord.
       IDENTIFY_INTERVAL_MS: '100',
       ...routingEnvironment(topology),
       DISCORD_API_URL: discord.apiUrl,

@@ -7,7 +7,7 @@ export interface Scenario {
 const HTTP_PODS = [1, 2, 4, 10];
 const GATEWAY_PODS = [3, 10];
 const GUILDS = [200, 1_000, 10_000, 100_000, 1_000_000];
-/** What the other number is while one of them grows. */
+/** The fixed values while another number grows. */
 export const FIXED = Object.freeze({ httpPods: 1, gatewayPods: 3, guilds: 1_000 });
 
 /** First the pods grow, then the guilds. */
@@ -18,5 +18,5 @@ export const SCENARIOS: readonly Scenario[] = [
   ...GUILDS.filter((guilds) => guilds !== FIXED.guilds).map((guilds) => ({ ...FIXED, guilds })),
 ];
 
-/** Where peers are measured too, as many processes of each. */
+/** The scenario that also measures peers, with the same number of processes. */
 export const CONTROLLED: Scenario = Object.freeze({ ...FIXED, httpPods: 10 });

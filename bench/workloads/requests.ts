@@ -17,7 +17,7 @@ import {
 const CONNECTIONS = 64;
 const GUILDS = 1_000;
 
-/** What the peers do, each the same. Peers stand in the order of the tables. */
+/** The workloads, which are the same for all peers. Peers are in the order of the tables. */
 export const REQUEST_WORKLOADS: readonly Workload[] = [
   {
     id: 'a',

@@ -1,6 +1,6 @@
 /**
- * The floor below workload (b): an Ed25519 signature over 900 bytes verified in this process, with nothing around it. Ours decodes
- * the headers and joins timestamp and body, as it does for each interaction.
+ * The floor of workload (b): only the verification of an Ed25519 signature over 900 bytes, in this process. Ours also decodes the
+ * headers and joins timestamp and body, as for each interaction.
  */
 import { createPublicKey, verify } from 'node:crypto';
 import { createRequire } from 'node:module';
@@ -17,10 +17,10 @@ interface DiscordInteractions {
   verifyKey(body: Buffer, signature: string, timestamp: string, publicKey: string): Promise<boolean>;
 }
 
-/** The start of an Ed25519 public key in DER; its 32 bytes follow. */
+/** The fixed prefix of an Ed25519 public key in DER. The 32 bytes of the key follow. */
 const PUBLIC_DER = '302a300506032b6570032100';
 
-/** @param callsPerRound how many signatures each verifies in a round */
+/** @param callsPerRound the number of verifications in a round */
 export async function runVerification(
   rounds: number,
   callsPerRound: number,
@@ -51,7 +51,8 @@ export async function runVerification(
       const before = process.cpuUsage();
       for (let i = 0; i < callsPerRound; i++) {
         const answer = genuine(signed[i % signed.length] as Signed);
-        if (!(typeof answer === 'boolean' ? answer : await answer)) throw new Error(`${title} refuses what is genuine`);
+        if (!(typeof answer === 'boolean' ? answer : await answer))
+          throw new Error(`${title} rejects a valid signature`);
       }
       const { user, system } = process.cpuUsage(before);
       return (user + system) / callsPerRound;
@@ -85,7 +86,7 @@ export async function runVerification(
   return runCalls(
     {
       id: 'v',
-      title: 'a signature over 900 bytes, verified and nothing else',
+      title: 'only the verification of a signature over 900 bytes',
       note: `${callsPerRound.toLocaleString('en-US')} calls of each in a round, in one process`,
       unit: 'µs CPU per call',
       unitsPerSecond: 1e6,

@@ -42,7 +42,7 @@ describe('the guild page', { skip }, () => {
     const row = guildPage.getByRole('table').getByRole('row').filter({ hasText: 'too <loud>' });
     await row.getByText('Warning').waitFor();
     await row.getByRole('link', { name: member.id }).click();
-    await guildPage.getByRole('link', { name: 'Everybody' }).waitFor();
+    await guildPage.getByRole('link', { name: 'Everyone' }).waitFor();
 
     // Events travel by the gateway: the page shows them as soon as they have been counted.
     await until(async () => {
@@ -98,7 +98,7 @@ describe('the guild page', { skip }, () => {
 
     await cluster.gatewayPods[1]?.kill('SIGKILL');
     await page.reload();
-    await page.getByText('Did not answer: gateway-1').waitFor();
+    await page.getByText('No response from: gateway-1').waitFor();
     await cluster.gatewayPods[1]?.start();
     await page.reload();
     await page.getByRole('row').nth(simulator.guilds.size).waitFor();

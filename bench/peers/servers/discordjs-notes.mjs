@@ -1,4 +1,4 @@
-/** The usual bot: one process of discord.js with better-sqlite3, interactions by the gateway, answers by REST. Its defaults. */
+/** A typical bot: one process of discord.js with better-sqlite3 and default options. Interactions use the gateway, responses REST. */
 import { once } from 'node:events';
 import { Client, Events, GatewayIntentBits } from 'discord.js';
 import { command, countMessage, keepNote } from './notes.mjs';

@@ -1,4 +1,4 @@
-/** The usual way to take interactions: Express, the middleware of discord-interactions, and fetch to the gateway pod. */
+/** The usual handling of interactions: Express, the middleware of discord-interactions, and fetch to the gateway pod. */
 import { verifyKeyMiddleware } from 'discord-interactions';
 import express from 'express';
 import { getGatewayPodForGuild, pods, port, publicKey } from './shared.mjs';

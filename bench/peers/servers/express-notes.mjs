@@ -1,4 +1,4 @@
-/** A bot that takes its interactions by HTTP in one process: Express, the middleware of discord-interactions, better-sqlite3. */
+/** A bot that receives interactions over HTTP in one process: Express, the middleware of discord-interactions, better-sqlite3. */
 import { InteractionResponseType, verifyKeyMiddleware } from 'discord-interactions';
 import express from 'express';
 import { keepNote } from './notes.mjs';

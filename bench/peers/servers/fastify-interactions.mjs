@@ -1,10 +1,10 @@
-/** Interactions with care for speed: Fastify, verification with node:crypto, and @fastify/reply-from to the gateway pod. */
+/** Interactions optimized for speed: Fastify, verification with node:crypto, and @fastify/reply-from to the gateway pod. */
 import { createPublicKey, verify } from 'node:crypto';
 import replyFrom from '@fastify/reply-from';
 import Fastify from 'fastify';
 import { getGatewayPodForGuild, pods, port, publicKey } from './shared.mjs';
 
-// The fixed start of an Ed25519 public key in DER, which node:crypto wants.
+// The fixed prefix of an Ed25519 public key in DER, which node:crypto needs.
 const DER_PREFIX = Buffer.from('302a300506032b6570032100', 'hex');
 const key = createPublicKey({
   key: Buffer.concat([DER_PREFIX, Buffer.from(publicKey, 'hex')]),

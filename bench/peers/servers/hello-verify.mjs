@@ -1,4 +1,4 @@
-/** Floor: node:http that reads a body, verifies its Ed25519 signature with libsodium, and answers hello world. */
+/** Floor: node:http that reads a body, verifies its Ed25519 signature with libsodium, and returns hello world. */
 import { createServer } from 'node:http';
 import sodium from 'sodium-native';
 import { HELLO, port, publicKey } from './shared.mjs';

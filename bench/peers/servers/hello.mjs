@@ -1,4 +1,4 @@
-/** Floor: node:http that answers hello world, and reads a body where there is one. */
+/** Floor: node:http that reads the body, if there is one, and returns hello world. */
 import { createServer } from 'node:http';
 import { HELLO, port } from './shared.mjs';
 

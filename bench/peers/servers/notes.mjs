@@ -1,4 +1,4 @@
-/** What the peers of workload (g) share: the database as a bot of its own process has it, and the one command. */
+/** The database and the command that the peers of workload (g) share. */
 import Database from 'better-sqlite3';
 
 export const command = {
@@ -23,7 +23,7 @@ db.exec(`
 const insert = db.prepare('INSERT INTO notes (guild_id, user_id, text) VALUES (?, ?, ?)');
 const count = db.prepare('SELECT COUNT(*) AS count FROM notes WHERE guild_id = ?').pluck();
 
-/** Keeps a note and counts those of its guild, in one transaction. */
+/** Stores a note and counts the notes of its guild in one transaction. */
 export const keepNote = db.transaction((guildId, userId, text) => {
   insert.run(guildId, userId, text);
   return count.get(guildId);
@@ -33,6 +33,6 @@ const countOne = db.prepare(`
   INSERT INTO activity (guild_id, hour, channel_id, messages) VALUES (?, ?, ?, 1)
   ON CONFLICT DO UPDATE SET messages = messages + 1`);
 
-/** Counts a message in its channel's hour. */
+/** Counts a message for its channel and hour. */
 export const countMessage = (guildId, channelId, unixMs) =>
   countOne.run(guildId, Math.floor(unixMs / 3_600_000), channelId);

@@ -5,7 +5,7 @@ import { getGatewayPodForGuild, pods, port } from './shared.mjs';
 
 const app = Fastify();
 app.register(replyFrom, { undici: { connections: 128, pipelining: 1 }, disableRequestLogging: true });
-// Bodies go through as streams.
+// Forwards bodies as streams.
 app.removeAllContentTypeParsers();
 app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 

@@ -1,4 +1,4 @@
-/** What the peers' servers share: their environment, and the published rule. */
+/** The environment and the published rule that the peers' servers share. */
 import { createHash } from 'node:crypto';
 
 export const port = Number(process.env.PORT);
@@ -7,13 +7,13 @@ export const pods = (process.env.PODS ?? '').split(',');
 /** The application's public key in hex. */
 export const publicKey = process.env.PUBLIC_KEY ?? '';
 
-/** The published routing rule, as published. */
+/** The published routing rule, verbatim. */
 export function getGatewayPodForGuild(guildId) {
   const hash = createHash('md5').update(guildId).digest();
   return hash.readUInt32BE(0) % pods.length;
 }
 
-/** The body of the hello world floors: as long as what a gateway pod answers. */
+/** The body of the hello world floors, with the length of a gateway pod's response. */
 export const HELLO = JSON.stringify({
   pod: 0,
   guild: { name: 'A guild of some size', members: 1234, warnings: 17, notes: 42 },

@@ -217,7 +217,7 @@ test('a report is recorded even when its channel cannot be written to', async ()
   const answer = await submit(harness.context(), `report:${CHANNEL}:1:${MEMBER}`, { reason: 'rude' });
   assert.match(messageOf(answer).content ?? '', /^Thank you/);
   const forged = await submit(harness.context(), 'report:x:y:z', { reason: 'rude' });
-  assert.match(messageOf(forged).content ?? '', /not valid any more/);
+  assert.match(messageOf(forged).content ?? '', /no longer valid/);
   assert.equal(harness.db.all('SELECT * FROM cases').length, 1);
 });
 
