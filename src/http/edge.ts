@@ -25,20 +25,20 @@ export interface EdgeOptions {
   readonly log: Logger;
 }
 
-/** Of a request's head: Node's own default. */
+/** The size limit of a request's head, which is Node's default. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
-/** The public side: accepts connections and gives every request on them to its endpoint. */
+/** The public side: accepts connections and passes every request to its endpoint. */
 export class Edge {
   readonly server: Server;
   readonly #endpoints: Endpoints;
   readonly #upgrades: Upgrades;
   readonly #nodeRequests: NodeRequestOptions;
-  /** Null: every request goes through Node's server. */
+  /** Null if every request goes through Node's server. */
   readonly #fastPath: FastPath | null;
   readonly #idPrefix = `${wallNow().toString(36)}${Math.floor(Math.random() * 36 ** 4).toString(36)}-`;
   #lastId = 0;
-  /** All of them. Node's server does not count those that have switched protocols. */
+  /** All connections. Node's server does not count those that have switched protocols. */
   readonly #sockets = new Set<Socket>();
   readonly #unread = new UnreadResponses();
   readonly #turns = new Turns((message, response) => this.#onRequest(message, response));
@@ -57,7 +57,7 @@ export class Edge {
       noDelay: true,
       // A request without a body has no stream life cycle, which saves a tenth of its cost.
       optimizeEmptyRequests: true,
-      // Checked in its turn, with the other faults of a head. Node would answer at once.
+      // Checked later with the other faults of a head. Node would respond at once, out of order.
       requireHostHeader: false,
       shouldUpgradeCallback: isWebSocketUpgrade,
     } as Parameters<typeof createServer>[0] & object);
@@ -86,12 +86,12 @@ export class Edge {
       this.server.on(event, (message, response) => this.#turns.take(message, response));
     }
     this.server.on('upgrade', (message, socket, head) => {
-      // Behind a request that is not answered yet, its bytes would mix with that response.
+      // If an earlier request has no response yet, the bytes of the upgrade would mix with that response.
       if (!this.#turns.endBehindRequests(message.socket)) upgrades.take(message, socket, head, this.#newRequestId());
     });
   }
 
-  /** From now on every response closes its connection, so that clients move to other pods; websockets are told to connect again. */
+  /** From now on every response closes its connection, so that clients move to other pods. Websockets are told to reconnect. */
   drain(): void {
     this.#draining = true;
     this.#endpoints.drain();
@@ -99,7 +99,7 @@ export class Edge {
     this.#upgrades.drain();
   }
 
-  /** Ends connections without a request, also those that never had one: browsers and balancers open some ahead. */
+  /** Ends idle connections, including those that never had a request: browsers and load balancers open some in advance. */
   closeIdleConnections(): void {
     this.#fastPath?.closeIdleConnections();
     this.server.closeIdleConnections();
@@ -118,12 +118,12 @@ export class Edge {
 
   #onRequest(message: IncomingMessage, response: ServerResponse): void {
     const request = new NodeRequest(message, response, this.#newRequestId(), monotonicNow(), this.#nodeRequests);
-    // Behind an upgrade that is ignored, Node's parser loses bytes. Behind a wrong head, nothing can be trusted.
+    // After an ignored upgrade, Node's parser loses bytes. After a faulty head, nothing can be trusted.
     if (this.#draining || message.headers.upgrade !== undefined || request.fault !== null) {
       response.shouldKeepAlive = false;
     }
     const classified = this.#endpoints.classify(request);
-    // A client that asks first need not send a body that is refused.
+    // A client that sends `Expect` learns of the refusal before it sends the body.
     if (message.headers.expect !== undefined && classified.kind !== 'refuse') response.writeContinue();
     this.#endpoints.serve(request, classified);
   }

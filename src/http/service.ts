@@ -28,11 +28,11 @@ import { RetryBudget } from './outbound/retry-budget.ts';
 import { StandIns } from './outbound/stand-ins.ts';
 import { Upstream } from './outbound/upstream.ts';
 
-/** While it drains, and connections may be idle no longer: how often it looks for those that are. */
+/** The interval of checks for idle connections at the end of the drain. */
 const LOOK_MS = 100;
-/** Bytes of request bodies that are being read, over all connections: far more than honest callers need, far less than a pod has. */
+/** The limit for buffered request bodies of all connections: far more than normal load needs, far less than a pod's memory. */
 const MAX_HELD_BODIES = 64 * 1024 * 1024;
-/** The part of DRAIN_TIMEOUT_MS that callers get; the rest is for the gateway service of a monolith, and for closing. */
+/** The share of DRAIN_TIMEOUT_MS for clients. The rest is for a monolith's gateway service and for closing. */
 const DRAIN_SHARE = 0.75;
 
 export interface HttpServiceOptions {
@@ -43,7 +43,7 @@ export interface HttpServiceOptions {
   readonly registry: Registry;
 }
 
-/** Starts the HTTP service: stateless, any number of it. Resolves when it listens. @throws the listening error */
+/** Starts the stateless HTTP service. Resolves when it listens. @throws the listening error */
 export async function startHttpService({
   config,
   manifest,
@@ -81,7 +81,7 @@ export async function startHttpService({
   const proxies = new Proxies(config.trustedProxies);
   const headersFor = createRequestHeaders(proxies);
   const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, nearestNow, throttledLog);
-  // A pod's own word counts for more than the module here, which may be another version during an update.
+  // A pod's manifest takes precedence over the local module, which may be another version during an update.
   const currentManifest = (): BotManifest =>
     upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const routes = createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]);
@@ -111,8 +111,8 @@ export async function startHttpService({
     server.once('listening', resolve);
     server.once('error', reject);
   });
-  // Dialled now, so that the first request need not wait. The pod is not ready before each upstream has been
-  // tried (CONNECT_TIMEOUT_MS at most): else a new pod would defer what its elders answer at once.
+  // Connects in advance, so that the first request need not wait. The pod is not ready before every upstream was tried
+  // (CONNECT_TIMEOUT_MS at most). Otherwise a new pod would defer interactions that older pods handle at once.
   await Promise.allSettled(upstreams.map((upstream) => upstream.open()));
 
   let drained: Promise<void> | null = null;
@@ -134,24 +134,23 @@ export async function startHttpService({
 }
 
 /**
- * Takes no new connections and resolves when the last one has ended. What is answered from now on tells its client to go
- * elsewhere.
- * @param idleMs until then an idle connection may bring one more request
- * @param limitMs after it, what still lasts (an event stream, a websocket) is ended
+ * Stops accepting connections. Resolves when the last connection has ended. From now on every response closes its connection.
+ * @param idleMs during this time, an idle connection may carry one more request
+ * @param limitMs after this time, remaining connections (event streams, websockets) are ended
  */
 function drain(edge: Edge, idleMs: Duration, limitMs: Duration): Promise<void> {
   const { server } = edge;
   edge.drain();
   return new Promise((resolve) => {
     let lingered: NodeJS.Timeout;
-    // Not in the timer itself: in a busy process it may be due before what has long arrived is read, and would cut a request off.
+    // Not in the timer itself: in a busy process the timer may fire before a request that has already arrived is read, and cut it off.
     const closeIdle = (): NodeJS.Immediate => setImmediate(() => edge.closeIdleConnections());
     const linger = setTimeout(() => {
       closeIdle();
       lingered = setInterval(closeIdle, LOOK_MS);
     }, idleMs);
     const limit = setTimeout(() => edge.closeConnections(), limitMs);
-    // Not the HTTP server's own close(): it cuts idle connections at once, and with them a request that is on its way on one.
+    // Not the HTTP server's close(), which ends idle connections at once and with them requests in transit.
     NetServer.prototype.close.call(server, () => {
       clearTimeout(linger);
       clearInterval(lingered);
@@ -162,8 +161,7 @@ function drain(edge: Edge, idleMs: Duration, limitMs: Duration): Promise<void> {
 }
 
 /**
- * An HTTP pod is ready when it can do something for callers: reach one gateway pod at least. One owner that is away is no
- * reason to take all HTTP pods out of service.
+ * An HTTP pod is ready if it reaches at least one gateway pod. A single absent owner must not take all HTTP pods out of service.
  */
 function readiness(upstreams: readonly Upstream[]): Readiness {
   const reasons = upstreams.flatMap(({ unreachable }) => unreachable ?? []);

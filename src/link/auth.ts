@@ -1,11 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { clocksNow, type WallTime } from '../time.ts';
 
-// Requests that do not fit the link (large, streaming, upgrades) reach a gateway pod as plain HTTP. Each carries a proof that
-// its sender holds LINK_SECRET, and the ordinal that it meant to reach: an address that now belongs to another pod must
-// never be written to.
+// Requests that cannot use the link (large bodies, streams, upgrades) reach a gateway pod over plain HTTP. Each carries a proof that
+// its sender has LINK_SECRET, and the ordinal of the intended pod, so that a pod that has taken over the address rejects it.
 
-/** Tolerates clocks that differ between pods. Only a reader of the cluster's network can misuse a proof. */
+/** Tolerates clock differences between pods. Only an attacker who reads the cluster's network can misuse a proof. */
 const WINDOW_MS = 5 * 60_000;
 
 const mac = (secret: string, ordinal: string, at: string, method: string, target: string): Buffer =>
@@ -25,7 +24,7 @@ export function signPlainRequest(
 
 /**
  * Checks a `guildway-auth` header.
- * @returns the ordinal that the caller dialled, or null when the header is absent, malformed, expired or wrong
+ * @returns the ordinal that the client dialled, or null if the header is missing, malformed, expired or wrong
  */
 export function verifyPlainRequest(
   secret: string,

@@ -1,10 +1,10 @@
 import type { Duration } from '../time.ts';
 
 /**
- * Full jitter: a random wait from 0 to `baseMs * 2^attempt`, at most `capMs`. Many clients that lost the same pod at the same
- * moment must not come back at the same moment.
- * @param attempt 0 for the first wait
- * @param random from 0 (included) to 1 (excluded)
+ * Exponential backoff with full jitter: a random delay from 0 to `baseMs * 2^attempt`, at most `capMs`. Clients that lost a pod at the
+ * same time must not reconnect at the same time.
+ * @param attempt 0 for the first delay
+ * @param random from 0 (inclusive) to 1 (exclusive)
  */
 export function fullJitter(
   attempt: number,

@@ -18,7 +18,7 @@ import { type ClientHello, parseServerHello, type ServerHello } from './handshak
 import { InFlight, type LinkHandler } from './in-flight.ts';
 import type { GatewayRequest, GatewayResponse } from './message.ts';
 
-/** A peer that leaves this many bytes unread is treated as full. */
+/** A peer with this many unread bytes counts as saturated. */
 const MAX_BACKLOG = 16 * 1024 * 1024;
 
 export interface ClientSessionOptions {
@@ -28,16 +28,16 @@ export interface ClientSessionOptions {
   readonly heartbeatMs: Duration;
   readonly helloTimeoutMs: Duration;
   readonly maxInFlight: number;
-  /** Where the ids of requests come from: shared by the sessions of one link. */
+  /** The source of request ids, which the sessions of a link share. */
   readonly ids: { last: number };
-  /** The peer has shown who it is: requests can be sent. */
+  /** The peer has proved its identity. Requests can be sent. */
   readonly onReady: (peer: ServerHello) => void;
-  /** The peer takes no new requests but answers those in flight. */
+  /** The peer accepts no new requests but completes those in flight. */
   readonly onGoaway: () => void;
   readonly onClose: (error: Error | null) => void;
 }
 
-/** One connection of a link, from its HELLO to its end: sends requests, and gives each exactly one outcome. */
+/** One connection of a link, from its HELLO to its end. Sends requests and gives each exactly one outcome. */
 export class ClientSession {
   readonly #options: ClientSessionOptions;
   readonly #connection: Connection;
@@ -107,7 +107,7 @@ export class ClientSession {
     return id;
   }
 
-  /** @returns whether the request was one of this session's */
+  /** @returns whether the request belongs to this session */
   cancel(id: number): boolean {
     const handler = this.#inFlight.take(id);
     if (handler === null) return false;
@@ -154,7 +154,7 @@ export class ClientSession {
 
   #onResponse(frame: Frame): void {
     const handler = this.#inFlight.take(frame.id);
-    // The response came after the deadline or the cancellation.
+    // The response arrived after the deadline or the cancellation.
     if (handler === null) return;
     let response: GatewayResponse;
     try {

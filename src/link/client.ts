@@ -17,37 +17,37 @@ export type { LinkHandler } from './in-flight.ts';
  * - `idle`: never dialled
  * - `connecting`: dialling, or waiting for the peer's HELLO
  * - `ready`: requests can be sent
- * - `plain`: the peer is an HTTP server that does not know the link; looked at again once a minute
+ * - `plain`: the peer is an HTTP server without the link; dialled again once a minute
  * - `waiting`: the last dial failed or the connection ended; dialled again within a second
  * - `closed`: permanently
  */
 export type LinkState = 'idle' | 'connecting' | 'ready' | 'plain' | 'waiting' | 'closed';
 
 export interface LinkClientOptions {
-  /** The pod's URL, such as `http://gateway-1.gateway-internal:3000`. Its name is resolved anew by every dial. */
+  /** The pod's URL, such as `http://gateway-1.gateway-internal:3000`. Every dial resolves its name again. */
   readonly url: string;
   readonly ordinal: number;
   readonly secret: string;
   readonly topology: Topology;
-  /** This pod's name, for the other side's log. */
+  /** This pod's name, for the peer's log. */
   readonly name: string;
   readonly heartbeatMs: Duration;
   readonly connectTimeoutMs: Duration;
-  /** Requests in flight at once. */
+  /** The maximum number of requests in flight. */
   readonly maxInFlight: number;
   readonly log: Logger;
   /** Called after each change. */
   readonly onState?: (state: LinkState) => void;
 }
 
-/** Each state with what belongs to it. */
+/** The states with their data. */
 type State =
   | { readonly name: 'idle' | 'closed' }
   | { readonly name: 'connecting'; readonly dial: Promise<'ready' | 'plain'> }
   | { readonly name: 'ready'; readonly session: ClientSession }
   | { readonly name: 'plain' | 'waiting'; readonly redial: Redial };
 
-/** What may follow each state. A `plain` peer stays so while it is dialled again. */
+/** The allowed transitions. A `plain` peer stays `plain` while it is dialled again. */
 const TRANSITIONS: Readonly<Record<LinkState, readonly LinkState[]>> = Object.freeze({
   idle: ['connecting', 'closed'],
   connecting: ['ready', 'plain', 'waiting', 'closed'],
@@ -62,17 +62,16 @@ const REDIAL_CAP_MS = 500;
 const PLAIN_RECHECK_MS = 60_000;
 
 /**
- * The link to one gateway pod, as its callers have it: many requests over one connection. It dials when it is first needed and
- * from then on keeps itself connected until it is closed. It retries no request: the caller decides
- * that by the error's code and `outcome`.
+ * The client of the link to one gateway pod: many requests over one connection. It dials on first use and then stays connected until it
+ * is closed. It never retries a request; the caller decides by the error's code and `outcome`.
  */
 export class LinkClient {
   readonly ordinal: number;
   readonly #options: LinkClientOptions;
   #state: State = { name: 'idle' };
-  /** All that are open: the one that is ready, one before its HELLO, and those that the peer drains, which still answer. */
+  /** All open sessions: the ready one, one before its HELLO, and draining ones, which still complete requests. */
   readonly #sessions = new Set<ClientSession>();
-  /** Shared by the sessions, so that an id names one request of this link. */
+  /** Shared by the sessions, so that an id is unique in this link. */
   readonly #ids = { last: 0 };
   #peer: ServerHello | null = null;
   #failedDials = 0;
@@ -98,9 +97,8 @@ export class LinkClient {
   }
 
   /**
-   * Resolves when requests can be sent (`ready`), or when the peer turned out to speak plain HTTP only. Concurrent calls share
-   * one dial, and while a failed one is followed by a pause they wait for the next: a pod that is away is not dialled once
-   * per request.
+   * Resolves when requests can be sent (`ready`), or when the peer supports plain HTTP only. Concurrent calls share one dial. During the
+   * backoff after a failed dial they wait for the next one, so an absent pod is not dialled once per request.
    * @throws DispatchError LINK_UNAVAILABLE, LINK_REFUSED
    */
   connect(): Promise<'ready' | 'plain'> {
@@ -122,8 +120,8 @@ export class LinkClient {
 
   /**
    * Sends a request, if the link is `ready`.
-   * @param deadlineAt until when the caller waits
-   * @param handler gets one outcome; before this returns only if nothing was sent
+   * @param deadlineAt the deadline of the response
+   * @param handler gets one outcome; before this method returns only if nothing was sent
    * @returns the request's id, for {@link cancel}
    */
   send(request: GatewayRequest, deadlineAt: MonotonicTime, handler: LinkHandler): number {
@@ -132,12 +130,12 @@ export class LinkClient {
     return 0;
   }
 
-  /** The client disconnected: the handler gets CANCELLED, and the pod is told. */
+  /** The client disconnected. The handler gets CANCELLED and the pod gets a CANCEL frame. */
   cancel(id: number): void {
     for (const session of this.#sessions) if (session.cancel(id)) return;
   }
 
-  /** {@link connect} and {@link send} as one promise, for where a few microseconds do not matter. */
+  /** {@link connect} and {@link send} as one promise, for callers that are not performance-critical. */
   async request(request: GatewayRequest, timeoutMs: Duration, signal?: AbortSignal): Promise<GatewayResponse> {
     const deadlineAt = inMs(timeoutMs);
     if ((await this.#within(this.connect(), timeoutMs)) === 'plain') {
@@ -161,7 +159,7 @@ export class LinkClient {
     });
   }
 
-  /** Ends the connection; what is in flight ends with LINK_LOST. */
+  /** Ends the connection. Requests in flight end with LINK_LOST. */
   close(): void {
     const state = this.#state;
     this.#enter({ name: 'closed' });
@@ -171,7 +169,7 @@ export class LinkClient {
 
   #dial(): Promise<'ready' | 'plain'> {
     const dial = this.#attempt();
-    // A peer that is known to be plain stays so for its callers while it is dialled again.
+    // A `plain` peer stays `plain` for callers while it is dialled again.
     if (this.#state.name !== 'plain') this.#enter({ name: 'connecting', dial });
     return dial;
   }
@@ -244,14 +242,14 @@ export class LinkClient {
     else log.warn({ pod: this.ordinal, ours, theirs }, 'link: the pod has another topology; it decides what it owns');
   }
 
-  /** Dials again after a pause, unless this link is closed. */
+  /** Dials again after the backoff, unless this link is closed. */
   #wait(): void {
     if (this.state === 'closed') return;
     const pauseMs = fullJitter(this.#failedDials++, REDIAL_BASE_MS, REDIAL_CAP_MS);
     this.#enter({ name: 'waiting', redial: new Redial(pauseMs, () => this.#dial()) });
   }
 
-  /** A caller waits for the connection no longer than for the response. */
+  /** Bounds the wait for the connection by the timeout of the response. */
   #within<T>(promise: Promise<T>, timeoutMs: Duration): Promise<T> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -12,9 +12,9 @@ export interface ConnectionOptions {
   readonly read: (listener: (chunk: Buffer) => void) => void;
   /** Whether reads share one buffer, which the next read overwrites. */
   readonly reused: boolean;
-  /** Bytes that were read before this took over. */
+  /** Bytes that were read before this connection was created. */
   readonly head: Buffer;
-  /** Longest frame that is accepted at first; see {@link FrameReader.limit}. */
+  /** The initial limit for frames; see {@link FrameReader.limit}. */
   readonly frameLimit: number;
   /** May throw LINK_PROTOCOL, which ends the connection. */
   readonly onFrame: (frame: Frame) => void;
@@ -22,12 +22,12 @@ export interface ConnectionOptions {
   readonly onClose: (error: Error | null) => void;
 }
 
-/** What both sides of the link share: a socket that speaks frames. It owns the socket. */
+/** A socket with frames, for both sides of the link. Owns the socket. */
 export class Connection {
   readonly socket: Socket;
   readonly reader: FrameReader;
   readonly writer: FrameWriter;
-  /** When the peer last sent anything. */
+  /** The time of the last bytes from the peer. */
   lastReadAt = monotonicNow();
   #error: Error | null = null;
 
@@ -49,23 +49,23 @@ export class Connection {
     socket.on('error', (error) => {
       this.#error ??= error;
     });
-    // Sockets of an HTTP server stay half open by themselves, and a dead client would be noticed minutes later.
+    // An HTTP server's sockets stay half open, so a dead client would be noticed only after minutes.
     socket.on('end', () => {
       socket.end();
       closeInTime(socket);
     });
     socket.once('close', () => onClose(this.#error));
-    // After the caller has finished setting up: a HELLO may be in it already.
+    // Deferred until the caller has finished its setup, because the bytes may contain a HELLO.
     if (head.length > 0) process.nextTick(onRead, head);
   }
 
-  /** Ends the connection at once. */
+  /** Ends the connection immediately. */
   destroy(error?: Error): void {
     this.#error ??= error ?? null;
     this.socket.destroy();
   }
 
-  /** Ends it after what has been written. */
+  /** Ends the connection after all written bytes. */
   end(): void {
     this.writer.flush();
     this.socket.end();
@@ -74,9 +74,9 @@ export class Connection {
 }
 
 /**
- * Pings the peer when it has been silent for one heartbeat, and ends the connection when it has been for three.
- * A round that comes late says that this process was stopped or busy, not that the peer is gone: it only pings.
- * @returns a function that stops it
+ * Pings the peer after one heartbeat of silence and ends the connection after three. A late check means that this process was stopped or
+ * busy, not that the peer is gone, so it only pings.
+ * @returns a function that stops the checks
  */
 export function startHeartbeat(connection: Connection, heartbeatMs: Duration): () => void {
   let last = monotonicNow();

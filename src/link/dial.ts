@@ -14,7 +14,7 @@ import {
 } from './handshake.ts';
 
 export interface DialOptions {
-  /** The pod's URL, such as `http://gateway-1.gateway-internal:3000`. Its name is resolved anew by every dial. */
+  /** The pod's URL, such as `http://gateway-1.gateway-internal:3000`. Every dial resolves its name again. */
   readonly url: string;
   readonly ordinal: number;
   readonly secret: string;
@@ -24,23 +24,23 @@ export interface DialOptions {
 /** A connection whose server has proved its identity, with the client's proof. */
 export interface Dialled {
   readonly socket: Socket;
-  /** What was read after the 101. */
+  /** The bytes after the 101. */
   readonly head: Buffer;
-  /** Who takes what is read from now on; to be set in the same turn. */
+  /** Sets the receiver of further bytes. Must be called in the same turn. */
   onRead: (view: Buffer) => void;
   readonly clientProof: string;
 }
 
-/** Longer heads of an answer are not read: no pod of ours sends them. */
+/** The limit for the head of a response. Guildway pods never send a longer one. */
 const MAX_ANSWER_HEAD = 16 * 1024;
 const READ_BUFFER = 64 * 1024;
 
 /**
- * Opens a connection to a gateway pod and lets it prove that it is the pod that was meant.
+ * Opens a connection to a gateway pod, which must prove that it is the intended pod.
  *
- * The upgrade is written and read here and not by an HTTP client, because only a socket that was opened for it reads into one
- * buffer over and over. Otherwise Node allocates 64 KiB for each read, however little comes, and takes it through a stream.
- * @returns null when the peer is an HTTP server that does not know the link
+ * This function writes and reads the upgrade itself, because only a socket that is opened with `onread` reuses one buffer for all reads.
+ * Otherwise Node allocates 64 KiB for each read, regardless of its size, and passes it through a stream.
+ * @returns null if the peer is an HTTP server without the link
  * @throws DispatchError LINK_UNAVAILABLE (unreachable, not ready) or LINK_REFUSED (another pod, another secret, another version)
  */
 export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): Promise<Dialled | null> {
@@ -53,7 +53,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
   const refused = (why: string) =>
     new DispatchError('LINK_REFUSED', 'not-sent', `gateway pod ${ordinal} at ${url}: ${why}`, { facts: { ordinal } });
 
-  /** The client's proof for a pod that has shown its own; null for a server that does not know the link. */
+  /** The client's proof for a pod that has proved its identity; null for a server without the link. */
   const judge = (head: AnswerHead | null): string | null => {
     if (head === null) throw unavailable('its answer is not HTTP');
     const { status, headers } = head;
@@ -87,7 +87,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
       try {
         const clientProof = judge(parseHead(answer.toString('latin1', 0, end)));
         clearTimeout(timer);
-        // From here on, the new owner of the connection handles its end.
+        // From here on, the new owner of the socket handles its end.
         socket.off('error', onError).off('close', onClose);
         if (clientProof === null) socket.destroy();
         else dialled = { socket, head: answer.subarray(end + 4), onRead: () => {}, clientProof };
@@ -101,7 +101,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
       socket.destroy();
       reject(error);
     };
-    // Covers name resolution, connecting and the answer: none of them has a limit of its own.
+    // Covers name resolution, connecting and the response, which have no separate limits.
     const timer = setTimeout(() => fail(unavailable(`no answer within ${connectTimeoutMs} ms`)), connectTimeoutMs);
     const onError = (cause: Error): void => fail(unavailable(cause.message, cause));
     const onClose = (): void => fail(unavailable('it closed the connection without an answer'));
@@ -114,7 +114,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
   });
 }
 
-/** Opens a socket whose reads all land in one buffer. `onRead` gets a view into it, valid until it returns. */
+/** Opens a socket that uses one buffer for all reads. `onRead` gets a view into it, valid until it returns. */
 function open(url: URL, onRead: (chunk: Buffer) => void): Socket {
   const tls = url.protocol === 'https:';
   // URL keeps the brackets of an IPv6 address.
@@ -131,17 +131,17 @@ function open(url: URL, onRead: (chunk: Buffer) => void): Socket {
       },
     },
   };
-  // A server name is for names: TLS has none for addresses.
+  // TLS has no server name for IP addresses.
   return tls ? connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }) }) : connectTcp(options);
 }
 
 interface AnswerHead {
   readonly status: number;
-  /** By lower-case name; one that occurs twice has no value that could be trusted and is left out. */
+  /** By lower-case name. Repeated headers are dropped, because neither value can be trusted. */
   readonly headers: ReadonlyMap<string, string>;
 }
 
-/** Reads the head of an answer strictly; null for what is not HTTP/1. */
+/** Strictly parses the head of a response; null if it is not HTTP/1. */
 function parseHead(text: string): AnswerHead | null {
   const [statusLine, ...lines] = text.split('\r\n') as [string, ...string[]];
   const status = /^HTTP\/1\.[01] ([1-5][0-9]{2})(?: |$)/.exec(statusLine)?.[1];

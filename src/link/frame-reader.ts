@@ -2,17 +2,17 @@ import { GuildwayError } from '../errors.ts';
 import { FRAME_HEADER, type Frame } from './frames.ts';
 
 /**
- * Cuts a byte stream into frames. A frame that lies in one chunk is a view into it. One that spans chunks is put together in memory of
- * its own size: large responses would otherwise be in memory twice.
+ * Splits a byte stream into frames. A frame within one chunk is a view into it. A frame that spans chunks is assembled in a buffer of its
+ * exact size, so that large responses are not in memory twice.
  */
 export class FrameReader {
-  /** The longest frame that is accepted from now on, in bytes after the length field. */
+  /** The limit for frames, in bytes after the length field. */
   limit: number;
   readonly #reused: boolean;
-  /** The frame that has begun, and how many bytes of it are there. */
+  /** The incomplete frame and the number of its received bytes. */
   #begun: Buffer | null = null;
   #have = 0;
-  /** The first bytes of a length field that is split between chunks: three at most. */
+  /** The first bytes, at most three, of a length field that spans chunks. */
   #start: Buffer | null = null;
 
   /** @param reused chunks are views into a buffer that the next read overwrites */
@@ -22,8 +22,8 @@ export class FrameReader {
   }
 
   /**
-   * Takes what was read and hands on each frame that is now complete.
-   * @throws GuildwayError LINK_PROTOCOL when a length is out of bounds: nothing of such a frame is kept
+   * Consumes a chunk and emits each complete frame.
+   * @throws GuildwayError LINK_PROTOCOL if a length is out of bounds; nothing of such a frame is buffered
    */
   push(chunk: Buffer, onFrame: (frame: Frame) => void): void {
     let bytes = chunk;

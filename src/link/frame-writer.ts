@@ -4,12 +4,12 @@ import { checkHead, FRAME, FRAME_HEADER, REQUEST_FIXED, RESPONSE_FIXED } from '.
 
 const CHUNK = 64 * 1024;
 const MAX_U32 = 0xffff_ffff;
-/** Bodies from this size on are handed to the socket as they are instead of being copied into the batch. */
+/** Bodies of this size or more are passed to the socket directly instead of being copied into the batch. */
 const COPY_LIMIT = 16 * 1024;
 
 /**
- * Collects the frames of one turn of the event loop and writes them together: most of what a small request costs a proxy is
- * system calls. Frames are laid out directly in a chunk; a chunk is never written to again where it has been handed out.
+ * Collects the frames of one turn of the event loop and writes them together, because system calls dominate a proxy's cost for small
+ * requests. Frames are written directly into a chunk. Bytes that were handed out are never changed.
  */
 export class FrameWriter {
   readonly #socket: Socket;
@@ -23,7 +23,7 @@ export class FrameWriter {
     this.#socket = socket;
   }
 
-  /** Bytes that wait for the peer to read. */
+  /** Bytes that the peer has not read. */
   get backlog(): number {
     return this.#socket.writableLength + (this.#end - this.#start);
   }
@@ -45,7 +45,7 @@ export class FrameWriter {
 
   /**
    * Adds a RESPONSE frame. `status` is an HTTP status.
-   * @param sent called when the peer's system has taken the body, or never will
+   * @param sent called when the operating system has accepted the body, or never will
    * @throws GuildwayError REQUEST_INVALID: nothing was added
    */
   response(id: number, status: number, head: string, parts: number, body: Buffer, sent?: () => void): void {
@@ -72,7 +72,7 @@ export class FrameWriter {
     this.#schedule();
   }
 
-  /** Writes what has been collected, now. */
+  /** Writes the collected frames immediately. */
   flush(): void {
     this.#scheduled = false;
     if (this.#end === this.#start || this.#socket.destroyed) return;
@@ -80,7 +80,7 @@ export class FrameWriter {
     this.#start = this.#end;
   }
 
-  /** Reserves `fixed` bytes and fills in the frame's header; `body` counts for the length only. Returns where it starts. */
+  /** Reserves `fixed` bytes and writes the frame's header. `body` only adds to the length. @returns the offset of the frame */
   #frame(type: number, id: number, fixed: number, body: Buffer | null): number {
     const bodyLength = body === null ? 0 : body.length;
     this.#reserve(fixed);
@@ -102,7 +102,7 @@ export class FrameWriter {
     // Copied, and small.
     sent?.();
     if (body.length > 0) {
-      // The frame's start may go out before its body; they stay in order, and nothing comes between.
+      // The start of the frame may be written before its body. They stay adjacent and in order.
       this.#reserve(body.length);
       body.copy(this.#chunk, this.#end);
       this.#end += body.length;
@@ -121,7 +121,7 @@ export class FrameWriter {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    // After the poll phase: by then every socket that was readable in this turn has been read.
+    // After the poll phase, when every readable socket of this turn has been read.
     setImmediate(this.#flush);
   }
 }

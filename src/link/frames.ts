@@ -16,17 +16,17 @@ import type { GatewayRequest, GatewayResponse, HeaderList } from './message.ts';
  *     CANCEL, REFUSED, PING, PONG, GOAWAY   no payload; a PONG has the id of its PING
  */
 export const FRAME = Object.freeze({
-  /** First frame of each side: who it is. */
+  /** The first frame of each side, with its identity. */
   hello: 1,
   ping: 2,
   pong: 3,
   request: 4,
   response: 5,
-  /** The caller no longer waits for this request. */
+  /** The client no longer waits for this request. */
   cancel: 6,
-  /** This request was not looked at and may be sent again: the pod is draining, or full. */
+  /** The pod is draining or full. It did not process this request, which may be retried. */
   refused: 7,
-  /** No new requests, please; those in flight will be answered. */
+  /** The pod accepts no new requests. Those in flight will get responses. */
   goaway: 8,
 });
 
@@ -36,20 +36,20 @@ export const FRAME_HEADER = 9;
 export const REQUEST_FIXED = FRAME_HEADER + 10;
 export const RESPONSE_FIXED = FRAME_HEADER + 8;
 
-/** Hard limits of a frame's length field. What is longer ends the connection before it is buffered. */
+/** Hard limits of a frame's length field. A longer frame ends the connection before it is buffered. */
 export const MAX_HELLO = 256 * 1024;
 export const MAX_REQUEST_FRAME = 256 * 1024 + 64 * 1024;
-/** A response that turns out larger than MAX_LINK_BODY is still carried, up to this: its handler has already run. */
+/** The limit for responses. It is higher than MAX_LINK_BODY, because the handler has already run. */
 export const MAX_RESPONSE_BODY = 8 * 1024 * 1024;
 export const MAX_RESPONSE_FRAME = MAX_RESPONSE_BODY + 64 * 1024;
 
-/** Of method, target and headers together; a response has its headers alone. */
+/** The limit for method, target and headers together. A response has only headers. */
 export const MAX_HEAD = 60 * 1024;
 /** The number of parts of a head is a u16. */
 const MAX_PARTS = 0xffff;
 
 /**
- * Checks a head before any byte of its frame is laid out: half a frame would end the link for all guilds.
+ * Checks a head before any byte of its frame is written. Half a frame would end the link for all guilds.
  * @throws GuildwayError REQUEST_INVALID
  */
 export function checkHead(head: string, parts: number): void {
@@ -61,11 +61,11 @@ export function checkHead(head: string, parts: number): void {
   }
 }
 
-/** One received frame: a view into what was read, valid as long as it is held. */
+/** A received frame, as a view that stays valid. */
 export interface Frame {
   readonly type: number;
   readonly id: number;
-  /** The whole frame, from its length field on. */
+  /** The whole frame, including its length field. */
   readonly bytes: Buffer;
 }
 
@@ -75,12 +75,12 @@ export function requestHead({ method, target, headers }: GatewayRequest): string
 }
 
 /**
- * What no field value may contain (RFC 9110, 5.5), apart from the NUL bytes between the parts: above all CR and LF, which would
- * begin another field or another response, and characters beyond latin-1, which could become one on the wire.
+ * Characters that a field value must not contain (RFC 9110, 5.5), apart from the NUL bytes between the parts: especially CR and LF,
+ * which would start another field or response, and characters beyond latin-1, which could become CR or LF on the wire.
  */
 const NOT_ALLOWED = /[^\0\t\x20-\x7e\x80-\xff]/;
 
-/** The headers of a response as one string. @throws GuildwayError LINK_PROTOCOL for what no header may contain */
+/** The headers of a response as one string. @throws GuildwayError LINK_PROTOCOL for an invalid character */
 export function responseHead(headers: HeaderList): string {
   const head = headers.join('\0');
   if (NOT_ALLOWED.test(head))

@@ -8,16 +8,16 @@ import type { Duration } from '../time.ts';
 import { HEADER } from './message.ts';
 
 /**
- * How two pods get to know each other.
+ * The handshake of two pods.
  *
  *     client  GET /_guildway/link, Upgrade: guildway-link     its nonce, the ordinal it dialled
  *     server  101                                             its nonce, its ordinal, its proof
  *     client  HELLO frame                                     its proof, its name, its topology
  *     server  HELLO frame                                     its topology, its bot's manifest
  *
- * A proof is an HMAC with LINK_SECRET over both nonces, the ordinal and the role, so neither side sends the secret, a
- * recorded handshake is worth nothing, and a proof cannot be reflected. A server that is not the pod that was dialled answers
- * 421: an address that has gone to another pod must never be written to.
+ * A proof is an HMAC with LINK_SECRET over both nonces, the ordinal and the role. So neither side sends the secret, a recorded handshake
+ * is useless, and a proof cannot be reflected. A server that is not the dialled pod responds with 421, because a client must never send
+ * requests to a pod that has taken over the address.
  */
 export const LINK_PATH = PATH.link;
 export const LINK_PROTOCOL = 'guildway-link';
@@ -28,7 +28,7 @@ export const LINK_HEADER = Object.freeze({
   nonce: 'guildway-link-nonce',
   ordinal: 'guildway-link-ordinal',
   proof: 'guildway-link-proof',
-  /** On an answer other than 101: why. Its absence means that the peer does not know the link. */
+  /** The reason in a response other than 101. Without this header, the peer does not support the link. */
   refusal: HEADER.refusal,
 });
 
@@ -36,7 +36,7 @@ export type Role = 'client' | 'server';
 
 export const newNonce = (): string => randomBytes(16).toString('hex');
 
-/** The HMAC, in hex, that `role` shows for one handshake. */
+/** The proof of `role` for one handshake: an HMAC in hex. */
 export function proof(secret: string, role: Role, ordinal: number, clientNonce: string, serverNonce: string): string {
   return createHmac('sha256', secret)
     .update(`${LINK_PROTOCOL}/${LINK_VERSION}\n${role}\n${ordinal}\n${clientNonce}\n${serverNonce}`)
@@ -53,23 +53,23 @@ export function isNonce(value: unknown): value is string {
   return typeof value === 'string' && /^[0-9a-f]{32}$/.test(value);
 }
 
-/** What a link client says of itself. */
+/** The identity of a link client. */
 export interface ClientHello {
   readonly proof: string;
   readonly name: string;
   readonly topology: TopologyRecord;
 }
 
-/** What a gateway pod says of itself. */
+/** The identity of a gateway pod. */
 export interface ServerHello {
   readonly ordinal: number;
   readonly topology: TopologyRecord;
   readonly manifest: BotManifest;
-  /** It sends a sign of life at least this often when asked. */
+  /** The heartbeat interval at which it responds to pings. */
   readonly heartbeatMs: Duration;
 }
 
-/** For each field, whether a value is one. Fields of a newer version are left out. */
+/** The validator of each field. Fields of a newer version are dropped. */
 type Shape<T> = { readonly [Field in keyof T]: (value: unknown) => boolean };
 
 const isText = (value: unknown): value is string => typeof value === 'string';
@@ -92,7 +92,7 @@ const CLIENT_HELLO: Shape<ClientHello> = {
 const SERVER_HELLO: Shape<ServerHello> = {
   ordinal: isInteger(0),
   topology: isRecord,
-  /** Its users check the rest of its shape; pods of other versions may send more. */
+  /** Its users validate the rest of its shape. Pods of other versions may send more. */
   manifest: (value) => isRecord(value) && isText(value.name),
   heartbeatMs: isInteger(1),
 };
@@ -101,7 +101,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** What has the shape, and nothing else. @throws GuildwayError LINK_PROTOCOL naming the field, never its value */
+/** The valid fields of a message. @throws GuildwayError LINK_PROTOCOL that names an invalid field, never its value */
 function pick<T>(shape: Shape<T>, value: unknown, what: string): T {
   const picked: Partial<T> = {};
   for (const [field, fits] of Object.entries(shape) as [keyof T & string, (value: unknown) => boolean][]) {
@@ -132,7 +132,7 @@ export const parseClientHello = (payload: Buffer): ClientHello => parseHello(CLI
 /** @throws GuildwayError LINK_PROTOCOL */
 export const parseServerHello = (payload: Buffer): ServerHello => parseHello(SERVER_HELLO, payload);
 
-/** A header that stands there once, else undefined. */
+/** The value of a header that occurs exactly once; undefined otherwise. */
 export function single(headers: IncomingHttpHeaders, name: string): string | undefined {
   const value = headers[name];
   return typeof value === 'string' ? value : undefined;

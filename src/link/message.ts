@@ -1,4 +1,4 @@
-/** The protocol's messages and headers, under the name by which the link's users import them. */
+/** Re-exports the protocol's messages and headers for users of the link. */
 export { HEADER, type HeaderList, headerValue } from '../protocol/headers.ts';
 export {
   type GatewayHandler,

@@ -19,10 +19,10 @@ import {
 import { parseClientHello, type ServerHello, sameProof } from './handshake.ts';
 import type { GatewayHandler, GatewayResponse, RequestContext } from './message.ts';
 
-/** While the peer leaves this many bytes of responses unread, nothing more is read from it. */
+/** The session stops reading from a peer with this many unread bytes of responses. */
 const MAX_BACKLOG = 8 * 1024 * 1024;
 
-/** The id of the PING that follows a GOAWAY; those of heartbeats have 0. */
+/** The id of the PING after a GOAWAY. Heartbeat PINGs have 0. */
 const DRAIN_PING = 1;
 
 export interface ServerSessionOptions {
@@ -39,11 +39,11 @@ export interface ServerSessionOptions {
   readonly onClose: () => void;
 }
 
-/** A request's deadline, and a signal that is made only for a handler that asks for it. */
+/** A request's deadline, and its signal, which is created on demand. */
 class Context implements RequestContext {
   readonly id: number;
   readonly deadlineAt: MonotonicTime;
-  /** Where it is in the list of running requests. */
+  /** The index in the list of running requests. */
   at: number;
   #controller: AbortController | null = null;
   #aborted = false;
@@ -72,11 +72,11 @@ class Context implements RequestContext {
 export class ServerSession {
   readonly #options: ServerSessionOptions;
   readonly #connection: Connection;
-  /** In no order; a list and not a Map for the reason given in in-flight.ts. */
+  /** Unordered. A list and not a Map for the reason in in-flight.ts. */
   readonly #running: Context[] = [];
   #client: string | null = null;
   #draining = false;
-  /** The client has read the GOAWAY, and what it sent before has been read here. */
+  /** True when the client has read the GOAWAY and all its earlier frames have arrived. */
   #drainHeard = false;
   #stopHeartbeat = (): void => {};
 
@@ -114,9 +114,9 @@ export class ServerSession {
   }
 
   /**
-   * Refuses new requests and ends the connection when each one has its answer. Requests that crossed the GOAWAY are still on their
-   * way: a connection that ended before them would leave their outcome unknown, though nobody has looked at them. The answer to
-   * the PING behind the GOAWAY comes after the last of them.
+   * Refuses new requests and ends the connection when all requests in flight have responses. Requests that crossed the GOAWAY are still
+   * in transit. If the connection ended before they arrive, their outcome would be unknown although the pod never processed them. The PONG
+   * for the PING after the GOAWAY arrives after the last of them.
    */
   drain(): void {
     if (this.#draining) return;
@@ -208,7 +208,7 @@ export class ServerSession {
         );
       }
       if (!(response.status >= 200 && response.status <= 599))
-        throw new RangeError(`${response.status} is no HTTP status`);
+        throw new RangeError(`${response.status} is not an HTTP status`);
       const { status, headers, body, sent } = response;
       const left =
         sent &&

@@ -16,32 +16,32 @@ export interface LinkServerOptions {
   readonly manifest: BotManifest;
   readonly handler: GatewayHandler;
   readonly heartbeatMs: Duration;
-  /** How long a client may take to prove itself. */
+  /** The time limit for a client's proof. */
   readonly helloTimeoutMs: Duration;
-  /** Requests in flight on one connection; further ones are refused, which says that they were not looked at. */
+  /** The maximum number of requests in flight on a connection. Further requests are refused without being processed. */
   readonly maxInFlight: number;
   readonly log: Logger;
-  /** Takes upgrades that are not the link's; without it they are refused. */
+  /** Handles other upgrades. Without it they are refused. */
   readonly onOtherUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 export interface LinkServer {
   readonly connections: number;
   readonly inFlight: number;
-  /** Takes no new requests and resolves when those in flight are answered and all connections have ended. */
+  /** Refuses new requests. Resolves when all requests in flight have responses and all connections have ended. */
   drain(): Promise<void>;
-  /** Ends all connections at once. */
+  /** Ends all connections immediately. */
   close(): void;
 }
 
-/** Serves the link on an HTTP server's ordinary port, beside plain requests. */
+/** Serves the link on an HTTP server's port, beside plain requests. */
 export function attachLinkServer(server: Server, options: LinkServerOptions): LinkServer {
   const sessions = new Set<ServerSession>();
   let draining: Promise<void> | null = null;
   let drained = (): void => {};
 
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // An HTTP server leaves an upgraded socket without a listener, and an 'error' without one ends the process.
+    // An HTTP server removes its listeners from an upgraded socket, and an 'error' event without a listener ends the process.
     socket.on('error', () => socket.destroy());
     if (request.url !== LINK_PATH || request.headers.upgrade !== LINK_PROTOCOL) {
       if (options.onOtherUpgrade !== undefined) options.onOtherUpgrade(request, socket, head);

@@ -12,7 +12,7 @@ import { fieldValue } from '../inbound/headers.ts';
 import type { RequestHead } from '../inbound/request-head.ts';
 import type { RouteKind } from '../metrics/http-metrics.ts';
 
-/** What is to be done with a request, as its head tells. */
+/** How to handle a request, according to its head. */
 export type Classified =
   | { readonly kind: 'interaction' | 'event-webhook' | 'fan-out' | 'health' }
   | { readonly kind: 'stripe' | 'guild-in-body'; readonly match: RouteMatch }
@@ -20,11 +20,11 @@ export type Classified =
       readonly kind: 'route';
       /** Null: no guild. */
       readonly guildId: string | null;
-      /** It has no guild, and any pod may answer it; else pod 0 does. */
+      /** The request has no guild and any pod may handle it. If false, pod 0 handles it. */
       readonly anyPod: boolean;
-      /** A small body is read first, so that it can be sent again if it was certainly not sent. Others stream. */
+      /** A small body is buffered, so that the request can be retried if it was certainly not sent. Larger bodies stream. */
       readonly body: 'none' | 'read' | 'stream';
-      /** Request or response stream, so not over the link. */
+      /** The request or response streams, so the request cannot use the link. */
       readonly streams: boolean;
     }
   | {
@@ -44,7 +44,7 @@ const NO_GUILD: GuildOfRequest = Object.freeze({ kind: 'none' });
 const NOT_FOUND: Classified = Object.freeze(refuse('other', 404, 'not found'));
 const NOTHING: GuildSource = Object.freeze({ query: '', header: () => undefined, json: () => null });
 
-/** Decides what is to be done with a request. @param maxBodyBytes the longest body that may stream */
+/** Decides how to handle a request. @param maxBodyBytes the longest body that may stream */
 export function classify(head: RequestHead, routes: RouteTable, maxBodyBytes: number): Classified {
   const { method, url, fields, bodyLength, fault } = head;
   if (fault !== null) return refuse('other', fault.status, fault.why);
@@ -62,7 +62,7 @@ export function classify(head: RequestHead, routes: RouteTable, maxBodyBytes: nu
   if (guild.kind === 'invalid' || guild.kind === 'unknown') return refuseGuild(guild);
   if (guild.kind === 'all') return FAN_OUT;
   const guildId = guild.kind === 'guild' ? guild.guildId : null;
-  // A read's body has no meaning, and its pod may answer before it has come: it is read first, so that the read can be repeated.
+  // The body of a read has no meaning, and the pod may respond before it arrives. It is buffered, so that the read can be retried.
   const limit = isRead(method) ? Math.min(maxBodyBytes, MAX_LINK_BODY) : maxBodyBytes;
   if (bodyLength !== null && bodyLength > limit) {
     return refuse(routeOf(guildId), 413, `the body is larger than ${limit} bytes`);
@@ -74,7 +74,7 @@ export function classify(head: RequestHead, routes: RouteTable, maxBodyBytes: nu
   return { kind: 'route', guildId, anyPod, body: bodyLength === 0 ? 'none' : uploads ? 'stream' : 'read', streams };
 }
 
-/** Whatever a bot's routes say of these paths: a request that is not verified here never reaches it. */
+/** Regardless of the bot's routes, an unverified request to these paths never reaches the bot. */
 function planOfWebhook(path: string, method: string, routes: RouteTable): Classified {
   if (method !== WEBHOOK_METHOD) return refuse('other', 405, `use ${WEBHOOK_METHOD}`, ['allow', WEBHOOK_METHOD]);
   if (path === PATH.interactions) return INTERACTION;
@@ -88,7 +88,7 @@ const isRead = (method: string): boolean => method === 'GET' || method === 'HEAD
 /** The guild that the head of a request names. @param query where its `?` is in the url, or -1 */
 function guildIn(match: RouteMatch | null, url: string, query: number, fields: HeaderList): GuildOfRequest {
   if (match === null) return NO_GUILD;
-  // What most requests are needs neither query nor headers to be looked at.
+  // Most requests need neither query nor headers here.
   if (match.rule.guild.from === 'path') return guildOfRequest(match, NOTHING);
   return guildOfRequest(match, {
     query: query === -1 ? '' : url.slice(query + 1),
@@ -97,10 +97,10 @@ function guildIn(match: RouteMatch | null, url: string, query: number, fields: H
   });
 }
 
-/** What a request about a guild, or none, is in metrics. */
+/** The route label of a request with or without a guild, for metrics. */
 export const routeOf = (guildId: string | null): RouteKind => (guildId === null ? 'guildless' : 'guild');
 
-/** Of an id that could be a guild's nothing more is known than that there is no such guild; a value that is none is a mistake. */
+/** 404 for a number that could be an id but is not a guild's; 400 for any other value. */
 export const refuseGuild = ({ kind, value }: UnusableGuild): Classified & { kind: 'refuse' } =>
   kind === 'unknown'
     ? refuse('guild', 404, `there is no guild ${value}`)

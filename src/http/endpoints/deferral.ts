@@ -2,21 +2,21 @@ import { commandRule, customIdKey, entryOf } from '../../bot/manifest.ts';
 import type { BotManifest, DeferralRule } from '../../bot/types.ts';
 import { EPHEMERAL, INTERACTION } from '../../protocol/discord.ts';
 
-/** The parts of an interaction that the HTTP pod looks at. Everything else is the owner's business. */
+/** The fields of an interaction that the HTTP pod reads. Only the owner reads the others. */
 export interface Interaction {
   readonly id: string;
   readonly type: number;
   /** Null: none. */
   readonly guild_id: string | null;
-  /** Not checked: signed, but not of our making. */
+  /** Not validated: the interaction is signed, but its shape may change. */
   readonly data?: { readonly name?: unknown; readonly type?: unknown; readonly custom_id?: unknown } | null;
 }
 
-/** How this interaction may be answered for while its owner is away; null: it cannot be deferred at all. */
+/** The deferred response to this interaction while its owner is away; null if it cannot be deferred. */
 export function deferralOf({ type, data }: Interaction, manifest: BotManifest): DeferralRule | null {
-  // Both come from elsewhere: a manifest from a pod of another version, an interaction from whatever Discord sends one day.
+  // Neither is validated: the manifest may come from a pod of another version, and Discord may change its interactions.
   const asDeclared = (rule: Partial<DeferralRule> | undefined, usualType: 5 | 6): DeferralRule | null => {
-    // A deferral fixes whether others see the answer. For an unknown command the private one is safe.
+    // A deferral fixes the visibility of the response. For an unknown command, private is the safe choice.
     const { deferrable = true, ephemeral = rule === undefined, type = usualType } = rule ?? {};
     if (!deferrable) return null;
     return { deferrable, ephemeral: ephemeral === true, type: type === 6 ? 6 : 5 };
@@ -37,23 +37,23 @@ export function deferralOf({ type, data }: Interaction, manifest: BotManifest): 
   }
 }
 
-/** The deferred response: the user sees that the bot is thinking, or (type 6) nothing. */
+/** The deferred response. The user sees that the bot is thinking, or nothing (type 6). */
 export function deferred({ type, ephemeral }: DeferralRule): unknown {
   return type === 5 && ephemeral ? { type, data: { flags: EPHEMERAL } } : { type };
 }
 
-/** Suggestions cannot be deferred; none is an honest answer. */
+/** Suggestions cannot be deferred, so the user gets none. */
 export const NO_CHOICES = Object.freeze({ type: 8, data: { choices: [] } });
 
 const whisper = (content: string): unknown => ({ type: 4, data: { content, flags: EPHEMERAL } });
 
-/** Nothing was executed, and nothing will be. */
+/** The interaction was not executed and will not be. */
 export const refused = (requestId: string): unknown =>
   whisper(
     `This server's part of the bot is not available right now. Nothing was done; please try again in a moment. (${requestId})`,
   );
 
-/** It may have been executed; the outcome is unknown. */
+/** The outcome is unknown: the interaction may have been executed. */
 export const unknown = (requestId: string): unknown =>
   whisper(
     `The bot did not answer in time. It may have done what you asked for: please look before you try again. (${requestId})`,

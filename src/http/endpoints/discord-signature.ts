@@ -13,7 +13,7 @@ const sodium = createRequire(import.meta.url)('sodium-native') as Sodium;
 export function signatureBytes(hex: string): Buffer | null {
   if (hex.length !== 128) return null;
   const bytes = Buffer.from(hex, 'hex');
-  // Decoding ends at the first character that is no digit, so 64 bytes of 128 characters were all digits.
+  // Decoding stops at the first non-digit, so 64 bytes mean that all 128 characters are digits.
   return bytes.length === 64 ? bytes : null;
 }
 
@@ -26,7 +26,7 @@ export function verifyEd25519(signature: Buffer, message: Buffer, publicKey: Buf
   return sodium.crypto_sign_verify_detached(signature, message, publicKey);
 }
 
-/** A signature in its two headers, both of the right form. */
+/** The signature of a request, from two well-formed headers. */
 export interface SignatureClaim {
   /** 64 bytes. */
   readonly signature: Buffer;
@@ -43,7 +43,7 @@ export class SignatureVerifier {
   readonly #maxAgeMs: Duration;
   readonly #now: (signedAt: WallTime) => WallTime;
   readonly #log: RefusalLog;
-  /** A signature has been valid: the key is the right one. */
+  /** True after the first valid signature, which proves that the key is right. */
   #keyFits = false;
   #waiting: { readonly claim: SignatureClaim; readonly body: Buffer; readonly resolve: (genuine: boolean) => void }[] =
     [];
@@ -55,8 +55,8 @@ export class SignatureVerifier {
 
   /**
    * @param publicKey 64 hexadecimal digits; null refuses everything
-   * @param maxAgeMs how far the timestamp may be from this clock; 0 for any
-   * @param log told of each refusal, and what an operator can do about it
+   * @param maxAgeMs the maximum difference between the timestamp and this clock; 0 for no limit
+   * @param log gets each refusal and its remedy
    */
   constructor(
     publicKey: string | null,
@@ -70,9 +70,9 @@ export class SignatureVerifier {
     this.#log = log;
   }
 
-  /** The signature that a request claims to have, or null for what cannot be one: cheap, and looked at before a body is read. */
+  /** The signature in the headers, not verified yet; null if it is malformed. Cheap, so it runs before the body is read. */
   claimOf(fields: HeaderList): SignatureClaim | null {
-    // A header that was sent twice is joined by a comma, which neither form allows.
+    // Repeated headers are joined with a comma, which neither format allows.
     const signature = signatureBytes(fieldValue(fields, 'x-signature-ed25519') ?? '');
     const timestamp = fieldValue(fields, 'x-signature-timestamp');
     if (signature === null || timestamp === undefined || !/^[0-9]{1,15}$/.test(timestamp)) {
@@ -96,10 +96,10 @@ export class SignatureVerifier {
   }
 
   /**
-   * Whether a body has the signature that was claimed for it. Never rejects.
+   * Whether the signature of a body is valid. Never rejects.
    *
-   * What arrives in one turn of the event loop is verified together at its end: between parsing and routing other requests, each
-   * verification would find the processor's caches full of other code, and leave them so. Measured: 4 to 5 % of an interaction.
+   * Signatures that arrive in one turn of the event loop are verified together at its end. Between the parsing and routing of other
+   * requests, each verification would evict their code from the CPU caches and vice versa. Measured: 4 to 5 % of an interaction.
    */
   verify(claim: SignatureClaim, body: Buffer): Promise<boolean> {
     return new Promise((resolve) => {

@@ -31,11 +31,11 @@ export interface EndpointsOptions {
   readonly throttledLog: ThrottledLog;
 }
 
-/** Finds out what each request is, has its endpoint serve it, and counts it. */
+/** Classifies each request, passes it to its endpoint, and counts it. */
 export class Endpoints {
   readonly #options: EndpointsOptions;
   readonly #routed: RoutedEndpoint;
-  /** Read once: reading it costs, and the level does not change. */
+  /** Read once, because reading the level is expensive and it does not change. */
   readonly #logsRequests: boolean;
   #draining = false;
 
@@ -49,7 +49,7 @@ export class Endpoints {
     });
   }
 
-  /** From now on the health path says that this pod shuts down. */
+  /** From now on the health path reports that this pod is shutting down. */
   drain(): void {
     this.#draining = true;
   }
@@ -58,7 +58,7 @@ export class Endpoints {
     return classify(request, this.#options.routes, this.#options.config.maxBodyBytes);
   }
 
-  /** Serves a request that arrived whole. @returns false if it needs Node's server; nothing has been done then */
+  /** Serves a request that arrived whole. @returns false if it needs Node's server and nothing was done */
   serveWhole(request: EdgeRequest): boolean {
     const { owners } = this.#options;
     const classified = this.classify(request);
@@ -104,12 +104,12 @@ export class Endpoints {
   }
 
   #serveRoute(request: EdgeRequest, classified: Classified & { kind: 'route' }, pod: Upstream): void {
-    // A balancer that does not know the health path asks here: it must not take all HTTP pods out of service.
+    // Load balancers without the health path check this one. They must not take all HTTP pods out of service.
     if (classified.anyPod && request.url === '/' && !pod.live && !wantsHtml(request)) this.#answerHealth(request);
     else this.#routed.serve(request, classified, pod);
   }
 
-  /** Says that this pod is alive, regardless of the gateway pods. */
+  /** Reports that this pod is alive, regardless of the gateway pods. */
   #answerHealth(request: EdgeRequest): void {
     const [status, text] = this.#draining ? [503, 'shutting down\n'] : [200, 'ok\n'];
     const body = Buffer.from(text);
@@ -125,7 +125,7 @@ export class Endpoints {
       sendError(request, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
       return null;
     }
-    // Each pod gets the question without a body, whatever the client sent.
+    // Pods get the request without the client's body.
     const fields = request.fields.filter((_, i, all) => all[i - (i % 2)] !== 'content-length');
     const headers = headersFor({ fields, address: request.address, id: request.id });
     const message: GatewayRequest = { method: 'GET', target: request.url, headers, body: EMPTY };
@@ -135,7 +135,7 @@ export class Endpoints {
     return null;
   }
 
-  /** Waits for work that sends its own response and says which pod answered. */
+  /** Waits for an endpoint that sends its own response and returns the pod that handled the request. */
   #settle(request: EdgeRequest, route: RouteKind, work: Promise<number | null>): void {
     work.then(
       (pod) => this.#done(request, route, pod),

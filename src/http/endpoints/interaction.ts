@@ -25,16 +25,16 @@ export interface InteractionEndpointOptions {
   readonly standIns: StandIns;
   readonly verifier: SignatureVerifier;
   readonly headersFor: RequestHeaders;
-  /** The bot's manifest, or what a pod's handshake said of it. */
+  /** The bot's manifest, preferably from a pod's handshake. */
   readonly manifest: () => BotManifest;
   readonly metrics: HttpMetrics;
   readonly log: ThrottledLog;
 }
 
-/** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
+/** The limit of the link and of stand-ins. Bodies from Discord are far smaller. */
 const MAX_BODY = MAX_LINK_BODY;
 
-/** `POST /webhooks/discord`: verifies, routes, and answers in Discord's time whatever happens to the owner. */
+/** `POST /webhooks/discord`: verifies and routes interactions. Responds within Discord's time limit even if the owner fails. */
 export class InteractionEndpoint {
   readonly #options: InteractionEndpointOptions;
 
@@ -42,7 +42,7 @@ export class InteractionEndpoint {
     this.#options = options;
   }
 
-  /** @returns the ordinal of the pod that answered, or null */
+  /** @returns the ordinal of the pod that handled the interaction, or null */
   async handle(request: EdgeRequest): Promise<number | null> {
     const { config, verifier, metrics, log } = this.#options;
     const deadlineAt = inMs(config.interactionBudgetMs);
@@ -84,16 +84,16 @@ export class InteractionEndpoint {
   ): Promise<number | null> {
     const { config, owners, metrics, headersFor } = this.#options;
     const guildId = interaction.guild_id;
-    // With the signature: a server that is not one of our pods verifies it again.
+    // Forwards the signature, because a server other than a Guildway pod verifies it again.
     const headers = headersFor(incoming);
     const request: GatewayRequest = { method: 'POST', target: PATH.interactions, headers, body };
     let failure: GuildwayError | undefined;
-    // An owner that failed may have done part of it first.
+    // A failed owner may have carried out part of it.
     let sent = true;
     try {
       const { response: answer, pod } = await owners.fetch(guildId, request, {
         deadlineAt: before(deadlineAt, config.standInReserveMs),
-        // Only a pod of ours knows an interaction again; sent to another server twice, it would be done twice.
+        // Only Guildway pods recognize a repeated interaction. Another server would execute it twice.
         repeatable: 'at-our-pods',
       });
       if (answer.status < 500) {
@@ -101,7 +101,7 @@ export class InteractionEndpoint {
         sendAnswer(incoming, answer, pod, config.name);
         return pod;
       }
-      // A server that is none of our pods: Discord takes no such status, and asked once more it may do it twice.
+      // Another server than a Guildway pod: Discord does not accept this status, and a retry might execute the interaction twice.
       const statement = podStatement(answer.status, answer.headers);
       if (statement === null) return this.#answerUnknown(incoming);
       sent = statement.kind !== 'held';
@@ -112,7 +112,7 @@ export class InteractionEndpoint {
     return this.#away(interaction, request, guildId, incoming, deadlineAt, sent, failure);
   }
 
-  /** The owner has not answered: keeps the interaction where it can be kept, and says what is true. */
+  /** The owner did not respond: stores the interaction if possible and responds with the known outcome. */
   async #away(
     interaction: Interaction,
     request: GatewayRequest,
@@ -170,7 +170,7 @@ export class InteractionEndpoint {
   }
 }
 
-/** The interaction in a signed body, or null for anything else. Its guild id is valid or null. */
+/** The interaction in a signed body, or null if the body is something else. Its guild id is valid or null. */
 function parse(body: Buffer): Interaction | null {
   let value: unknown;
   try {

@@ -17,7 +17,7 @@ export interface RoutedEndpointOptions extends RoutedRequestOptions, RoutedRespo
   readonly owners: OwnerClient;
 }
 
-/** Pages and API calls: each goes to the pod that owns its guild. */
+/** Forwards pages and API calls to the owner of their guild. */
 export class RoutedEndpoint {
   readonly #options: RoutedEndpointOptions;
 
@@ -25,7 +25,7 @@ export class RoutedEndpoint {
     this.#options = options;
   }
 
-  /** Serves a request whose head says where it goes. */
+  /** Serves a request whose head determines its pod. */
   serve(request: EdgeRequest, classified: Classified & { kind: 'route' }, pod: Upstream): void {
     const { body, guildId } = classified;
     if (body === 'none') this.#forward(request, classified, pod, EMPTY);
@@ -68,7 +68,7 @@ export class RoutedEndpoint {
     });
   }
 
-  /** Sends a request to its pod, and the response back. @param body null: it streams from the client */
+  /** Forwards a request to its pod and the response to the client. @param body null if it streams from the client */
   #forward(request: EdgeRequest, route: Route, pod: Upstream, body: Buffer | null): void {
     const forwarded = new ForwardedRequest(pod.ordinal, new RoutedRequest(request, route, body, this.#options));
     this.#options.owners.dispatch(forwarded, new RoutedResponse(request, forwarded, route, this.#options));

@@ -10,7 +10,7 @@ import type { ForwardedRequest } from '../outbound/forwarded-request.ts';
 import { routeOf } from './classify.ts';
 import { type Route, SAFE_METHODS } from './routed-request.ts';
 
-/** Called once for each request, after its response: the pod that answered, or null. */
+/** Called once for each request, after its response, with the pod that handled it, or null. */
 type OnDone = (request: EdgeRequest, route: RouteKind, pod: number | null) => void;
 
 export interface RoutedResponseOptions {
@@ -20,13 +20,13 @@ export interface RoutedResponseOptions {
   readonly onDone: OnDone;
 }
 
-/** Sends the client what a gateway pod answers, or says why there is no answer. */
+/** Sends a gateway pod's response to the client, or an error. */
 export class RoutedResponse implements ResponseHandler {
   readonly #request: EdgeRequest;
   readonly #forwarded: ForwardedRequest;
   readonly #route: Route;
   readonly #options: RoutedResponseOptions;
-  /** The pod whose response streams. */
+  /** The pod that is streaming its response. */
   #streamsFrom: number | null = null;
 
   constructor(request: EdgeRequest, forwarded: ForwardedRequest, route: Route, options: RoutedResponseOptions) {
@@ -72,13 +72,13 @@ export class RoutedResponse implements ResponseHandler {
   }
 }
 
-/** What has not answered, in words for a client. */
+/** Names the pod that did not respond, for the client. */
 function missingPod({ guildId, anyPod }: Pick<Route, 'guildId' | 'anyPod'>): string {
   if (guildId !== null) return 'the owner of this guild';
   return anyPod ? 'every gateway pod that could answer this' : 'the gateway pod for requests without a guild';
 }
 
-/** Tells the client what is known of a request that no pod answered. */
+/** Sends the client the error for a request without a response. */
 function sendFailure(
   error: DispatchError,
   request: EdgeRequest,

@@ -2,12 +2,12 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { asWallTime, nearestNow, type WallTime } from '../../time.ts';
 import { type RefusalLog, SILENT } from './discord-signature.ts';
 
-/** Stripe's own tolerance. */
+/** Stripe's default tolerance. */
 const TOLERANCE_S = 300;
 
 /**
- * Checks a `Stripe-Signature` header: `t=<seconds>,v1=<hmac-sha256 of "t.body">`, of which v1 may stand there several times while
- * a secret is being changed. Source: Stripe's documentation, "Verify webhook signatures manually".
+ * Verifies a `Stripe-Signature` header: `t=<seconds>,v1=<hmac-sha256 of "t.body">`. During the rotation of a secret there are several
+ * v1. Source: Stripe's documentation, "Verify webhook signatures manually".
  */
 export function verifyStripe(
   secret: string,

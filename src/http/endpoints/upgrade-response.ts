@@ -12,22 +12,22 @@ import { openTunnel, type Tunnel } from '../outbound/tunnel.ts';
 export interface UpgradeResponseOptions {
   /** The client's. */
   readonly socket: Duplex;
-  /** What the client has sent after its request. */
+  /** The bytes that the client sent after its request. */
   readonly head: Buffer;
   readonly forwarded: ForwardedRequest;
   /** This pod's name. */
   readonly httpPod: string;
   readonly requestId: string;
   readonly log: ThrottledLog;
-  /** Answers the client instead of a pod. */
+  /** Sends the client this pod's own response. */
   readonly refuse: (status: number) => void;
-  /** The websocket is open; it ends with {@link socket}. */
+  /** The websocket is open. It ends with {@link socket}. */
   readonly onTunnel: (tunnel: Tunnel) => void;
   /** Called when the connection has ended. */
   readonly onDone: (pod: number, status: number) => void;
 }
 
-/** Gives a client that asks for a websocket what its owner answers. After a switch of protocols bytes pass both ways. */
+/** Sends a client the owner's response to its upgrade request. After a switch of protocols, forwards bytes both ways. */
 export class UpgradeResponse implements ResponseHandler {
   readonly #options: UpgradeResponseOptions;
   #begun = false;

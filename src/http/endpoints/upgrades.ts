@@ -27,8 +27,8 @@ export interface UpgradesOptions {
 }
 
 /**
- * Whether a request asks for a websocket (RFC 6455, 4.1): with GET and without a body. Any other `Upgrade` is an offer that a server
- * may ignore, such as curl's h2c, and its request is one like any other.
+ * Whether a request asks for a websocket (RFC 6455, 4.1): a GET without a body. A server may ignore any other `Upgrade`, such as
+ * curl's h2c, and handle the request as usual.
  */
 export function isWebSocketUpgrade({ method, httpVersion, headers }: IncomingMessage): boolean {
   const protocols = headers.upgrade?.toLowerCase().split(',') ?? [];
@@ -36,7 +36,7 @@ export function isWebSocketUpgrade({ method, httpVersion, headers }: IncomingMes
   return method === 'GET' && httpVersion === '1.1' && !hasBody && protocols.some((name) => name.trim() === 'websocket');
 }
 
-/** Joins clients that ask for a websocket with the owners of their guilds. */
+/** Connects the websockets of clients with the owners of their guilds. */
 export class Upgrades {
   readonly #options: UpgradesOptions;
   readonly #tunnels = new Set<Tunnel>();
@@ -46,19 +46,19 @@ export class Upgrades {
     this.#options = options;
   }
 
-  /** Takes no more, and tells every client to connect again, to another pod. */
+  /** Rejects new websockets and tells every client to reconnect to another pod. */
   drain(): void {
     this.#draining = true;
     for (const tunnel of this.#tunnels) tunnel.drain();
   }
 
   /**
-   * @param socket the client's. It belongs to this object from now on
-   * @param head what the client has sent after its request
+   * @param socket the client's socket, which this object owns from now on
+   * @param head the bytes that the client sent after its request
    */
   take(request: IncomingMessage, socket: Duplex, head: Buffer, requestId: string): void {
     const startedAt = monotonicNow();
-    // Node leaves an upgraded socket to its listener, and an 'error' without one would end the process.
+    // Node removes its listeners from an upgraded socket, and an 'error' event without a listener ends the process.
     socket.on('error', () => socket.destroy());
     const { routes, owners, headersFor, requestTimeoutMs, httpPod, metrics, log } = this.#options;
     const onDone = (pod: number | null, status: number): void =>
@@ -76,7 +76,7 @@ export class Upgrades {
     const { url, fields, ...rest } = headOf(request);
     const classified = classify({ url, fields, ...rest }, routes, 0);
     if (classified.kind !== 'route') {
-      // No single pod can answer a question to all pods, and there is no body that could name a guild.
+      // A websocket cannot go to all pods, and the request has no body that could name a guild.
       refuse(classified.kind === 'refuse' ? classified.status : 404);
       return;
     }
@@ -85,7 +85,7 @@ export class Upgrades {
       ...{ method: 'GET', target: url, body: Buffer.alloc(0), upload: null, transport: 'upgrade', whole: false },
       headers: headersFor({ fields, address: request.socket.remoteAddress ?? '', id: requestId }),
       ...{ deadlineAt, attemptsUntil: deadlineAt, anyPod: false },
-      // Nothing of the new protocol has passed yet, so it may be tried again like any GET.
+      // No byte of the new protocol has passed yet, so the request can be retried like any GET.
       repeatable: 'always',
     });
     socket.once('close', () => forwarded.cancel());

@@ -33,9 +33,9 @@ export interface WebhookEndpointsOptions {
 
 const EMPTY = Buffer.alloc(0);
 
-/** What the link and a stand-in take; what Discord and Stripe send is far smaller. */
+/** The limit of the link and of stand-ins. Bodies from Discord and Stripe are far smaller. */
 const MAX_BODY = MAX_LINK_BODY;
-/** Webhooks whose sender repeats what was not acknowledged: so an acknowledgement means that a pod has it on disk. */
+/** Webhooks whose senders retry until they are acknowledged. An acknowledgement means that a pod has the event on disk. */
 export class WebhookEndpoints {
   readonly #options: WebhookEndpointsOptions;
 
@@ -43,7 +43,7 @@ export class WebhookEndpoints {
     this.#options = options;
   }
 
-  /** `POST /webhooks/discord-events`. @returns the ordinal of the pod that answered, or null */
+  /** `POST /webhooks/discord-events`. @returns the ordinal of the pod that handled the event, or null */
   async discordEvent(request: EdgeRequest): Promise<number | null> {
     const { verifier, config } = this.#options;
     const claim = verifier.claimOf(request.fields);
@@ -78,14 +78,14 @@ export class WebhookEndpoints {
         body,
       },
       incoming: request,
-      // Discord waits as long for this as for the answer to an interaction.
+      // Discord has the same time limit for events as for interactions.
       budgetMs: config.interactionBudgetMs,
       keep: true,
       acknowledge: () => request.respond(204, [HEADER.requestId, request.id], EMPTY),
     });
   }
 
-  /** `POST /webhooks/stripe`: the guild is in the event's metadata. @returns the ordinal of the pod that answered, or null */
+  /** `POST /webhooks/stripe`: the guild is in the event's metadata. @returns the ordinal of the pod that handled it, or null */
   async stripe(request: EdgeRequest, match: RouteMatch): Promise<number | null> {
     const { config, headersFor } = this.#options;
     const body = await this.#read(request);
@@ -101,7 +101,7 @@ export class WebhookEndpoints {
       sendError(request, 400, 'not a Stripe event');
       return null;
     }
-    // A bot's own rule for this path may look elsewhere.
+    // The bot's own route for this path may name other fields.
     const guild = guildOfRequest(match, {
       query: request.url.slice(pathOf(request.url).length + 1),
       header: (name) => fieldValue(request.fields, name),
@@ -118,7 +118,7 @@ export class WebhookEndpoints {
       },
       incoming: request,
       budgetMs: config.requestTimeoutMs,
-      // An unverified body could fill the disk.
+      // Never stores an unverified body, which could fill the disk.
       keep: secret !== null,
       acknowledge: () => sendJson(request, 200, { received: true }),
     });
@@ -144,7 +144,7 @@ export class WebhookEndpoints {
         deadlineAt: ownerUntil,
         repeatable: 'at-our-pods',
       });
-      // Whatever the bot says is its answer, which the sender of the webhook knows what to do with.
+      // The bot's status is the response. The sender of the webhook decides what to do with it.
       const statement = podStatement(answer.status, answer.headers);
       if (statement === null) {
         sendAnswer(incoming, answer, pod, config.name);

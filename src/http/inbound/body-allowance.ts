@@ -1,22 +1,22 @@
-/** What a body is read for. */
+/** The use of a body. */
 export interface BodyUse {
-  /** Interactions have a part of the allowance that nothing else can use. */
+  /** A part of the allowance is reserved for interactions. */
   readonly kind: 'interaction' | 'other';
-  /** The ordinal of the gateway pod that it goes to; null where that is not known yet. */
+  /** The ordinal of its gateway pod; null while unknown. */
   readonly pod: number | null;
-  /** Who sends it; null where a trusted proxy does not say. */
+  /** The client; null if a trusted proxy does not name it. */
   readonly client: string | null;
 }
 
-/** The part of all bodies that only interactions may use. */
+/** The share that is reserved for interactions. */
 const INTERACTION_RESERVE = 1 / 4;
-/** Parts of what is left for everything else: bodies for one pod, which may be away, and bodies of one client. */
+/** Shares of the rest: for the bodies for one pod, which may be away, and for the bodies of one client. */
 const POD_SHARE = 1 / 2;
 const CLIENT_SHARE = 1 / 4;
 
 /**
- * How many bytes of request bodies are in memory, and for whom. Neither a client that sends many bodies, nor a pod that is away and
- * for which bodies wait, nor anything but interactions can use up what the others need.
+ * Accounts for the bytes of request bodies in memory. Neither one client nor one absent pod can use the whole allowance, and a part
+ * of it is reserved for interactions.
  */
 export class BodyAllowance {
   readonly #max: number;
@@ -24,7 +24,7 @@ export class BodyAllowance {
   #all = 0;
   #others = 0;
   readonly #byPod = new Map<number, number>();
-  /** Apart from each other: interactions may come through the same proxy as everything else. */
+  /** Counted separately, because interactions may come through the same proxy as other requests. */
   readonly #byClient: Readonly<Record<BodyUse['kind'], Map<string, number>>> = {
     interaction: new Map(),
     other: new Map(),
@@ -35,7 +35,7 @@ export class BodyAllowance {
     this.#maxOthers = maxBytes * (1 - INTERACTION_RESERVE);
   }
 
-  /** Counts bytes for a use. @returns false, and counts nothing, where they would be too many */
+  /** Counts bytes for a use. @returns false without counting them if they exceed a limit */
   take({ kind, pod, client }: BodyUse, bytes: number): boolean {
     if (this.#all + bytes > this.#max) return false;
     const others = this.#maxOthers;

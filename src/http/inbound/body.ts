@@ -4,7 +4,7 @@ import { type MonotonicClock, type MonotonicTime, monotonicNow } from '../../tim
 import { BodyAllowance, type BodyUse } from './body-allowance.ts';
 
 const EMPTY = Buffer.alloc(0);
-/** A body that is still being sent after this gives way to one for which there is no room. */
+/** A body that takes longer than this is dropped if another body needs its room. */
 const SLOW_MS = 1_000;
 
 const overloaded = (): GuildwayError =>
@@ -13,7 +13,7 @@ const overloaded = (): GuildwayError =>
 export const bodyTooLarge = (limit: number): GuildwayError =>
   new GuildwayError('BODY_TOO_LARGE', `the body is larger than ${limit} bytes`);
 
-/** A body that is being sent. */
+/** A body in transit. */
 interface Upload {
   readonly use: BodyUse;
   readonly startedAt: MonotonicTime;
@@ -21,8 +21,8 @@ interface Upload {
 }
 
 /**
- * Reads whole bodies, together up to a bound: thousands of clients that each send a body within its limit, slowly, or to an
- * owner that is away, would otherwise be held in memory all at once.
+ * Buffers bodies up to a total limit. Otherwise thousands of clients with slow bodies, or with bodies for an absent owner, could
+ * exhaust the memory.
  */
 export class BodyReader {
   readonly #allowance: BodyAllowance;
@@ -36,9 +36,9 @@ export class BodyReader {
   }
 
   /**
-   * Counts a body as held that has been read already.
-   * @returns what releases it
-   * @throws GuildwayError OVERLOADED when too much is held already
+   * Counts a body that has already been read as held.
+   * @returns a function that releases it
+   * @throws GuildwayError OVERLOADED if the limit is reached
    */
   hold(length: number, use: BodyUse): () => void {
     this.#take(use, length);
@@ -46,10 +46,10 @@ export class BodyReader {
   }
 
   /**
-   * Reads a body to its end. It counts as held until its response has ended: till then it may have to be sent again.
-   * @param declared its length as the client says; null where it does not
-   * @throws GuildwayError BODY_TOO_LARGE as soon as it is known to be longer than `limit`; OVERLOADED when too much is held
-   *   already, or when others need the room of a slow one; CANCELLED when the client ends early
+   * Reads a whole body. It counts as held until its response has ended, because it may have to be sent again until then.
+   * @param declared its declared length; null without one
+   * @throws GuildwayError BODY_TOO_LARGE as soon as it is longer than `limit`; OVERLOADED if the limit is reached, or if others need
+   *   the room of a slow body; CANCELLED if the client disconnects early
    */
   read(
     request: IncomingMessage,
@@ -61,7 +61,7 @@ export class BodyReader {
     if (declared === 0) return Promise.resolve(EMPTY);
     if (declared !== null && declared > limit) return Promise.reject(bodyTooLarge(limit));
     return new Promise((resolve, reject) => {
-      // Null once it has ended, in whatever way: what still comes is not kept.
+      // Null after the end, for any reason. Later chunks are discarded.
       let chunks: Buffer[] | null = [];
       let length = 0;
       const end = (): Buffer[] => {
@@ -110,7 +110,7 @@ export class BodyReader {
     });
   }
 
-  /** @throws GuildwayError OVERLOADED where slower bodies leave no room either */
+  /** @throws GuildwayError OVERLOADED if dropping slow bodies does not make room */
   #take(use: BodyUse, bytes: number, own?: Upload): void {
     if (this.#allowance.take(use, bytes)) return;
     for (const upload of this.#uploads) {

@@ -8,7 +8,7 @@ export interface ClientStreamOptions {
   readonly unread: UnreadResponses;
 }
 
-/** A request's body as it arrives, and a response that goes out in pieces. */
+/** A streamed request body and a streamed response. */
 export class ClientStream {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
@@ -23,15 +23,15 @@ export class ClientStream {
   }
 
   /**
-   * Reads the body. Nothing is read from the client before the receiver asks for it.
-   * @param onEnd called when the client has sent all of it
-   * @throws GuildwayError BODY_TOO_LARGE when it turns out to be longer than MAX_BODY_BYTES
+   * Streams the body with backpressure.
+   * @param onEnd called when the client has sent the whole body
+   * @throws GuildwayError BODY_TOO_LARGE if it exceeds MAX_BODY_BYTES
    */
   async *read(onEnd: () => void): AsyncGenerator<Buffer> {
     const { maxBodyBytes } = this.#options;
     this.#request.once('end', onEnd);
     let length = 0;
-    // Not the request itself: its receiver destroys it on the first error, and the client would get no response.
+    // Not the request itself: its receiver destroys it on the first error, which would leave the client without a response.
     for await (const chunk of this.#request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
       length += chunk.length;
       if (length > maxBodyBytes) throw bodyTooLarge(maxBodyBytes);
@@ -39,22 +39,22 @@ export class ClientStream {
     }
   }
 
-  /** Whether the head of the response has gone out. */
+  /** Whether the head of the response was sent. */
   get begun(): boolean {
     return this.#response.headersSent;
   }
 
-  /** Sends the head of the response. @param source paused while {@link write} returns false; resumed when the client has read */
+  /** Sends the head of the response. @param source resumed when the client has read, after {@link write} returned false */
   begin(status: number, headers: HeaderList, source: { resume(): void }): void {
     const response = this.#response;
     response.writeHead(status, headers as string[]);
     response.on('drain', () => source.resume());
-    // Sent now, because the first event of a stream may come much later, but together with a body that is there already.
+    // Sends the head in this turn, with the first chunk if there is one. The first event of a stream may come much later.
     // `flushHeaders` would write it as UTF-8.
     process.nextTick(() => this.#flows || response.write('', 'latin1'));
   }
 
-  /** @returns false if the client has not read what was written before */
+  /** @returns false if the client has not read earlier chunks */
   write(chunk: Buffer): boolean {
     this.#flows = true;
     const response = this.#response;
@@ -68,7 +68,7 @@ export class ClientStream {
     this.#response.end();
   }
 
-  /** Ends the connection: the client must see that the response is incomplete. */
+  /** Ends the connection, so that the client sees that the response is incomplete. */
   cut(): void {
     this.#response.destroy();
   }

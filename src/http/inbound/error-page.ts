@@ -4,19 +4,19 @@ import type { HeaderList } from '../../protocol/headers.ts';
 export interface ErrorPage {
   readonly status: number;
   readonly error: string;
-  /** A reference that a user can give to the bot's operator. */
+  /** A reference for the bot's operator. */
   readonly requestId: string;
-  /** After how many seconds the page loads itself again; null: it does not. */
+  /** The seconds until the page reloads itself; null if it does not. */
   readonly retryAfterS: number | null;
 }
 
-/** Nothing on the page is loaded from elsewhere, and nothing of it is kept. */
+/** The page loads nothing else and is not cached. */
 export const PAGE_HEADERS: HeaderList = Object.freeze([
   ...['content-type', 'text/html; charset=utf-8', 'cache-control', 'no-store', 'x-content-type-options', 'nosniff'],
   ...['content-security-policy', "default-src 'none'; style-src 'unsafe-inline'"],
 ]);
 
-/** What a browser shows while a page cannot be had: what is wrong, and that it is tried again. */
+/** The error page for browsers, with the reason and an automatic retry. */
 export function errorPage({ status, error, requestId, retryAfterS }: ErrorPage): string {
   const title = retryAfterS === null ? `${status} ${STATUS_CODES[status] ?? ''}`.trim() : 'Back in a moment';
   const again = retryAfterS === null ? '' : '<p>This page tries again by itself.</p>';

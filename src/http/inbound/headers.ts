@@ -11,9 +11,9 @@ import type { ForwardedFields, Proxies } from './proxies.ts';
 export { fieldValue } from '../../protocol/headers.ts';
 
 /**
- * The header fields of a message in their order, names in lower case, without those that `Connection` names: whatever is decided
- * from a field is decided from what the next hop gets.
- * @param raw alternating name and value, as they came
+ * The header fields of a message in order, with lower-case names and without those that `Connection` names. Decisions therefore use
+ * the same fields that the next hop gets.
+ * @param raw alternating names and values as received
  */
 export function fieldsOf(raw: readonly string[]): HeaderList {
   const fields = new Array<string>(raw.length);
@@ -28,23 +28,23 @@ export function fieldsOf(raw: readonly string[]): HeaderList {
   return named ? withoutNamedByConnection(fields) : fields;
 }
 
-/** Where a request came from, and what it says of that. */
+/** The origin of a request and its header fields. */
 interface RequestOrigin {
   /** See {@link fieldsOf}. */
   readonly fields: HeaderList;
-  /** The address of the other end of its connection. */
+  /** The address of the peer. */
   readonly address: string;
-  /** Names it in the logs of every pod that it passes. */
+  /** Identifies the request in the logs of every pod. */
   readonly id: string;
 }
 
-/** What a gateway pod gets of a client's headers. */
+/** Forwards a client's headers to gateway pods. */
 export type RequestHeaders = (request: RequestOrigin) => string[];
 
 /**
- * Makes the headers that a gateway pod gets: without those of this hop and without internal ones, which nobody outside may set.
- * `x-forwarded-for`, `-proto` and `-host` are always this pod's: what trusted proxies say, else what it sees itself. So the first
- * address in `x-forwarded-for` is the client's. Nothing else passes of what a peer that is not trusted says about itself.
+ * The headers for a gateway pod, without hop-by-hop headers and internal ones, which clients must not set. This pod always sets
+ * `x-forwarded-for`, `-proto` and `-host` from trusted proxies or from the connection. So the first address in `x-forwarded-for` is
+ * the client's. Other forwarding headers of an untrusted peer are dropped.
  */
 export function createRequestHeaders(proxies: Proxies): RequestHeaders {
   return ({ fields, address, id }) => {
@@ -86,13 +86,13 @@ const FORWARDED_KEYS: Readonly<Partial<Record<string, keyof ForwardedFields>>> =
   forwarded: 'forwarded',
 });
 
-/** Whether a field says where a request came from. */
+/** Whether a field names the origin of a request. */
 const isForwarded = (name: string): boolean =>
   name.startsWith('x-forwarded-') || name === 'forwarded' || name === 'x-real-ip';
 
 /**
- * What the client gets of a gateway pod's headers, whose names are in lower case: without those of that hop and without internal
- * ones. The length is left to who sends the body.
+ * The headers of a gateway pod's response for the client, without hop-by-hop headers and internal ones. Names must be in lower case.
+ * The sender of the body sets the length.
  */
 export function responseHeaders(headers: HeaderList): string[] {
   const fields = withoutNamedByConnection(headers);

@@ -2,17 +2,17 @@ import { BlockList, isIP } from 'node:net';
 import { fieldValue, type HeaderList } from '../../protocol/headers.ts';
 import { isHost } from './host.ts';
 
-/** Which proxies in front of this pod are believed: so many of them, or those with these addresses and networks. */
+/** The trusted proxies in front of this pod: a number of hops, or addresses and networks. */
 export type TrustedProxies = number | readonly string[];
 
-/** The other end of a connection. */
+/** The peer of a connection. */
 export interface Peer {
   readonly address: string;
-  /** Whether it is believed what it says of where a request came from. */
+  /** Whether its forwarding headers are trusted. */
   readonly trusted: boolean;
 }
 
-/** What the header fields of a request say of where it came from; each joined, where it was sent several times. */
+/** The forwarding header fields of a request. Repeated fields are joined. */
 export interface ForwardedFields {
   /** `X-Forwarded-For`, `-Proto`, `-Host`. */
   for?: string;
@@ -22,32 +22,32 @@ export interface ForwardedFields {
   forwarded?: string;
 }
 
-/** Where a request came from, as far as this pod believes it. */
+/** The trusted origin of a request. */
 export interface Origin {
-  /** The client's address, and those of the proxies that it came through, in the order in which it passed them. */
+  /** The addresses of the client and of the proxies, in the order of the hops. */
   readonly addresses: readonly string[];
   readonly protocol: 'http' | 'https';
-  /** What the client called this service, where a proxy says so. */
+  /** The host in the client's request, if a proxy reports it. */
   readonly host: string | undefined;
 }
 
-/** What a proxy says of a request. */
+/** A proxy's report about a request. */
 interface Said {
   readonly addresses: readonly string[];
   readonly protocol: string | undefined;
   readonly host: string | undefined;
 }
 
-/** Who sent a request; null where a trusted proxy does not say. */
+/** The client of a request; null if a trusted proxy does not name it. */
 export type ClientOf = (request: { readonly fields: HeaderList; readonly address: string }) => string | null;
 
-/** Peers are few where a balancer is in front. Where clients of all kinds are, what is known of them is forgotten now and then. */
+/** Behind a load balancer there are few peers. Without one there are many, so the cache is cleared at this size. */
 const MAX_KNOWN = 1_000;
 const NOTHING_SAID: Said = Object.freeze({ addresses: [], protocol: undefined, host: undefined });
 
 /**
- * Finds out where requests came from. A proxy says so in `X-Forwarded-*` or `Forwarded`; so could anybody. Only what trusted proxies
- * say counts, and of a list of addresses only what they have added to it.
+ * Determines the origin of requests. Proxies report it in `X-Forwarded-*` or `Forwarded`, which any client can forge. Only reports of
+ * trusted proxies count, and in a list only the addresses that they added.
  */
 export class Proxies {
   readonly #count: number | null;
@@ -65,7 +65,7 @@ export class Proxies {
     }
   }
 
-  /** @param remoteAddress as a socket has it */
+  /** @param remoteAddress the `remoteAddress` of a socket */
   peer(remoteAddress: string): Peer {
     const known = this.#known.get(remoteAddress);
     if (known !== undefined) return known;
@@ -85,7 +85,7 @@ export class Proxies {
     return said === undefined ? null : (this.originOf({ for: said }, peer).addresses[0] ?? null);
   };
 
-  /** Where a request came from that a trusted peer has sent. */
+  /** The origin of a request from a trusted peer. */
   originOf(fields: ForwardedFields, peer: Peer): Origin {
     const { addresses, protocol, host } = said(fields);
     const way = [...addresses, peer.address];
@@ -96,7 +96,7 @@ export class Proxies {
     };
   }
 
-  /** Where the client is among addresses of which the last is the peer's: the last that is no trusted proxy's. */
+  /** The index of the client in addresses that end with the peer's: the last one that is not a trusted proxy. */
   #clientIn(way: readonly string[]): number {
     const last = way.length - 1;
     if (this.#count !== null) return Math.max(0, last - this.#count);
@@ -111,7 +111,7 @@ export class Proxies {
   }
 }
 
-/** `X-Forwarded-*` where there is any: a proxy that writes those often passes on a client's `Forwarded` as it came. */
+/** Prefers `X-Forwarded-*`: proxies that set it often forward a client's `Forwarded` unchanged. */
 function said(fields: ForwardedFields): Said {
   const { for: addresses, proto, host, forwarded } = fields;
   if (addresses === undefined && proto === undefined && host === undefined) {
@@ -124,10 +124,10 @@ function said(fields: ForwardedFields): Said {
   };
 }
 
-/** Of a list to which each proxy appends, the first is what the client's own proxy saw. */
+/** The first entry of a list to which each proxy appends, from the proxy next to the client. */
 const firstOf = (list: string | undefined): string | undefined => list?.split(',', 1)[0]?.trim();
 
-/** The addresses at the end of a list, down to the first entry that is none: nothing before it can be believed. */
+/** The addresses at the end of a list, back to the first invalid entry. Nothing before it can be trusted. */
 function lastAddresses(entries: readonly (string | undefined)[]): string[] {
   const addresses: string[] = [];
   for (const entry of entries.toReversed()) {
@@ -138,7 +138,7 @@ function lastAddresses(entries: readonly (string | undefined)[]): string[] {
   return addresses;
 }
 
-/** An address without its port and brackets, or null for anything else. One of IPv4 within IPv6 is that of IPv4. */
+/** An address without port and brackets, or null if it is invalid. An IPv4-mapped IPv6 address becomes IPv4. */
 function addressOf(text: string): string | null {
   const trimmed = text.trim();
   const bare = /^\[([^\]]+)\](?::\d{1,5})?$/.exec(trimmed)?.[1] ?? /^(\d[\d.]+):\d{1,5}$/.exec(trimmed)?.[1] ?? trimmed;
@@ -147,11 +147,11 @@ function addressOf(text: string): string | null {
 }
 
 const PAIR = /^([!#$%&'*+.^_`|~0-9a-z-]+)=(?:([!#$%&'*+.^_`|~0-9a-z-]+)|"((?:[^"\\]|\\.)*)")$/i;
-/** Parts between commas or semicolons, neither of which ends anything inside of quotes. */
+/** Splits at commas or semicolons outside quotes. */
 const ELEMENTS = /(?:[^,"]|"(?:[^"\\]|\\.)*"?)+/g;
 const PAIRS = /(?:[^;"]|"(?:[^"\\]|\\.)*"?)+/g;
 
-/** RFC 7239, 4. What is not in its form counts as nothing at all. */
+/** Parses `Forwarded` (RFC 7239, 4). A malformed value is ignored. */
 function parseForwarded(value: string): Said {
   const hops: Partial<Record<string, string>>[] = [];
   for (const element of value.match(ELEMENTS) ?? []) {

@@ -15,21 +15,21 @@ export function sendAnswer(
 ): void {
   const list = responseHeaders(headers);
   list.push(HEADER.pod, String(pod), HEADER.httpPod, httpPod, HEADER.requestId, request.id);
-  // Without a body, the length that was given is what a body would have had; with one, what it has.
+  // Without a body (HEAD), keeps the declared length. Otherwise sets the length of the body.
   const bodyless = request.method === 'HEAD' || status === 204 || status === 304;
   const length = bodyless ? headerValue(headers, 'content-length') : String(body.length);
   if (length !== undefined && status !== 204 && /^\d{1,15}$/.test(length)) list.push('content-length', length);
   request.respond(status, list, bodyless ? EMPTY : body);
 }
 
-/** Sends JSON of this pod's own. */
+/** Sends this pod's own JSON response. */
 export function sendJson(request: EdgeRequest, status: number, value: unknown, headers: HeaderList = []): void {
   const body = Buffer.from(JSON.stringify(value));
   const own = [...['content-type', 'application/json', 'content-length', String(body.length)], ...headers];
   request.respond(status, [...own, HEADER.requestId, request.id], request.method === 'HEAD' ? EMPTY : body);
 }
 
-/** Refuses a request: with a page for a browser, with JSON for every other client. */
+/** Rejects a request, with a page for browsers and with JSON for other clients. */
 export function sendError(request: EdgeRequest, status: number, error: string, headers: HeaderList = []): void {
   if (!wantsHtml(request)) {
     sendJson(request, status, { error }, headers);
@@ -42,7 +42,7 @@ export function sendError(request: EdgeRequest, status: number, error: string, h
   request.respond(status, own, request.method === 'HEAD' ? EMPTY : body);
 }
 
-/** Whether a request comes from a browser that shows what it gets, and not from a script. */
+/** Whether a request is a navigation of a browser and not from a script. */
 export function wantsHtml({ fields }: Pick<EdgeRequest, 'fields'>): boolean {
   const accept = fieldValue(fields, 'accept');
   return accept !== undefined && HTML.test(accept);
@@ -50,13 +50,13 @@ export function wantsHtml({ fields }: Pick<EdgeRequest, 'fields'>): boolean {
 
 const HTML = /(?:^|,)\s*text\/html\s*(?:[;,]|$)/i;
 
-/** A page repeats only what may be repeated. */
+/** The page reloads itself only if the request can be repeated. */
 function retryAfterOf({ method }: EdgeRequest, headers: HeaderList): number | null {
   const seconds = method === 'GET' ? headerValue(headers, 'retry-after') : undefined;
   return seconds === undefined ? null : Number(seconds);
 }
 
-/** Refuses a request whose body could not be read. @param error what {@link EdgeRequest.readBody} throws */
+/** Rejects a request whose body could not be read. @param error the error from {@link EdgeRequest.readBody} */
 export function refuseBody(request: EdgeRequest, { code, message }: GuildwayError): void {
   if (code === 'BODY_TOO_LARGE') sendError(request, 413, message);
   else if (code === 'OVERLOADED') sendError(request, 503, message, ['retry-after', '1']);

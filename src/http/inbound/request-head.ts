@@ -2,20 +2,20 @@ import type { HeaderList } from '../../protocol/headers.ts';
 import { normalTarget } from '../../protocol/target.ts';
 import { isHost } from './host.ts';
 
-/** Why a request is refused by its head alone. Always the client's fault. */
+/** The reason for rejecting a request by its head. Always the client's fault. */
 export interface HeadFault {
   readonly status: 400 | 417 | 501 | 505;
   readonly why: string;
 }
 
-/** What a request says of itself before its body. */
+/** The head of a request. */
 export interface RequestHead {
   readonly method: string;
-  /** Path and query in their normal form, see protocol/target.ts; empty where there is none, and then there is a {@link fault}. */
+  /** Path and query in normal form, see protocol/target.ts; empty if invalid, with a {@link fault}. */
   readonly url: string;
-  /** All header fields in their order, names in lower case, without those that `Connection` names. */
+  /** All header fields in order, with lower-case names and without those that `Connection` names. */
   readonly fields: HeaderList;
-  /** The declared length of the body: 0 without one, null when it is chunked and so unknown. */
+  /** The declared length of the body: 0 without a body, null for a chunked body. */
   readonly bodyLength: number | null;
   readonly fault: HeadFault | null;
 }
@@ -26,17 +26,17 @@ const TARGET: HeadFault = Object.freeze({
 });
 const HOSTS: HeadFault = Object.freeze({
   status: 400,
-  why: 'a request has one Host, which is a name and perhaps a port',
+  why: 'a request must have exactly one Host, which is a name with an optional port',
 });
 const CODING: HeadFault = Object.freeze({
   status: 501,
-  why: 'the only Transfer-Encoding that is understood is chunked',
+  why: 'the only supported Transfer-Encoding is chunked',
 });
-const EXPECTATION: HeadFault = Object.freeze({ status: 417, why: 'the only Expect that is met is 100-continue' });
+const EXPECTATION: HeadFault = Object.freeze({ status: 417, why: 'the only supported Expect is 100-continue' });
 const VERSION: HeadFault = Object.freeze({ status: 505, why: 'use HTTP/1.1' });
 
 /**
- * Reads a head that Node's parser has taken.
+ * Reads a head that Node's parser has accepted.
  * @param version such as `1.1`
  * @param fields see `fieldsOf`
  */
@@ -61,7 +61,7 @@ export function readHead(method: string, rawUrl: string, version: string, fields
   let fault: HeadFault | null = null;
   if (version !== '1.1' && version !== '1.0') fault = VERSION;
   else if (normal === null) fault = TARGET;
-  // An empty Host says that the target has no authority; HTTP/1.0 need not have one.
+  // An empty Host means that the target has no authority. HTTP/1.0 does not require Host.
   else if (
     hosts > 1 ||
     (hosts === 0 && version === '1.1') ||
@@ -80,7 +80,7 @@ export function readHead(method: string, rawUrl: string, version: string, fields
   };
 }
 
-/** The authority of an absolute-form target counts, whatever `Host` says (RFC 9112, 3.2.2). */
+/** The authority of an absolute-form target takes precedence over `Host` (RFC 9112, 3.2.2). */
 function withHost(fields: HeaderList, authority: string): HeaderList {
   return ['host', authority, ...fields.filter((_, i) => fields[i - (i % 2)] !== 'host')];
 }

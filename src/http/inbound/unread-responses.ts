@@ -1,26 +1,26 @@
 import type { Socket } from 'node:net';
 import { type Duration, type MonotonicClock, type MonotonicTime, monotonicNow } from '../../time.ts';
 
-/** Of all connections together: less than a tenth of what the manifests give an HTTP pod. */
+/** The total for all connections: less than a tenth of an HTTP pod's memory limit in the manifests. */
 const MAX_UNREAD_BYTES = 24 * 1024 * 1024;
-/** A client that takes nothing of its response for so long is disconnected. */
+/** A client that reads nothing of its response for this long is disconnected. */
 const STALLED_MS = 30_000;
-/** Smaller ones count, but always have room. */
+/** Smaller responses count, but are never rejected. */
 export const LARGE_RESPONSE = 64 * 1024;
-/** Sooner where another response needs the room. */
+/** The shorter limit if another response needs the room. */
 const GIVES_WAY_MS = 5_000;
 const LOOK_MS = 5_000;
 
 interface Unread {
-  /** Bytes that the system had taken when it was looked at last. */
+  /** The number of bytes that the operating system had accepted at the last check. */
   taken: number;
-  /** Since when it has taken none. */
+  /** The time since which it has accepted none. */
   since: MonotonicTime;
 }
 
 /**
- * Bounds the bytes of responses that clients have not read. What one connection may leave unread is bounded by the response that it
- * asked for; many connections that never read would fill the memory.
+ * Bounds the bytes of responses that clients have not read. One connection leaves at most one response unread, but many connections
+ * that never read would exhaust the memory.
  */
 export class UnreadResponses {
   readonly #maxBytes: number;
@@ -37,7 +37,8 @@ export class UnreadResponses {
   }
 
   /**
-   * Whether a response of more than {@link LARGE_RESPONSE} bytes may be written. Makes room by ending connections whose clients have stopped reading.
+   * Whether a response of more than {@link LARGE_RESPONSE} bytes may be written. Makes room by ending connections whose clients have
+   * stopped reading.
    */
   hasRoom(bytes: number): boolean {
     if (this.#unread() + bytes <= this.#maxBytes) return true;
@@ -45,7 +46,7 @@ export class UnreadResponses {
     return this.#unread() + bytes <= this.#maxBytes;
   }
 
-  /** A response has been written to a connection; its client may not read it. */
+  /** Registers a response that was written and may stay unread. */
   wrote(socket: Socket): void {
     if (socket.writableLength === 0 || this.#sockets.has(socket)) return;
     this.#sockets.set(socket, { taken: takenOf(socket), since: this.#now() });
@@ -55,7 +56,7 @@ export class UnreadResponses {
     clearInterval(this.#timer);
   }
 
-  /** Forgets those that have been read, and ends those of which nothing has been taken for `limitMs`. */
+  /** Forgets read responses and ends connections that have read nothing for `limitMs`. */
   #endStalled(limitMs: Duration): void {
     for (const [socket, unread] of this.#sockets) {
       const taken = takenOf(socket);
@@ -75,5 +76,5 @@ export class UnreadResponses {
   }
 }
 
-/** `bytesWritten` counts what still waits, too. */
+/** `bytesWritten` includes bytes that are still queued. */
 const takenOf = (socket: Socket): number => socket.bytesWritten - socket.writableLength;

@@ -5,25 +5,25 @@ const ROUTES = [
   ...(['interaction', 'event-webhook', 'stripe', 'guild', 'guildless'] as const),
   ...(['fan-out', 'upgrade', 'other'] as const),
 ] as const;
-/** What a request was, for metrics. */
+/** The kind of a request, for metrics. */
 export type RouteKind = (typeof ROUTES)[number];
 const OUTCOMES = ['ok', 'client-error', 'server-error'] as const;
-/** How a request ended, for metrics. */
+/** The outcome of a request, for metrics. */
 export type RequestOutcome = (typeof OUTCOMES)[number];
 export type InteractionOutcome = 'answered' | 'deferred' | 'refused' | 'unknown' | 'invalid';
 
-/** Everything that is counted of one route. */
+/** The counters of one route. */
 class RouteStats {
   readonly latency = new Latency();
-  /** By outcome, then by pod: at 0 what was not forwarded, at n + 1 what pod n was asked. */
+  /** By outcome, then by pod: index 0 for requests that were not forwarded, index n + 1 for requests to pod n. */
   readonly counts = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, []])) as unknown as Readonly<
     Record<RequestOutcome, number[]>
   >;
 }
 
 /**
- * The HTTP service's metrics. What every request touches is kept in plain objects and put into Prometheus' form when it is asked
- * for: looking up a labelled counter for each request would cost more than routing it.
+ * The HTTP service's metrics. Counters that every request uses are plain objects, converted to Prometheus' form on demand. The lookup
+ * of a labelled counter would cost more than the routing of a request.
  */
 export class HttpMetrics {
   readonly #routes = Object.fromEntries(ROUTES.map((route) => [route, new RouteStats()])) as Readonly<
@@ -89,7 +89,7 @@ export class HttpMetrics {
     const { latency, counts } = this.#routes[route];
     const byPod = counts[outcome];
     const at = pod === null ? 0 : pod + 1;
-    // Filled up, or an array with holes would be looked up like a dictionary.
+    // Fills the gaps, because V8 treats an array with holes like a dictionary.
     while (byPod.length <= at) byPod.push(0);
     (byPod[at] as number)++;
     latency.add(seconds);
@@ -110,6 +110,6 @@ export class HttpMetrics {
 
 export function outcomeOf(status: number): RequestOutcome {
   if (status < 400) return 'ok';
-  // What is not implemented is what the client should not have asked for; an alert on errors of servers is for others.
+  // 501 is the client's fault and must not trigger alerts for server errors.
   return status < 500 || status === 501 || status === 505 ? 'client-error' : 'server-error';
 }

@@ -5,7 +5,7 @@ const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 
 /** A histogram of times that costs an array access per observation. */
 export class Latency {
-  /** One more than there are bounds, for what is beyond them. */
+  /** One more than there are bounds, for values above the last bound. */
   readonly counts = new Float64Array(BUCKETS.length + 1);
   sum = 0;
 
@@ -23,7 +23,7 @@ interface Sample {
   readonly value: number;
 }
 
-/** Shows histograms of {@link Latency} in a registry, in Prometheus' form, under one name with one label. */
+/** Exposes {@link Latency} histograms in a registry in Prometheus' form, under one name with one label. */
 export function registerLatency(
   registry: Registry,
   options: {
@@ -49,7 +49,7 @@ export function registerLatency(
   };
   const type = 'histogram';
   const aggregator = 'sum';
-  // prom-client's own histogram cannot be given counts that were made elsewhere; a registry takes anything of this shape.
+  // prom-client's histogram does not accept external counts, but its registry accepts any object of this shape.
   const metric = {
     ...{ name, help, type, aggregator },
     get: async () => ({ name, help, type, aggregator, values: Array.from(series()).flatMap(samplesOf) }),

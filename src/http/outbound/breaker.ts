@@ -87,7 +87,7 @@ export class BreakerGuard implements Dispatcher {
   }
 }
 
-/** Reports once: the head of a response counts, for a stream may last for hours. */
+/** Reports once, on the head of a response, because a stream may last for hours. */
 class BreakerHandler implements ResponseHandler {
   readonly #handler: ResponseHandler;
   readonly #breaker: Breaker;

@@ -5,7 +5,7 @@ import type { Dispatcher, ResponseHandler } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
 import { cancelled, podError } from './pod-error.ts';
 
-/** What one pod can be asked over. */
+/** The transports to one pod. */
 export interface Transports {
   /** Null: this pod has no link. */
   readonly link: Dispatcher | null;

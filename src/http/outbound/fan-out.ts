@@ -2,15 +2,15 @@ import { type GatewayRequest, headerValue } from '../../link/message.ts';
 import type { Duration } from '../../time.ts';
 import type { Upstream } from './upstream.ts';
 
-/** The answers of all pods by ordinal, and the pods that did not answer, with the reason. */
+/** The responses of all pods by ordinal, and the pods that did not respond, with the reasons. */
 export interface FanOut {
   readonly answers: Readonly<Record<string, unknown>>;
   readonly missing: readonly { readonly pod: number; readonly reason: string }[];
 }
 
 /**
- * Asks every pod the same, once. Never rejects.
- * @param limits.awayMs what a pod gets that has no link now: the others' answers do not wait longer for it
+ * Sends a request to every pod, once. Never rejects.
+ * @param limits.awayMs the time limit for a pod without a link, so that it does not delay the responses of the others
  */
 export async function fanOut(
   upstreams: readonly Upstream[],

@@ -5,13 +5,13 @@ import type { Repeatable } from './retry-policy.ts';
 /** A body that streams from the client. */
 export interface BodyStream {
   /**
-   * The body as it arrives. Nothing is read from the client before the receiver asks for it.
-   * @param onEnd called when the client has sent all of it
+   * Streams the body with backpressure.
+   * @param onEnd called when the client has sent the whole body
    */
   read(onEnd: () => void): AsyncIterable<Buffer>;
 }
 
-/** What a transport has under way for a request. */
+/** An attempt in flight. */
 export interface Attempt {
   /** Does nothing after the end of the attempt. */
   cancel(id: number): void;

@@ -4,8 +4,8 @@ import type { LookupFunction } from 'node:net';
 type Callback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
 
 /**
- * A name lookup that caches nothing but asks once for all who ask at the same time. Each lookup takes a thread of libuv's pool
- * until it is answered; a pod whose name resolves slowly would otherwise take them all, and with them the other pods' lookups.
+ * A name lookup without a cache that merges concurrent lookups of a name. Each lookup blocks a thread of libuv's pool. Otherwise a pod
+ * whose name resolves slowly could block all threads, and so the lookups of other pods.
  */
 export function createSharedLookup(resolve: typeof lookup = lookup): LookupFunction {
   const asking = new Map<string, Callback[]>();

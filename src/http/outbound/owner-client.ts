@@ -23,8 +23,8 @@ export interface OwnerClientOptions {
 }
 
 /**
- * Sends requests to the gateway pods that own their guilds: over the link where the pod knows it, else over plain HTTP; again where
- * that is safe; to the pod that a redirect names. Every request to an owner passes here.
+ * Sends requests to the owners of their guilds: over the link if the pod supports it, else over plain HTTP. Retries if that is safe and
+ * follows redirects. Every request to an owner passes through this class.
  */
 export class OwnerClient implements Dispatcher {
   readonly #upstreams: readonly Upstream[];
@@ -46,14 +46,14 @@ export class OwnerClient implements Dispatcher {
     });
   }
 
-  /** The pod that owns a guild, or pod 0 for null. @param guildId a valid guild id; null for what has no guild */
+  /** The pod that owns a guild, or pod 0 for null. @param guildId a valid guild id; null for a request without a guild */
   ownerOf(guildId: string | null): Upstream {
     return this.#upstreams[this.#topology.ownerOf(guildId)] as Upstream;
   }
 
   /**
-   * The pod that is asked: the owner of a guild, or pod 0 for null. Where any pod may answer, that is pod 0 too while it is alive,
-   * because what a bot stores without a guild is there.
+   * The pod for a request: the owner of a guild, or pod 0 for null. A request that any pod may handle also goes to pod 0 while it is
+   * alive, because that pod has the bot's data without a guild.
    */
   podFor(guildId: string | null, anyPod: boolean): Upstream {
     const owner = this.ownerOf(guildId);

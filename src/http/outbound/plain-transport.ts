@@ -12,7 +12,7 @@ import type { Attempt, ForwardedRequest } from './forwarded-request.ts';
 import { cancelled, notAStatus, plainError } from './pod-error.ts';
 import { WholeResponse } from './whole-response.ts';
 
-/** What the link carries, and what pods add. */
+/** The limit of the link, plus the headers that pods add. */
 const MAX_RESPONSE_HEADER_BYTES = MAX_HEAD + 4 * 1024;
 
 export interface PlainTransportOptions {
@@ -22,7 +22,7 @@ export interface PlainTransportOptions {
   readonly secret: string | null;
   readonly connectTimeoutMs: Duration;
   readonly lookup: LookupFunction;
-  /** Told of each connection that was made or failed. */
+  /** Called after each connection attempt. */
   readonly onConnection: (made: boolean) => void;
 }
 
@@ -35,7 +35,7 @@ export class PlainTransport implements Dispatcher {
     const { url, connectTimeoutMs, lookup, onConnection } = options;
     this.#options = options;
     this.#pool = new Pool(url, {
-      // One for each request at once: an event stream keeps its connection for hours and must not block other requests.
+      // One connection for each concurrent request: an event stream keeps its connection for hours and must not block other requests.
       connections: null,
       connect: { timeout: connectTimeoutMs, lookup } as object,
       allowH2: false,
@@ -99,7 +99,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
   readonly #timeoutMs: Duration;
   readonly #state = new StateMachine<AttemptState>('queued', ATTEMPT_TRANSITIONS);
   #controller: Undici.DispatchController | null = null;
-  /** Why it ends early. It can only end once it has a connection. */
+  /** The reason for an early end, which needs a connection. */
   #abortedBy: Error | null = null;
   #timer: NodeJS.Timeout | undefined;
   readonly startTimer = (): void => {
@@ -126,7 +126,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
     if (!this.#state.is('over')) this.#controller?.abort(error);
   }
 
-  /** Not after the end: the connection may serve another request by then. */
+  /** Never after the end, when the connection may serve another request. */
   resume(): void {
     if (this.#state.is('responding')) this.#controller?.resume();
   }
@@ -165,7 +165,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
     return this.#state.is('queued') ? 'not-sent' : 'unknown';
   }
 
-  /** @returns false if it was over already */
+  /** @returns false if the attempt was already over */
   #end(): boolean {
     clearTimeout(this.#timer);
     return this.#state.enter('over');

@@ -24,7 +24,7 @@ export const notAStatus = (ordinal: number, status: number): DispatchError =>
 export function plainError(ordinal: number, outcome: DispatchError['outcome'], cause: unknown): DispatchError {
   if (cause instanceof DispatchError) return cause;
   const { name, message } = cause as Error;
-  // Of the body that streams from the client: it is too large.
+  // The streamed body from the client is too large.
   if (cause instanceof GuildwayError) return new DispatchError(cause.code, outcome, message, { cause });
   if (isBadArgument(cause)) return podError(ordinal, 'REQUEST_INVALID', 'not-sent', message, cause);
   if (name === 'TimeoutError') return podError(ordinal, 'DEADLINE_EXCEEDED', outcome, 'no response in time', cause);

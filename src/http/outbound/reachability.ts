@@ -1,12 +1,12 @@
 import { connect, type LookupFunction } from 'node:net';
 import type { Duration } from '../../time.ts';
 
-/** How often an address that refuses connections is looked at again. */
+/** The interval of probes to an address that refuses connections. */
 const PROBE_MS = 1_000;
 
 /**
- * Whether anybody accepts connections at a pod's address. Requests tell; while there are none, and while it was refused the last
- * time, a connection is opened now and then and closed again: a pod that is not ready gets no requests to find out by.
+ * Whether a pod's address accepts connections. Requests show this. While the last attempt was refused, periodic probes open and close
+ * a connection, because an HTTP pod that is not ready gets no requests.
  */
 export class Reachability {
   readonly #url: URL;
@@ -22,18 +22,18 @@ export class Reachability {
     this.#lookup = options.lookup;
   }
 
-  /** Null: not tried yet. */
+  /** Null before the first attempt. */
   get reachable(): boolean | null {
     return this.#reachable;
   }
 
-  /** A connection was made, or could not be. */
+  /** Reports the result of a connection attempt. */
   note(reachable: boolean): void {
     this.#reachable = reachable;
     if (!reachable) this.#probeIn(PROBE_MS * (0.5 + Math.random()));
   }
 
-  /** Finds out now. Resolves when it is known. */
+  /** Probes now. Resolves with the result known. */
   async probe(): Promise<void> {
     const { hostname, port, protocol } = this.#url;
     const socket = connect({

@@ -1,9 +1,9 @@
-/** So many retries are always allowed, or a quiet pod's first failure could never be retried. */
+/** The minimum number of retries. Without it, the first failure of a quiet pod could not be retried. */
 const RESERVE = 10;
 
 /**
- * Keeps retries to a share of live requests: each request earns a fraction of a retry, each retry spends one. What is earned
- * and not spent is bounded, so a long quiet time does not pay for a storm.
+ * Limits retries to a share of live requests: each request earns a fraction of a retry, each retry spends one. The balance is bounded,
+ * so a long quiet time does not pay for a retry storm.
  */
 export class RetryBudget {
   readonly #perRequest: number;

@@ -1,14 +1,14 @@
 import type { ErrorCode } from '../../errors.ts';
 
 /**
- * When a request may be sent again after an attempt whose outcome is not known:
- * - `always`: reading twice does no harm, or the caller said so with an Idempotency-Key
- * - `at-our-pods`: its owner recognises it if it is a Guildway pod; another server would do it twice
+ * Whether a request may be retried after an attempt with an unknown outcome:
+ * - `always`: it is a read, or the client sent an Idempotency-Key
+ * - `at-our-pods`: a Guildway pod recognizes the repetition; another server would execute it twice
  * - `never`
  */
 export type Repeatable = 'always' | 'at-our-pods' | 'never';
 
-/** Failures that another attempt would repeat, or whose caller has given up. */
+/** Failures that a retry would repeat, or whose client has disconnected. */
 const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   ...(['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE', 'REQUEST_INVALID'] as const),
 ]);
@@ -24,16 +24,15 @@ export const blamesPod = (code: ErrorCode): boolean => !NOT_THE_PODS.has(code);
 /**
  * Whether a request may be tried again after a failed attempt.
  *
- * - `free`: the attempt was certainly not sent. Another costs the pod nothing that it would not have had anyway, so a request
- *   waits for its pod as long as its deadline allows.
- * - `costs`: it was sent, so another is load that the pod would not have without its trouble: only within the retry budget
+ * - `free`: the attempt was certainly not sent, so a retry adds no load. The request may wait for its pod until its deadline.
+ * - `costs`: the attempt was sent, so a retry adds load. It needs the retry budget.
  * - `no`
  */
 export function mayTryAgain(attempt: {
   readonly code: ErrorCode;
   /** Whether the pod may have carried out this attempt. */
   readonly sentNow: boolean;
-  /** The same of this attempt or any before it. */
+  /** Whether the pod may have carried out this or any earlier attempt. */
   readonly sentEver: boolean;
   readonly repeatable: boolean;
 }): 'free' | 'costs' | 'no' {

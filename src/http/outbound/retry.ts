@@ -22,7 +22,7 @@ export interface RetryOptions {
   readonly next: Dispatcher;
 }
 
-/** Sends a request again where that is safe, until its time is over. */
+/** Retries a request if that is safe, until its deadline. */
 export class Retry implements Dispatcher {
   readonly #options: RetryOptions;
 
@@ -41,9 +41,9 @@ class RetryHandler implements ResponseHandler {
   readonly #options: RetryOptions;
   readonly #request: ForwardedRequest;
   #attempt = 0;
-  /** An attempt had the outcome `unknown`. Then the outcome of the request is unknown, whatever later attempts say. */
+  /** True if an attempt had the outcome `unknown`. The outcome of the request is then unknown, regardless of later attempts. */
   #sentEver = false;
-  /** The handler has the head of a response, which cannot be taken back. */
+  /** True if the handler has the head of a response, which cannot be undone. */
   #begun = false;
 
   constructor(options: RetryOptions, request: ForwardedRequest, handler: ResponseHandler) {
@@ -85,7 +85,7 @@ class RetryHandler implements ResponseHandler {
     }
   }
 
-  /** How long to wait before the request may be sent again; null if it may not. */
+  /** The delay before a retry; null if there must not be one. */
   #waitBeforeRetry({ code }: DispatchError, sentNow: boolean): Duration | null {
     const { budget, baseMs, onRetry } = this.#options;
     const request = this.#request;
@@ -108,7 +108,7 @@ class RetryHandler implements ResponseHandler {
   }
 }
 
-/** A pod that can be asked where another one failed. @param failed its ordinal */
+/** Another pod for the request. @param failed the ordinal of the pod that failed */
 export const anotherPod = <Pod extends Pick<Upstream, 'ordinal' | 'live'>>(
   pods: readonly Pod[],
   failed: number,

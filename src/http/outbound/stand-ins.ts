@@ -7,35 +7,35 @@ import { type Duration, type MonotonicTime, remaining } from '../../time.ts';
 import type { HttpMetrics } from '../metrics/http-metrics.ts';
 import type { Upstream } from './upstream.ts';
 
-/** A request that is to be kept until its owner is back. */
+/** A request to store until its owner is back. */
 export interface Handoff {
-  /** What makes it the same request when it comes again, such as `interaction:1234`. */
+  /** Identifies repetitions of the request, such as `interaction:1234`. */
   readonly identity: string;
   readonly owner: number;
   readonly guildId: string | null;
   readonly request: GatewayRequest;
-  /** The deferred response that its caller got: 5, 6, or 0 for none. */
+  /** The type of the deferred response that the client got: 5, 6, or 0 for none. */
   readonly deferred: 0 | 5 | 6;
   /** The owner may have executed it. When the hint expires, its outcome is unknown. */
   readonly sent: boolean;
-  /** For how long it may be executed. */
+  /** The time during which it may be executed. */
   readonly lifeMs: Duration;
 }
 
 /**
  * - `kept`: a pod has it on disk
  * - `not-stored`: no pod has it
- * - `unknown`: no pod said that it has it, but one that was asked may
- * - `conflict`: a pod has its identity with another body
+ * - `unknown`: no pod confirmed it, but one may have it
+ * - `conflict`: a pod has the same identity with another body
  */
 export type HandoffResult =
   | { readonly kind: 'kept'; readonly pod: number }
   | { readonly kind: 'not-stored' | 'unknown' | 'conflict' };
 
-/** When a stand-in has not answered within this part of the time that is left, the next one is asked as well. */
+/** If a stand-in has not responded within this share of the remaining time, the next one is asked as well. */
 const PATIENCE_SHARE = 0.5;
 
-/** Finds a pod that keeps a request for an owner that is away. */
+/** Finds a pod that stores a request for an absent owner. */
 export class StandIns {
   readonly #upstreams: readonly Upstream[];
   readonly #metrics: HttpMetrics;
@@ -48,9 +48,9 @@ export class StandIns {
   }
 
   /**
-   * Stores a hint at (owner + 1) % N, else at the next; at the owner itself last, for one that is slow but alive. A stand-in that
-   * is slow is not given up when the next one is asked: on a busy machine all of them are slow, and each answer in time counts.
-   * Two pods may keep the same hint then; its owner applies it once.
+   * Stores a hint at pod (owner + 1) % N, else at the next one. The owner itself is last, in case it is slow but alive. A slow stand-in
+   * stays in the race when the next one is asked, because on a busy machine all of them are slow. Two pods may then store the same hint;
+   * the owner applies it once.
    */
   store(handoff: Handoff, deadlineAt: MonotonicTime): Promise<HandoffResult> {
     const request = toRequest(handoff);
@@ -95,12 +95,12 @@ export class StandIns {
     const count = this.#upstreams.length;
     for (let distance = 1; distance <= count; distance++) {
       const standIn = this.#upstreams[(owner + distance) % count] as Upstream;
-      // Only a link shows that the peer is one of us: any web server answers a PUT with something.
+      // Only a link proves that the peer is a Guildway pod. Any web server responds to a PUT somehow.
       if (standIn.link?.state === 'ready') yield standIn;
     }
   }
 
-  /** What one pod made of a hint; it never rejects. */
+  /** The result of storing a hint at one pod. Never rejects. */
   async #ask(standIn: Upstream, owner: number, request: GatewayRequest, timeoutMs: Duration): Promise<HandoffResult> {
     const pod = standIn.ordinal;
     try {
@@ -110,7 +110,7 @@ export class StandIns {
       return { kind: status === 409 ? 'conflict' : 'not-stored' };
     } catch (error) {
       this.#log.warn({ pod, owner, err: error as GuildwayError }, 'a stand-in did not take a hint');
-      // It may have been stored before the answer was lost, and then it will be delivered.
+      // The pod may have stored it before the response was lost, and will then deliver it.
       return { kind: certainlyNotSent(error) ? 'not-stored' : 'unknown' };
     }
   }

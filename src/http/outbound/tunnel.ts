@@ -2,16 +2,16 @@ import { type Duplex, Transform } from 'node:stream';
 import { closeInTime } from '../../end-socket.ts';
 import { closeFrame, FrameBoundaries } from './websocket-frames.ts';
 
-/** A websocket between a client and its owner: bytes pass both ways until either side ends. */
+/** A websocket between a client and the owner. Bytes pass both ways until either side ends. */
 export interface Tunnel {
-  /** Tells the client to connect again, to another pod. What it answers passes to the owner, which then ends the connection. */
+  /** Tells the client to reconnect to another pod. The client's close frame passes to the owner, which then ends the connection. */
   drain(): void;
 }
 
 /**
- * Joins a client and its owner; when one side ends, so does the other.
- * @param clientHead what the client has sent after its request
- * @param ownerHead what the owner has sent after its response
+ * Connects a client and the owner. When one side ends, the other one is ended too.
+ * @param clientHead the bytes that the client sent after its request
+ * @param ownerHead the bytes that the owner sent after its response
  */
 export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ownerHead: Buffer): Tunnel {
   const frames = new FrameBoundaries();
@@ -22,7 +22,7 @@ export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ow
   };
   const toClient = new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      // Nothing follows a close frame. The owner's answer to the client's close frame is dropped.
+      // Nothing may follow a close frame. Drops the owner's reply to the client's close frame.
       if (state === 'told') done();
       else if (state === 'open') {
         frames.take(chunk, 'end');
@@ -37,12 +37,12 @@ export function openTunnel(client: Duplex, clientHead: Buffer, owner: Duplex, ow
   if (clientHead.length > 0) owner.write(clientHead);
   if (ownerHead.length > 0) toClient.write(ownerHead);
   owner.on('error', () => client.destroy());
-  // What the owner said last, its close code, is still on its way to the client.
+  // The owner's last bytes, with its close code, are still on the way to the client.
   owner.once('close', () => {
     toClient.end();
     closeInTime(client);
   });
-  // An owner that does not end its side, too, would keep both connections.
+  // Otherwise an owner that does not end its side would keep both connections open.
   client.once('end', () => closeInTime(owner));
   owner.once('end', () => closeInTime(owner));
   client.once('close', () => owner.destroy());

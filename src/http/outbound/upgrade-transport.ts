@@ -13,7 +13,7 @@ import { cancelled, notAStatus, plainError } from './pod-error.ts';
 
 type UpgradeTransportOptions = Pick<PlainTransportOptions, 'ordinal' | 'url' | 'secret' | 'lookup'>;
 
-/** Asks a pod to switch to the websocket protocol, each time over a connection of its own. */
+/** Asks a pod to switch to the websocket protocol. Each request has its own connection. */
 export class UpgradeTransport implements Dispatcher {
   readonly #options: UpgradeTransportOptions;
 
@@ -115,7 +115,7 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
     return this.#state.is('queued') ? 'not-sent' : 'unknown';
   }
 
-  /** @returns false if it was over already */
+  /** @returns false if the attempt was already over */
   #end(): boolean {
     clearTimeout(this.#timer);
     return this.#state.enter('over');

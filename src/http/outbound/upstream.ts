@@ -19,7 +19,7 @@ export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onS
   readonly lookup: LookupFunction;
 }
 
-/** One gateway pod as an HTTP pod sees it: its link, plain HTTP beside it, its breaker, and whether it can be reached. */
+/** A gateway pod from an HTTP pod's view: its link, plain HTTP, its breaker and its reachability. */
 export class Upstream implements Dispatcher {
   readonly ordinal: number;
   readonly url: string;
@@ -63,7 +63,7 @@ export class Upstream implements Dispatcher {
     });
   }
 
-  /** Why it cannot be reached, in a sentence; null if it can. */
+  /** The reason why the pod is unreachable, as a sentence; null if it is reachable. */
   get unreachable(): string | null {
     const where = `gateway pod ${this.ordinal} at ${this.url} is not reachable`;
     if (this.linked) return this.link?.state === 'ready' ? null : `${where} (${this.link?.state})`;
@@ -71,17 +71,17 @@ export class Upstream implements Dispatcher {
     return `${where} (${this.#reachability.reachable === null ? 'not tried yet' : 'connections are refused'})`;
   }
 
-  /** Whether it can be reached and has been answering. */
+  /** Whether the pod is reachable and its breaker is closed. */
   get live(): boolean {
     return this.breaker.closed && this.unreachable === null;
   }
 
-  /** Whether requests go over the link: there is one, and the pod knows it. */
+  /** Whether requests use the link: there is one, and the pod supports it. */
   get linked(): boolean {
     return this.link !== null && this.link.state !== 'plain';
   }
 
-  /** Finds out whether it can be reached, so that the first request need not wait. Rejects if a link cannot be made. */
+  /** Connects in advance, so that the first request need not wait. Rejects if the link fails. */
   async open(): Promise<void> {
     if (this.link === null || (await this.link.connect()) === 'plain') await this.#reachability.probe();
   }

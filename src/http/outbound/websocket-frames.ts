@@ -1,22 +1,22 @@
-/** The service restarts; the client may connect again at once (IANA's registry of close codes). */
+/** The service is restarting; the client may reconnect at once (IANA's registry of close codes). */
 const SERVICE_RESTART = 1012;
 
-/** Follows the frames of a websocket in bytes that pass by, so that a frame of our own can be put between two of them. */
+/** Tracks frame boundaries in the bytes of a websocket, so that another frame can be inserted between two frames. */
 export class FrameBoundaries {
-  /** Bytes of a frame's head that are here already; empty between frames. */
+  /** The received bytes of an incomplete frame head; empty between frames. */
   #head: number[] = [];
-  /** Bytes of its payload that are still to come. */
+  /** The number of payload bytes to come. */
   #payload = 0n;
 
-  /** Whether the bytes so far end with a whole frame. */
+  /** Whether the bytes so far end at a frame boundary. */
   get between(): boolean {
     return this.#head.length === 0 && this.#payload === 0n;
   }
 
   /**
-   * Takes the next bytes.
-   * @param until `first`: only up to the end of the frame that has begun
-   * @returns how many bytes were taken
+   * Consumes the next bytes.
+   * @param until `first`: only up to the end of the current frame
+   * @returns the number of consumed bytes
    */
   take(chunk: Uint8Array, until: 'end' | 'first'): number {
     let at = 0;
@@ -48,7 +48,7 @@ export class FrameBoundaries {
   }
 }
 
-/** A close frame of a server, which is not masked. */
+/** An unmasked close frame, as servers send it. */
 export function closeFrame(): Buffer {
   const reason = Buffer.from('service restart');
   const head = Buffer.from([0x88, 2 + reason.length, SERVICE_RESTART >> 8, SERVICE_RESTART & 0xff]);

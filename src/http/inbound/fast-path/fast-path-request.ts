@@ -18,24 +18,24 @@ export interface BodyAccounting {
   readonly clientOf: ClientOf;
 }
 
-/** What a request needs of the connection that it came on. */
+/** The interface of a request to its connection. */
 export interface FastPathConnection {
   readonly address: string;
-  /** Writes a response; the connection may have been closed. `head` lacks the lines that are the connection's own. */
+  /** Writes a response, unless the connection is closed. `head` does not have the connection's own lines. */
   respond(head: string, body: Buffer): void;
   /** Whether a large response may be written. */
   hasRoom(bytes: number): boolean;
   close(): void;
 }
 
-/** A request that came whole. */
+/** A request that arrived whole. */
 export class FastPathRequest implements EdgeRequest {
   readonly method: string;
   readonly url: string;
   readonly fields: HeaderList;
   readonly bodyLength: number;
   readonly fault = null;
-  /** This connection takes whole responses only. */
+  /** This connection supports whole responses only. */
   readonly stream = null;
   readonly id: string;
   readonly startedAt = monotonicNow();
