@@ -100,10 +100,10 @@ function connectionsTo(ports: readonly number[]): number {
 interface Times {
   readonly measureMs: number;
   readonly warmupMs: number;
-  /** Until Node has compiled what it will. Had the pods less than 100,000 requests or so, it would be seen in those of them that have
-   * load one after the other: they have fewer requests than the pod that they are compared with. */
+  /** Long enough for Node to compile all hot code, which takes about 100,000 requests. With less, pods that get load in turn would look
+   * slower than the baseline, which has had more requests. */
   readonly firstWarmupMs: number;
-  /** For a pod's turn. It had nothing to do for a while, and needs some thousand requests until the caches are full of its own. */
+  /** The warm-up before a pod's turn: after idle time, it needs some thousand requests to fill the CPU caches. */
   readonly turnMs: number;
   readonly turnWarmupMs: number;
 }

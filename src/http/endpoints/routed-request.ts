@@ -8,16 +8,16 @@ import type { Repeatable } from '../outbound/retry-policy.ts';
 
 const EMPTY = Buffer.alloc(0);
 export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
-/** A browser shows within 3 s what is wrong: no attempt to reach a pod that is away starts after this. */
+/** No attempt to reach an absent pod starts after this, so that a browser shows the error within 3 s. */
 const PAGE_PATIENCE_MS = 2_000;
 
-/** Where a request goes. */
+/** The destination of a request. */
 export interface Route {
   /** Null: no guild. */
   readonly guildId: string | null;
-  /** Any pod may answer it. */
+  /** Any pod may handle it. */
   readonly anyPod: boolean;
-  /** Request or response stream: over plain HTTP even where there is a link. */
+  /** The request or response streams, so the request uses plain HTTP even if there is a link. */
   readonly streams: boolean;
 }
 
@@ -26,7 +26,7 @@ export interface RoutedRequestOptions {
   readonly headersFor: RequestHeaders;
 }
 
-/** What is sent of a client's request. Most of it is computed when it is read, because the link needs little of it. */
+/** The forwarded form of a client's request. Most properties are computed on demand, because the link needs few of them. */
 export class RoutedRequest implements ForwardedRequestInit {
   readonly headers: HeaderList;
   readonly deadlineAt: MonotonicTime;
@@ -35,7 +35,7 @@ export class RoutedRequest implements ForwardedRequestInit {
   readonly #body: Buffer | null;
   readonly #options: RoutedRequestOptions;
 
-  /** @param body null: it streams from the client */
+  /** @param body null if it streams from the client */
   constructor(request: EdgeRequest, route: Route, body: Buffer | null, options: RoutedRequestOptions) {
     this.headers = options.headersFor(request);
     this.deadlineAt = after(request.startedAt, options.requestTimeoutMs);
@@ -78,7 +78,7 @@ export class RoutedRequest implements ForwardedRequestInit {
     return isPage ? after(this.#request.startedAt, PAGE_PATIENCE_MS) : this.deadlineAt;
   }
 
-  /** A body that streams is sent once. Other requests may arrive twice if their method or their key allows it. */
+  /** A streamed body is sent once. Other requests may be retried if their method or their key allows it. */
   get repeatable(): Repeatable {
     const { method, fields } = this.#request;
     const safe = SAFE_METHODS.has(method) || fieldValue(fields, 'idempotency-key') !== undefined;

@@ -11,20 +11,20 @@ import { type HeadFault, type RequestHead, readHead } from './request-head.ts';
 import { LARGE_RESPONSE, type UnreadResponses } from './unread-responses.ts';
 
 const EMPTY = Buffer.alloc(0);
-/** Bodies up to this size go out as one string with their headers: one write instead of two. */
+/** Bodies up to this size are written as one string with their headers, in one write instead of two. */
 const ONE_WRITE = 2 * 1024;
-/** How long a client may go on sending a body that is discarded. */
+/** The time during which a client may continue to send a discarded body. */
 const LINGER_MS = 1_000;
 
 export interface NodeRequestOptions {
   readonly bodies: BodyReader;
   readonly unread: UnreadResponses;
-  /** Who sent a request; null where a trusted proxy does not say. */
+  /** The client of a request; null if a trusted proxy does not name it. */
   readonly clientOf: ClientOf;
   readonly maxBodyBytes: number;
 }
 
-/** A request that came through Node's HTTP server: of any kind, with bodies that may stream. */
+/** A request from Node's HTTP server. It may be of any kind, and its bodies may stream. */
 export class NodeRequest implements EdgeRequest {
   readonly id: string;
   readonly startedAt: MonotonicTime;
@@ -89,7 +89,7 @@ export class NodeRequest implements EdgeRequest {
     try {
       response.writeHead(status, unread ? [...headers, 'connection', 'close'] : (headers as string[]));
     } catch {
-      // A header that Node does not let out, from a handler that made it up.
+      // A handler returned a header that Node rejects.
       response.writeHead(502, ['content-length', '0', HEADER.requestId, this.id]).end();
       return;
     }
@@ -112,7 +112,7 @@ export class NodeRequest implements EdgeRequest {
       if (!response.writableFinished) forwarded.cancel();
     };
     if (response.closed) onClose();
-    // Not `once`, which costs more: a response closes once.
+    // Not `once`, which is slower. A response closes only once.
     else response.on('close', onClose);
   }
 
@@ -122,8 +122,8 @@ export class NodeRequest implements EdgeRequest {
   }
 
   /**
-   * Ends a response to a request whose body is discarded. Closing while the client still sends would reset the connection and
-   * take the answer away before it is read: so what comes is thrown away for a moment.
+   * Ends a response to a request whose body is discarded. Closing the connection while the client still sends would reset it, and the
+   * client might never read the response. So the rest of the body is read and discarded for a while.
    */
   #endAfterLinger(body: Buffer): void {
     const { request, response } = this;
@@ -137,7 +137,7 @@ export class NodeRequest implements EdgeRequest {
   }
 }
 
-/** The head of a request that came through Node's server. */
+/** The head of a request from Node's server. */
 export function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): RequestHead {
   return readHead(method as string, url as string, httpVersion, fieldsOf(rawHeaders));
 }

@@ -4,12 +4,12 @@ import { endSocket } from '../../end-socket.ts';
 import { responseHead } from './fast-path/response-head.ts';
 
 /**
- * So many requests may wait for those before them: on one connection, and on all together. A request of 30 bytes costs 4 KiB of
- * memory while it waits.
+ * The limits for requests that wait for earlier ones: on one connection and in total. A waiting request of 30 bytes uses 4 KiB of
+ * memory.
  */
 const MAX_WAITING = 100;
 const MAX_WAITING_IN_ALL = 1_000;
-/** What a parser's callback returns to make the parser stop behind the head of this request, as for an upgrade. */
+/** The value with which a parser's callback stops the parser after the head of a request, as for an upgrade. */
 const STOP_PARSING = 2;
 
 const STATUS: Readonly<Partial<Record<string, number>>> = Object.freeze({
@@ -24,16 +24,16 @@ interface Turn {
 }
 
 interface Connection {
-  /** What is being served. */
+  /** The request in flight. */
   current: Turn | null;
-  /** Nothing on it is served any more. */
+  /** True if the connection serves no more requests. */
   ended: boolean;
   readonly waiting: Turn[];
 }
 
 /**
- * Serves the requests of a connection one after the other. Node's server hands over what a client sends ahead (pipelining, RFC 9112,
- * 9.3.2) at once: two writes would run side by side, and a thousand responses wait in memory for the first.
+ * Serves the requests of a connection one after another. Node's server emits pipelined requests (RFC 9112, 9.3.2) immediately: two writes
+ * would run concurrently, and a thousand responses could wait in memory for the first.
  */
 export class Turns {
   readonly #serve: (request: IncomingMessage, response: ServerResponse) => void;
@@ -49,7 +49,7 @@ export class Turns {
     this.#maxWaitingInAll = maxWaitingInAll;
   }
 
-  /** Serves a request, now or when its turn comes; never, when the connection ends before. */
+  /** Serves a request when its turn comes, or never if the connection ends before. */
   take(request: IncomingMessage, response: ServerResponse): void {
     const { socket } = request;
     let connection = this.#connections.get(socket);
@@ -62,7 +62,7 @@ export class Turns {
     else if (connection.waiting.length < MAX_WAITING && this.#waitingInAll < this.#maxWaitingInAll) {
       connection.waiting.push({ request, response });
       this.#waitingInAll++;
-      // The rest of what the client sends waits in its own system.
+      // Further bytes wait in the client's system.
       socket.pause();
     } else {
       this.#endBehindLast(connection);
@@ -71,7 +71,7 @@ export class Turns {
   }
 
   /**
-   * Whatever comes on a connection from now on is not looked at, and it ends behind the whole requests that have come.
+   * Ignores all further bytes of a connection and ends it after the complete requests so far.
    * @returns false if there is none; the caller then ends the connection
    */
   endBehindRequests(socket: Socket): boolean {
@@ -82,19 +82,19 @@ export class Turns {
   }
 
   /**
-   * What has come on a connection is no HTTP, or took too long. Whole requests before it are answered as if nothing had: an error in
-   * their place would be taken for the answer to one that is being carried out.
+   * The connection brought something other than HTTP, or it took too long. Complete requests before that get their responses first.
+   * Otherwise the client would take the error for the response to a request in flight.
    */
   refuseBytes({ code }: NodeJS.ErrnoException, socket: Socket): void {
     if (this.endBehindRequests(socket)) return;
     const connection = this.#connections.get(socket);
-    // In the middle of a body: a response that has begun before its end closes the connection by itself.
+    // In the middle of a body: a response that began before the end of the body closes the connection by itself.
     if (connection?.current?.response.headersSent) return;
     const inBody = connection !== undefined && connection.current !== null;
     if (connection !== undefined) connection.ended = true;
     const status = STATUS[code ?? ''] ?? 400;
     const head = `${responseHead(status, ['connection', 'close', 'content-length', '0'])}\r\n`;
-    // At once, where somebody reads that body and must learn that it does not end.
+    // Immediately if the body has a receiver, which must learn that the body is incomplete.
     if (inBody) socket.end(head, 'latin1', () => socket.destroy());
     else endSocket(socket, head);
   }
@@ -114,7 +114,7 @@ export class Turns {
 
   #end(connection: Connection, socket: Socket): void {
     connection.current = null;
-    // Also after a response that closes the connection: its client has been told that nothing behind it was looked at.
+    // Also after a response that closes the connection, which tells the client that nothing after it was processed.
     if (socket.destroyed || socket.writableEnded) {
       connection.ended = true;
       this.#waitingInAll -= connection.waiting.length;
@@ -126,15 +126,15 @@ export class Turns {
       return;
     }
     this.#waitingInAll--;
-    // Its body may not be here yet.
+    // The body may be incomplete.
     if (connection.waiting.length === 0 && !(connection.ended && next.request.complete)) socket.resume();
     this.#begin(connection, next);
   }
 }
 
 /**
- * Reads no more from a connection, and makes no more requests of the bytes that are in memory: one chunk has room for 2,000
- * requests, of which Node's server makes 8 MiB of objects.
+ * Stops reading from a connection and stops parsing the bytes in memory. One chunk can hold 2,000 requests, for which Node's server
+ * creates 8 MiB of objects.
  */
 function stopReading(socket: Socket): void {
   socket.pause();

@@ -21,9 +21,9 @@ type Refusal = Extract<PodStatement, { kind: 'refused' }>;
 type Redirect = Extract<PodStatement, { kind: 'redirect' }>;
 
 /**
- * Obeys what a pod itself says of a request, as opposed to its bot. A refusal becomes an error. After a redirect the request goes to
- * the pod that is named, once: two pods that name each other would otherwise pass it on for ever. A second redirect is the error
- * TOPOLOGY_MISMATCH: nothing was done, and an operator has to act.
+ * Handles a pod's own statements about a request, as opposed to its bot's responses. A refusal becomes an error. A redirect is followed
+ * once. Otherwise two pods that name each other would cause an endless loop. A second redirect is the error TOPOLOGY_MISMATCH: nothing
+ * was done, and an operator has to act.
  */
 export class ObeyStatements implements Dispatcher {
   readonly #options: ObeyStatementsOptions;
@@ -43,9 +43,9 @@ class StatementHandler implements ResponseHandler {
   readonly #request: ForwardedRequest;
   /** The pod that was asked first. */
   readonly #first: number;
-  /** What it said. */
+  /** Its redirect. */
   #redirect: Redirect | null = null;
-  /** A response that is the pod's statement. The handler gets nothing of it. */
+  /** The response is a statement of the pod. The handler gets nothing of it. */
   #statement: { readonly status: number; readonly says: Refusal | Redirect } | null = null;
 
   constructor(options: ObeyStatementsOptions, request: ForwardedRequest, handler: ResponseHandler) {
@@ -62,7 +62,7 @@ class StatementHandler implements ResponseHandler {
   }
 
   onHead(status: number, headers: HeaderList, flow: ResponseFlow): void {
-    // A body that has begun to stream cannot be sent again. The client gets the statement, and knows that nothing was done.
+    // A body that has started to stream cannot be sent again. The client gets the statement, which says that nothing was done.
     const says = this.#request.init.upload === null ? statementOf(status, headers) : null;
     if (says === null) this.#handler.onHead(status, headers, flow);
     else this.#statement = { status, says };
@@ -84,7 +84,7 @@ class StatementHandler implements ResponseHandler {
   }
 
   onError(error: DispatchError): void {
-    // If the request is sent again, it starts at the owner again.
+    // A retry starts at the owner again.
     this.#request.pod = this.#first;
     this.#handler.onError(error);
   }
@@ -124,7 +124,7 @@ class StatementHandler implements ResponseHandler {
     );
   }
 
-  /** This pod's topology and the other one's, in words. */
+  /** Describes the topologies of this pod and of the other one. */
   #topologies(epoch: number): [string, string] {
     const { topology, pods } = this.#options;
     return [`${topology.fingerprint} epoch ${topology.epoch}`, theirTopology(pods[this.#first]?.link ?? null, epoch)];

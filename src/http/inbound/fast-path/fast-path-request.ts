@@ -9,10 +9,10 @@ import type { WholeRequest } from './parser.ts';
 import { responseHead } from './response-head.ts';
 
 const EMPTY = Buffer.alloc(0);
-/** Who sent a smaller body is not looked up: it takes no more memory than the head of its request. */
+/** The client of a smaller body is not looked up, because the body takes no more memory than the head of its request. */
 const SMALL_BODY = 4 * 1024;
 
-/** How the bodies of a connection's requests are counted. */
+/** Accounts for the bodies of a connection's requests. */
 export interface BodyAccounting {
   readonly bodies: BodyReader;
   readonly clientOf: ClientOf;

@@ -10,25 +10,25 @@ import { type RequestParser, RequestParsers, type WholeRequest } from './parser.
 export interface FastPathOptions extends BodyAccounting {
   readonly unread: UnreadResponses;
   readonly maxHeaderBytes: number;
-  /** How long a connection may be idle between requests, and how long before its first one. */
+  /** The idle limits of a connection: between requests, and before its first one. */
   readonly keepAliveMs: Duration;
   readonly firstRequestMs: Duration;
   readonly newRequestId: () => string;
-  /** Serves a request, or leaves it to Node's server by returning false. */
+  /** Serves a request. @returns false to leave it to Node's server */
   readonly serve: (request: EdgeRequest) => boolean;
 }
 
-/** Bodies up to this size go out as one string with their head: one write instead of two. */
+/** Bodies up to this size are written as one string with their head, in one write instead of two. */
 const ONE_WRITE = 2 * 1024;
-/** In this many steps the shorter limit is counted: a connection is closed after its limit, and at most one step later. */
+/** The number of checks within the shorter limit. A connection is closed at most one check after its limit. */
 const STEPS = 8;
-/** How late the date of a response may be: it counts seconds. */
+/** The maximum age of a response's date, which has a resolution of one second. */
 const CLOCK_MS = 500;
 
 /**
- * The first to read from client connections. As long as what comes on one are whole requests, one at a time, it serves them
- * without the streams, objects and timers that `node:http` has for requests of every kind: half of what it costs to say hello.
- * Whatever else comes, the connection is Node's from there on, beginning with that chunk. The parser is Node's either way.
+ * The first reader of client connections. While a connection brings whole requests, one at a time, the fast path serves them without
+ * the streams, objects and timers of `node:http`, which are half the cost of a minimal response. On anything else it hands the
+ * connection to Node's server, starting with that chunk. Both use Node's parser.
  */
 export class FastPath {
   readonly #options: FastPathOptions;
@@ -36,7 +36,7 @@ export class FastPath {
   readonly #toNode: (socket: Socket) => void;
   readonly #connections = new Set<Connection>();
   #draining = false;
-  /** Counts the looks at idle connections. */
+  /** The number of checks for idle connections so far. */
   #look = 0;
   #lastLines = '';
 
@@ -56,12 +56,12 @@ export class FastPath {
   ) {
     this.#options = options;
     this.#parsers = parsers;
-    // An HTTP server serves what its own 'connection' listener is given.
+    // An HTTP server serves the sockets that are passed to its 'connection' listener.
     server.off('connection', listener);
     this.#toNode = (socket) => listener.call(server, socket);
     server.on('connection', (socket: Socket) => this.#take(socket));
     const stepMs = Math.max(1, Math.min(options.keepAliveMs, options.firstRequestMs) / STEPS);
-    // Not in the timer itself: in a busy process it may be due before what has long arrived is read.
+    // Not in the timer itself: in a busy process the timer may fire before data that has already arrived is read.
     const timer = setInterval(() => setImmediate(() => this.#closeIdle(stepMs)), stepMs).unref();
     this.#renewLastLines();
     const clock = setInterval(() => this.#renewLastLines(), CLOCK_MS).unref();
@@ -77,7 +77,7 @@ export class FastPath {
     this.#renewLastLines();
   }
 
-  /** Closes the connections on which no request is under way. */
+  /** Closes connections without a request in flight. */
   closeIdleConnections(): void {
     for (const connection of this.#connections) if (connection.idle) connection.close();
   }
@@ -116,7 +116,7 @@ export class FastPath {
     }
   }
 
-  /** Writes anew what ends the head of every response, as Node's server has it. */
+  /** Renews the last lines of every response head, in the form of Node's server. */
   #renewLastLines(): void {
     const keepAlive = `keep-alive\r\nkeep-alive: timeout=${Math.floor(this.#options.keepAliveMs / 1_000)}`;
     const connection = this.#draining ? 'close' : keepAlive;
@@ -124,7 +124,7 @@ export class FastPath {
   }
 }
 
-/** What a connection needs of the fast path. */
+/** The interface of a connection to the fast path. */
 interface FastPathSide {
   serve(whole: WholeRequest): FastPathRequest | null;
   look(): number;
@@ -138,18 +138,18 @@ interface FastPathSide {
 
 class Connection implements FastPathConnection {
   readonly address: string;
-  /** Whether it has had a request. */
+  /** Whether the connection has had a request. */
   used = false;
-  /** The look of the fast path at which it became idle. */
+  /** The check of the fast path since which the connection is idle. */
   idleSince: number;
   readonly #socket: Socket;
   readonly #parser: RequestParser;
   readonly #fastPath: FastPathSide;
   #request: FastPathRequest | null = null;
-  /** A request is being served: set before there is one, for it may be answered at once. */
+  /** Whether a request is in flight. Set before the request is served, because its response may be immediate. */
   #serving = false;
   #closing = false;
-  /** What came while a request was being served. */
+  /** The bytes that arrived during a request. */
   #early: Buffer | null = null;
   readonly #onData = (chunk: Buffer): void => this.#read(this.#serving ? null : this.#parser.parse(chunk), chunk);
   readonly #onEnd = (): void => this.close();
@@ -204,11 +204,11 @@ class Connection implements FastPathConnection {
     } else if (this.#early !== null) this.#leaveWith(this.#early);
   }
 
-  /** @param chunk what was read; null: the parser has it */
+  /** @param chunk the bytes that were read; null if the parser has them */
   #read(whole: WholeRequest | null, chunk: Buffer | null): void {
     if (this.#closing) return;
     if (this.#serving) {
-      // A client that does not wait for its answers: the rest of its requests are Node's.
+      // The client sends requests without waiting for responses. Node's server handles the rest.
       const early = chunk ?? this.#parser.chunk;
       this.#early = this.#early === null ? early : Buffer.concat([this.#early, early]);
       this.#parser.unconsume();
@@ -216,7 +216,7 @@ class Connection implements FastPathConnection {
       return;
     }
     this.used = true;
-    // Who does not read what was written gets nothing more until it has: Node knows how.
+    // The client does not read its responses. Node's server has the backpressure for that.
     if (whole !== null && this.#socket.writableLength === 0) {
       this.#serving = true;
       const request = this.#fastPath.serve(whole);

@@ -4,7 +4,7 @@ import { normalTarget } from '../../../protocol/target.ts';
 import { fieldsOf } from '../headers.ts';
 import { isHost } from '../host.ts';
 
-/** A request that came whole: its head and all of its body. */
+/** A request that arrived whole, with its head and body. */
 export interface WholeRequest {
   readonly method: string;
   /** Path and query in their normal form. */
@@ -26,15 +26,15 @@ type OnHeadersComplete = (
   shouldKeepAlive: boolean,
 ) => number;
 
-/** The parser of Node's own HTTP server (llhttp), as `node:_http_common` has it. */
+/** The parser of Node's HTTP server (llhttp), from `node:_http_common`. */
 interface NodeParser {
   initialize(type: number, resource: object, maxHeaderSize: number, lenient: number): void;
-  /** Returns how many bytes it took, or the error that ended it. */
+  /** @returns the number of consumed bytes, or an error */
   execute(chunk: Buffer): number | Error;
-  /** Reads from a socket's handle by itself from now on, and calls `kOnExecute` with what `execute` would return. */
+  /** Reads from a socket's handle from now on and calls `kOnExecute` with the result of `execute`. */
   consume(handle: object): void;
   unconsume(): void;
-  /** What was read last; within `kOnExecute` only. */
+  /** The last chunk. Valid within `kOnExecute` only. */
   getCurrentBuffer(): Buffer;
   close(): void;
   [callback: number]: unknown;
@@ -54,14 +54,14 @@ interface NodeParserClass {
 const EMPTY: Buffer = Buffer.alloc(0);
 const NONE: readonly string[] = Object.freeze([]);
 
-/** Makes parsers of requests that come whole. */
+/** Creates parsers for requests that arrive whole. */
 export class RequestParsers {
   readonly #class: NodeParserClass;
   readonly #maxHeaderBytes: number;
-  /** By the parser's number for it. */
+  /** By the parser's number of the method. */
   #methods: readonly string[] = [];
 
-  /** @returns null where this version of Node has no such parser, or one that does not do what is expected of it */
+  /** @returns null if this version of Node does not have the parser, or one with another behaviour */
   static find(maxHeaderBytes: number): RequestParsers | null {
     const common = process.getBuiltinModule('_http_common') as { HTTPParser?: NodeParserClass } | undefined;
     if (common?.HTTPParser === undefined) return null;
@@ -116,15 +116,15 @@ export class RequestParsers {
 }
 
 /**
- * Reads requests that come whole, each in one chunk, with the parser of Node's own HTTP server at its strictest setting. What that
- * parser is given here and what it makes of it is what `node:http` gives it and gets; only the objects around it are missing.
+ * Reads requests that arrive whole in one chunk, with the parser of Node's HTTP server at its strictest setting. The parser gets the same
+ * input as from `node:http` and returns the same result, but without the objects around it.
  */
 export class RequestParser {
   readonly #parser: NodeParser;
   readonly #class: NodeParserClass;
   readonly #maxHeaderBytes: number;
   readonly #methods: readonly string[];
-  /** Requests that began in this chunk, heads that were complete in it, and bytes of bodies. */
+  /** The numbers of requests that began and of heads that were completed in this chunk, and the bytes of bodies. */
   #begun = 0;
   #heads = 0;
   #bodyBytes = 0;
@@ -142,11 +142,11 @@ export class RequestParser {
     this.#methods = methods;
     const parser = new parserClass();
     this.#parser = parser;
-    // Each callback costs: that a request is complete is seen without one.
+    // Callbacks are expensive, so the end of a request is detected without one.
     parser[parserClass.kOnMessageBegin | 0] = () => {
       this.#begun++;
     };
-    // Only called for headers that are too many for one call, and for trailers.
+    // Called only if there are too many headers for one call, and for trailers.
     parser[parserClass.kOnHeaders | 0] = () => {
       this.#begun = Number.NaN;
     };
@@ -167,17 +167,17 @@ export class RequestParser {
   }
 
   /**
-   * The request that a chunk is, or null when the chunk is anything but one whole HTTP/1.1 request on a connection that stays,
-   * with a path and one `Host`, neither of which can be read in two ways, without `Expect` and without a chunked body.
+   * The request in a chunk. Null unless the chunk is exactly one whole HTTP/1.1 request on a persistent connection, with an unambiguous
+   * path and one unambiguous `Host`, without `Expect` and without a chunked body.
    */
   parse(chunk: Buffer): WholeRequest | null {
     return this.#result(this.#parser.execute(chunk));
   }
 
   /**
-   * Reads from a socket, as Node's server does: no chunk passes through JavaScript, which is a tenth of what a request costs.
-   * @param onChunk told of each chunk what {@link parse} would return; {@link chunk} has its bytes as long as this runs
-   * @returns false when the socket is not one that can be read so: its chunks are to be given to {@link parse}
+   * Reads from a socket like Node's server. No chunk passes through JavaScript, which saves a tenth of the cost of a request.
+   * @param onChunk gets the result of {@link parse} for each chunk; {@link chunk} has its bytes during the call
+   * @returns false if the socket does not support this; pass its chunks to {@link parse}
    */
   consume(socket: Socket, onChunk: (request: WholeRequest | null) => void): boolean {
     const { _handle: handle } = socket as { _handle?: { isStreamBase?: boolean } | null };
@@ -188,22 +188,22 @@ export class RequestParser {
     return true;
   }
 
-  /** The chunk that was read last. */
+  /** The last chunk. */
   get chunk(): Buffer {
     return this.#parser.getCurrentBuffer();
   }
 
-  /** Leaves the socket that it consumes, which reads for itself again. */
+  /** Releases the socket, which then reads for itself again. */
   unconsume(): void {
     if (!this.#consumes) return;
     this.#consumes = false;
     this.#parser.unconsume();
   }
 
-  /** To be called once, at the end. */
+  /** Frees the parser. Call it once at the end. */
   close(): void {
     this.unconsume();
-    // Not while the parser is calling.
+    // Not during a callback of the parser.
     setImmediate(() => this.#parser.close());
   }
 
@@ -213,12 +213,12 @@ export class RequestParser {
     this.#heads = 0;
     this.#bodyBytes = 0;
     this.#body = EMPTY;
-    // The parser may be in the middle of a request, or have given up.
+    // The parser may be in the middle of a request or have failed.
     if (request === null) this.#reset();
     return request;
   }
 
-  /** One request began, its head is complete, and so is its body. Had anything but line ends come after it, another had begun. */
+  /** Whether the chunk has exactly one complete request. Any further bytes except line ends would have started another request. */
   #whole(): WholeRequest | null {
     if (this.#begun !== 1 || this.#heads !== 1 || !this.#simple) return null;
     const method = this.#methods[this.#method];
