@@ -49,7 +49,7 @@ describe('the console', { skip }, () => {
     await route.getByText(badge.httpPod).waitFor();
   });
 
-  test('earlier reasons are suggested while one types', async () => {
+  test('earlier reasons are suggested while typing', async () => {
     await actor.command('/warn', { user: member(), reason: 'posting the same link everywhere' });
     await actor.lastMessage.getByText('has been warned').waitFor();
     await actor.command('/warn', { user: nameOf(guild.memberIds[1]), reason: 'shouting' });
@@ -161,7 +161,7 @@ describe('the console', { skip }, () => {
     assert.equal(await actor.messages.count(), 1);
   });
 
-  test('dropped gateway sessions are resumed before one’s eyes', async () => {
+  test('dropped gateway sessions visibly resume', async () => {
     const sessions = page.getByRole('region', { name: /Gateway sessions/ });
     const resumed = async () => (await sessions.locator('td:nth-child(4)').allTextContents()).map(Number);
     const before = await resumed();
@@ -174,7 +174,7 @@ describe('the console', { skip }, () => {
     });
   });
 
-  test('a route that the simulator lacks is shown as soon as a bot asks for it', async () => {
+  test('a route that is not simulated is shown as soon as a bot requests it', async () => {
     const section = page.getByRole('region', { name: 'Not simulated' });
     await section.waitFor({ state: 'hidden' });
     await fetch(`${simulator.apiUrl}/v10/guilds/${guild.id}/templates`);

@@ -65,7 +65,7 @@ async function startService(mode: 'http' | 'gateway' | 'monolith') {
 const nowhere = 'http://127.0.0.1:{9+ordinal}';
 
 for (const mode of ['http', 'gateway', 'monolith'] as const) {
-  test(`${mode}: what is thrown to nobody is logged with its stack, and ends the process`, async () => {
+  test(`${mode}: an uncaught error is logged with its stack and ends the process`, async () => {
     await using service = await startService(mode);
     service.child.kill('SIGUSR2');
     assert.equal(await service.ended, 1);
@@ -77,7 +77,7 @@ for (const mode of ['http', 'gateway', 'monolith'] as const) {
   });
 }
 
-test('http: a promise that is rejected to nobody is logged with its stack, and ends the process', async () => {
+test('http: an unhandled rejection is logged with its stack and ends the process', async () => {
   await using service = await startService('http');
   service.child.kill('SIGHUP');
   assert.equal(await service.ended, 1);
@@ -88,7 +88,7 @@ test('http: a promise that is rejected to nobody is logged with its stack, and e
 });
 
 for (const mode of ['gateway', 'monolith'] as const) {
-  test(`${mode}: a promise that is rejected to nobody is logged, and the pod goes on`, async () => {
+  test(`${mode}: an unhandled rejection is logged, and the pod continues`, async () => {
     await using service = await startService(mode);
     service.child.kill('SIGHUP');
     const line = await until('it is logged', () => service.errors()[0]);

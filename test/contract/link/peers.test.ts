@@ -78,7 +78,7 @@ test('a proof holds for one handshake: another role, ordinal, nonce or secret ma
   assert.equal(new Set(proofs).size, proofs.length);
 });
 
-test('a recorded handshake is worth nothing: the same nonce and proof are refused on the next connection', async () => {
+test('a recorded handshake is useless: the same nonce and proof are refused on the next connection', async () => {
   let served = 0;
   await using pod = await startPod(async (request, context) => {
     served++;
@@ -192,7 +192,7 @@ test('a smuggled NUL cannot add a header: the connection ends', async () => {
   assert.equal(served, 0);
 });
 
-test('a slow reader stops the pod from reading on instead of filling its memory', async () => {
+test('a slow reader makes the pod stop reading instead of filling its memory', async () => {
   let served = 0;
   await using pod = await startPod(async () => {
     served++;
@@ -219,7 +219,7 @@ test('a slow reader stops the pod from reading on instead of filling its memory'
   raw.destroy();
 });
 
-test('a peer that has gone silent is given up', async () => {
+test('a silent peer is disconnected', async () => {
   // Answers the handshake and then nothing, like a stopped process.
   await using pod = await startPod(() => new Promise(() => {}), { heartbeatMs: 60_000 });
   const inner = new URL(pod.url);
@@ -354,7 +354,7 @@ test('who does not prove itself in time is disconnected, a server as well as a c
   silent.close();
 });
 
-test('a proof that stands twice in an answer is none', async () => {
+test('a repeated proof in a response is invalid', async () => {
   await using stranger = await startStranger(() => {}, { answer: `${LINK_HEADER.proof}: ${'0'.repeat(64)}\r\n` });
   using client = startClient(stranger.url);
   await assert.rejects(client.connect(), { code: 'LINK_REFUSED' });
@@ -403,7 +403,7 @@ test('both sides answer a ping', async () => {
   raw.destroy();
 });
 
-test('a handler learns that the connection of its caller has ended', async () => {
+test('a handler learns that its client's connection has ended', async () => {
   const started = Promise.withResolvers<AbortSignal>();
   await using pod = await startPod((_, { signal }) => {
     started.resolve(signal);

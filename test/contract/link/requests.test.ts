@@ -49,7 +49,7 @@ test('carries method, target, headers and body both ways, byte for byte', async 
   assert.equal(client.peer?.manifest.name, 'test');
 });
 
-test('many requests in flight on one connection each get their own answer, whatever the order', async () => {
+test('many requests in flight on one connection each get their own response, in any order', async () => {
   const held: (() => void)[] = [];
   await using pod = await startPod(async (request, context) => {
     await new Promise<void>((resolve) => held.push(resolve));
@@ -68,7 +68,7 @@ test('many requests in flight on one connection each get their own answer, whate
   }
 });
 
-test('an HTTP server that does not know the link is recognised', async () => {
+test('an HTTP server without the link is recognized', async () => {
   const http = createServer((_, response) => response.end('hello'));
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   using client = startClient(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
@@ -200,7 +200,7 @@ test('draining answers what runs, takes nothing new, and closes', async () => {
   await drained;
 });
 
-test('a handler has the time that its caller has left, not more', async () => {
+test('a handler gets only the remaining time of its client', async () => {
   const left: number[] = [];
   await using pod = await startPod(async (request, context) => {
     left.push(context.deadlineAt - performance.now());
@@ -263,7 +263,7 @@ test('a response too large for one frame is a 500; a large one arrives whole', a
   assert.ok(response.body.equals(Buffer.alloc(3 * 1024 * 1024, 7)));
 });
 
-test('closing ends what waits, and a closed link stays closed', async () => {
+test('closing ends waiting requests, and a closed link stays closed', async () => {
   await using pod = await startPod(() => new Promise(() => {}));
   const client = startClient(pod.url);
   await client.connect();

@@ -26,7 +26,7 @@ function ask(port: number, method: string, headers: Record<string, string>): Pro
   });
 }
 
-test('health says that the process runs, readiness says why it cannot serve, metrics are Prometheus text', async () => {
+test('health reports a running process, readiness the reasons why it cannot serve, metrics Prometheus text', async () => {
   let state: Readiness = { ready: false, reasons: ['pod 1 is away'] };
   const admin = await startAdminServer({
     port: 0,
@@ -124,7 +124,7 @@ test('an action takes a POST with JSON, and says what is wrong with it', async (
   }
 });
 
-test('a blocked event loop is seen, by one timer of the process and not by two', async (t) => {
+test('a blocked event loop is detected by a single timer', async (t) => {
   const monitor = t.mock.method(perfHooks, 'monitorEventLoopDelay');
   syncBuiltinESMExports();
   const registry = createRegistry({});

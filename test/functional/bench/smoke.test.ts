@@ -20,7 +20,9 @@ async function bench(entry: string, args: readonly string[], output: string): Pr
   return stdout;
 }
 
-test('the benches run, answer every request rightly, and report', { skip: process.platform !== 'linux' }, async (t) => {
+test('the benchmarks run, every response is correct, and they report', {
+  skip: process.platform !== 'linux',
+}, async (t) => {
   const output = await mkdtemp(join(tmpdir(), 'guildway-bench-smoke-'));
   t.after(() => rm(output, { recursive: true, force: true }));
 

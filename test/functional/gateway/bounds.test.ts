@@ -16,7 +16,7 @@ const page = `/app/${guild}`;
 const notes: Partial<BotDefinition> = { tables: ['notes'], migrations: [NOTES] };
 const insert = 'INSERT INTO notes (guild_id, text) VALUES (?, ?)';
 
-test('a body is taken up to its limit, to the byte, whichever way it comes', async () => {
+test('a body is accepted up to exactly its limit, over either transport', async () => {
   const fetch: BotDefinition['fetch'] = async (request) => new Response(String((await request.text()).length));
   await using pod = await startGatewayPod({ bot: { fetch }, env: { MAX_BODY_BYTES: '2048' } });
   const fits = 'x'.repeat(2048);
@@ -32,7 +32,7 @@ test('a body is taken up to its limit, to the byte, whichever way it comes', asy
   assert.equal((await pod.plain('POST', '/webhooks/discord', { body: `${webhook} ` })).status, 413);
 });
 
-test('a caller is answered soon after its time, however long the handler takes', async () => {
+test('a client gets a response soon after its deadline, however long the handler takes', async () => {
   await using pod = await startGatewayPod({ bot: { fetch: () => new Promise(() => {}) } });
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error('no answer within 15 s')), 15_000);
@@ -65,7 +65,7 @@ test('only what succeeded is final: a keyed request that failed is run again, wh
   }
 });
 
-test('a response without a status is an error of the handler', async () => {
+test('a response without a status is a handler error', async () => {
   await using pod = await startGatewayPod({ bot: { fetch: () => Response.error() } });
   assert.equal((await pod.ask('GET', page)).status, 500);
   assert.equal((await pod.ask('POST', page, { headers: ['idempotency-key', 'k'] })).status, 500);

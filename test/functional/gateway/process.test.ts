@@ -52,7 +52,7 @@ function startPod(database: string, env: Record<string, string> = {}) {
   };
 }
 
-test('a promise that a handler loses is logged, and the pod goes on', async () => {
+test('an unhandled rejection in a handler is logged, and the pod continues', async () => {
   using folder = temporaryFolder();
   await using pod = startPod(folder.file('pod'));
   assert.equal(await (await pod.get('/stray')).text(), 'fine');

@@ -134,7 +134,7 @@ async function startPod(path: string, pods = 3) {
   };
 }
 
-test('its own guilds are served over both ways, with the web request as the caller made it', async () => {
+test('a pod serves its own guilds over both transports, with the client's original web request', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'bot.example', 'guildway-request-id': 'r-9' };
@@ -170,7 +170,7 @@ test('other guilds and requests without one are misdirected; a question to all p
   assert.equal((await pod.ask('GET', '/app/01')).status, 400);
 });
 
-test('a path that a URL parser would lead to another guild is refused, and a host brings no path', async () => {
+test('a path that a URL parser would resolve to another guild is rejected, and a host cannot contain a path', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   for (const up of ['..', '%2e%2e', '.%2E', '.', '%2e']) {
@@ -203,7 +203,7 @@ test('plain HTTP is for pods that mean this one', async () => {
   assert.equal((await fetch(pod.url + target)).status, 401);
 });
 
-test('an Idempotency-Key makes a write happen once, over both ways', async () => {
+test('a write with an Idempotency-Key happens once, over both transports', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const target = `/api/guilds/${GUILD}/write`;
@@ -230,7 +230,7 @@ test('a Stripe event is handled once', async () => {
   assert.deepEqual(replayed, [undefined, '1']);
 });
 
-test('a stream leaves as it comes, and its handler learns that the caller has gone', async () => {
+test('a stream is forwarded immediately, and its handler learns that the client disconnected', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const before = aborted;
@@ -258,7 +258,7 @@ test('over the link an endless response is an error that names the way out', asy
   );
 });
 
-test('bodies are bounded, whole or streaming', async () => {
+test('buffered and streamed bodies are bounded', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const target = `/api/guilds/${GUILD}/write`;

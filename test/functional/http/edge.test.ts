@@ -68,7 +68,7 @@ async function rawReadingLate(bytes: string | Buffer): Promise<string> {
   return answer;
 }
 
-test('any signed body is answered with 200 or 400', async () => {
+test('any signed body gets 200 or 400', async () => {
   const anything = fc.oneof(
     fc.json(),
     fc.string(),
@@ -207,7 +207,7 @@ test('lengths: of a whole body its own, of a HEAD the one that was given, of a 2
   assert.doesNotMatch(await ask('GET', '/none'), /content-length/);
 });
 
-test('bodies that are being read are bounded together; with room again they are taken', async () => {
+test('buffered bodies are bounded in total and accepted again when there is room', async () => {
   await using one = await startHttp({ gatewayPods: 1 });
   const size = 256 * 1024;
   const head = `POST /webhooks/discord HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n${Object.entries(

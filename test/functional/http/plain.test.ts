@@ -107,7 +107,7 @@ test('methods, statuses and bodies pass unchanged', async () => {
   assert.deepEqual([unchanged.status, unchanged.headers.get('etag')], [304, '"1"']);
 });
 
-test('headers of one hop stay there, internal ones cannot be set from outside, forwarded ones are added', async () => {
+test('hop-by-hop headers are removed, clients cannot set internal ones, forwarding headers are added', async () => {
   const headers = {
     'guildway-deferred': '5',
     'Guildway-Hint': 'x',
@@ -141,7 +141,7 @@ test('large bodies stream both ways', async () => {
   assert.equal(received, 64 * 1024 * 1024);
 });
 
-test('a body beyond the limit is refused, whether it says its length or not', async () => {
+test('a body beyond the limit is rejected, with or without a declared length', async () => {
   const over = 9 * 1024 * 1024;
   const declared = await fetch(`${http.url}/app/${id}/hash`, { method: 'POST', body: Buffer.alloc(over) }).catch(
     () => null,
@@ -168,7 +168,7 @@ test('server-sent events arrive as they are sent, and end when the reader leaves
   await assert.rejects(reader.read());
 });
 
-test('a stream that has nothing to say yet begins all the same', async () => {
+test('a stream without an event still sends its head', async () => {
   const response = await fetch(`${http.url}/app/${id}/silent`, { headers: { accept: 'text/event-stream' } });
   assert.equal(response.headers.get('content-type'), 'text/event-stream');
   // Only now: had its beginning waited for it, there would be no response.
@@ -208,7 +208,7 @@ async function raw(bytes: string, port = http.port): Promise<string> {
   return answer;
 }
 
-test('what could be read in two ways is refused at the edge', async () => {
+test('ambiguous requests are rejected at the edge', async () => {
   const before = seen.length;
   const guild = `/app/${id}`;
   for (const [name, bytes] of [
@@ -227,7 +227,7 @@ test('what could be read in two ways is refused at the edge', async () => {
   assert.equal(seen.length, before);
 });
 
-test('a guild id that is none never leaves the edge', async () => {
+test('an invalid guild id never leaves the edge', async () => {
   const before = seen.length;
   for (const wrong of ['0', '-1', '01', 'abc', '123456789012345678901', '18446744073709551616', '%D9%A1']) {
     const response = await fetch(`${http.url}/app/${wrong}/x`);

@@ -25,7 +25,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
     .filter((part) => part.length > 0);
 }
 
-test('frames come out as they went in, wherever the stream is cut', () => {
+test('frames are read as they were written, wherever the stream is split', () => {
   const frames = fc.array(
     fc.record({ type: fc.integer({ min: 1, max: 255 }), id: fc.nat(), payload: fc.uint8Array({ maxLength: 300 }) }),
     { maxLength: 20 },

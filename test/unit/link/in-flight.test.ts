@@ -43,7 +43,7 @@ test('each request is taken once, by its id, however many there are and in whate
   );
 });
 
-test('deadlines are noticed, once, in any order, and an answer beats them', async () => {
+test('deadlines fire once, in any order, and a response takes precedence', async () => {
   let now = 0;
   const late: number[] = [];
   const inFlight = new InFlight(
@@ -106,7 +106,7 @@ test('a request in flight keeps its id however many come and go', () => {
   assert.equal(inFlight.size, 0);
 });
 
-test('when the connection ends, everybody who waits hears of it once, also of more than fit at first', () => {
+test('when the connection ends, every waiting request gets one error, even beyond the initial number of slots', () => {
   const inFlight = new InFlight({ last: 2 ** 20 - 50 }, () => {});
   const heard: number[] = [];
   for (let i = 0; i < 5_000; i++) {
@@ -155,7 +155,7 @@ test('a deadline ends its request and no other, whose caller may ask again at on
   assert.notEqual(inFlight.take(second), null);
 });
 
-test('a deadline is noticed 20 ms late at most', (t) => {
+test('a deadline fires at most 20 ms late', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setImmediate'] });
   let now = 0;
   const inFlight = new InFlight(

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { endToEnd, fieldValue, HEADER, headerValue, withoutNamedByConnection } from '../../../src/protocol/headers.ts';
 import { podStatement } from '../../../src/protocol/pod-statement.ts';
 
-test('what concerns one connection never passes on, whichever Connection field names it, in whatever case', () => {
+test('hop-by-hop headers are never forwarded, whichever Connection field names them, in any case', () => {
   const fields = [
     ...['connection', 'X-One, close', 'x-one', '1', 'connection', ' x-TWO ', 'x-two', '2', 'x-three', '3'],
     ...['keep-alive', '5', 'te', 'x', 'trailer', 'x', 'transfer-encoding', 'chunked', 'upgrade', 'h2c', 'expect', 'x'],
@@ -20,7 +20,7 @@ test('Connection cannot hide what is meant for the owner', () => {
   assert.deepEqual(endToEnd(kept), fields.slice(0, -2));
 });
 
-test('a field that was sent twice is joined, or its first value is read', () => {
+test('repeated fields are joined, or the first value is read', () => {
   const fields = ['a', '1', 'b', '2', 'a', '3'];
   assert.deepEqual(
     [fieldValue(fields, 'a'), headerValue(fields, 'a'), fieldValue(fields, 'c')],
@@ -28,7 +28,7 @@ test('a field that was sent twice is joined, or its first value is read', () => 
   );
 });
 
-test('only a marked response is the word of a pod', () => {
+test('only a marked response is a pod's own statement', () => {
   for (const status of [200, 401, 410, 421, 429, 500, 503]) assert.equal(podStatement(status, ['x', 'y']), null);
   assert.equal(podStatement(200, [HEADER.refusal, 'x', HEADER.owner, '1']), null);
   assert.equal(podStatement(503, [HEADER.owner, '1']), null);

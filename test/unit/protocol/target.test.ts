@@ -22,7 +22,7 @@ test('an ordinary target stays as it is', () => {
   }
 });
 
-test('one form for what means the same', () => {
+test('equivalent targets have one normal form', () => {
   for (const [raw, target] of [
     ['/%61pp/%31%2D%5f%7e', '/app/1-_~'],
     ['/a%c3%a9', '/a%C3%A9'],
@@ -41,7 +41,7 @@ test('one form for what means the same', () => {
   assert.deepEqual(normalTarget('http://bot.example:80/x'), { target: '/x', authority: 'bot.example:80' });
 });
 
-test('what could be read in two ways has none', () => {
+test('an ambiguous target has no normal form', () => {
   for (const raw of [
     ...['', '*', 'app/1', 'bot.example:443', 'ftp://bot.example/', 'http:///x', 'http:/x', 'javascript:1'],
     ...['/webhooks/stripe#x', '/#', '/x?a#b', 'http://bot.example#x', '/app\\1', '/app/%5c1', '/app%2F1', '/app%2f1'],

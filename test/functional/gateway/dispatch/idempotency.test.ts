@@ -45,7 +45,7 @@ test('a caller with other credentials does not get the response that was recorde
   assert.deepEqual(await post('cookie', 'session=alice'), { ...alice, replayed: true });
 });
 
-test('headers that do not say who the caller is do not make another caller', async () => {
+test('headers that do not identify the caller do not make another caller', async () => {
   await using pod = await startGatewayPod({ bot });
   const post = (...more: string[]) =>
     pod.ask('POST', TARGET, { headers: [...KEY, 'cookie', 'session=alice', ...more], body: 'x' });

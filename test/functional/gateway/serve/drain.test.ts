@@ -6,7 +6,7 @@ import { GUILD } from '../../../support/interactions.ts';
 import { NOTES } from '../../../support/store.ts';
 import { until } from '../../../support/wait.ts';
 
-test('a pod that drains waits for a handler whose caller has gone', async () => {
+test('a draining pod waits for a handler whose client has disconnected', async () => {
   const order: string[] = [];
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   await using pod = await startGatewayPod({

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { signedHeaders, startHttp } from '../../../support/http-service.ts';
 
-test('refused signatures of Discord and Stripe leave a line in the log', async () => {
+test('rejected signatures of Discord and Stripe are logged', async () => {
   const lines: string[] = [];
   const log = pino({ level: 'info' }, { write: (line: string) => void lines.push(line) });
   await using http = await startHttp({ log, env: { STRIPE_WEBHOOK_SECRET: 'whsec_0123456789' } });

@@ -9,7 +9,7 @@ import { type GatewayRequest, headerValue } from '../../../../src/link/message.t
 import { signedHeaders, startHttp, startLinkPod, startPlainPod } from '../../../support/http-service.ts';
 import { until } from '../../../support/wait.ts';
 
-test('a question to all pods is sent without the body that a client sent with it', async () => {
+test('a request to all pods is sent without the client's body', async () => {
   const manifest = { routes: [{ path: '/all', guild: { from: 'all' as const } }] };
   await using http = await startHttp({
     gatewayPods: 1,
@@ -92,7 +92,7 @@ test('a head beyond 16 KiB is refused, on a new connection and on one that has b
   }
 });
 
-test('connections beyond MAX_CONNECTIONS are refused, those that are there are served', async () => {
+test('connections beyond MAX_CONNECTIONS are refused, open ones are served', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { MAX_CONNECTIONS: '2' } });
   const open = async () => {
     const socket = connect(http.port, '127.0.0.1');

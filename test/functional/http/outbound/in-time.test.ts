@@ -50,7 +50,7 @@ async function askEverything(http: HttpUnderTest): Promise<Record<string, number
   return answers;
 }
 
-test('an owner that takes requests and never answers, over the link and over plain HTTP', async () => {
+test('an owner that accepts requests and never responds, over the link and over plain HTTP', async () => {
   const expected = { page: 503, stream: 503, write: 502, interaction: 200, event: 503, websocket: 503 };
   {
     await using http = await startHttp({ gatewayPods: 1, env: { ...env, ...secret } });
@@ -66,7 +66,7 @@ test('an owner that takes requests and never answers, over the link and over pla
   assert.deepEqual(await askEverything(http), expected);
 });
 
-test('an owner whose port takes connections and says nothing', async () => {
+test('an owner whose port accepts connections and sends nothing', async () => {
   const patient = { ...env, ...secret, CONNECT_TIMEOUT_MS: '60000' };
   await using http = await startHttp({ gatewayPods: 1, env: patient });
   const mute = createTcpServer((socket) => socket.on('error', () => {}));
@@ -80,7 +80,7 @@ test('an owner whose port takes connections and says nothing', async () => {
   mute.close();
 });
 
-test('a question to all pods waits for one that is away as long as for a connection, not for an answer', async () => {
+test('a request to all pods waits for an absent pod only for the connection timeout', async () => {
   const manifest = { routes: [{ path: '/all', guild: { from: 'all' as const } }] };
   const patient = { ...env, ...secret, REQUEST_TIMEOUT_MS: '120000', CONNECT_TIMEOUT_MS: '200' };
   await using http = await startHttp({ gatewayPods: 2, env: patient, manifest });

@@ -118,7 +118,7 @@ async function interact(
 const command = (name: string) => ({ type: 2, data: { name } });
 const ok: Answer = () => json(200, { type: 4, data: { content: 'done' } });
 
-test('while the owner is there, it answers', async () => {
+test('a running owner responds', async () => {
   await using http = await startHttp({ env, manifest });
   await using owner = await startPod(http, 2, ok);
   await linked(http, 2);
@@ -162,7 +162,7 @@ test('while the owner is away, a stand-in has the interaction on disk before Dis
   assert.equal(standIn.hints.length, 3);
 });
 
-test('a stand-in that takes no hint is passed over for the next', async () => {
+test('a stand-in that refuses a hint is skipped', async () => {
   await using http = await startHttp({ env, manifest });
   await using full = await startPod(http, 0, ok, 507);
   await using next = await startPod(http, 1, ok);
@@ -172,7 +172,7 @@ test('a stand-in that takes no hint is passed over for the next', async () => {
   assert.equal(next.hints.length, 1);
 });
 
-test('an interaction id that a stand-in keeps with another body is refused', async () => {
+test('an interaction id that a stand-in has stored with another body is rejected', async () => {
   await using http = await startHttp({ env, manifest });
   await using standIn = await startPod(http, 0, ok, 409);
   await using other = await startPod(http, 1, ok);
@@ -203,7 +203,7 @@ test('a hint is offered only to pods that have proved who they are: any web serv
   assert.deepEqual(asked, []);
 });
 
-test('when nobody can keep it, nothing is promised', async () => {
+test('when no pod can store the request, nothing is acknowledged', async () => {
   await using http = await startHttp({ env, manifest });
   await using _full = await startPod(http, 0, ok, 507);
   await linked(http, 0);
@@ -260,7 +260,7 @@ test('a redirect is followed once; pods that point at each other end it, naming 
   assert.ok(hops <= 3, `${hops} hops`);
 });
 
-test('a request that may have been carried out is never repeated in silence', async () => {
+test('a request that may have been carried out is never repeated silently', async () => {
   await using http = await startHttp({ env, manifest });
   await using owner = await startPod(http, 2, () => new Promise(() => {}));
   await linked(http, 2);
@@ -352,7 +352,7 @@ test("Discord's event webhooks: PING is answered, an event is kept and acknowled
   assert.equal(standIn.hints.length, 1);
 });
 
-test('a question to all pods says who did not answer', async () => {
+test('the response to a request to all pods names the pods that did not respond', async () => {
   await using http = await startHttp({ env, manifest });
   await using _zero = await startPod(http, 0, () => json(200, { guilds: 3 }));
   await using _two = await startPod(http, 2, () => json(200, { guilds: 5 }));

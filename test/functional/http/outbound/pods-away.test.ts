@@ -45,7 +45,7 @@ test("what the HTTP client refuses to send is the caller's mistake, and never th
   await upstream.close();
 });
 
-test('writes that a client sends ahead on one connection run one after the other', async () => {
+test('pipelined writes on one connection run one after another', async () => {
   await using one = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: SECRET } });
   let running = 0;
   let most = 0;
@@ -69,7 +69,7 @@ test('writes that a client sends ahead on one connection run one after the other
   assert.equal(most, 1);
 });
 
-test('health is answered by the HTTP pod, whichever gateway pods are away', async () => {
+test('the HTTP pod serves the health path regardless of which gateway pods are away', async () => {
   await using alone = await startHttp({ env: { LINK_SECRET: SECRET, CONNECT_TIMEOUT_MS: '200' } });
   for (const [method, path, status] of [
     ['GET', '/healthz', 200],
@@ -135,7 +135,7 @@ test('a browser that meets a pod that is away gets a page within 3 s, which trie
   assert.equal((await fetch(`${alone.url}/app/123`)).headers.get('content-type'), 'application/json');
 });
 
-test('over plain HTTP and over the link a pod gets the same fields', async () => {
+test('a pod gets the same fields over plain HTTP and over the link', async () => {
   await using one = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: SECRET } });
   const requests: GatewayRequest[] = [];
   await using _pod = await startLinkPod(one, 0, (request) => {

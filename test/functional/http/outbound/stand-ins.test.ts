@@ -101,7 +101,7 @@ test('an interaction is kept as long as its token lives, a webhook for three day
   assert.deepEqual(minutes, [14.5, 3 * 24 * 60, 3 * 24 * 60]);
 });
 
-test('only a pod that says that it has the request on disk keeps it', async () => {
+test('a request counts as stored only when a pod confirms that it is on disk', async () => {
   for (const refusal of [400, 404, 423, 503, 507]) {
     await using pods = await setUp({ 0: () => status(refusal) });
     const [interaction, ...webhooks] = await askAll(pods.http);
@@ -143,7 +143,7 @@ test('another server than one of our pods gets an interaction once: it would do 
   assert.equal(received, 1);
 });
 
-test('a request whose client has gone is not sent when its pod comes', async () => {
+test('a request is not sent after its client disconnected', async () => {
   await using http = await startHttp({
     gatewayPods: 1,
     env: { ...env, REQUEST_TIMEOUT_MS: '20000', BREAKER_FAILURES: '1000' },

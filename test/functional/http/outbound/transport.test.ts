@@ -83,7 +83,7 @@ test('a POST that may have arrived is sent once and answered with 502; a GET, or
   assert.deepEqual(seen.splice(0), ['POST', 'POST']);
 });
 
-test('what was sent once may have been carried out, also when nobody could be reached afterwards', async () => {
+test('a request that was sent once may have been carried out, even if later attempts reach no pod', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5', REQUEST_TIMEOUT_MS: '500' } });
   let requests = 0;
   const pod = await startPlainPod(http.gatewayPorts[0] as number, (request) => {
@@ -98,7 +98,7 @@ test('what was sent once may have been carried out, also when nobody could be re
   assert.match(await response.text(), /may have been carried out/);
 });
 
-test('a pod is told how long its caller still waits', async () => {
+test('a pod gets the remaining time of its client', async () => {
   const env = { REQUEST_TIMEOUT_MS: '5000', INTERACTION_BUDGET_MS: '2000', STAND_IN_RESERVE_MS: '500' };
   const told: Record<string, number> = {};
   const note: Listener = (request, response) => {
@@ -123,7 +123,7 @@ test('a pod is told how long its caller still waits', async () => {
   within('/webhooks/discord', 1_500);
 });
 
-test('an upload may take longer than an answer', async () => {
+test('an upload may take longer than a response', async () => {
   await using one = await startOne(
     (request, response) => {
       let length = 0;
@@ -149,7 +149,7 @@ test('an upload may take longer than an answer', async () => {
   assert.equal(String(await response.toArray()), '25');
 });
 
-test('hundreds of open event streams keep nobody waiting', async () => {
+test('hundreds of open event streams do not block other requests', async () => {
   let open = 0;
   await using one = await startOne((request, response) => {
     if (!request.url?.endsWith('/events')) {
@@ -171,7 +171,7 @@ test('hundreds of open event streams keep nobody waiting', async () => {
   await Promise.all(streams.map((stream) => stream.text().catch(() => {})));
 });
 
-test('a caller that goes away before the answer takes its request with it', async () => {
+test('a client that disconnects before the response cancels its request', async () => {
   const arrived: (string | undefined)[] = [];
   let left = 0;
   await using one = await startOne((request) => {
@@ -196,7 +196,7 @@ test('a caller that goes away before the answer takes its request with it', asyn
   assert.deepEqual(arrived, ['GET', 'GET']);
 });
 
-test('half a response is seen to be half', async () => {
+test('an incomplete response is visibly incomplete', async () => {
   await using one = await startOne((_, response) => {
     response.writeHead(200, { 'content-length': '100' });
     response.write('half', () => response.destroy());
@@ -235,7 +235,7 @@ test('a redirect over plain HTTP is followed once; without the header of our pod
   assert.deepEqual(seen, [2, 1]);
 });
 
-test('those who look up a name at the same time ask once; nothing is remembered', async () => {
+test('concurrent lookups of a name are merged; nothing is cached', async () => {
   const asked: string[] = [];
   const answers: (() => void)[] = [];
   const lookup = createSharedLookup(((

@@ -110,7 +110,7 @@ describe("the console's API", () => {
     assert.equal((await get('/interactions'))[0].name, 'warn');
   });
 
-  test('streams what happens', async () => {
+  test('streams events', async () => {
     const abort = new AbortController();
     const response = await fetch(`${simulator.url}/console/api/events`, { signal: abort.signal });
     let text = '';
@@ -147,7 +147,7 @@ describe("the console's API", () => {
     assert.equal(text.includes(token), false, 'no token reaches the page');
   });
 
-  test('is there for its own page and for tools, not for pages of other sites', async () => {
+  test('serves its own page and tools, not pages of other sites', async () => {
     const ask = (headers: Record<string, string>): Promise<number> =>
       new Promise((resolve, reject) => {
         const all = { 'content-type': 'application/json', ...headers };
@@ -169,7 +169,7 @@ describe("the console's API", () => {
     assert.equal(await ask({ host: rebound, origin: `http://${rebound}` }), 403, 'DNS rebinding');
   });
 
-  test('makes trouble', async () => {
+  test('injects faults', async () => {
     const client = new RawGatewayClient(simulator);
     await client.identify(simulator);
     const [session] = await get('/sessions');
@@ -232,7 +232,7 @@ describe('the command line', { concurrency: true }, () => {
     }
   });
 
-  test('says what is wrong with a flag, and when the port is taken', async () => {
+  test('names a wrong flag and a port in use', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
     const mistakes: [string[], number, RegExp][] = [
       [['--guilds', 'many'], 2, /--guilds must be an integer of up to nine digits, not "many"/],

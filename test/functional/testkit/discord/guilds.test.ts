@@ -99,7 +99,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.equal((await at.messages.fetch({ limit: 10 })).size, 1);
   });
 
-  test('reactions are kept, counted and told of', async () => {
+  test('reactions are stored, counted and sent as events', async () => {
     const message = await (guild.channels.cache.at(3) as TextChannel).send('react to me');
     const added = heard<[{ emoji: { name: string } }, { id: string }]>(
       Events.MessageReactionAdd,
@@ -323,7 +323,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     await assert.rejects(guild.emojis.fetch(emoji.id, { force: true }), { code: 10014 });
   });
 
-  test('people come and go, and may take no direct messages', async () => {
+  test('users join and leave, and may reject direct messages', async () => {
     const stranger = simulator.world.people.find((id) => !simulator.guilds.at(0).members.has(id)) as string;
     const joined = heard<[{ id: string }]>(Events.GuildMemberAdd);
     simulator.events.memberJoin(guild.id, stranger);

@@ -51,7 +51,7 @@ test('a response that is larger than everything together runs alone', () => {
   entry.end();
 });
 
-test('who cannot have a turn in time is told so', async () => {
+test('a request that gets no turn in time gets an error', async () => {
   const memory = new ResponseMemory(MB);
   const entry = enter(memory);
   assert.equal(await memory.enter(inMs(5), () => signal), null);
@@ -60,7 +60,7 @@ test('who cannot have a turn in time is told so', async () => {
   assert.ok(isGranted(enter(memory)));
 });
 
-test('a caller that has gone waits no longer, and those behind it move up', async () => {
+test('a disconnected client no longer waits, and later requests move up', async () => {
   const memory = new ResponseMemory(MB);
   const first = enter(memory) as ResponseLease;
   const caller = new AbortController();

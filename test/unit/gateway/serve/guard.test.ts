@@ -81,7 +81,7 @@ test('what has no guild belongs to pod 0, but any pod reads it; a question to al
   for (const ordinal of [0, 1, 2]) assert.deepEqual(check(ordinal, '/all'), { kind: 'mine', guildId: null });
 });
 
-test('what is no guild id is 400 and reaches nobody', () => {
+test('an invalid guild id gets 400 and reaches no handler', () => {
   const bad = [
     '0',
     '01',

@@ -21,7 +21,7 @@ const interaction = (type: number, data: Interaction['data']): Interaction => ({
   ...(data ? { data } : {}),
 });
 
-test('what may be deferred, and how, is what the bot declared', () => {
+test('the bot's declaration decides what is deferred and how', () => {
   const rule = (type: number, data: Interaction['data']) => deferralOf(interaction(type, data), manifest);
   assert.deepEqual(deferred(rule(2, { name: 'open' }) as never), { type: 5 });
   assert.deepEqual(deferred(rule(2, { name: 'quiet' }) as never), { type: 5, data: { flags: 64 } });
@@ -31,7 +31,7 @@ test('what may be deferred, and how, is what the bot declared', () => {
   assert.equal(rule(4, { name: 'open' }), null, 'autocomplete cannot be deferred');
 });
 
-test('what the bot does not know is deferred so that only its user sees the answer', () => {
+test('an unknown command is deferred so that only its user sees the response', () => {
   const shown = (type: number, data: Interaction['data']) =>
     deferred(deferralOf(interaction(type, data), manifest) as never);
   const onlyToItsUser = { type: 5, data: { flags: 64 } };

@@ -66,7 +66,7 @@ test('a signature holds for its timestamp and its body, byte for byte', async ()
   assert.ok(!(await accepts(verifier, moved, Buffer.concat([Buffer.from(timestamp.slice(-1)), body]))));
 });
 
-test('of many that come at once, each gets the answer to its own', async () => {
+test('concurrent verifications each get their own result', async () => {
   const verifier = new SignatureVerifier(publicKey, 600_000, () => now);
   const bodies = Array.from({ length: 50 }, (_, i) => Buffer.from(`{"type":${i}}`));
   const answers = await Promise.all(
@@ -97,7 +97,7 @@ test('without a public key nothing is accepted', async () => {
   assert.ok(!(await accepts(new SignatureVerifier(null, 0, () => now), signed(body), body)));
 });
 
-test('a signature that was sent twice is none, whether the two are alike or not', () => {
+test('a repeated signature is invalid, even if both values are equal', () => {
   const verifier = new SignatureVerifier(publicKey, 600_000, () => now);
   const { signature } = signed(Buffer.from('{}'));
   const headers = ['x-signature-ed25519', signature, 'x-signature-timestamp', timestamp];
@@ -106,7 +106,7 @@ test('a signature that was sent twice is none, whether the two are alike or not'
   assert.equal(verifier.claimOf([...headers, 'x-signature-timestamp', timestamp]), null);
 });
 
-test('any headers at all are accepted or refused, never an error', async () => {
+test('any headers are accepted or rejected, never an error', async () => {
   const verifier = new SignatureVerifier(publicKey, 600_000, () => now);
   const value = fc.oneof(fc.string(), fc.constant('00'.repeat(64)), fc.constant(timestamp));
   const name = fc.constantFrom('x-signature-ed25519', 'x-signature-timestamp', 'x-other');
@@ -191,7 +191,7 @@ test('why a Discord signature is refused: form, clock, key and signature are tol
   assert.match(String(without.said[0]?.message), /DISCORD_PUBLIC_KEY is not set/);
 });
 
-test('why a Stripe signature is refused', () => {
+test('the reasons for rejecting a Stripe signature', () => {
   const secret = 'whsec_test';
   const body = Buffer.from('{"id":"evt_1"}');
   const header = (at: string, key = secret) =>

@@ -77,7 +77,7 @@ test('a client that goes away in the middle of its body takes nothing of the roo
   assert.equal(await reader.outcome(4), 900);
 });
 
-test('a body is refused at the first byte beyond its limit, whether it says its length or not', async () => {
+test('a body is rejected at the first byte beyond its limit, with or without a declared length', async () => {
   await using reader = await startReader(new BodyReader(10_000), 900);
   reader.send(900, 900).end();
   assert.equal(await reader.outcome(1), 900);
@@ -119,7 +119,7 @@ test('interactions have a quarter for themselves; bodies for one pod get half of
   bodies.hold(187, other(null, '203.0.113.1'));
 });
 
-test('a body that is sent slowly gives way to one for which there is no room', async () => {
+test('a slow body is dropped when another body needs its room', async () => {
   const bodies = new BodyReader(1_000);
   await using reader = await startReader(bodies, 900);
   reader.send(750, 749);

@@ -17,7 +17,7 @@ function requestHeaders(
   return createRequestHeaders(new Proxies(trusted))({ fields, address, id: 'id' });
 }
 
-test('headers of one hop stay there, in both directions, also those that Connection names in whatever case', () => {
+test('hop-by-hop headers are removed in both directions, including those that Connection names in any case', () => {
   const hop = [
     ...['keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization', 'te', 'trailer'],
     ...['transfer-encoding', 'upgrade', 'http2-settings'],
@@ -52,7 +52,7 @@ function origin(fields: readonly string[], address = '192.0.2.1', trusted?: Trus
   return ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'].map((name) => fieldValue(list, name));
 }
 
-test("the client's address comes first, behind it those of the trusted proxies that it came through", () => {
+test("the client's address comes first, followed by those of the trusted proxies", () => {
   const from = (list: string, address?: string, trusted?: TrustedProxies) =>
     origin(['x-forwarded-for', list], address, trusted)[0];
   assert.equal(origin([])[0], '192.0.2.1');
@@ -75,7 +75,7 @@ test("the client's address comes first, behind it those of the trusted proxies t
   assert.equal(from('203.0.113.7', '8.8.8.8', 3), '203.0.113.7, 8.8.8.8');
 });
 
-test('protocol and host are those that the first proxy saw, where it is trusted', () => {
+test('protocol and host come from the first proxy, if it is trusted', () => {
   const proxied = (proto: string, host: string, address?: string) =>
     origin(['x-forwarded-proto', proto, 'x-forwarded-host', host], address).slice(1);
   assert.deepEqual(origin([]).slice(1), ['http', 'own.example']);
@@ -89,7 +89,7 @@ test('protocol and host are those that the first proxy saw, where it is trusted'
   assert.deepEqual(proxied('https', 'evil.example', '203.0.113.7'), ['http', 'own.example']);
 });
 
-test('Forwarded is read where no proxy writes X-Forwarded-*, and never passed on', () => {
+test('Forwarded is read if no proxy sets X-Forwarded-*, and never forwarded', () => {
   const forwarded = (value: string, ...more: string[]) => origin(['forwarded', value, ...more]);
   const all = ['203.0.113.7, 10.0.0.2, 192.0.2.1', 'https', 'bot.example'];
   assert.deepEqual(forwarded('for=203.0.113.7;proto=https;host=bot.example, for=10.0.0.2;proto=http'), all);
@@ -104,7 +104,7 @@ test('Forwarded is read where no proxy writes X-Forwarded-*, and never passed on
   assert.deepEqual(names(requestHeaders(['forwarded', 'for=1.1.1.1'], '192.0.2.1')), ADDED);
 });
 
-test('what a peer that is not trusted says of itself does not pass', () => {
+test('forwarding headers of an untrusted peer are dropped', () => {
   const fields = [
     'x-real-ip',
     '1.1.1.1',
@@ -124,7 +124,7 @@ test('what a peer that is not trusted says of itself does not pass', () => {
   ]);
 });
 
-test('the length of a response is left to who sends its body', () => {
+test('the sender of the body sets the length of a response', () => {
   assert.deepEqual(responseHeaders(['content-length', '9', 'content-type', 'text/plain']), [
     'content-type',
     'text/plain',

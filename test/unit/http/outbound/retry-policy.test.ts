@@ -4,14 +4,14 @@ import { blamesPod, mayTryAgain } from '../../../../src/http/outbound/retry-poli
 
 const failed = { code: 'LINK_UNAVAILABLE', sentNow: false, sentEver: false, repeatable: false } as const;
 
-test('what was certainly not sent may wait for its pod, at no cost', () => {
+test('a request that was certainly not sent may wait for its pod at no cost', () => {
   assert.equal(mayTryAgain(failed), 'free');
   assert.equal(mayTryAgain({ ...failed, repeatable: true }), 'free');
   assert.equal(mayTryAgain({ ...failed, code: 'LINK_REFUSED' }), 'free');
   assert.equal(mayTryAgain({ ...failed, code: 'LINK_SATURATED' }), 'free');
 });
 
-test('what may have arrived is sent again only if that does no harm, and costs', () => {
+test('a request that may have arrived is retried only if that is harmless, at a cost', () => {
   const lost = { ...failed, code: 'LINK_LOST', sentNow: true, sentEver: true } as const;
   assert.equal(mayTryAgain(lost), 'no');
   assert.equal(mayTryAgain({ ...lost, repeatable: true }), 'costs');
@@ -20,7 +20,7 @@ test('what may have arrived is sent again only if that does no harm, and costs',
   assert.equal(mayTryAgain({ ...failed, sentEver: true, repeatable: true }), 'free');
 });
 
-test('what another attempt would only repeat is final', () => {
+test('failures that a retry would only repeat are final', () => {
   for (const code of [
     ...(['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE', 'REQUEST_INVALID'] as const),
   ]) {
@@ -28,7 +28,7 @@ test('what another attempt would only repeat is final', () => {
   }
 });
 
-test("a pod is blamed for its own failures, not for its callers'", () => {
+test("a pod's breaker counts its own failures, not those of clients", () => {
   assert.ok(blamesPod('LINK_LOST') && blamesPod('DEADLINE_EXCEEDED') && blamesPod('LINK_UNAVAILABLE'));
   assert.ok(!blamesPod('CANCELLED') && !blamesPod('BODY_TOO_LARGE') && !blamesPod('LINK_SATURATED'));
   assert.ok(!blamesPod('REQUEST_INVALID'), 'what cannot be sent as it stands says nothing about the pod');

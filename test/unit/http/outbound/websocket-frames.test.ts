@@ -61,7 +61,7 @@ class End extends Duplex {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('a client is told to connect again between two frames, and gets nothing after that', async () => {
+test('a client is told to reconnect between two frames and gets nothing after that', async () => {
   for (const sentBefore of [0, 3, 303]) {
     const [client, owner] = [new End(), new End()];
     const [first, second] = [frame(300), frame(5)];

@@ -21,7 +21,7 @@ function problems(operations: readonly Operation[], rows: readonly Row[]): strin
 }
 
 describe('history check', () => {
-  test('an operation that was told of success is there exactly once', () => {
+  test('an acknowledged operation exists exactly once', () => {
     for (const fate of ['acknowledged', 'completed'] as const) {
       assert.deepEqual(problems([operation(fate)], [row()]), []);
       assert.deepEqual(problems([operation(fate)], []), ['lost']);
@@ -36,7 +36,7 @@ describe('history check', () => {
     }
   });
 
-  test('one whose outcome is unknown is there at most once', () => {
+  test('one with an unknown outcome exists at most once', () => {
     assert.deepEqual(problems([operation('unknown')], []), []);
     assert.deepEqual(problems([operation('unknown')], [row()]), []);
     assert.deepEqual(problems([operation('unknown')], [row(), row()]), ['doubled']);
@@ -61,13 +61,13 @@ describe('history check', () => {
     assert.deepEqual(problems([operation('unknown', { steps: 2 })], [row({ step: 1 })]), []);
   });
 
-  test('rows that nobody asked for are found', () => {
+  test('stray rows are found', () => {
     assert.deepEqual(problems([], [row()]), ['stray']);
     assert.deepEqual(problems([operation('unknown')], [row({ step: 1 })]), ['stray']);
     assert.deepEqual(problems([operation('unknown')], [row({ guildId: '7' })]), ['stray']);
   });
 
-  test('a number that was given twice is an error of the check, not of the system', () => {
+  test('a duplicate operation number is an error of the check, not of the system', () => {
     assert.throws(() => checkHistory([operation('unknown'), operation('refused')], [], ownerOf), /numbered a/);
   });
 

@@ -32,7 +32,7 @@ test('a percentile is the value below which a share of the values are', () => {
   assert.ok(Number.isNaN(percentile([], 0.5)));
 });
 
-test('requests count as undisturbed unless a fault concerned their owner, or everybody', () => {
+test('requests count as undisturbed unless a fault affected their owner or all pods', () => {
   const slow = (over: Partial<Entry>) => entry({ sentAt: 1_000, answeredAt: 1_900, ...over });
   const during = { from: 900, until: 2_000 };
   const p99 = (entries: Entry[], pod: { type: 'http' | 'gateway'; index: number } | null) =>
@@ -49,7 +49,7 @@ test('requests count as undisturbed unless a fault concerned their owner, or eve
   assert.equal(p99([slow({})], one), null);
 });
 
-test('the longest waits are of first answers, and of completions', () => {
+test('the longest waits are measured to first responses and to completions', () => {
   const { longestAnswerMs, longestCompletionMs } = measureLatency(
     [
       entry({ answeredAt: 2_000, settledAt: 9_000, wasDeferred: true, knowledge: 'completed' }),

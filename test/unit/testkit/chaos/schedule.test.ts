@@ -14,7 +14,7 @@ const name = (pod: PodRef): string => `${pod.type}-${pod.index}`;
 const endOf = (fault: Fault): number => fault.atMs + ('durationMs' in fault ? fault.durationMs : 0);
 
 describe('fault schedule', () => {
-  test('the seed repeats it', () => {
+  test('a seed gives the same schedule', () => {
     assert.deepEqual(planFaults(options), planFaults(options));
     assert.notDeepEqual(planFaults(options), planFaults({ ...options, seed: 8 }));
   });
@@ -31,7 +31,7 @@ describe('fault schedule', () => {
     assert.deepEqual(planFaults({ ...options, kinds: [] }), []);
   });
 
-  test('a pod has one fault at a time, and one HTTP pod is always left', () => {
+  test('a pod has one fault at a time, and one HTTP pod always has none', () => {
     for (let seed = 0; seed < 20; seed++) {
       const faults = planFaults({ ...options, seed }).filter((fault) => 'pod' in fault);
       for (const [at, fault] of faults.entries()) {

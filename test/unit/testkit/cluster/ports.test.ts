@@ -10,7 +10,7 @@ const LENGTH = 10;
 
 const row = (first: number): number[] => Array.from({ length: LENGTH }, (_, index) => first + index);
 
-test('ports that were given to one are given to nobody else, in this process or another', async (t) => {
+test('ports are never given out twice, in this process or another', async (t) => {
   const script = `
     import { findFreePorts } from ${JSON.stringify(PORTS)};
     const rows = await Promise.all(Array.from({ length: ${ROWS} }, () => findFreePorts(${LENGTH})));

@@ -65,7 +65,7 @@ describe('fault proxy', () => {
     assert.equal(proxy.connections, 0);
   });
 
-  test('refuses: new connections find nobody, open ones are reset', async () => {
+  test('refuse: new connections are refused, open ones are reset', async () => {
     const before = open();
     assert.equal(await owners(before, 'hello'), 'hello');
     const end = ended(before);
@@ -76,7 +76,7 @@ describe('fault proxy', () => {
     assert.equal(await owners(open(), 'again'), 'again');
   });
 
-  test('resets what connects', async () => {
+  test('reset: new connections are reset', async () => {
     await proxy.setMode('reset');
     assert.match(await owners(open(), 'hello'), /ECONNRESET|EPIPE|closed/);
     await proxy.setMode('pass');

@@ -177,7 +177,7 @@ test('what the fast path does not serve is answered on the same connection', asy
   }
 });
 
-test('a request may be cut anywhere, and the connection goes on', async () => {
+test('a request may be split anywhere, and the connection continues', async () => {
   const text = request(`${path}?n=cut`, 'POST', 'some body');
   for (let at = 1; at < text.length; at += 7) {
     const client = new Client();
@@ -189,7 +189,7 @@ test('a request may be cut anywhere, and the connection goes on', async () => {
   }
 });
 
-test('a client that does not wait for its answers gets them in order', async () => {
+test('a client that pipelines requests gets the responses in order', async () => {
   const client = new Client();
   const numbers = Array.from({ length: 50 }, (_, n) => String(n));
   client.write(request(`${path}?n=0&hold=first`));
@@ -217,7 +217,7 @@ test('a client that reads slowly gets everything, in order', async () => {
   client.socket.destroy();
 });
 
-test('a client that goes away takes its request with it', async () => {
+test('a client that disconnects cancels its request', async () => {
   const client = new Client();
   client.write(request(`${path}?hold=gone`));
   await until('a request at its pod', () => held.has('gone'));
