@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 
-/** The shell first: it is Chromium without the windows that nobody sees, and costs half. */
+/** Prefers the headless shell, which has no windows and costs half. */
 const CANDIDATES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome'].map(
   (name) => `/usr/bin/${name}`,
 );
@@ -11,10 +11,10 @@ const executablePath = process.env.CHROMIUM_PATH || CANDIDATES.find((path) => ex
 const EMPTY = 'about:blank';
 const WINDOW = { width: 1280, height: 800 };
 
-/** How long something may take that takes a moment on a machine with nothing else to do. */
+/** A generous timeout for actions that are immediate on an idle machine. */
 const PATIENCE_MS = 30_000;
 
-/** Why browser tests are skipped, or false. With GUILDWAY_REQUIRE_BROWSER=1 a missing browser is a failure. */
+/** The reason for skipping browser tests, or false. With GUILDWAY_REQUIRE_BROWSER=1 a missing browser is a failure. */
 export const skip =
   executablePath === undefined && process.env.GUILDWAY_REQUIRE_BROWSER !== '1'
     ? 'no Chromium was found (apt-get install chromium, or set CHROMIUM_PATH)'
@@ -50,25 +50,25 @@ export class TestBrowser implements AsyncDisposable {
     return page;
   }
 
-  /** Makes a page as good as a new one, which would cost a second, and closes all others. */
+  /** Resets a page, because a new one takes a second, and closes all others. */
   async renew(page: Page): Promise<void> {
     for (const context of this.#browser.contexts()) if (context !== page.context()) await context.close();
     for (const other of page.context().pages()) if (other !== page) await other.close();
     await page.context().clearCookies();
-    // A page that was not used has no storage, and refuses to clear it.
+    // An unused page has no storage and refuses to clear it.
     if (page.url() !== EMPTY) await page.evaluate('localStorage.clear(); sessionStorage.clear()');
     await page.goto(EMPTY);
     await page.setViewportSize(WINDOW);
   }
 
-  /** Takes back one that belongs to the test, such as that of a page that is refused. */
+  /** Removes an expected error, such as that of a rejected page. */
   expectProblem(pattern: RegExp): void {
     const index = this.#problems.findIndex((problem) => pattern.test(problem));
     assert.notEqual(index, -1, `nothing like ${pattern} was written into a console`);
     this.#problems.splice(index, 1);
   }
 
-  /** Fails with what pages wrote into their consoles since the last time. */
+  /** Fails if pages wrote errors to their consoles since the last call. */
   assertNoProblems(): void {
     assert.deepEqual(this.#problems.splice(0), []);
   }
@@ -78,7 +78,7 @@ export class TestBrowser implements AsyncDisposable {
   }
 }
 
-/** Fails when something is wider than the window, so that one would have to scroll sideways. */
+/** Fails if an element is wider than the window, which would require horizontal scrolling. */
 export async function assertFits(page: Page): Promise<void> {
   const [content, window] = (await page.evaluate('[document.documentElement.scrollWidth, innerWidth]')) as [
     number,
@@ -87,7 +87,7 @@ export async function assertFits(page: Page): Promise<void> {
   assert.ok(content <= window, `the page is ${content} pixels wide, the window ${window}`);
 }
 
-/** Waits for what no element on the page says. @throws when it is not so in time */
+/** Waits for a condition that no element shows. @throws after the timeout */
 export async function until(condition: () => Promise<boolean>): Promise<void> {
   for (const end = performance.now() + PATIENCE_MS; !(await condition()); ) {
     assert.ok(performance.now() < end, `waited for ${PATIENCE_MS} ms`);

@@ -1,6 +1,6 @@
 import type { Locator, Page } from 'playwright-core';
 
-/** What a person does in the console, by what they see. */
+/** A user's actions in the console, through visible elements. */
 export class ConsoleActor {
   readonly page: Page;
 
@@ -25,10 +25,10 @@ export class ConsoleActor {
     await this.messageField.waitFor();
   }
 
-  /** Resolves when the guild's place is shown, and not only chosen. */
+  /** Resolves when the guild is shown, not only selected. */
   async openGuild(name: string): Promise<void> {
     const heading = this.page.getByRole('heading', { level: 1 }).getByText(name, { exact: true });
-    // Opening a guild anew would put away a command that is begun before it is shown.
+    // Opening a guild again would discard a command that was started before the guild is shown.
     if (await heading.isVisible()) return;
     const servers = this.page.getByRole('navigation', { name: 'Servers' });
     await servers.getByRole('searchbox').fill(name);
@@ -37,8 +37,8 @@ export class ConsoleActor {
   }
 
   /**
-   * Resolves when the page shows what this user sees and may do. The picker says their name before.
-   * @param name as the user picker shows it
+   * Resolves when the page shows this user's view. The picker shows the name earlier.
+   * @param name the name in the user picker
    */
   async actAs(name: string): Promise<void> {
     const [userId] = await this.page.getByLabel('You act as').selectOption({ label: name });
@@ -68,7 +68,7 @@ export class ConsoleActor {
   }
 }
 
-/** Who answered, how fast and how, as the badge below a message says. */
+/** The responding pods, the time and the outcome from the badge below a message. */
 export async function badgeOf(
   message: Locator,
 ): Promise<{ httpPod: string; pod: string; time: string; outcome: string }> {

@@ -1,4 +1,4 @@
-// A process that is told to end.
+// The shutdown of a process.
 // Of src/main.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

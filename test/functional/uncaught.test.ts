@@ -1,4 +1,4 @@
-// Errors that nobody catches, in each service: what the log has, and how the process ends.
+// Uncaught errors in each service: the log line and the end of the process.
 // Of src/observability/crash.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

@@ -1,4 +1,4 @@
-/** `npm run fuzz`: feeds what clients, bots and upstreams could send until time is up or a promise is broken. */
+/** `npm run fuzz`: runs inputs of clients, bots and upstreams until the time is over or a guarantee is violated. */
 import { parseArgs } from 'node:util';
 import { TARGETS } from './targets.ts';
 

@@ -1,32 +1,32 @@
-/** What every fuzz target shares: how long it runs, from which seed, and how a failure is told and repeated. */
+/** The shared driver of the fuzz targets: duration, seed, and the report and repetition of failures. */
 import fc from 'fast-check';
 
 export interface FuzzOptions {
-  /** The same seed makes the same inputs in the same order. */
+  /** A seed gives the same inputs in the same order. */
   readonly seed: number;
-  /** Stops after so many inputs, or this long, whichever is first. */
+  /** Stops after this many inputs or this time, whichever comes first. */
   readonly runs: number;
   readonly seconds: number;
-  /** Repeats one input of a seed: the `path` that a failure has printed. */
+  /** Repeats one input of a seed: the `path` from the report of a failure. */
   readonly path?: string;
 }
 
-/** Something that is fed with generated inputs. `await using` it: it may have servers running. */
+/** A target for generated inputs. Use it with `await using`, because it may run servers. */
 export interface FuzzTarget extends AsyncDisposable {
   readonly name: string;
-  /** Feeds inputs until time or runs are used up. @throws with the smallest input that fails, its seed and its path */
+  /** Runs inputs until the limit. @throws with the smallest failing input, its seed and its path */
   run(options: FuzzOptions): Promise<FuzzReport>;
 }
 
 export interface FuzzReport {
   readonly inputs: number;
-  /** What the inputs were made into, by kind: a fuzzer that only ever meets refusals tests nothing. */
+  /** The outcomes of inputs by kind, which show that the inputs are not all rejected. */
   readonly seen: Readonly<Record<string, number>>;
 }
 
 /**
- * Feeds one kind of input.
- * @param check throws when an input breaks a promise
+ * Runs one kind of input.
+ * @param check throws if an input violates a guarantee
  */
 export async function feed<Input>(
   inputs: fc.Arbitrary<Input>,
@@ -39,7 +39,7 @@ export async function feed<Input>(
     ...(path === undefined ? {} : { path }),
     interruptAfterTimeLimit: seconds * 1_000,
     markInterruptAsFailure: false,
-    // Each smaller input is sent over real sockets, too.
+    // Smaller inputs also use real sockets.
     endOnFailure: false,
   });
   if (!result.failed) return result.numRuns;
@@ -47,7 +47,7 @@ export async function feed<Input>(
   const why = errorInstance instanceof Error ? (errorInstance.stack ?? errorInstance.message) : String(errorInstance);
   const repeat = `--seed ${result.seed} --path ${counterexamplePath}`;
   const story = `${fc.stringify(counterexample?.[0])}\n${why}`;
-  // A large body in it says nothing, and hides what does.
+  // A large body adds nothing to the report and hides the rest.
   const short = story.replace(/(.)\1{99,}/g, (run, character: string) => `${character}{${run.length}}`);
   throw new Error(`failed; repeat with ${repeat}\n${short}`);
 }

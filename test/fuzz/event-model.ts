@@ -1,4 +1,4 @@
-/** What Discord and Stripe could send, signed: in form, nearly so, and not at all. */
+/** Signed events of Discord and Stripe: valid, nearly valid and invalid. */
 import fc from 'fast-check';
 import { GUILD } from './request-model.ts';
 

@@ -1,6 +1,6 @@
-/** Where bodies end, as clients say it. */
+/** The framing of request bodies. */
 
-/** How a request says where its body ends; `cut` says it well, and the body does not keep to it. */
+/** The framing of a request's body. With `cut`, the framing is valid but the body does not follow it. */
 export type Framing = (body: string) => {
   readonly fields: string;
   readonly body: string;
@@ -11,7 +11,7 @@ const chunked = (body: string, end = '\r\n'): string =>
 export const good = (fields: string, body: string) => ({ fields, body, kind: 'good' as const });
 const odd = (fields: string, body: string) => ({ fields, body, kind: 'odd' as const });
 const broken = (fields: string, body: string) => ({ fields, body, kind: 'broken' as const });
-/** Its head is in order, and its body cannot be read to its end. */
+/** The head is valid, but the body is incomplete. */
 const cut = (body: string) => ({ fields: CHUNKED, body, kind: 'cut' as const });
 const CHUNKED = 'Transfer-Encoding: chunked\r\n';
 

@@ -1,15 +1,15 @@
-/** A client's connection that is kept from one request to the next, as those of a load balancer are. */
+/** A client's persistent connection, like that of a load balancer. */
 import { connect, type Socket } from 'node:net';
 import { takeResponse, WireError, type WireResponse } from './wire.ts';
 
-/** Nobody waits longer than this for a response. */
+/** The time limit for a response. */
 const PATIENCE_MS = 5_000;
 
-/** What came in answer to a request. */
+/** The response to a request. */
 export interface Kept {
-  /** Null: the connection ended before it was whole. */
+  /** Null if the connection ended before the response was complete. */
   readonly response: WireResponse | null;
-  /** All that came. */
+  /** All received bytes. */
   readonly text: string;
 }
 
@@ -24,13 +24,13 @@ export class KeptConnection implements Disposable {
   }
 
   /**
-   * Sends one request, in one piece or several, and reads its response. Connects anew where the other side has ended the connection.
-   * @throws WireError for what is no HTTP, for bytes that nobody asked for, and where nothing comes
+   * Sends one request in one or several parts and reads its response. Reconnects if the peer has ended the connection.
+   * @throws WireError for bytes that are not HTTP, for unexpected bytes, and for a missing response
    */
   async ask(method: string, parts: readonly string[]): Promise<Kept> {
     const kept = this.#socket;
     const first = await this.#askOnce(method, parts);
-    // The other side may end a kept connection while a request is on its way: clients send it again then.
+    // The peer may end a persistent connection while a request is in transit. Clients then retry.
     return first.text === '' && kept !== null ? this.#askOnce(method, parts) : first;
   }
 

@@ -1,17 +1,17 @@
 /**
- * Requests as bytes, and what may become of each, by the standards and without any of the code under test.
+ * Requests as bytes with their allowed outcomes according to the standards, without any of the code under test.
  */
 import fc from 'fast-check';
 import { BROKEN_FRAMING, GOOD_FRAMING, good, ODD_FRAMING } from './framing.ts';
 
 export const GUILD = '197038439483310086';
-/** In bodies and headers: whoever reads a request out of it has been smuggled one. */
+/** A request inside bodies and headers. A parser that reads it has accepted a smuggled request. */
 const SMUGGLED = `GET /app/${GUILD}/smuggled?t=smuggled HTTP/1.1\r\nHost: bot.example\r\nX-T: smuggled\r\n\r\n`;
 
 /**
- * - `must`: it is in order, and the bot must see it and its client the bot's answer
- * - `may`: served or refused, as the server likes; if served, then as it was sent
- * - `never`: the bot must not see it
+ * - `must`: it is valid; the bot must get it and the client must get the bot's response
+ * - `may`: the server may serve or reject it; if served, then as it was sent
+ * - `never`: the bot must not get it
  */
 export type Expectation = 'must' | 'may' | 'never';
 
@@ -21,11 +21,11 @@ export interface SentRequest {
   readonly method: string;
   readonly path: string;
   readonly expectation: Expectation;
-  /** Where it ends cannot be agreed on, so nothing behind it can be. */
+  /** Its end is ambiguous, so nothing after it is valid. */
   readonly broken: boolean;
-  /** Only its body is wrong: a bot that does not read it may have answered before that is seen. */
+  /** Only its body is invalid. A bot that does not read it may respond before the error is detected. */
   readonly cut: boolean;
-  /** What the bot must see of its fields, and what it must not. */
+  /** The fields that the bot must get, and those that it must not get. */
   readonly present: ReadonlyMap<string, string>;
   readonly absent: ReadonlySet<string>;
   readonly body: string;
@@ -40,7 +40,7 @@ const OTHER_PATHS = [
   ...['/_guildway/state', '/_guildway/hints/key%3Ax', '/healthz', '/app/123', '/app/x'],
 ];
 
-/** Ways to write a path that some router reads as another. */
+/** Spellings of a path that some router reads as another path. */
 const MUTATIONS: readonly ((path: string, at: number) => string)[] = [
   (path) => `${path}#x`,
   (path) => `${path};x=1`,
@@ -72,7 +72,7 @@ const splice = (path: string, at: number, change: (character: string) => string)
   return path.slice(0, i) + change(path.charAt(i)) + path.slice(i + 1);
 };
 
-/** Everything that some router could take a path for. */
+/** All paths that some router could read from a path. */
 export function readingsOf(target: string): ReadonlySet<string> {
   const raw = target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/\?.*$/s, '');
   const readings = new Set<string>();
@@ -117,7 +117,7 @@ const HOP_BY_HOP = [
   'proxy-connection',
   'expect',
 ];
-/** A client that names one of these in `Connection` hides it from nobody. */
+/** Naming one of these in `Connection` must not remove it. */
 const PROTECTED = ['cookie', 'authorization', 'idempotency-key', 'x-forwarded-for', 'host'];
 
 const FIELDS: readonly (readonly [name: string, value: string])[] = [
@@ -161,7 +161,7 @@ const HOSTS = {
   space: 'Host: bot example\r\n',
 } as const;
 
-/** A path as it is, and how it is disguised: with this weight, against 4 for as it is. */
+/** A path and its disguises, with their weights; the plain path has weight 4. */
 const target = (paths: readonly string[], weight: number) =>
   fc.record({
     path: fc.constantFrom(...paths),
@@ -200,10 +200,10 @@ const parts = fc.record({
 });
 
 type Parts = typeof parts extends fc.Arbitrary<infer T> ? T : never;
-/** What one connection brings. */
+/** The content of one connection. */
 export type ConnectionInput = { readonly requests: readonly Parts[]; readonly cuts: readonly number[] };
 
-/** Requests of one connection, and where their bytes are cut into packets. */
+/** The requests of one connection, and the places where their bytes are split into packets. */
 export const connections = fc.record({
   requests: fc.array(parts, { minLength: 1, maxLength: 5 }),
   cuts: fc.oneof(
@@ -212,7 +212,7 @@ export const connections = fc.record({
   ),
 });
 
-/** Writes one request, which is known again by its token wherever it appears. */
+/** Writes one request with a token that identifies it everywhere. */
 export function write(given: Parts, token: string): SentRequest {
   const { method, form, version, host, upgrade, expect } = given;
   const path = given.target.mutations.reduce(
@@ -262,7 +262,7 @@ export function write(given: Parts, token: string): SentRequest {
   for (const [name, value] of fields) {
     const key = name.toLowerCase();
     if (options.has(key) && !PROTECTED.includes(key)) absent.add(key);
-    // What proxies say is rewritten.
+    // Forwarding headers are rewritten.
     else if (!absent.has(key) && !key.startsWith('x-forwarded-')) {
       const separator = key === 'cookie' ? '; ' : ', ';
       present.set(key, present.has(key) ? `${present.get(key)}${separator}${value}` : value);

@@ -1,4 +1,4 @@
-/** Fuzzes both ways into an HTTP pod, its fast path and Node's server, with what clients could send; the pods behind it are real. */
+/** Fuzzes both request paths of an HTTP pod, the fast path and Node's server, with arbitrary client bytes. The pods behind it are real. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { type GatewayPod, startGatewayPod } from '../support/gateway-pod.ts';
@@ -22,14 +22,14 @@ const SECRET = 'a secret of the test cluster';
 const STRIPE_SECRET = 'whsec_of_this_test';
 const SAFE = ['GET', 'HEAD', 'OPTIONS'];
 
-/** A request as the bot has seen it. */
+/** A request as the bot received it. */
 interface Seen {
   readonly method: string;
   readonly url: URL;
   readonly headers: Headers;
   readonly body: string;
   readonly guildId: string | null;
-  /** What it answered with. */
+  /** The bot's response. */
   readonly status: number;
 }
 
@@ -71,7 +71,7 @@ export class RequestFuzz implements FuzzTarget {
 
   async run(options: FuzzOptions): Promise<FuzzReport> {
     const { runs, seconds } = options;
-    // One path leads to one of the two kinds of input: it is tried on both, and fits nothing of the other.
+    // A path belongs to one of the two kinds of inputs. It is tried on both and matches only one.
     const ofConnections = await feed(connections, (connection) => this.#check(connection), {
       ...options,
       seconds: seconds * 0.8,
@@ -114,7 +114,7 @@ export class RequestFuzz implements FuzzTarget {
     }
   }
 
-  /** What is signed is answered, or refused for its form; no sender is told that something broke. */
+  /** Signed events get a response or are rejected for their form. No sender gets a 5xx. */
   async #checkEvent({ kind, payload }: SignedEvent): Promise<void> {
     this.#counts.events++;
     const body = JSON.stringify(payload);
@@ -175,7 +175,7 @@ export class RequestFuzz implements FuzzTarget {
     assert.equal(response.status, this.#seen.get(token)?.[0]?.status, `the bot's status of ${token}`);
   }
 
-  /** What the bot saw of a request is what was sent. */
+  /** The bot received the request as it was sent. */
   #judgeSeen(request: SentRequest): void {
     const all = this.#seen.get(request.token) ?? [];
     if (all.length === 0) return;
@@ -201,7 +201,7 @@ export class RequestFuzz implements FuzzTarget {
     assert.notEqual(seen.url.host, 'evil.example', 'a host that a proxy did not say');
   }
 
-  /** None of it counts against a pod, and none of it is kept for one. */
+  /** No input counts against a pod, and no pod stores one. */
   async #checkPods(): Promise<void> {
     const metrics = await this.#http.registry.metrics();
     assert.match(metrics, /^guildway_breaker_state\{pod="0"\} 0$/m);
@@ -218,7 +218,7 @@ function signStripe(body: string): string {
   return `t=${at},v1=${createHmac('sha256', STRIPE_SECRET).update(`${at}.${body}`).digest('hex')}`;
 }
 
-/** A bot that writes down what it sees, and answers with the token of the request. */
+/** A bot that records its requests and responds with the token of the request. */
 function botOf(seen: Map<string, Seen[]>, problems: string[]) {
   const writing = new Set<string>();
   return async (request: Request, context: { readonly guildId: string | null }): Promise<Response> => {
@@ -229,7 +229,7 @@ function botOf(seen: Map<string, Seen[]>, problems: string[]) {
     if (writing.has(connection)) problems.push(`${token} ran beside an earlier write of its connection`);
     if (writes) writing.add(connection);
     const body = Buffer.from(await request.arrayBuffer()).toString('latin1');
-    // Long enough for the next request to arrive, if it is let in.
+    // Long enough for the next request to arrive if it is accepted.
     for (let turn = 0; writes && turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
     writing.delete(connection);
     const status = Number(/\/status\/(\d{3})$/.exec(url.pathname)?.[1] ?? 200);

@@ -1,9 +1,9 @@
-/** What bots answer, and what servers in their place send: in order, nearly so, and lies about where it ends. */
+/** Responses of bots, and of servers in their place: valid, nearly valid, and with false lengths. */
 import fc from 'fast-check';
 
-/** Wherever a client or a pod reads a response out of it, it reads somebody else's. */
+/** A response inside a body. A client or pod that reads it has confused two responses. */
 const SMUGGLED = 'HTTP/1.1 200 OK\r\ncontent-length: 8\r\nset-cookie: smuggled=1\r\n\r\nsmuggled';
-/** Names a response in whatever is made of it. */
+/** Identifies a response in all its forms. */
 const mark = (token: string): string => `<${token}>`;
 /** The tokens in a text. */
 export const tokensIn = (text: string): readonly string[] =>
@@ -12,7 +12,7 @@ export const tokensIn = (text: string): readonly string[] =>
 const often = <T>(common: T, ...rare: readonly T[]): fc.Arbitrary<T> =>
   fc.oneof({ weight: 6, arbitrary: fc.constant(common) }, { weight: 2, arbitrary: fc.constantFrom(...rare) });
 
-/** What a response says of its length, which may be another one. */
+/** The declared length of a response, which may be wrong. */
 type Length = 'none' | 'true' | 'short' | 'long' | 'zero' | 'two' | 'no number';
 const LENGTHS: Readonly<Record<Length, (length: number) => readonly string[]>> = {
   none: () => [],
@@ -25,7 +25,7 @@ const LENGTHS: Readonly<Record<Length, (length: number) => readonly string[]>> =
 };
 const length = often<Length>('none', 'true', 'short', 'long', 'zero', 'two', 'no number');
 
-/** Each is `[name, value]`. Those of a bot pass through `Headers`, or not: a handler may return an object of another library. */
+/** Each is `[name, value]`. A bot's headers usually pass through `Headers`, unless a handler returns an object of another library. */
 const FIELDS: readonly (readonly [string, string])[] = [
   ['content-type', 'text/html; charset=utf-8'],
   ['set-cookie', 'a=b; HttpOnly'],
@@ -43,7 +43,7 @@ const FIELDS: readonly (readonly [string, string])[] = [
   ['guildway-failure', 'made up'],
   ['x-response', SMUGGLED.replaceAll('\r\n', ' ')],
 ];
-/** What `Headers` refuses or changes. */
+/** Headers that `Headers` rejects or changes. */
 const STRANGE_FIELDS: readonly (readonly [string, string])[] = [
   ['Content-Length', '3'],
   ['Transfer-Encoding', 'chunked'],
@@ -68,7 +68,7 @@ const chunks = fc.array(
   ),
   { maxLength: 4 },
 );
-/** A head beyond what some hop takes. */
+/** A head that exceeds the limit of a hop. */
 const large = fc.oneof(
   { weight: 12, arbitrary: fc.constant(null) },
   { weight: 1, arbitrary: fc.constantFrom([1, 17_000], [1, 70_000], [300, 100], [3_000, 10]) },
@@ -76,7 +76,7 @@ const large = fc.oneof(
 
 const shared = { status, length, fields: fc.uniqueArray(fc.constantFrom(...FIELDS), { maxLength: 3 }), chunks, large };
 
-/** A handler's answer. */
+/** A handler's response. */
 export const botAnswers = fc.record({
   ...shared,
   strange: fc.oneof(
@@ -94,7 +94,7 @@ export const botAnswers = fc.record({
 });
 export type BotAnswer = typeof botAnswers extends fc.Arbitrary<infer T> ? T : never;
 
-/** What a server sends that is a gateway pod by its address alone. */
+/** A response of another server at a gateway pod's address. */
 export const serverAnswers = fc.record({
   ...shared,
   version: often('HTTP/1.1', 'HTTP/1.0', 'HTTP/1.2', 'HTTP/2', 'http/1.1', ''),
@@ -134,7 +134,7 @@ const bytesOf = ({ chunks: parts }: Pick<BotAnswer, 'chunks'>, token: string): r
 export const bodyOf = (answer: Pick<BotAnswer, 'chunks'> & { body?: BotAnswer['body'] }, token: string): string =>
   answer.body === 'none' ? '' : bytesOf(answer, token).join('');
 
-/** The answer as the handler returns it. @throws whatever a handler may throw */
+/** The response of a handler. @throws anything that a handler may throw */
 export function responseOf(answer: BotAnswer, token: string): Response {
   const parts = bytesOf(answer, token);
   const fields = [
@@ -147,7 +147,7 @@ export function responseOf(answer: BotAnswer, token: string): Response {
   const isStandard = answer.strange === null && answer.status >= 200 && answer.status <= 599;
   if (isStandard) return new Response(body, { status: answer.status, headers: fields as [string, string][] });
   const stream = body === null || body instanceof ReadableStream ? body : new Response(body).body;
-  // No web-standard response: one of a library that checks less.
+  // A response of a library with fewer checks than the web standard.
   return { status: answer.status, headers: fields, body: stream } as unknown as Response;
 }
 
@@ -173,7 +173,7 @@ function bodyFor(
   });
 }
 
-/** The answer as bytes, in the pieces in which they are written. */
+/** The bytes of the response, in the parts that are written. */
 export function wireOf(
   answer: ServerAnswer,
   token: string,
@@ -195,7 +195,7 @@ export function wireOf(
   }[answer.coding];
   const whole = [`${answer.interim}${head}`, ...coded, answer.surplus].join('');
   if (answer.cut !== null && answer.cut < whole.length) return { parts: [whole.slice(0, answer.cut)], end: 'ends' };
-  // Together with what is before it: bytes that come when the next request has been sent cannot be told from its answer.
+  // Written together with the bytes before it. Bytes that arrive after the next request look like its response.
   return { parts: [`${answer.interim}${head}`, coded.join('') + answer.surplus], end: answer.end };
 }
 

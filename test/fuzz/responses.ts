@@ -1,4 +1,4 @@
-/** Fuzzes each way out of both pods: with what bots answer, and with what servers send that stand where a gateway pod should. */
+/** Fuzzes every response path of both pods, with responses of bots and of other servers at a gateway pod's address. */
 import assert from 'node:assert/strict';
 import { createServer, type Server, type Socket } from 'node:net';
 import fc from 'fast-check';
@@ -26,10 +26,10 @@ const ONE_GUILD = '102860784329052160';
 const ANOTHER = '81384788765712384';
 
 /**
- * The ways of a response to its client:
+ * The paths of a response to its client:
  * - `fast`: over the link and through the HTTP pod's fast path
  * - `node`: over the link and through Node's server
- * - `stream`: over plain HTTP, as it comes
+ * - `stream`: over plain HTTP, streamed
  * - `gateway`: from the gateway pod itself over plain HTTP
  */
 const WAYS = ['fast', 'node', 'stream', 'gateway'] as const;
@@ -59,13 +59,13 @@ export class ResponseFuzz implements FuzzTarget {
   static async start(): Promise<ResponseFuzz> {
     await using started = new AsyncDisposableStack();
     const answers = new Map<string, BotAnswer | ServerAnswer>();
-    // A pod that is blamed for what a bot answers is given up on at once.
+    // A single failure opens the breaker, so a bot's response that counts against the pod is detected at once.
     const env = { BREAKER_FAILURES: '1', RETRY_BASE_MS: '1' };
     const http = started.use(await startHttp({ gatewayPods: 1, env: { ...env, LINK_SECRET: SECRET } }));
     const pod = started.use(
       await startGatewayPod({ env: { PORT: String(http.gatewayPorts[0]) }, bot: { fetch: botOf(answers) } }),
     );
-    // What a stranger sends may be blamed on it.
+    // Responses of another server may count against it.
     const plainHttp = started.use(
       await startHttp({ gatewayPods: 1, env: { ...env, BREAKER_FAILURES: '1000', REQUEST_TIMEOUT_MS: '300' } }),
     );
@@ -145,13 +145,13 @@ export class ResponseFuzz implements FuzzTarget {
 
   #expect(answer: BotAnswer | ServerAnswer): string {
     const token = `k${++this.#lastToken}`;
-    // Those before it may still be asked for again.
+    // Earlier ones may still be retried.
     this.#answers.delete(`k${this.#lastToken - 50}`);
     this.#answers.set(token, answer);
     return token;
   }
 
-  /** A client gets bytes of its own answer, from its beginning, and whether it is whole. */
+  /** A client gets bytes of its own response only, from its start, and can tell whether the response is complete. */
   #judge({ response, text }: Kept, answer: BotAnswer | ServerAnswer, token: string): void {
     for (const other of tokensIn(text)) assert.equal(other, token, 'bytes of another answer');
     if (response === null) {
@@ -180,7 +180,7 @@ export class ResponseFuzz implements FuzzTarget {
     );
   }
 
-  /** On the same connection and on another one, the next answer is that of the next request. */
+  /** On the same connection and on another one, the next response belongs to the next request. */
   async #checkOthers(clients: Clients, way: Way, accept: string): Promise<void> {
     for (const client of [clients.one, clients.other]) {
       const token = `k${++this.#lastToken}`;
@@ -203,7 +203,7 @@ class Clients implements Disposable {
     this.other = new KeptConnection(port);
   }
 
-  /** What a failure has left on a connection is not the fault of the next input. */
+  /** Bytes that a failure left on a connection must not count against the next input. */
   async renewedOnFailure(check: Promise<void>): Promise<void> {
     try {
       await check;
@@ -224,17 +224,17 @@ function requestOf(way: Way, method: string, guild: string, token: string, accep
   const target = `/app/${guild}/x?t=${token}`;
   const proof = way === 'gateway' ? `guildway-auth: ${signPlainRequest(SECRET, 0, method, target)}\r\n` : '';
   const head = `${method} ${target} HTTP/1.1\r\nhost: bot.example\r\naccept: ${accept}\r\n${proof}\r\n`;
-  // The fast path takes what comes whole.
+  // The fast path serves requests that arrive whole.
   return way === 'node' ? [head.slice(0, 20), head.slice(20)] : [head];
 }
 
 const hasBody = ({ status }: BotAnswer, method: string): boolean => method !== 'HEAD' && ![204, 304].includes(status);
 
-/** Whether nothing is wrong with an answer on its way, so that its client must get all of it. */
+/** Whether a response is valid on its path, so that the client must get all of it. */
 function isServed({ status, strange, large, length, fields, body }: BotAnswer, way: Way): boolean {
   if (strange !== null || status < 200 || status > 599 || large !== null) return false;
   if (body !== 'stream' && body !== 'whole' && body !== 'none') return false;
-  // `Response` lets these have no body.
+  // `Response` does not allow a body with these.
   if ([204, 205, 304].includes(status) && body !== 'none') return false;
   if (way === 'fast' || way === 'node' || fields.some(([name]) => name === 'content-encoding')) return true;
   return !['short', 'long', 'zero'].includes(length);
@@ -248,7 +248,7 @@ function botOf(answers: ReadonlyMap<string, BotAnswer | ServerAnswer>) {
   };
 }
 
-/** A server on a gateway pod's port that is none. */
+/** Another server at a gateway pod's port. */
 async function startServer(
   port: number,
   answers: ReadonlyMap<string, BotAnswer | ServerAnswer>,
@@ -284,7 +284,7 @@ async function startServer(
 function send(socket: Socket, answer: ServerAnswer, token: string): void {
   const { parts, end } = wireOf(answer, token);
   for (const part of parts) socket.write(part, 'latin1');
-  // A head without a length, or with one that is too large, is waited for as long as its sender keeps the connection.
+  // A response without a length, or with one that is too large, lasts as long as the server keeps the connection.
   if (end === 'resets') socket.resetAndDestroy();
   else if (end === 'ends') socket.end();
   else setTimeout(() => socket.end(), 50);

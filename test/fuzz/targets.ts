@@ -1,4 +1,4 @@
-/** What can be fuzzed, by name. */
+/** The fuzz targets by name. */
 import type { FuzzTarget } from './driver.ts';
 import { RequestFuzz } from './requests.ts';
 import { ResponseFuzz } from './responses.ts';

@@ -1,4 +1,4 @@
-/** HTTP/1.1 as bytes, read strictly and without any of the code under test. */
+/** A strict HTTP/1.1 reader that shares no code with the code under test. */
 import { connect, type Socket } from 'node:net';
 
 export interface WireResponse {
@@ -6,16 +6,16 @@ export interface WireResponse {
   /** Names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string;
-  /** The connection is to be closed behind it. */
+  /** The connection must be closed after it. */
   readonly last: boolean;
 }
 
-/** What came is no HTTP response, or more than there should be. */
+/** The bytes are not an HTTP response, or there are too many of them. */
 export class WireError extends Error {}
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** The value of a header that may stand there once; undefined where it does not. @throws WireError */
+/** The value of a header that may occur once; undefined without it. @throws WireError */
 export function only(response: WireResponse, name: string): string | undefined {
   const values = response.headers.filter(([key]) => key === name);
   if (values.length > 1) throw new WireError(`${values.length} ${name} headers`);
@@ -23,10 +23,10 @@ export function only(response: WireResponse, name: string): string | undefined {
 }
 
 /**
- * Takes one response from the start of a text.
- * @param method of the request that it answers
- * @param ended nothing more will come
- * @returns null when it is not complete yet
+ * Reads one response from the start of a text.
+ * @param method the method of its request
+ * @param ended whether the text is complete
+ * @returns null if the response is incomplete
  * @throws WireError
  */
 export function takeResponse(
@@ -91,21 +91,21 @@ function takeChunks(text: string): { readonly body: string; readonly rest: strin
 
 export interface Exchanged {
   readonly responses: readonly WireResponse[];
-  /** What came behind the last whole response. */
+  /** The bytes after the last complete response. */
   readonly rest: string;
   readonly closed: boolean;
 }
 
-/** Nobody waits longer than this for a connection that says nothing. */
+/** The time limit for a silent connection. */
 const PATIENCE_MS = 5_000;
 
 /**
- * Sends bytes on a connection of their own, and reads what comes back: until there is a response for each request, or the other
- * side ends the connection, or says that it will.
- * @param parts written one after the other, each once the one before it has been taken by the system
- * @param methods of the requests, in their order
- * @param ends whether the client ends its side behind the last part
- * @throws WireError for what is no HTTP, and for a connection that neither answers nor ends
+ * Sends bytes on a new connection and reads the responses, until each request has one or the peer ends the connection or announces its
+ * end.
+ * @param parts written in order, each after the operating system has accepted the previous one
+ * @param methods the methods of the requests, in order
+ * @param ends whether the client ends its side after the last part
+ * @throws WireError for bytes that are not HTTP, and for a connection that neither responds nor ends
  */
 export async function exchange(
   port: number,
@@ -136,7 +136,7 @@ export async function exchange(
       done.resolve();
     }
     const finals = responses.filter(({ status }) => status >= 200).length;
-    // Behind a last response nothing may come: wait for the end of the connection, to see it.
+    // No bytes may follow the last response: waits for the end of the connection to detect them.
     if (closed || (finals >= methods.length && responses.at(-1)?.last === false)) done.resolve();
   };
   socket.on('data', (chunk: Buffer) => {
@@ -153,12 +153,12 @@ export async function exchange(
     done.resolve();
   }, PATIENCE_MS);
   await write(socket, parts);
-  // Later: a server is free to let go of a request whose client has ended its side.
+  // Later, because a server may drop a request whose client has ended its side.
   const end = ends ? setTimeout(() => socket.end(), 100) : undefined;
   await done.promise;
   clearTimeout(end);
   clearTimeout(timer);
-  // One response too many would come now.
+  // An extra response would arrive now.
   for (let turn = 0; turn < 5 && !closed; turn++) await new Promise((resolve) => setImmediate(resolve));
   socket.destroy();
   if (failure !== null) throw failure as WireError;
@@ -168,7 +168,7 @@ export async function exchange(
 async function write(socket: Socket, parts: readonly string[]): Promise<void> {
   for (const [i, part] of parts.entries()) {
     await new Promise((resolve) => socket.write(part, 'latin1', resolve));
-    // The server reads in its own turns of the event loop, so a pause makes it likely that it meets the parts one by one.
+    // The server reads in its own turns of the event loop. A pause makes it likely that it reads the parts separately.
     if (i < parts.length - 1)
       for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
   }

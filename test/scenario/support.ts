@@ -9,7 +9,7 @@ import { FaultNetwork } from '../../testkit/faults/network.ts';
 
 const BOT = fileURLToPath(new URL('../../testkit/chaos/bot.ts', import.meta.url));
 
-/** Resolves with the first result that is neither false nor undefined. @throws AssertionError when the time is over */
+/** Resolves with the first result other than false and undefined. @throws AssertionError after the timeout */
 export async function until<T>(
   what: string,
   probe: () => T | false | undefined | Promise<T | false | undefined>,
@@ -24,23 +24,23 @@ export async function until<T>(
   }
 }
 
-/** A cluster with the bot that writes operations down, and a network that can be cut. */
+/** A cluster with the bot that records operations, and a network that can be cut. */
 export interface Scenario extends AsyncDisposable {
   readonly cluster: Cluster;
   readonly network: FaultNetwork;
   readonly simulator: DiscordSimulator;
   gateway(ordinal: number): Pod;
   http(index: number): Pod;
-  /** A guild of this owner; another one for each `nth`. */
+  /** The `nth` guild of this owner. */
   guildOf(owner: number, nth?: number): string;
-  /** Uses the command that writes an operation down. */
+  /** Uses the command that records an operation. */
   operate(guildId: string, id: string, options?: { steps?: number; 'slow-ms'?: number }): Promise<InteractionResult>;
-  /** Writes an operation through the guild's API. */
+  /** Records an operation through the guild's API. */
   write(guildId: string, id: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
-  /** Where an operation's rows are, as `step@pod`, sorted. */
+  /** The sorted rows of an operation as `step@pod`. */
   rowsOf(id: string): string[];
   rows(): readonly Row[];
-  /** Resolves when no pod keeps anything for another. */
+  /** Resolves when no pod stores a request for another. */
   hintsDrained(timeoutMs?: number): Promise<void>;
 }
 
@@ -104,7 +104,7 @@ export async function restartWithFault(pod: Pod, fault: string): Promise<void> {
   await pod.start();
 }
 
-/** Starts a pod that its fault has killed, without the fault. */
+/** Restarts a pod that its fault has killed, without the fault. */
 export async function restartAfterFault(pod: Pod): Promise<void> {
   const { signal } = await pod.exited;
   assert.equal(signal, 'SIGKILL', `${pod.name} was to be killed by its fault`);
@@ -112,13 +112,13 @@ export async function restartAfterFault(pod: Pod): Promise<void> {
   await pod.start();
 }
 
-/** Asserts a deferred response in Discord's time (the simulator takes no later one), and that it is completed by the operation's success. */
+/** Asserts a deferred response within Discord's time limit, which the simulator enforces, and its completion with success. */
 export function assertDeferred(result: InteractionResult): void {
   assert.equal(result.outcome, 'deferred', `${result.problem ?? JSON.stringify(result.response)}`);
   assert.equal(result.responseType, 5);
 }
 
-/** Waits until a deferred response is completed, and returns its text. */
+/** Waits for the completion of a deferred response and returns its text. */
 export async function completion(result: InteractionResult, timeoutMs = 60_000): Promise<string> {
   const { outcome, message } = await result.settled(timeoutMs);
   assert.equal(outcome, 'completed', `it was deferred and not completed within ${timeoutMs} ms`);

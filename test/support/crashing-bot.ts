@@ -1,7 +1,7 @@
-/** A bot that, when it is told to by a signal, throws where nobody catches it, or loses a promise that is rejected. */
+/** A bot that, on a signal, throws an uncaught error or causes an unhandled rejection. */
 import { defineBot } from 'guildway';
 
-/** As errors of REST clients do, it carries what somebody wrote. */
+/** Contains a user's text, as errors of REST clients do. */
 const error = (message: string) => Object.assign(new Error(message), { requestBody: { json: 'what somebody wrote' } });
 
 process.on('SIGUSR2', () => {

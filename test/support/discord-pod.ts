@@ -25,7 +25,7 @@ export class MemorySessions implements SessionStore {
   readonly guilds = new Map<number, ReadonlySet<string>>();
   readonly failedResumes = new Map<number, number>();
   readonly writes: { readonly shard: number; readonly session: StoredSession }[] = [];
-  /** Throws in place of the disk. */
+  /** Simulates disk errors by throwing. */
   fails = false;
 
   read(shard: number): KeptSession | null {
@@ -67,7 +67,7 @@ export interface LogLine {
   readonly text: string;
 }
 
-/** A log that is kept. */
+/** A log that records its lines. */
 export function recordingLog(): { log: Logger; lines: LogLine[] } {
   const lines: LogLine[] = [];
   const at =
@@ -87,11 +87,11 @@ export interface DiscordPodOptions {
   readonly topology?: Topology;
   readonly store?: MemorySessions;
   readonly bot?: Partial<BotDefinition>;
-  /** Handles an event after it was recorded. */
+  /** Handles an event after it is recorded. */
   readonly handle?: (event: GuildEvent) => Promise<void> | void;
   /** Takes events of other owners' guilds. */
   readonly forward?: ForwardSink;
-  /** Where it differs from the defaults. */
+  /** Overrides of the defaults. */
   readonly timing?: Partial<SessionTiming>;
   /** Further environment. */
   readonly env?: Readonly<Record<string, string>>;
@@ -103,12 +103,12 @@ export interface DiscordPod extends AsyncDisposable {
   readonly events: GuildEvent[];
   readonly lines: LogLine[];
   readonly registry: Registry;
-  /** Contents of the messages that were handled. */
+  /** The contents of handled messages. */
   contents(): string[];
   metric(name: string): Promise<number>;
 }
 
-/** The Discord side of one gateway pod, without the rest of it. Closed at the end, as after a kill: nothing more is stored. */
+/** The Discord part of a gateway pod. Closed at the end like a kill: nothing more is stored. */
 export async function startDiscordPod(discord: DiscordSimulator, options: DiscordPodOptions = {}): Promise<DiscordPod> {
   const topology = options.topology ?? createTopology({ strategy: 'md5', pods: 1 });
   const ordinal = options.ordinal ?? 0;

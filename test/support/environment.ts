@@ -1,6 +1,6 @@
 /**
- * The environment of a process whose configuration is up to its test: nothing of the machine's but where programs are, and
- * modules that were compiled before, which is half of what its start costs.
+ * The environment of a process that its test configures. From the machine it has only the path of programs and the compile cache, which
+ * saves half of the start.
  */
 export const BARE: Readonly<Record<string, string | undefined>> = Object.freeze({
   PATH: process.env.PATH,

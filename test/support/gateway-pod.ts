@@ -25,7 +25,7 @@ export interface GatewayPodOptions {
 export interface PlainOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** The pod that the caller meant; default this one. */
+  /** The ordinal that the client intends; default this pod. */
   readonly dialled?: number;
   readonly secret?: string;
 }
@@ -33,13 +33,13 @@ export interface PlainOptions {
 export interface GatewayPod extends AsyncDisposable {
   readonly url: string;
   readonly service: Service;
-  /** Asks over the link. */
+  /** Sends a request over the link. */
   ask(
     method: string,
     target: string,
     options?: { headers?: readonly string[]; body?: string; timeoutMs?: number },
   ): Promise<GatewayResponse & { readonly text: string; header(name: string): string | undefined }>;
-  /** Asks over plain HTTP, with the proof that a pod would send. */
+  /** Sends a request over plain HTTP, with a pod's proof. */
   plain(method: string, target: string, options?: PlainOptions): Promise<Response>;
 }
 
@@ -56,7 +56,7 @@ export async function startGatewayPod(options: GatewayPodOptions): Promise<Gatew
       LINK_SECRET: SECRET,
       PORT: '0',
       HOST: '127.0.0.1',
-      // The other pods do not exist.
+      // There are no other pods.
       GATEWAY_URL_TEMPLATE: NOWHERE,
       TOPOLOGY_CONFIRMED: `md5/${pods}`,
       ...options.env,

@@ -22,7 +22,7 @@ export const GUILDS = ['41771983423143937', '102860784329052160', '8138478876571
 export const SIBLING = '613425648685547541';
 export const AMPLE: HintLimits = { maxCount: 1_000, maxBytes: 1_000_000, minFreeBytes: 0 };
 
-/** Clocks that move only when they are told to. */
+/** Manual clocks. */
 export class ManualClocks {
   #ms = 0;
   readonly #start = Date.now();
@@ -34,7 +34,7 @@ export class ManualClocks {
   }
 }
 
-/** An owner that is away until it is told otherwise, and writes down what it gets. */
+/** An owner that is away at first and records its requests. */
 export class Owner implements HintChannel {
   away = true;
   readonly requests: GatewayRequest[] = [];
@@ -66,11 +66,11 @@ export interface StandInOptions {
   readonly faults?: Faults;
 }
 
-/** The stand-in's part of a gateway pod, with three owners that the test plays. */
+/** The stand-in part of a gateway pod, with three owners that the test controls. */
 export async function startStandIn(options: StandInOptions = {}) {
   const folder = temporaryFolder();
   const path = options.path ?? folder.file('pod');
-  // Where the test has none, each part takes its own.
+  // Without clocks from the test, each part uses its own.
   const { clocks = {} } = options;
   const { now } = clocks;
   const clock = now === undefined ? {} : { now };
@@ -124,7 +124,7 @@ export async function startStandIn(options: StandInOptions = {}) {
 
 let counter = 0;
 
-/** A hint for owner 1, each another one. */
+/** A new hint for owner 1. */
 export function hint(overrides: Partial<NewHint> = {}): NewHint {
   counter++;
   const body = overrides.body ?? Buffer.from(`{"n":${counter}}`);
@@ -142,7 +142,7 @@ export function hint(overrides: Partial<NewHint> = {}): NewHint {
   };
 }
 
-/** A Stripe event for owner 1, each another one. */
+/** A new Stripe event for owner 1. */
 export const stripeHint = (overrides: Partial<NewHint> = {}): NewHint =>
   hint({
     identity: `stripe:evt_${counter}`,

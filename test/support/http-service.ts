@@ -34,11 +34,11 @@ export interface HttpUnderTest extends AsyncDisposable {
   readonly service: Service;
   readonly registry: Registry;
   readonly linkSecret: string;
-  /** The gateway pods' ports, by ordinal, whether anything listens there or not. */
+  /** The gateway pods' ports by ordinal, with or without a listener. */
   readonly gatewayPorts: readonly number[];
 }
 
-/** An HTTP service in this process, in front of `gatewayPods` ports on which the test starts whatever it wants. */
+/** An HTTP service in this process, in front of `gatewayPods` ports on which the test starts its own servers. */
 export async function startHttp(
   options: { gatewayPods?: number; env?: Record<string, string>; manifest?: Partial<BotManifest>; log?: Logger } = {},
 ): Promise<HttpUnderTest> {
@@ -77,7 +77,7 @@ export async function startHttp(
   };
 }
 
-/** A gateway pod that is a plain HTTP server and has never heard of Guildway. */
+/** A gateway pod in the form of a plain HTTP server without Guildway. */
 export async function startPlainPod(port: number, listener: RequestListener): Promise<Server & AsyncDisposable> {
   const server = createServer(listener);
   await new Promise<void>((resolve, reject) => {
@@ -92,7 +92,7 @@ export async function startPlainPod(port: number, listener: RequestListener): Pr
   });
 }
 
-/** A gateway pod that speaks the real link and answers what the test wants. */
+/** A gateway pod with the real link and the test's responses. */
 export async function startLinkPod(
   http: HttpUnderTest,
   ordinal: number,

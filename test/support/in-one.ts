@@ -4,9 +4,9 @@ import { after } from 'node:test';
 const TESTS = new URL('../', import.meta.url);
 
 /**
- * Runs the tests of many files in this process: a process for each file takes twice the CPU. A file alone runs as any other:
+ * Runs the tests of many files in this process, because a process for each file takes twice the CPU. To run one file alone:
  * `npx node --test test/unit/routing/topology.test.ts`.
- * @param patterns of files below `test/`; package.json leaves the same ones out
+ * @param patterns of files below `test/`; package.json excludes the same ones
  */
 export async function importTests(...patterns: readonly string[]): Promise<void> {
   // The timers of a pod do not keep a process alive: with nothing else to wait for, all tests that are left would be cancelled.

@@ -5,14 +5,14 @@ export const APPLICATION = '290926798999357250';
 
 let last = 0n;
 
-/** The id of something that is made now, as Discord gives them out: no two are alike, and each is larger than the last. */
+/** A new id in Discord's form. Ids are unique and increase strictly. */
 function newId(): bigint {
   const now = BigInt(Date.now() - 1_420_070_400_000) << 22n;
   last = now > last ? now : last + 1n;
   return last;
 }
 
-/** An interaction as far as a gateway pod looks at it. Each has an id of its own. */
+/** An interaction with the fields that a gateway pod reads. Each has a unique id. */
 function interaction(type: number, data: object, more: object = {}): APIInteraction {
   const id = newId();
   return {

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { parseAllDocuments } from 'yaml';
 
-/** A Kubernetes object as it is written in YAML. */
+/** A Kubernetes object in the form of its YAML. */
 export interface KubernetesObject {
   readonly apiVersion: string;
   readonly kind: string;
@@ -11,16 +11,16 @@ export interface KubernetesObject {
   readonly [key: string]: any;
 }
 
-/** The command that renders kustomizations on this machine, or undefined where there is none. */
+/** The command that renders kustomizations on this machine, or undefined without one. */
 export function findKustomize(): readonly string[] | undefined {
   const version = (program: string, ...args: string[]) => spawnSync(program, args, { encoding: 'utf8' }).stdout ?? '';
-  // Old ones know neither components nor replacements: Debian's kubectl 1.20 is one.
+  // Old versions, such as Debian's kubectl 1.20, do not support components and replacements.
   if (/^Kustomize Version: v[5-9]/m.test(version('kubectl', 'version', '--client'))) return ['kubectl', 'kustomize'];
   if (/^v[5-9]/.test(version('kustomize', 'version'))) return ['kustomize', 'build'];
   return undefined;
 }
 
-/** Renders a kustomization. Anything that it says on standard error, a warning for example, is returned too. */
+/** Renders a kustomization. Also returns standard error, such as warnings. */
 export function render(
   command: readonly string[],
   folder: string,
@@ -43,13 +43,13 @@ export function parseObjects(text: string): KubernetesObject[] {
   });
 }
 
-/** Which package has the schemas of an API group; the rest are Kubernetes' own. */
+/** The packages with the schemas of API groups. All others are Kubernetes' own. */
 const SCHEMAS: Readonly<Record<string, string>> = {
   'gateway.networking.k8s.io': '@kubernetes-models/gateway-api',
   'monitoring.coreos.com': '@kubernetes-models/prometheus-operator',
 };
 
-/** What is wrong with an object, by its schema: wrong types and values, missing fields, and fields that do not exist. */
+/** The errors of an object by its schema: wrong types and values, missing fields, and unknown fields. */
 export async function problemsOf(object: KubernetesObject): Promise<string[]> {
   const { apiVersion, kind } = object;
   const group = apiVersion.split('/')[0] as string;
@@ -69,8 +69,8 @@ export async function problemsOf(object: KubernetesObject): Promise<string[]> {
 }
 
 /**
- * The compiled schemas let unknown fields pass, as JSON Schema does, and a misspelt field is what goes wrong most. But a validator
- * looks at every field that the schema knows: one that it never looked at is one that Kubernetes would refuse or drop.
+ * The compiled schemas accept unknown fields, as JSON Schema does, but misspelt fields are the most common mistake. A validator reads every
+ * field that the schema knows, so Kubernetes would reject or drop a field that the validator never reads.
  */
 function watchReads<T extends object>(root: T): { value: T; unread(): string[] } {
   const watched = new Map<object, { path: string; proxy: object; read: Set<string | symbol> }>();

@@ -1,4 +1,4 @@
-/** A bot whose pages are as large as their last segment says, in megabytes, and made anew each time. */
+/** A bot whose pages have the size in megabytes that their last path segment names. Each is created anew. */
 import { defineBot } from 'guildway';
 
 let made = 0;

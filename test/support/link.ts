@@ -1,4 +1,4 @@
-/** The two ends of a link over real sockets, and what a broken or hostile one could send. */
+/** The two ends of a link over real sockets, and the frames of a broken or hostile peer. */
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -137,8 +137,8 @@ export function closed(socket: Socket): Promise<void> {
 }
 
 /**
- * A server that holds the secret but is none of ours: it answers the handshake, says HELLO if `hello`, and leaves the rest to `then`.
- * @param answer what is added to its 101
+ * A server with the secret that is not a Guildway pod: it completes the handshake, sends HELLO if `hello`, and calls `then`.
+ * @param answer added to its 101
  */
 export async function startStranger(
   then: (socket: Duplex) => void,

@@ -1,4 +1,4 @@
-/** An overlay as it is rendered, and what the tests of the manifests ask of it. */
+/** A rendered overlay with the queries of the manifest tests. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ export const OVERLAYS = ['staging', 'production'] as const;
 const folder = fileURLToPath(new URL('../../cluster/overlays/', import.meta.url));
 const kustomize = findKustomize();
 
-/** Why a test that renders is skipped on this machine; false where it is not. */
+/** The reason for skipping tests that render on this machine, or false. */
 export const skip =
   kustomize === undefined && process.env.GUILDWAY_REQUIRE_KUSTOMIZE === undefined
     ? 'needs kubectl or kustomize, version 5 or newer'
@@ -17,10 +17,10 @@ export const skip =
 // biome-ignore lint/suspicious/noExplicitAny: a part of a manifest, whose shape cluster-render.test.ts checks
 export type Part = any;
 
-/** Stands in for what the production overlay leaves to be filled in. */
+/** Values for the placeholders of the production overlay. */
 export const FILLED_IN = { DISCORD_APP_ID: '1', DISCORD_PUBLIC_KEY: 'a'.repeat(64), LINK_SECRET: 'x'.repeat(64) };
 
-/** It is rendered when something is asked for the first time. */
+/** Rendered on first use. */
 export function readOverlay(overlay: (typeof OVERLAYS)[number]) {
   let rendered: KubernetesObject[] | null = null;
   const objects = (): readonly KubernetesObject[] => {
@@ -47,7 +47,7 @@ export function readOverlay(overlay: (typeof OVERLAYS)[number]) {
   };
   const settings = (): Record<string, string> => one('ConfigMap', 'guildway-settings').data;
 
-  /** What a container finds in its environment. */
+  /** The environment of a container. */
   function environment(part: Part, podName: string): Record<string, string> {
     const env: Record<string, string> = {};
     for (const { configMapRef, secretRef } of part.envFrom ?? []) {

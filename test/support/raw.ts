@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 
-/** Sends bytes on a connection of their own, and returns what comes until it is closed. */
+/** Sends bytes on a new connection and returns all bytes until it is closed. */
 export async function raw(bytes: string, port: number): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.on('error', () => {});

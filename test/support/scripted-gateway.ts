@@ -5,7 +5,7 @@ import type { DiscordSimulator } from '../../testkit/discord/index.ts';
 
 /** One connection of a client. */
 export interface ScriptedConnection {
-  /** Whether the client came to the resume address, and not to the general one. */
+  /** Whether the client connected to the resume address instead of the general one. */
   readonly atResumeUrl: boolean;
   readonly socket: WebSocket;
   send(payload: object): void;
@@ -15,14 +15,14 @@ export interface ScriptedConnection {
   event(sequence: number, name?: string): void;
 }
 
-/** What the gateway does; what is left out, it does as Discord would. `n` counts from 1. */
+/** The script of the gateway. Omitted parts behave like Discord. `n` counts from 1. */
 export interface GatewayScript {
   readonly onOpen?: (connection: ScriptedConnection, n: number) => void;
   readonly onIdentify?: (connection: ScriptedConnection, n: number) => void;
   readonly onResume?: (connection: ScriptedConnection, n: number, data: ResumeData) => void;
   /** Answers `GET /gateway/bot`. */
   readonly onGatewayBot?: (n: number) => { readonly status: number; readonly body?: object } | null;
-  /** Default: long enough for a busy machine, as an answer that is late would end the connection. */
+  /** Default: long enough for a busy machine, because a late acknowledgement would end the connection. */
   readonly heartbeatMs?: number;
 }
 
@@ -32,14 +32,14 @@ interface ResumeData {
 }
 
 export interface ScriptedGateway extends AsyncDisposable {
-  /** How often each thing has happened. */
+  /** The number of occurrences of each event. */
   readonly seen: { opened: number; identifies: number; resumes: number; gatewayBot: number };
   readonly resumeUrl: string;
-  /** What a pod needs to know of Discord. */
+  /** The configuration of a pod for this Discord. */
   readonly discord: DiscordSimulator;
 }
 
-/** A Discord for the real library that does on the wire whatever a test says. */
+/** A scripted Discord for the real library. */
 export async function startScriptedGateway(script: GatewayScript = {}): Promise<ScriptedGateway> {
   const seen = { opened: 0, identifies: 0, resumes: 0, gatewayBot: 0 };
   const server: Server = createServer((request, response) => {

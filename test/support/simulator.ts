@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { WebSocket } from 'ws';
 import type { DiscordSimulator } from '../../testkit/discord/index.ts';
 
-/** Polls until `condition` gives something other than false, null or undefined. @throws Error naming `what` */
+/** Polls until `condition` returns a value other than false, null or undefined. @throws Error that names `what` */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,
@@ -20,7 +20,7 @@ export async function until<T>(
   }
 }
 
-/** Whether a request's signature is Discord's, by node:crypto: another implementation than the simulator signs with. */
+/** Whether a request has a valid signature, by node:crypto, which is not the implementation that the simulator uses. */
 export function isSigned(publicKey: string, headers: IncomingMessage['headers'], body: Buffer): boolean {
   const der = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), Buffer.from(publicKey, 'hex')]);
   const key = createPublicKey({ key: der, format: 'der', type: 'spki' });
@@ -35,13 +35,13 @@ export interface Endpoint extends AsyncDisposable {
   readonly url: string;
   /** Bodies with a valid signature, in order. */
   readonly received: Json[];
-  /** How many had a wrong one. */
+  /** The number of bodies with a wrong signature. */
   readonly rejected: number;
 }
 
 export type Answerer = (payload: Json, response: ServerResponse, body: Buffer) => void | Promise<void>;
 
-/** An endpoint for interactions and event webhooks: verifies signatures, answers PING, and leaves the rest to `answer`. */
+/** An endpoint for interactions and event webhooks. Verifies signatures, responds to PING, and calls `answer` for the rest. */
 export async function startEndpoint(publicKey: () => string, answer: Answerer): Promise<Endpoint> {
   const received: Json[] = [];
   let rejected = 0;
@@ -100,7 +100,7 @@ export async function call(
   return { status: response.status, json: text === '' ? undefined : JSON.parse(text), headers: response.headers };
 }
 
-/** A bare gateway client, for what libraries would not do. */
+/** A bare gateway client, for behaviour that libraries do not have. */
 export class RawGatewayClient {
   readonly payloads: Json[] = [];
   closeCode: number | null = null;

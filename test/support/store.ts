@@ -9,7 +9,7 @@ import { createTopology } from '../../src/routing/topology.ts';
 export const silent = pino({ level: 'silent' });
 export const noFaults = readFaults({});
 
-/** A folder of its own, removed with everything in it. */
+/** A temporary folder that is removed at the end. */
 export function temporaryFolder(): Disposable & { readonly path: string; file(name: string): string } {
   const path = mkdtempSync(join(tmpdir(), 'guildway-test-'));
   return {
@@ -19,7 +19,7 @@ export function temporaryFolder(): Disposable & { readonly path: string; file(na
   };
 }
 
-/** A table without any constraint: what is done twice is there twice. */
+/** A table without constraints, so that a repeated write leaves two rows. */
 export const NOTES =
   'CREATE TABLE notes (guild_id TEXT NOT NULL, text TEXT NOT NULL) STRICT; CREATE INDEX notes_by_guild ON notes (guild_id)';
 

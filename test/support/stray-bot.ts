@@ -1,4 +1,4 @@
-/** A bot whose handler loses a promise that is rejected. */
+/** A bot whose handler causes an unhandled rejection. */
 import { defineBot } from 'guildway';
 
 export default defineBot({

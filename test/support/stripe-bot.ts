@@ -1,9 +1,9 @@
 import { type BotContext, defineBot, reply } from '../../src/bot/index.ts';
 
-/** How old a signature may be for this bot, which checks it although it has been checked. */
+/** The maximum age of a signature for this bot, which verifies it again. */
 const TOLERANCE_S = 30;
 
-/** Until when it behaves as the events say. */
+/** The time until which the bot follows the events' instructions. */
 let repaired = false;
 
 interface StripeEvent {
@@ -25,7 +25,7 @@ const write = (context: BotContext, operation: string): void =>
     db.run('INSERT INTO operations (guild_id, operation, step) VALUES (?, ?, 0)', context.guildId, operation);
   });
 
-/** Takes Stripe events or does not, as their metadata says. */
+/** Accepts or rejects Stripe events according to their metadata. */
 export default defineBot({
   name: 'stripe',
   tables: ['operations'],

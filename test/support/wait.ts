@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Polls until `condition` holds or returns a value that is not undefined, null or false. @throws when it does not in time */
+/** Polls until `condition` returns a value other than undefined, null or false. @throws after the timeout */
 export async function until<T>(
   what: string,
   condition: () => T | Promise<T>,

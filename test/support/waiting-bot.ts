@@ -1,4 +1,4 @@
-/** A bot that answers `…/wait` only when `…/release` has been asked for. */
+/** A bot that responds to `…/wait` only after a request to `…/release`. */
 import { defineBot } from 'guildway';
 
 const { promise: released, resolve: release } = Promise.withResolvers<void>();

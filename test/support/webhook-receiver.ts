@@ -5,17 +5,17 @@ import { text } from 'node:stream/consumers';
 /** A request that a bot made to Discord's webhooks. */
 export interface WebhookRequest {
   readonly method: string;
-  /** Below the API's version; `@original` as it stands. */
+  /** The path after the API's version, with a literal `@original`. */
   readonly path: string;
   readonly body: Record<string, unknown> | null;
   readonly authorized: boolean;
 }
 
-/** A Discord that knows interaction webhooks only, writes down what it gets and answers what it is told to. */
+/** A Discord with interaction webhooks only. It records its requests and sends the given responses. */
 export interface WebhookReceiver extends AsyncDisposable {
   readonly url: string;
   readonly requests: WebhookRequest[];
-  /** What the next requests get, in order; then 200. */
+  /** The responses to the next requests, in order; 200 after that. */
   readonly answers: { status: number; code?: number }[];
 }
 

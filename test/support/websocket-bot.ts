@@ -1,4 +1,4 @@
-/** A bot whose websockets do what the client asks for, and that remembers how each one ended. */
+/** A bot whose websockets follow the client's commands. It records how each one ended. */
 import { defineBot } from '../../src/bot/index.ts';
 
 const ROOM = /^\/app\/\d+\/live$/;

@@ -1,4 +1,4 @@
-// What a peer of the link must prove, and how little a broken or hostile one can do.
+// The proofs that the link requires of peers, and the limits for broken or hostile ones.
 import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
@@ -25,7 +25,7 @@ import {
 } from '../../support/link.ts';
 import { until } from '../../support/wait.ts';
 
-/** Far more than any limit that these tests set, far less than none. */
+/** Far more than any limit in these tests, but still bounded. */
 const IN_TIME = { timeout: 20_000 };
 
 test('a pod that is not the ordinal that was dialled is refused before anything is sent', async () => {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Table } from '../../../bench/harness/summary.ts';
 
-// The benches run for seconds here so that they never rot. Nothing is asserted about how fast anything is.
+// Runs the benchmarks for seconds, so that they keep working. Asserts nothing about speed.
 
 const run = promisify(execFile);
 const path = (relative: string): string => fileURLToPath(new URL(`../../../${relative}`, import.meta.url));

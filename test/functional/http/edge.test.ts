@@ -1,4 +1,4 @@
-/** What callers may do wrong, on purpose or not: an answer that says so, never a crash, never a 5xx. */
+/** Mistakes and attacks of clients get an error response, never a crash or a 5xx. */
 // Of src/http/endpoints/{classify,endpoints,interaction,routed-response,webhooks}.ts, src/http/inbound/{reply,request-head,body-allowance}.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -51,7 +51,7 @@ async function raw(bytes: string | Buffer, port = http.port): Promise<string> {
   return answer;
 }
 
-/** As most clients do: sends everything before it reads anything. */
+/** Like most clients, sends everything before it reads anything. */
 async function rawReadingLate(bytes: string | Buffer): Promise<string> {
   const socket = connect({ port: http.port, host: '127.0.0.1', noDelay: true }).pause();
   socket.on('error', () => {});

@@ -91,7 +91,7 @@ test('a pod that is ended finishes what runs, tells its clients to go elsewhere,
   socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
   await until('it is answered', () => received.endsWith('done'));
   assert.match(received, /connection: keep-alive/i);
-  // Opened ahead, as browsers and balancers do.
+  // Opened in advance, as browsers and load balancers do.
   const unused = connect(http.port, '127.0.0.1');
   await once(unused, 'connect');
   const slow = fetch(`${http.url}/app/${id}/slow`);
@@ -104,7 +104,7 @@ test('a pod that is ended finishes what runs, tells its clients to go elsewhere,
   });
   void http.service.drain();
   await assert.rejects(fetch(http.url), 'no new connections');
-  // A request that was on its way on an idle connection is answered.
+  // A request in transit on an idle connection gets its response.
   received = '';
   socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
   await once(socket, 'close');

@@ -1,4 +1,4 @@
-/** What clients, browsers, proxies and balancers send that is seldom tried: served as the standards say, or refused. */
+/** Rarely tested requests of clients, browsers, proxies and load balancers: served according to the standards, or rejected. */
 // Of src/http/inbound/pipeline-turns.ts.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
@@ -15,7 +15,7 @@ const GUILD = '197038439483310086'; // owner 2 of 3
 const SECRET = 'a secret of the test cluster';
 const STRIPE_SECRET = 'whsec_of_this_test';
 
-/** One real gateway pod behind one HTTP pod, and what its bot has seen. */
+/** One real gateway pod behind one HTTP pod, and the requests that its bot received. */
 let http: HttpUnderTest;
 let pod: GatewayPod;
 let seen: { method: string; url: URL; headers: Headers; body: string; guildId: string | null }[] = [];
@@ -97,7 +97,7 @@ test('no disguise of a verified path reaches the bot unverified', async () => {
     }
   }
   assert.deepEqual(seen, []);
-  // A gateway pod reads targets by the same rule.
+  // A gateway pod normalizes targets in the same way.
   for (const path of ['/webhooks/stripe#x', '/webhooks%2fstripe', '/webhooks\\stripe', '/x/../webhooks/stripe']) {
     assert.equal((await pod.ask('POST', path, { body })).status, 400, path);
   }

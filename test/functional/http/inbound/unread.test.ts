@@ -1,4 +1,4 @@
-/** Clients that send ahead of the responses and clients that do not read them: what they cost is bounded, however small each part is. */
+/** Clients that pipeline requests and clients that do not read responses have a bounded cost, however small each part is. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';

@@ -1,4 +1,4 @@
-// Every caller is answered in time, whatever does not answer. The limits asserted are far above those configured.
+// Every client gets a response in time, regardless of which part does not respond. The asserted limits are far above the configured ones.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer as createTcpServer } from 'node:net';
@@ -15,7 +15,7 @@ import { until } from '../../../support/wait.ts';
 const id = '197038439483310086'; // owner 2 of 3
 const secret = { LINK_SECRET: 'the link secret of this test' };
 const env = { INTERACTION_BUDGET_MS: '400', STAND_IN_RESERVE_MS: '100', REQUEST_TIMEOUT_MS: '400', RETRY_BASE_MS: '5' };
-/** Far more than 400 ms, far less than the minutes that an answer takes that nobody bounds. */
+/** Far more than 400 ms, far less than the minutes of an unbounded response. */
 const LIMIT_MS = 15_000;
 
 async function timed<Result>(what: string, work: Promise<Result>): Promise<Result> {

@@ -1,4 +1,4 @@
-/** Health, pages while pods are away, and what a client's requests mean to the pods behind: with pods of the test's own. */
+/** Health checks, pages of absent pods, and the effects of client requests on pods, with the test's own pods. */
 // Of src/http/outbound/{pod-error,pod-statements,fan-out}.ts.
 import assert from 'node:assert/strict';
 import { lookup } from 'node:dns';
@@ -76,7 +76,7 @@ test('the HTTP pod serves the health path regardless of which gateway pods are a
     ['HEAD', '/healthz', 200],
     ['GET', '/healthz/', 200],
     ['POST', '/healthz', 405],
-    // A balancer that was never told of the path.
+    // A load balancer without the health path.
     ['GET', '/', 200],
     ['HEAD', '/', 200],
   ] as const) {

@@ -1,4 +1,4 @@
-/** A pod that says that it has done nothing with a request is a pod that is away: the request may be sent again. */
+/** A pod that refuses a request without processing it counts as away, and the request may be retried. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';

@@ -1,4 +1,4 @@
-// What an HTTP pod says, and what it tells the stand-in, while an owner is away: exactly what is known.
+// While an owner is away, an HTTP pod tells clients and stand-ins exactly what it knows.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { test } from 'node:test';
@@ -33,7 +33,7 @@ const status = (code: number, headers: string[] = []): GatewayResponse => ({
 });
 const never: Answer = () => new Promise(() => {});
 
-/** An HTTP pod whose pods answer as given; an ordinal without an answer is away. */
+/** An HTTP pod whose gateway pods have the given responses. An ordinal without a response is away. */
 async function setUp(answers: Record<number, Answer>, options: Parameters<typeof startHttp>[0] = {}) {
   const stack = new AsyncDisposableStack();
   const http = stack.use(await startHttp({ env, ...options }));

@@ -17,7 +17,7 @@ const GUILD_MESSAGES = 1 << 9;
 const DIRECT_MESSAGES = 1 << 12;
 const MESSAGE_CONTENT = 1 << 15;
 
-/** A manager of @discordjs/ws whose sessions are kept in a map, as a program that survives restarts keeps them. */
+/** A manager of @discordjs/ws with its sessions in a map, like a program that survives restarts. */
 class Shards implements AsyncDisposable {
   readonly sessions = new Map<number, SessionInfo>();
   readonly events: { t: string; d: Json; s: number; shardId: number }[] = [];
@@ -59,7 +59,7 @@ class Shards implements AsyncDisposable {
   }
 }
 
-/** Ends without a goodbye, as a killed process does. */
+/** Ends abruptly, like a killed process. */
 function kill(shards: Shards, simulator: DiscordSimulator): Promise<unknown> {
   for (const shard of (shards.manager as Json).strategy.shards.values()) {
     shard.connection.onclose = null;
@@ -74,7 +74,7 @@ function kill(shards: Shards, simulator: DiscordSimulator): Promise<unknown> {
 const guildOn = (simulator: DiscordSimulator, shard: number, numShards: number): string =>
   [...simulator.guilds].find(({ id }) => (BigInt(id) >> 22n) % BigInt(numShards) === BigInt(shard))?.id ?? '';
 
-// Each test has its own simulator, and most of their time is the waiting of libraries.
+// Each test has its own simulator. Most of the time is delays of libraries.
 describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
   test('gets READY and the guilds of each shard, in sequence', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 40 });
@@ -147,7 +147,7 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
   });
 
   test('takes a connection without heartbeat acknowledgements for dead, and resumes', async () => {
-    // Long enough that a busy machine does not make either side late, which would end the session.
+    // Long enough for a busy machine, because a late heartbeat would end the session.
     await using simulator = await startDiscordSimulator({ guilds: 2, heartbeatIntervalMs: 2_000 });
     await using shards = new Shards(simulator, { shardCount: 1 });
     await shards.manager.connect();
