@@ -403,7 +403,7 @@ test('both sides answer a ping', async () => {
   raw.destroy();
 });
 
-test('a handler learns that its client's connection has ended', async () => {
+test('a handler learns that the connection of its client has ended', async () => {
   const started = Promise.withResolvers<AbortSignal>();
   await using pod = await startPod((_, { signal }) => {
     started.resolve(signal);

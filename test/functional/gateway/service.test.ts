@@ -134,7 +134,7 @@ async function startPod(path: string, pods = 3) {
   };
 }
 
-test('a pod serves its own guilds over both transports, with the client's original web request', async () => {
+test("a pod serves its own guilds over both transports, with the client's original web request", async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'bot.example', 'guildway-request-id': 'r-9' };

@@ -28,7 +28,7 @@ test('repeated fields are joined, or the first value is read', () => {
   );
 });
 
-test('only a marked response is a pod's own statement', () => {
+test("only a marked response is a pod's own statement", () => {
   for (const status of [200, 401, 410, 421, 429, 500, 503]) assert.equal(podStatement(status, ['x', 'y']), null);
   assert.equal(podStatement(200, [HEADER.refusal, 'x', HEADER.owner, '1']), null);
   assert.equal(podStatement(503, [HEADER.owner, '1']), null);

@@ -9,7 +9,7 @@ import { type GatewayRequest, headerValue } from '../../../../src/link/message.t
 import { signedHeaders, startHttp, startLinkPod, startPlainPod } from '../../../support/http-service.ts';
 import { until } from '../../../support/wait.ts';
 
-test('a request to all pods is sent without the client's body', async () => {
+test("a request to all pods is sent without the client's body", async () => {
   const manifest = { routes: [{ path: '/all', guild: { from: 'all' as const } }] };
   await using http = await startHttp({
     gatewayPods: 1,

@@ -21,7 +21,7 @@ const interaction = (type: number, data: Interaction['data']): Interaction => ({
   ...(data ? { data } : {}),
 });
 
-test('the bot's declaration decides what is deferred and how', () => {
+test("the bot's declaration decides what is deferred and how", () => {
   const rule = (type: number, data: Interaction['data']) => deferralOf(interaction(type, data), manifest);
   assert.deepEqual(deferred(rule(2, { name: 'open' }) as never), { type: 5 });
   assert.deepEqual(deferred(rule(2, { name: 'quiet' }) as never), { type: 5, data: { flags: 64 } });
