@@ -164,7 +164,7 @@ describe('small parts', () => {
     assert.equal(isSigned(pair.publicKey, { ...headers }, body), true);
     assert.equal(isSigned(pair.publicKey, { ...headers }, Buffer.from('{"type":2}')), false);
     const other = { ...pair, publicKey: createKeyPair('other').publicKey };
-    assert.throws(() => new WebhookSigner(other), /does not fit/);
+    assert.throws(() => new WebhookSigner(other), /does not match/);
   });
 
   test('options are checked', () => {
