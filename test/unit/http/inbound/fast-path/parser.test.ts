@@ -153,7 +153,7 @@ test('what is read as a whole request is one request for Node, and the same', as
       const { requests, refused } = await throughNode(chunk);
       assert.deepEqual({ requests, refused }, { requests: [request], refused: false });
     }),
-    { numRuns: 2_500 },
+    { numRuns: 5_000 },
   );
   assert.ok(whole > 500, `only ${whole} whole requests were among them`);
 });
