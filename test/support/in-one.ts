@@ -11,8 +11,9 @@ const TESTS = new URL('../', import.meta.url);
 export async function importTests(...patterns: readonly string[]): Promise<void> {
   // The timers of a pod do not keep a process alive: with nothing else to wait for, all tests that are left would be cancelled.
   const alive = setInterval(() => {}, 60_000);
-  after(() => clearInterval(alive));
   for (const pattern of patterns) {
     for (const file of globSync(`${pattern}.test.ts`, { cwd: TESTS }).sort()) await import(new URL(file, TESTS).href);
   }
+  // Only here: hooks that are there before run as soon as the tests imported so far have ended.
+  after(() => clearInterval(alive));
 }
