@@ -7,29 +7,29 @@ export type ErrorCode =
   | 'CONFIG_INVALID' // an environment variable has a value that is not allowed
   | 'GUILD_ID_INVALID' // not a decimal unsigned 64-bit integer without leading zeros
   | 'BOT_INVALID' // the bot module is missing, or not made by defineBot
-  | 'REQUEST_INVALID' // a request that cannot be served as it stands
+  | 'REQUEST_INVALID' // the request is malformed
   | 'BODY_TOO_LARGE'
-  | 'OVERLOADED' // more at once than is held in memory: nothing was done
+  | 'OVERLOADED' // too much in memory at once: nothing was done
   // the link
-  | 'LINK_UNAVAILABLE' // no connection: nothing was sent, safe to try again
+  | 'LINK_UNAVAILABLE' // no connection: nothing was sent, safe to retry
   | 'LINK_SATURATED' // too many requests in flight: nothing was sent
   | 'LINK_LOST' // the connection ended after the request was sent: outcome unknown
   | 'LINK_PROTOCOL' // the peer broke the protocol
   | 'LINK_REFUSED' // the handshake failed: wrong secret, wrong version, wrong pod
   | 'DEADLINE_EXCEEDED' // no response in time
-  | 'CANCELLED' // the caller went away
+  | 'CANCELLED' // the caller disconnected
   // ownership and data
-  | 'DATABASE_LOCKED' // another process is this pod already
+  | 'DATABASE_LOCKED' // another process already runs as this pod
   | 'DATABASE_CORRUPT'
   | 'DATABASE_UNSAFE' // a SQLite library with a known data-loss bug
   | 'TOPOLOGY_MISMATCH' // the rows were placed under another topology
   | 'FENCED' // this process is no longer the owner of its database
   | 'IDENTITY_REUSED' // the same interaction id or idempotency key with another body
-  | 'HINTS_FULL' // this stand-in takes no more hints
+  | 'HINTS_FULL' // this stand-in accepts no more hints
   | 'STORE_FAILED' // the disk refused a write
   // moving guilds
   | 'MOVE_REFUSED' // the guilds cannot move as things are: the schemas differ, or keys are taken
-  | 'MOVE_DAMAGED' // what arrived is not what was sent: send it again
+  | 'MOVE_DAMAGED' // the copy arrived damaged: send it again
   | 'MOVE_OUTDATED'; // rows have changed since they were exported: export them again
 
 export class GuildwayError extends Error {
@@ -47,8 +47,8 @@ export class GuildwayError extends Error {
 
 /**
  * A request to another pod got no response.
- * - `not-sent`: the pod has certainly not carried it out, so it may be sent again
- * - `unknown`: the pod may have carried it out, so only a request that may run twice is sent again
+ * - `not-sent`: the pod has certainly not executed it, so it may be sent again
+ * - `unknown`: the pod may have executed it, so only a request that may run twice is sent again
  */
 export class DispatchError extends GuildwayError {
   readonly outcome: 'not-sent' | 'unknown';
@@ -64,7 +64,7 @@ export class DispatchError extends GuildwayError {
   }
 }
 
-/** Whether a request has certainly not been carried out. False for an error that says nothing about it. */
+/** Whether a request has certainly not been executed. False if the error does not say. */
 export const certainlyNotSent = (error: unknown): boolean =>
   error instanceof DispatchError && error.outcome === 'not-sent';
 

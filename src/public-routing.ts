@@ -1,6 +1,6 @@
 /**
- * `guildway/routing`: which pod owns a guild. Pure arithmetic: no I/O beyond reading the environment when an argument is
- * left out, no configuration service, no lookup.
+ * `guildway/routing`: which pod owns a guild. Pure arithmetic: no I/O except reading the environment if an argument is
+ * omitted, no configuration service, no lookup.
  */
 import { loadRoutingConfig } from './config/load.ts';
 import { GuildwayError } from './errors.ts';
@@ -24,7 +24,7 @@ export {
 
 /**
  * The ordinal of the gateway pod that owns a guild.
- * @param guildId a snowflake, from anywhere: it is validated
+ * @param guildId an untrusted snowflake: it is validated
  * @param numGatewayPods N; with it, the published contract `md5(guildId).readUInt32BE(0) % N`. Without it, the whole routing
  *   configuration is read from the environment: NUM_GATEWAY_PODS (3), ROUTING (md5), DISCORD_SHARDS.
  * @throws GuildwayError GUILD_ID_INVALID, CONFIG_INVALID

@@ -1,9 +1,9 @@
-/** One of several states, which changes in one place and only as its table allows. */
+/** A state machine whose table lists the allowed transitions. The state changes in one place only. */
 export class StateMachine<State extends string> {
   readonly #allowed: Readonly<Record<State, readonly State[]>>;
   #current: State;
 
-  /** @param allowed for each state, those that may follow it; a state without any is final */
+  /** @param allowed for each state, the states that may follow; a state without successors is final */
   constructor(initial: State, allowed: Readonly<Record<State, readonly State[]>>) {
     this.#current = initial;
     this.#allowed = allowed;
@@ -13,7 +13,7 @@ export class StateMachine<State extends string> {
     return this.#current;
   }
 
-  /** Whether it is in one of these states. */
+  /** Whether the machine is in one of these states. */
   is(...states: readonly State[]): boolean {
     return states.includes(this.#current);
   }

@@ -1,17 +1,17 @@
 import { GuildwayError } from '../errors.ts';
 
 /**
- * Faults that tests switch on to see that a promise depends on the code that keeps it, and to end the process between two
- * instructions. `GUILDWAY_TEST_FAULT` names one; it is refused unless `NODE_ENV` is `test`.
+ * Faults that tests switch on to prove that a promise depends on the code that keeps it, and to end the process between two
+ * instructions. `GUILDWAY_TEST_FAULT` names one. It requires `NODE_ENV=test`.
  *
- * - `no-ledger`: nothing is remembered, so what is delivered twice is applied twice
+ * - `no-ledger`: the ledger remembers nothing, so a request that is delivered twice is executed twice
  * - `no-hint-fsync`: a hint is acknowledged half a second before it is on disk
  * - `kill-before-commit`, `kill-after-commit`: SIGKILL around the first commit that holds a bot's transaction
  * - `fail-commit`: every commit that holds a bot's transaction fails
  * - `kill-before-hint-commit`: SIGKILL before the first commit that holds a change to the stored hints
  * - `fail-hint-commit`: every commit that holds a change to the stored hints fails
  * - `kill-after-hint`: SIGKILL after a hint is on disk and before it is acknowledged
- * - `kill-after-delivery`: SIGKILL between an owner's answer and the removal of its hint
+ * - `kill-after-delivery`: SIGKILL between an owner's response and the removal of its hint
  */
 const FAULTS = [
   'no-ledger',

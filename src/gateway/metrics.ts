@@ -61,12 +61,12 @@ export function createGatewayMetrics(registry: Registry): GatewayMetrics {
     }),
     hintsExpired: new Counter({
       name: 'guildway_hints_expired_total',
-      help: 'Requests kept for other pods whose time was over before their owner was back.',
+      help: 'Requests stored for other pods that expired before their owner returned.',
       registers,
     }),
     hintsDelivered: new Counter({
       name: 'guildway_hints_delivered_total',
-      help: 'Requests stored for other pods that their owner has answered, or that were set aside.',
+      help: 'Requests stored for other pods that their owner answered, or that were set aside.',
       labelNames: ['outcome'],
       registers,
     }),
@@ -84,7 +84,7 @@ function watch(registry: Registry, { replays, websockets, hints, setAside, sizes
   const registers = [registry];
   new Counter({
     name: 'guildway_ledger_replays_total',
-    help: 'Deliveries that were answered with what was recorded for an earlier one.',
+    help: 'Deliveries answered with the recorded response of an earlier one.',
     registers,
     collect() {
       this.reset();
@@ -93,7 +93,7 @@ function watch(registry: Registry, { replays, websockets, hints, setAside, sizes
   });
   new Gauge({
     name: 'guildway_hints',
-    help: 'Requests that this pod keeps, by the pod they are for.',
+    help: 'Requests that this pod stores, by their owner.',
     labelNames: ['owner'],
     registers,
     collect() {
@@ -111,7 +111,7 @@ function watch(registry: Registry, { replays, websockets, hints, setAside, sizes
       },
     });
   };
-  gauge('guildway_hints_oldest_seconds', 'Age of the oldest of them that a user waits for.', () =>
+  gauge('guildway_hints_oldest_seconds', 'Age of the oldest stored request that a user waits for.', () =>
     Math.max(0, ...hints().map(({ oldestInteractionSeconds }) => oldestInteractionSeconds)),
   );
   gauge('guildway_hints_set_aside', 'Requests that could not be delivered and wait for an operator.', setAside);

@@ -131,7 +131,7 @@ function partsOf(target: string): [path: string, query: URLSearchParams] {
   return at === -1 ? [target, new URLSearchParams()] : [target.slice(0, at), new URLSearchParams(target.slice(at + 1))];
 }
 
-/** Undefined: not JSON, or too long. */
+/** Undefined if the body is not JSON, or too long. */
 async function readJson(request: IncomingMessage): Promise<unknown> {
   const chunks: Buffer[] = [];
   let size = 0;

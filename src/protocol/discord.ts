@@ -1,6 +1,6 @@
 import { asWallTime, type WallTime } from '../time.ts';
 
-/** 2015-01-01, from which on Discord's snowflakes count milliseconds. Source: Discord's reference, "Snowflakes". */
+/** 2015-01-01: the moment from which Discord's snowflakes count milliseconds. Source: Discord's reference, "Snowflakes". */
 const DISCORD_EPOCH_MS = 1_420_070_400_000;
 
 /** When a snowflake was made. @param id a valid snowflake */
@@ -13,8 +13,8 @@ export const INTERACTION = Object.freeze({ ping: 1, command: 2, component: 3, au
 export const EPHEMERAL = 1 << 6;
 
 /**
- * Whether an interaction's data has the name by which its handler is found: `name` of a command, `custom_id` of a component or a
- * modal. What lacks it cannot be handled, now or later. Types that are not known yet are not judged.
+ * Whether an interaction's data names its handler: `name` for a command, `custom_id` for a component or a modal. An interaction
+ * without the name can never be handled. Unknown types pass.
  */
 export function hasHandlerName(type: number, data: unknown): boolean {
   const { name, custom_id: customId } = (data ?? {}) as { readonly name?: unknown; readonly custom_id?: unknown };

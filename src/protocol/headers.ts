@@ -12,41 +12,41 @@ export const HEADER = Object.freeze({
   pod: 'guildway-pod',
   /** Public. The name of the HTTP pod that served the client. */
   httpPod: 'guildway-http-pod',
-  /** On a 421: the ordinal that the answering pod believes is the owner. See pod-statement.ts. */
+  /** On a 421: the ordinal of the owner, according to the answering pod. See pod-statement.ts. */
   owner: 'guildway-owner',
-  /** On a 421: the epoch of the topology of the answering pod. */
+  /** On a 421: the epoch of the answering pod's topology. */
   epoch: 'guildway-epoch',
-  /** On a 401, 421 or 503: the pod has not looked at the request; why. See pod-statement.ts. */
+  /** On a 401, 421 or 503: why the pod has not looked at the request. See pod-statement.ts. */
   refusal: 'guildway-refusal',
-  /** On a 503: the pod serves no guild until topologies agree; why. See pod-statement.ts. */
+  /** On a 503: why the pod serves no guild until topologies agree. See pod-statement.ts. */
   held: 'guildway-held',
-  /** On a 5xx: the pod, not the bot, could not finish the request; why. See pod-statement.ts. */
+  /** On a 5xx: why the pod, not the bot, could not finish the request. See pod-statement.ts. */
   failure: 'guildway-failure',
   /** On plain HTTP: proves that the caller is a pod, and says which ordinal it dialled. See link/auth.ts. */
   auth: 'guildway-auth',
-  /** On plain HTTP: milliseconds that the caller will wait. */
+  /** On plain HTTP: how long the caller waits, in milliseconds. */
   deadlineMs: 'guildway-deadline-ms',
   /** The caller of this interaction already has a deferred response of this type (5 or 6): complete it by editing. */
   deferred: 'guildway-deferred',
-  /** A hint's identity: this request was kept by a stand-in. */
+  /** The identity of a hint: a stand-in stored this request. */
   hint: 'guildway-hint',
-  /** Public to bots. What the HTTP pod has verified of a request: `stripe`, the signature of a Stripe event. */
+  /** Public to bots. What the HTTP pod has verified: `stripe` for the signature of a Stripe event. */
   verified: 'guildway-verified',
-  /** On a response: it was stored earlier and is given again. */
+  /** On a response: it is the recorded response to an earlier delivery. */
   replayed: 'guildway-replayed',
 });
 
-/** The headers of `PUT /_guildway/hints/<identity>`, beside `HEADER.deferred`. */
+/** The headers of `PUT /_guildway/hints/<identity>`, in addition to `HEADER.deferred`. */
 export const HINT_HEADER = Object.freeze({
-  /** Path and query to deliver it to. */
+  /** The path and query to deliver the hint to. */
   target: 'guildway-hint-target',
   /** The guild's id, or empty. */
   guild: 'guildway-hint-guild',
-  /** The ordinal of the owner that it is kept for. */
+  /** The ordinal of the owner. */
   owner: 'guildway-hint-owner',
-  /** `0`: it was certainly not sent to its owner. Anything else: its owner may have executed it. */
+  /** `0`: the request was certainly not sent to its owner. Anything else: its owner may have executed it. */
   sent: 'guildway-hint-sent',
-  /** Also when it is delivered: for how many milliseconds it may still be executed. */
+  /** Also sent with the delivery: for how many milliseconds the request may still be executed. */
   lifeMs: 'guildway-hint-life-ms',
 });
 
@@ -60,8 +60,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Fields that `Connection` cannot turn into hop-by-hop ones. By RFC 9110 a sender must not name a field there that is meant for all
- * recipients; a client that does so would hide its credentials, its signature or its Idempotency-Key from the owner.
+ * Fields that `Connection` cannot turn into hop-by-hop ones. RFC 9110 forbids a sender to name a field there that is meant for
+ * all recipients. A client that does could hide its credentials, its signature or its Idempotency-Key from the owner.
  */
 const END_TO_END: ReadonlySet<string> = new Set([
   ...['host', 'authorization', 'cookie', 'set-cookie', 'idempotency-key', 'origin', 'referer', 'location', 'forwarded'],
@@ -70,7 +70,7 @@ const END_TO_END: ReadonlySet<string> = new Set([
 ]);
 const END_TO_END_PREFIXES = [INTERNAL_PREFIX, 'x-forwarded-', 'x-signature-', 'content-', 'if-', 'accept', 'sec-'];
 
-/** The first letters of the hop-by-hop names. Most names begin with another, which costs less to see than a lookup. */
+/** The first letters of the hop-by-hop names. Most names begin with another letter, and this test costs less than a lookup. */
 const FIRST_LETTERS = new Uint8Array(256);
 for (const name of HOP_BY_HOP) FIRST_LETTERS[name.charCodeAt(0)] = 1;
 
@@ -80,7 +80,7 @@ export const isHopByHop = (name: string): boolean => FIRST_LETTERS[name.charCode
 /** Whether only pods may send a field. @param name in lower case */
 export const isInternal = (name: string): boolean => name.startsWith(INTERNAL_PREFIX);
 
-/** Whether the value of a `Connection` field names no other field: nearly all do not. */
+/** Whether the value of a `Connection` field names no other field. Nearly all values name none. */
 export const namesNoField = (connection: string): boolean => connection === 'keep-alive' || connection === 'close';
 
 /** The fields that all `Connection` fields of a message together make hop-by-hop, in lower case. */
@@ -99,7 +99,7 @@ function namedByConnection(fields: HeaderList): ReadonlySet<string> {
   return named;
 }
 
-/** A message's fields without those that its `Connection` fields name. The hop-by-hop ones are still there. */
+/** A message's fields without those that its `Connection` fields name. Hop-by-hop fields remain. */
 export function withoutNamedByConnection(fields: HeaderList): HeaderList {
   let plain = true;
   for (let i = 0; i < fields.length; i += 2) {
@@ -110,7 +110,7 @@ export function withoutNamedByConnection(fields: HeaderList): HeaderList {
   return fields.filter((_, i) => !named.has(fields[i - (i % 2)] as string));
 }
 
-/** What may pass to the next hop: no hop-by-hop field, and none that a `Connection` field names. */
+/** The fields that may pass to the next hop: neither hop-by-hop nor named by a `Connection` field. */
 export function endToEnd(fields: HeaderList): string[] {
   const kept = withoutNamedByConnection(fields);
   return kept.filter((_, i) => !isHopByHop(kept[i - (i % 2)] as string));
@@ -123,8 +123,8 @@ export function headerValue(headers: HeaderList, name: string): string | undefin
 }
 
 /**
- * The value of a field; one that was sent several times is joined by commas (RFC 9110, 5.3). For whatever a client may have sent
- * twice: the first value alone would be another reading than the bot's.
+ * The value of a field. Repeated fields are joined by commas (RFC 9110, 5.3). Use it for any field that a client may send twice:
+ * with the first value alone, the pod and the bot would read different values.
  * @param name in lower case
  */
 export function fieldValue(fields: HeaderList, name: string): string | undefined {

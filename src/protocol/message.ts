@@ -1,4 +1,4 @@
-/** What travels between an HTTP pod and a gateway pod, over the link or over plain HTTP. Nothing here depends on how. */
+/** The messages between an HTTP pod and a gateway pod. They are the same over the link and over plain HTTP. */
 import type { MonotonicTime } from '../time.ts';
 import type { HeaderList } from './headers.ts';
 
@@ -7,7 +7,7 @@ export interface GatewayRequest {
   /** Path and query in their normal form, see target.ts: `/app/1234?page=2`. */
   readonly target: string;
   readonly headers: HeaderList;
-  /** The raw body; empty where there is none. At most {@link MAX_LINK_BODY} bytes over the link. */
+  /** The raw body; empty if the message has no body. At most {@link MAX_LINK_BODY} bytes over the link. */
   readonly body: Buffer;
 }
 
@@ -15,19 +15,19 @@ export interface GatewayResponse {
   readonly status: number;
   readonly headers: HeaderList;
   readonly body: Buffer;
-  /** The sender calls it when the body has left this process or never will. Idempotent. */
+  /** The sender calls it once the body has left this process or never will. Idempotent. */
   readonly sent?: () => void;
 }
 
-/** What a gateway pod knows of a request beside its content. */
+/** What a gateway pod knows about a request besides its content. */
 export interface RequestContext {
   /** When the caller stops waiting. */
   readonly deadlineAt: MonotonicTime;
-  /** Aborts when the caller has gone away or the connection ended. The outcome may still be recorded. */
+  /** Aborts when the caller disconnects or the connection ends. The outcome may still be recorded. */
   readonly signal: AbortSignal;
 }
 
-/** Serves one request. It must not reject: what it throws becomes a 500 without details. */
+/** Serves one request. It must not reject: a thrown error becomes a 500 without details. */
 export type GatewayHandler = (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
 
 /** Larger bodies, and those that stream, take plain HTTP. */

@@ -1,15 +1,15 @@
 import { HEADER, type HeaderList, headerValue } from './headers.ts';
 
 /**
- * What a gateway pod itself says of a request, as opposed to its bot. Only this decides about retries, redirects, breakers and
- * hints: any status that a bot answers with (421, 429, 503, …) is an answer. A statement is marked by a header that no bot's
- * response can carry, because a gateway pod removes all internal ones from it.
+ * A statement of a gateway pod itself about a request, as opposed to its bot's response. Only statements decide about retries,
+ * redirects, breakers and hints. Any status that a bot chooses (421, 429, 503, …) is a response. A header marks a statement. No
+ * bot's response can carry it, because gateway pods remove all internal headers.
  *
- * - `refused`: nothing was done, and the request was not looked at: it may be sent again
- * - `held`: nothing was done; the pod serves no guild until the pods' topologies agree, so that another try is of no use. Whoever sent
- *   the request gets the response, which names the topologies
- * - `redirect`: nothing was done; another pod is the owner, as this one believes. NaN: it did not say which, or under which epoch
- * - `failed`: the pod could not finish it (its disk, its deadline, a handler that threw). It may have been carried out.
+ * - `refused`: the pod did nothing and has not looked at the request: it may be sent again
+ * - `held`: the pod did nothing: it serves no guild until the topologies agree, so a retry would fail too. The client gets the
+ *   response, which names the topologies
+ * - `redirect`: the pod did nothing: in its view, another pod is the owner. NaN: it named no owner or no epoch
+ * - `failed`: the pod could not finish the request (disk, deadline, a handler that threw). The handler may have run.
  */
 export type PodStatement =
   | { readonly kind: 'refused'; readonly why: string }
@@ -17,9 +17,9 @@ export type PodStatement =
   | { readonly kind: 'redirect'; readonly owner: number; readonly epoch: number }
   | { readonly kind: 'failed'; readonly why: string };
 
-/** The pod's own statement in a response, or null when the response is the bot's. */
+/** The pod's own statement in a response, or null if the response is the bot's. */
 export function podStatement(status: number, headers: HeaderList): PodStatement | null {
-  // Most responses: no statement comes with a lower status.
+  // The fast path: no statement has a lower status.
   if (status < 400) return null;
   const refusal = headerValue(headers, HEADER.refusal);
   if (refusal !== undefined) return { kind: 'refused', why: refusal };

@@ -1,21 +1,21 @@
 import { wellKnownPath } from './paths.ts';
 
-/** What a request line asks for. */
+/** The target of a request line. */
 export interface RequestTarget {
-  /** Path and query in their one normal form: what is routed, signed, sent on and seen by the bot. */
+  /** Path and query in normal form. Routing, signatures, forwarding and the bot all use this form. */
   readonly target: string;
   /** The authority of an absolute-form target, which replaces `Host`; null for the usual origin-form. */
   readonly authority: string | null;
 }
 
-/** What a character in a path or a query is. */
+/** The classes of characters in a path or a query. */
 const REFUSED = 0; // control characters, spaces, `#`, `\`
 const PLAIN = 1;
 /** May hide a well-known path: capital letters, `;`. */
 const HIDES = 2;
-/** A path with it has another normal form, perhaps: `%`, `.`, `/`. */
+/** A path with such a character may have another normal form: `%`, `.`, `/`. */
 const LOOK = 3;
-/** Written as `%XX`, as a URL parser would. */
+/** Encoded as `%XX`, as a URL parser does. */
 const ENCODED = 4;
 const SLASH = 47;
 
@@ -24,7 +24,7 @@ const QUERY_CLASS = new Uint8Array(256);
 const classify = (table: Uint8Array, characters: string, kind: number): void => {
   for (const character of characters) table[character.charCodeAt(0)] = kind;
 };
-// RFC 3986, and what browsers send beside it without encoding it.
+// RFC 3986, and the characters that browsers also send without encoding.
 classify(PATH_CLASS, "abcdefghijklmnopqrstuvwxyz0123456789-_~!$&'()*+,=:@|[]", PLAIN);
 classify(PATH_CLASS, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ;', HIDES);
 classify(PATH_CLASS, '/.%', LOOK);
@@ -38,27 +38,27 @@ for (let code = 0x80; code < 0x100; code++) {
 }
 
 const ABSOLUTE = /^https?:\/\/([^/?#]*)/i;
-/** Also with a parameter or an encoded end behind it (`/..;x/`), which some routers remove before they look for dots. */
+/** Also followed by a parameter or an encoded end (`/..;x/`), which some routers remove before they look for dots. */
 const DOT_SEGMENT = /(?:^|\/)\.\.?(?:\/|;|%3b|%23|%3f|$)/i;
-/** Encoded slashes, backslashes and control characters: decoded by some routers and not by others. A `%` that encodes nothing. */
+/** Encoded slashes, backslashes and control characters: only some routers decode them. Also a `%` that encodes nothing. */
 const AMBIGUOUS_ENCODING = /%(?:2f|5c|[01][0-9a-f]|7f|(?![0-9a-f]{2}))/i;
-/** Encodings of characters that need none (RFC 3986, 2.3): `-`, `.`, `_`, `~`, digits, letters. */
+/** Needless encodings of unreserved characters (RFC 3986, 2.3): `-`, `.`, `_`, `~`, digits, letters. */
 const NEEDLESS_ENCODING = /%(?:2[de]|3[0-9]|4[1-9a-f]|5[0-9af]|6[1-9a-f]|7[0-9ae])/gi;
 /** Whether a path could be a well-known one in disguise. */
 const MAYBE_WELL_KNOWN = /webhooks|_guildway|healthz/i;
 
 /**
- * The normal form of a request target, the same in both services, or null for what has none: a request whose target could be read
- * in two ways would be routed and verified as one thing and handled as another.
+ * The normal form of a request target, the same in both services, or null if the target has none. If a target could be read in two
+ * ways, a request could be routed and verified as one path and handled as another.
  *
  * - An absolute-form target (RFC 9112, 3.2.2) is reduced to path and query.
- * - Needless percent-encodings are decoded, others are in capitals; what a URL parser would encode is encoded.
+ * - Needless percent-encodings are decoded, others are written in capitals. Characters that a URL parser encodes are encoded.
  * - Empty segments (`//`) are dropped.
- * - What some router could take for a well-known path is that path, see {@link wellKnownPath}.
- * - Refused: `#`, `\`, dot segments, encoded slashes and control characters, a `%` that encodes nothing, anything that is not a path.
+ * - A path that some router could match as a well-known path becomes that path, see {@link wellKnownPath}.
+ * - Refused: `#`, `\`, dot segments, encoded slashes and control characters, a `%` that encodes nothing, any target that is not a path.
  *
- * It is the same to a URL parser: `new URL(target, 'http://host')` changes nothing in it.
- * @param raw one byte per character, as Node's parser has it
+ * A URL parser leaves it unchanged: `new URL(target, 'http://host')` has the same path and query.
+ * @param raw one byte per character, as Node's parser returns it
  */
 export function normalTarget(raw: string): RequestTarget | null {
   if (raw.charCodeAt(0) === 47 /* / */) {
@@ -83,7 +83,7 @@ function normalPathAndQuery(raw: string): string | null {
     const kind = PATH_CLASS[code];
     if (kind !== PLAIN) {
       if (kind === HIDES) hides = true;
-      // Slashes and dots are what paths are made of, unless they follow a slash.
+      // Slashes and dots are ordinary unless they follow a slash.
       else if (kind === ENCODED || (kind === LOOK && (code === 37 /* % */ || before === SLASH))) look = true;
       else if (kind !== LOOK) return null;
     }

@@ -3,13 +3,13 @@ import { PATH } from '../protocol/paths.ts';
 import { isGuildId, isSnowflake } from './snowflake.ts';
 
 /**
- * Where a route's guild id is.
+ * The location of a route's guild id.
  * - `path`: the path parameter `:guildId` of the pattern
  * - `header` / `query`: the named header or query parameter
- * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a guild id. Where none does, the request has
- *   no guild; with `strict`, one whose pointers hold something else is refused: right for an API, wrong for a webhook, whose sender
- *   may put ids of its own there
- * - `all`: not one guild's question but every pod's: the HTTP pod fans it out and merges the answers
+ * - `json`: the first of these JSON pointers (RFC 6901) into the request body that holds a guild id. If none does, the request has
+ *   no guild. With `strict`, a request is refused if its pointers hold anything else: right for an API, wrong for a webhook, whose
+ *   sender may put its own ids there
+ * - `all`: every pod answers: the HTTP pod fans the request out and merges the responses
  * - `none`: no guild; pod 0, also for reading
  */
 export type GuildLocation =
@@ -28,7 +28,7 @@ export interface RouteRule {
   readonly stream?: boolean;
 }
 
-/** What every Guildway service routes, before the bot's own routes (which win). */
+/** The routes of every Guildway service. The bot's own routes take precedence. */
 export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
   { path: '/app/:guildId/*', guild: { from: 'path' } },
   { path: '/api/guilds/:guildId/*', guild: { from: 'path' } },
@@ -39,7 +39,7 @@ export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
       pointers: [
         '/data/object/metadata/guild_id',
         '/data/object/client_reference_id',
-        // An invoice has a copy of its subscription's metadata: here since Stripe's API of 2025-03-31, there before.
+        // An invoice copies its subscription's metadata: first pointer since API 2025-03-31, second before.
         '/data/object/parent/subscription_details/metadata/guild_id',
         '/data/object/subscription_details/metadata/guild_id',
         '/data/object/lines/data/0/metadata/guild_id',
@@ -48,19 +48,24 @@ export const DEFAULT_ROUTES: readonly RouteRule[] = Object.freeze([
   },
 ] satisfies RouteRule[]);
 
-/** Discord's interactions: built into both services, before any other route. Not `/data/guild_id`: that is where the command is registered. */
+/**
+ * Discord's interactions: built into both services, before any other route. Not `/data/guild_id`, where the command is registered.
+ */
 export const INTERACTIONS_ROUTE: RouteRule = Object.freeze({
   path: PATH.interactions,
   guild: { from: 'json', pointers: ['/guild_id'], strict: true },
 } satisfies RouteRule);
 
-/** Discord's event webhooks, likewise. An event names its guild by id or has it inside; one without belongs to pod 0. */
+/**
+ * Discord's event webhooks, likewise built in. An event contains its guild's id or the guild itself. Without either, it belongs to
+ * pod 0.
+ */
 export const EVENT_WEBHOOKS_ROUTE: RouteRule = Object.freeze({
   path: PATH.discordEvents,
   guild: { from: 'json', pointers: ['/event/data/guild_id', '/event/data/guild/id'] },
 } satisfies RouteRule);
 
-/** A matched route: its rule, and the `:guildId` segment as it stood in the path (not yet validated). */
+/** A matched route: its rule, and the raw `:guildId` segment of the path (not yet validated). */
 export interface RouteMatch {
   readonly rule: RouteRule;
   readonly guildSegment: string | null;
@@ -110,7 +115,7 @@ function compileRule(rule: RouteRule): CompiledRule {
   if (segments.some((segment) => segment === '')) throw bad('empty segment');
   const guildAt = segments.indexOf(':guildId');
   if (rule.guild.from === 'path' && guildAt === -1)
-    throw bad('the guild id is to come from the path, but it has no :guildId');
+    throw bad('the guild id comes from the path, but the path has no :guildId');
   if (rule.guild.from === 'json' && rule.guild.pointers.some((pointer) => !pointer.startsWith('/'))) {
     throw bad('a JSON pointer starts with /');
   }
@@ -143,17 +148,17 @@ function matchRule(compiled: CompiledRule, path: string): RouteMatch | null {
 }
 
 /**
- * Whether a request that names no guild may be answered by any pod. Reading needs no pod in particular, unless its route asks for
- * pod 0 (`from: 'none'`), as one does that reads what a write has left there. Everything else without a guild is pod 0's.
- * @param match null: no route has the path
+ * Whether any pod may answer a request that names no guild. A read may go to any pod, unless its route requires pod 0
+ * (`from: 'none'`), for example to read what a write has stored there. Any other request without a guild goes to pod 0.
+ * @param match null: no route matches the path
  */
 export function isAnyPods(match: RouteMatch | null, method: string): boolean {
   return (method === 'GET' || method === 'HEAD') && match?.rule.guild.from !== 'none';
 }
 
 /**
- * The guild a request is about: a valid id, none, every pod, a snowflake that no guild can have (`unknown`), or a value that is not
- * one at all (`invalid`).
+ * The guild of a request: a valid id, none, every pod, a snowflake that no guild can have (`unknown`), or a value that is not a
+ * snowflake (`invalid`).
  */
 export type GuildOfRequest =
   | { readonly kind: 'guild'; readonly guildId: string }
@@ -161,7 +166,7 @@ export type GuildOfRequest =
   | { readonly kind: 'all' }
   | { readonly kind: 'unknown' | 'invalid'; readonly value: string };
 
-/** The parts of a request that a guild id can be in. `header` takes a lower-case name. */
+/** The parts of a request that may contain a guild id. `header` takes a lower-case name. */
 export interface GuildSource {
   /** The query string after `?`, or an empty string. */
   readonly query: string;
@@ -170,7 +175,7 @@ export interface GuildSource {
   json(): unknown;
 }
 
-/** Reads the guild id of a matched request. A location that is empty means no guild; for `json` see {@link GuildLocation}. */
+/** Reads the guild id of a matched request. An empty location means no guild; for `json` see {@link GuildLocation}. */
 export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfRequest {
   const { guild } = match.rule;
   switch (guild.from) {
@@ -203,7 +208,7 @@ function classify(value: string | null | undefined): GuildOfRequest {
   return { kind: isSnowflake(text) ? 'unknown' : 'invalid', value: text.slice(0, 40) };
 }
 
-/** A value from a body may be anything, also an object whose toString throws. */
+/** A value from a body may be anything, even an object whose toString throws. */
 const shown = (value: unknown): string =>
   typeof value === 'string' || typeof value === 'number' ? String(value).slice(0, 40) : typeof value;
 

@@ -20,12 +20,12 @@ export function isSnowflake(value: unknown): value is string {
   return length < 20 || value <= MAX_SNOWFLAKE;
 }
 
-/** Older snowflakes have fewer digits than this: it was reached on 28 January 2015, before Discord had a guild. */
+/** Older snowflakes have fewer digits. Snowflakes reached this length on 28 January 2015, before the first guild. */
 const MIN_GUILD_ID_DIGITS = 17;
 
 /**
- * Whether `value` can be a guild's id: a snowflake that is not older than Discord. For what comes from outside, where a small number
- * is a page, an order or a cart (`/app/123`, `client_reference_id: "1042"`).
+ * Whether `value` can be a guild's id: a snowflake that is not older than Discord. Use it for values from clients, where a small
+ * number is a page, an order or a cart (`/app/123`, `client_reference_id: "1042"`).
  */
 export function isGuildId(value: unknown): value is string {
   return isSnowflake(value) && value.length >= MIN_GUILD_ID_DIGITS;

@@ -2,7 +2,7 @@ import { GuildwayError } from '../errors.ts';
 import { assignShards, discordShard } from './discord-shards.ts';
 import { md5FirstWord } from './md5.ts';
 
-/** The pod that owns what has no guild: DMs, user installs, entitlements. Discord itself sends these to shard 0. */
+/** The pod that owns everything without a guild: DMs, user installs, entitlements. Discord itself sends these to shard 0. */
 export const GUILDLESS_POD = 0;
 
 export type RoutingStrategy = 'md5' | 'discord-shard';
@@ -12,13 +12,13 @@ export interface TopologyOptions {
   readonly strategy: RoutingStrategy;
   /** Number of gateway pods, N >= 1. */
   readonly pods: number;
-  /** Discord's shard count S >= N; required by `discord-shard`, without meaning under `md5`. */
+  /** Discord's shard count S >= N; required by `discord-shard`, ignored under `md5`. */
   readonly shards?: number | undefined;
-  /** Grows by one with every change of the other three; >= 1, default 1. */
+  /** Increases by one with every change of the other three; >= 1, default 1. */
   readonly epoch?: number | undefined;
 }
 
-/** The plain-data form of a topology: what is stored in a database and exchanged in a handshake. */
+/** A topology as plain data, for the database and the handshake. */
 export interface TopologyRecord {
   readonly strategy: RoutingStrategy;
   readonly pods: number;
@@ -31,17 +31,17 @@ export interface Topology extends TopologyRecord {
   readonly fingerprint: string;
   /** The ordinal of the pod that owns a validated guild id, or pod 0 for `null`. */
   ownerOf(guildId: string | null): number;
-  /** The shards whose guilds `ordinal` owns; under `md5` every shard carries guilds of every pod, so: null. */
+  /** The shards whose guilds `ordinal` owns. Null under `md5`, where every shard has guilds of every pod. */
   shardsOf(ordinal: number): readonly number[] | null;
   toRecord(): TopologyRecord;
 }
 
-/** Names what decides ownership: two topologies with one fingerprint place every guild alike. Example: `md5/3`. */
+/** Identifies an assignment of guilds: two topologies with the same fingerprint place every guild on the same pod. Example: `md5/3`. */
 export function fingerprintOf({ strategy, pods, shards }: TopologyRecord): string {
   return strategy === 'md5' ? `md5/${pods}` : `discord-shard/${shards}/${pods}`;
 }
 
-/** The environment variables that make a topology, as an operator would write them. */
+/** The environment variables that define a topology, as an operator writes them. */
 export function asVariables({ strategy, pods, shards, epoch }: TopologyRecord): string {
   const parts = [`NUM_GATEWAY_PODS=${pods}`, `ROUTING=${strategy}`];
   if (shards !== null) parts.push(`DISCORD_SHARDS=${shards}`);

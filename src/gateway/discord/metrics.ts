@@ -41,7 +41,7 @@ export function createSessionMetrics(
     }),
     forwarded: new Counter({
       name: 'guildway_discord_events_forwarded_total',
-      help: 'Events of guilds that other pods own and do not receive: kept, and delivered to their owners.',
+      help: 'Events of guilds that other pods own, stored here and delivered to their owners.',
       labelNames: ['event'],
       registers,
     }),

@@ -22,7 +22,7 @@ function selectionOf(body: unknown): Selection {
   const { identity, all } = (body ?? {}) as { identity?: unknown; all?: unknown };
   if (typeof identity === 'string' && all === undefined) return { identity };
   if (all === true && identity === undefined) return { all };
-  throw invalid('name one request, {"identity": "…"} as GET /hints has it, or all, {"all": true}');
+  throw invalid('name one request, {"identity": "…"} as GET /hints lists it, or all, {"all": true}');
 }
 
 const invalid = (why: string): GuildwayError => new GuildwayError('REQUEST_INVALID', why);

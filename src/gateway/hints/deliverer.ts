@@ -88,9 +88,9 @@ export class Deliverer {
     try {
       const due = this.#options.store.expired(EXPIRY_BATCH).filter((id) => !this.#isInFlight(id));
       const hints = due.map((id) => this.#options.store.read(id)).filter((hint) => hint !== null);
-      await Promise.all(hints.map((hint) => this.#timeIsOver(hint)));
+      await Promise.all(hints.map((hint) => this.#expire(hint)));
     } catch (error) {
-      this.#options.log.error({ err: errorFacts(error) }, 'expired hints could not be dealt with');
+      this.#options.log.error({ err: errorFacts(error) }, 'expired hints could not be handled');
     } finally {
       this.#expiring = false;
     }
@@ -168,7 +168,7 @@ export class Deliverer {
       case 'redirected':
         return this.#redirect(owner, pending, verdict.owner, verdict.epoch);
       case 'failed':
-        log.warn({ ...facts, why: verdict.why }, 'a hint could not be done at its owner');
+        log.warn({ ...facts, why: verdict.why }, 'the owner of a hint failed to execute it');
         return this.#again(pending, verdict.why, verdict.retryAfterMs);
       case 'rejected':
         log.warn({ ...facts, why: verdict.why, rejections: pending.rejections + 1 }, 'a hint was rejected');
@@ -213,16 +213,16 @@ export class Deliverer {
     return DONE;
   }
 
-  async #timeIsOver(hint: Hint): Promise<void> {
+  async #expire(hint: Hint): Promise<void> {
     const { store, setAside, notice, metrics, log } = this.#options;
     if (kindOf(hint) === 'event') {
-      const why = this.#takeOut(hint)?.lastFailure ?? 'its owner was away until its time was over';
+      const why = this.#dequeue(hint)?.lastFailure ?? 'its owner was away until it expired';
       const waitMs = await setAside.take(hint, why);
       if (waitMs !== null) this.#plan(hint, waitMs);
       return;
     }
     if (!(await notice.expired(hint))) return;
-    this.#takeOut(hint);
+    this.#dequeue(hint);
     await store.remove(hint.id);
     metrics.hintsExpired.inc();
     const { identity, guildId, uncertain, storedAt } = hint;
@@ -235,11 +235,11 @@ export class Deliverer {
       await this.#options.store.noteAttempt(id);
     } catch (error) {
       // On a full disk: the delivery matters more than the wording of a later notice.
-      this.#options.log.warn({ err: errorFacts(error) }, 'an attempt could not be written down');
+      this.#options.log.warn({ err: errorFacts(error) }, 'a delivery attempt could not be recorded');
     }
   }
 
-  #takeOut(entry: HintEntry): Pending | null {
+  #dequeue(entry: HintEntry): Pending | null {
     for (const queue of this.#queues.values()) {
       const pending = queue.remove(entry);
       if (pending !== null) return pending;

@@ -30,7 +30,7 @@ export function createEventForwarder({ put, pause, log }: EventForwarderOptions)
     const { name, guildId: guild, shard, sequence } = event;
     const facts = { event: name, guild, shard, sequence };
     if (hint.body.length > MAX_LINK_BODY) {
-      log.error({ ...facts, bytes: hint.body.length }, 'an event of another pod is dropped: it is larger than 256 KiB');
+      log.error({ ...facts, bytes: hint.body.length }, 'dropped an event of another pod: it is larger than 256 KiB');
       return;
     }
     for (let attempt = 0; ; attempt++) {
@@ -38,7 +38,7 @@ export function createEventForwarder({ put, pause, log }: EventForwarderOptions)
       // An event that is set aside is on disk too: its session need not wait for it.
       if (status < 300 || status === SET_ASIDE) return;
       // Until there is room, the stored sequence stays before this event, so that the next process gets it again.
-      if (attempt === 0) log.error({ ...facts, status }, 'an event of another pod cannot be kept; trying again');
+      if (attempt === 0) log.error({ ...facts, status }, 'an event of another pod cannot be stored; retrying');
       await pause(RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS));
     }
   };

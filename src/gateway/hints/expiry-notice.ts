@@ -43,10 +43,10 @@ export class ExpiryNotice {
         lateNotice(interaction, hint.deferred, text),
       ]);
       if (outcome.kind !== 'done')
-        this.#log.warn({ ...facts, err: errorFacts(outcome.error) }, 'its user cannot be told');
+        this.#log.warn({ ...facts, err: errorFacts(outcome.error) }, 'the user of an interaction cannot be notified');
       return true;
     } catch (error) {
-      this.#log.warn({ ...facts, err: errorFacts(error) }, 'its user could not be told yet');
+      this.#log.warn({ ...facts, err: errorFacts(error) }, 'the user of an interaction could not be notified yet');
       return false;
     }
   }

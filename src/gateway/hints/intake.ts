@@ -44,18 +44,18 @@ export function parseHint(identity: string, headers: HeaderList, body: Buffer): 
   if (!/^[056]$/.test(deferred)) throw invalid(HEADER.deferred);
   const lifeMs = headerValue(headers, HINT_HEADER.lifeMs) ?? '';
   if (!/^\d{1,10}$/.test(lifeMs)) throw invalid(HINT_HEADER.lifeMs);
-  const kept: string[] = [];
+  const forwarded: string[] = [];
   for (let i = 0; i < headers.length; i += 2) {
     const name = headers[i] as string;
     // The delivery computes the length of the stored body.
     if (isHopByHop(name) || name === 'content-length' || (isInternal(name) && !KEPT_INTERNAL.has(name))) continue;
-    kept.push(name, headers[i + 1] as string);
+    forwarded.push(name, headers[i + 1] as string);
   }
   return {
     identity,
     guildId: guildId === '' ? null : guildId,
     target,
-    headers: kept,
+    headers: forwarded,
     body,
     // Other requests that are identified by their content have it in their identity.
     bodyHash: identity.startsWith('interaction:') ? hash('sha256', body, 'base64url') : null,
@@ -126,7 +126,7 @@ export class HintIntake {
     const diskHasRoom = this.#diskHasRoom();
     if (diskHasRoom && count + 1 <= maxCount && bytes + hint.body.length <= maxBytes) return null;
     this.#log.warn({ count, bytes, diskHasRoom }, 'no room for a hint');
-    return problem(507, diskHasRoom ? 'this stand-in keeps as much as it may' : 'the disk is nearly full');
+    return problem(507, diskHasRoom ? 'this stand-in has reached its limit' : 'the disk is nearly full');
   }
 
   /** Checks once for all hints of one turn. */
@@ -151,7 +151,7 @@ export class HintIntake {
 }
 
 function responseTo({ kind }: PutResult): GatewayResponse {
-  if (kind === 'conflict') return problem(409, 'this identity is kept with another body');
+  if (kind === 'conflict') return problem(409, 'this identity is already stored with another body');
   // The sender retries, and another pod may store it. From here it would not be delivered.
   if (kind === 'set-aside') return problem(SET_ASIDE, 'this request is set aside here and waits for an operator');
   return empty(kind === 'stored' ? 201 : 200);

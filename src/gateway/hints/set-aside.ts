@@ -77,7 +77,7 @@ export class SetAside {
     }
     await this.#store.setAside(id, reason);
     this.#metrics.hintsDelivered.inc({ outcome: 'set-aside' });
-    this.#log.error(facts, 'a kept request is set aside: deliver it again or drop it, /hints on the admin port');
+    this.#log.error(facts, 'set a stored request aside: deliver it again or drop it, see /hints on the admin port');
     return null;
   }
 
@@ -98,12 +98,12 @@ export class SetAside {
     if (safe.length === 0 && 'identity' in selection) {
       throw new GuildwayError(
         'REQUEST_INVALID',
-        `${selection.identity} may have been done, and its owner does not remember that any more: check, then add "force": true`,
+        `${selection.identity} may have been executed, and its owner no longer remembers: check, then add "force": true`,
       );
     }
     const entries = safe.map((entry) => {
-      // One that was never sent, or is to be sent whatever was, counts as kept now. Any other is not sent after its owner may
-      // have forgotten it.
+      // A request that was never sent, or that the operator forces, starts a new life now. Any other must not be sent once its
+      // owner may have forgotten it.
       const anew = !entry.uncertain || isForgotten(entry, this.#now());
       const rememberedMs = entry.storedAt + EVENT_RETENTION_MS - this.#now();
       return this.#store.takeBack(
@@ -112,7 +112,7 @@ export class SetAside {
         anew,
       );
     });
-    this.#log.warn({ ...selection, force, count: safe.length }, 'requests that were set aside are delivered again');
+    this.#log.warn({ ...selection, force, count: safe.length }, 'delivering requests that were set aside');
     return entries.filter((entry) => entry !== null);
   }
 
@@ -121,7 +121,7 @@ export class SetAside {
     const selected = this.#select(selection);
     await Promise.all(selected.map(({ id }) => this.#store.remove(id)));
     for (const { identity, guildId, reason } of selected) {
-      this.#log.warn({ identity, guild: guildId, reason }, 'a request that was set aside is dropped');
+      this.#log.warn({ identity, guild: guildId, reason }, 'dropped a request that was set aside');
     }
     return selected.length;
   }

@@ -1,7 +1,7 @@
 import { asVariables, fingerprintOf } from '../../routing/topology.ts';
 import type { PodTopology } from './pod-topology.ts';
 
-/** The answer of another pod, or why there is none. */
+/** The answer of another pod, or why it did not answer. */
 export type PeerAnswer = { readonly said: PodTopology } | { readonly silent: string };
 
 /**

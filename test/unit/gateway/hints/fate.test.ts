@@ -213,7 +213,7 @@ test('an event whose owner is away until its time is over is set aside as one th
   const [entry] = pod.setAside.list();
   assert.deepEqual(
     [entry?.attempts, entry?.reason, entry?.forgotten],
-    [0, 'its owner was away until its time was over', false],
+    [0, 'its owner was away until it expired', false],
   );
   assert.deepEqual(pod.deliverer.summary(), [
     { owner: 0, count: 0, inFlight: 0, retrying: [], oldestSeconds: 0, oldestInteractionSeconds: 0 },

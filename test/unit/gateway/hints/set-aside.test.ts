@@ -138,7 +138,7 @@ test('one that its owner may have done and no longer remembers is delivered agai
   const { deliver } = actionsOf(pod);
   clocks.advance(96 * 3_600_000);
   assert.equal(pod.setAside.list()[0]?.forgotten, true);
-  assert.throws(() => deliver({ identity: 'stripe:evt_1' }), /may have been done.*"force": true/);
+  assert.throws(() => deliver({ identity: 'stripe:evt_1' }), /may have been executed.*"force": true/);
   assert.deepEqual(deliver({ all: true }), { delivering: 0 });
   assert.equal(pod.store.hints.setAsideTotals.count, 1);
   assert.deepEqual(deliver({ identity: 'stripe:evt_1', force: true }), { delivering: 1 });
