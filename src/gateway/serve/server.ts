@@ -47,6 +47,8 @@ export interface GatewayServer {
 
 /** Connections beyond MAX_CONNECTIONS, for links only. */
 const LINK_RESERVE = 64;
+/** How long a connection without a request may stay open while the pod drains: a request may be on its way. */
+const SILENT_DRAIN_MS = 1_000;
 /** The last part of a request's time, reserved for the response that says that the bot's response does not end. */
 const ANSWER_MS = 100;
 
@@ -57,6 +59,8 @@ const ANSWER_MS = 100;
 export async function startGatewayServer(options: GatewayServerOptions): Promise<GatewayServer> {
   const { config, ordinal, route, upgrades, log } = options;
   const streams = new Set<ServerResponse>();
+  /** Connections whose current request has not arrived, or has its response. Node's own close() waits for those that are silent. */
+  const silent = new Set<Duplex>();
   let draining = false;
 
   const server = createServer(
@@ -69,6 +73,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
       noDelay: true,
     },
     (request, response) => {
+      const { socket } = request;
+      silent.delete(socket);
+      response.once('close', () => {
+        if (!socket.destroyed) silent.add(socket);
+      });
       const refusal = admit(request);
       closeWhileDraining(request, response);
       if (refusal !== null) {
@@ -97,8 +106,13 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   const forLinks = new WeakSet<Duplex>();
   server.on('connection', (socket) => {
     if (++open > config.maxConnections) forLinks.add(socket);
-    socket.once('close', () => open--);
+    silent.add(socket);
+    socket.once('close', () => {
+      open--;
+      silent.delete(socket);
+    });
   });
+  server.on('upgrade', ({ socket }) => silent.delete(socket));
 
   /** An open connection would keep the pod from ending. */
   function closeWhileDraining(request: IncomingMessage, response: ServerResponse): void {
@@ -162,8 +176,12 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
         for (const response of streams) response.destroy();
         upgrades.close();
       }, config.streamDrainMs).unref();
+      const endSilent = setTimeout(() => {
+        for (const socket of silent) socket.destroy();
+      }, SILENT_DRAIN_MS).unref();
       await Promise.all([stopListening(), link.drain()]);
       clearTimeout(cut);
+      clearTimeout(endSilent);
     },
     async close() {
       draining = true;

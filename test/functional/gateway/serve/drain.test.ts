@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { startGatewayPod } from '../../../support/gateway-pod.ts';
@@ -32,4 +34,35 @@ test('a draining pod waits for a handler whose client has disconnected', async (
   release();
   await drained;
   assert.deepEqual(order, ['begun', 'handled', 'drained']);
+});
+
+test('connections that bring no request do not keep a draining pod, and those with one get its response', async () => {
+  const { promise: released, resolve: release } = Promise.withResolvers<void>();
+  let running = 0;
+  const bot = {
+    async fetch() {
+      running++;
+      await released;
+      return new Response('answered');
+    },
+  };
+  // Without a limit of its own the drain would last as long as these.
+  const env = { HEADERS_TIMEOUT_MS: '600000', BODY_TIMEOUT_MS: '600000', KEEP_ALIVE_MS: '600000' };
+  await using pod = await startGatewayPod({ bot, env });
+  const sockets = ['', 'GET / HTTP/1.1\r\nhost: p', 'GET /refused HTTP/1.1\r\nhost: p\r\n\r\n'].map((bytes) => {
+    const socket = connect({ port: pod.service.port, host: '127.0.0.1' }, () => socket.write(bytes));
+    socket.on('error', () => {}).resume();
+    return socket;
+  });
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  const asked = pod.plain('GET', '/');
+  await until('the handler runs', () => running === 1);
+
+  const drained = pod.service.drain();
+  await Promise.all(sockets.map((socket) => socket.closed || once(socket, 'close')));
+  release();
+  const response = await asked;
+  assert.equal(response.status, 200);
+  assert.equal(await response.text(), 'answered');
+  await drained;
 });
