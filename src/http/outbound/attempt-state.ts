@@ -1,3 +1,8 @@
+import type { DispatchError } from '../../errors.ts';
+import { StateMachine } from '../../state-machine.ts';
+import type { ResponseHandler } from './dispatcher.ts';
+import { cancelled, plainError } from './pod-error.ts';
+
 /**
  * How far one attempt over HTTP is.
  * - `queued`: it waits for a connection; nothing has been sent
@@ -5,12 +10,47 @@
  * - `responding`: the handler has the head of the response
  * - `over`: the handler has the end, an error, or the connection
  */
-export type AttemptState = 'queued' | 'sent' | 'responding' | 'over';
+type Phase = 'queued' | 'sent' | 'responding' | 'over';
 
-/** What may follow each state. `sent` follows itself if the HTTP client writes the request on another connection. */
-export const ATTEMPT_TRANSITIONS: Readonly<Record<AttemptState, readonly AttemptState[]>> = Object.freeze({
+/** What may follow each phase. `sent` follows itself if the HTTP client writes the request on another connection. */
+const TRANSITIONS: Readonly<Record<Phase, readonly Phase[]>> = Object.freeze({
   queued: ['sent', 'over'],
   sent: ['sent', 'responding', 'over'],
   responding: ['over'],
   over: [],
 });
+
+/** One attempt over HTTP, whichever client sends it: how far it is, its time limit, and its one end. */
+export class AttemptState extends StateMachine<Phase> {
+  readonly #ordinal: number;
+  readonly #handler: ResponseHandler;
+  /** The time limit. It ends with the attempt. */
+  timer: NodeJS.Timeout | undefined;
+
+  constructor(ordinal: number, handler: ResponseHandler) {
+    super('queued', TRANSITIONS);
+    this.#ordinal = ordinal;
+    this.#handler = handler;
+  }
+
+  /** The error of an attempt that is cancelled now. */
+  cancelled(): DispatchError {
+    return cancelled(this.#ordinal, this.#outcome);
+  }
+
+  /** @returns false if the attempt was already over */
+  end(): boolean {
+    clearTimeout(this.timer);
+    return this.enter('over');
+  }
+
+  /** Gives the handler an error, unless the attempt is already over. */
+  fail(cause: Error): void {
+    const outcome = this.#outcome;
+    if (this.end()) this.#handler.onError(plainError(this.#ordinal, outcome, cause));
+  }
+
+  get #outcome(): DispatchError['outcome'] {
+    return this.is('queued') ? 'not-sent' : 'unknown';
+  }
+}

@@ -1,15 +1,13 @@
 import type { LookupFunction } from 'node:net';
 import { Pool, type Dispatcher as Undici } from 'undici';
-import type { DispatchError } from '../../errors.ts';
 import { signPlainRequest } from '../../link/auth.ts';
 import { MAX_HEAD } from '../../link/frames.ts';
 import { HEADER } from '../../link/message.ts';
-import { StateMachine } from '../../state-machine.ts';
 import { type Duration, remaining } from '../../time.ts';
-import { ATTEMPT_TRANSITIONS, type AttemptState } from './attempt-state.ts';
+import { AttemptState } from './attempt-state.ts';
 import type { Dispatcher, ResponseFlow, ResponseHandler } from './dispatcher.ts';
 import type { Attempt, ForwardedRequest } from './forwarded-request.ts';
-import { cancelled, notAStatus, plainError } from './pod-error.ts';
+import { notAStatus } from './pod-error.ts';
 import { WholeResponse } from './whole-response.ts';
 
 /** The limit of the link, plus the headers that pods add. */
@@ -97,28 +95,28 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
   readonly #request: ForwardedRequest;
   readonly #handler: ResponseHandler;
   readonly #timeoutMs: Duration;
-  readonly #state = new StateMachine<AttemptState>('queued', ATTEMPT_TRANSITIONS);
+  readonly #state: AttemptState;
   #controller: Undici.DispatchController | null = null;
   /** The reason for an early end, which needs a connection. */
   #abortedBy: Error | null = null;
-  #timer: NodeJS.Timeout | undefined;
   readonly startTimer = (): void => {
     if (!this.#state.is('queued', 'sent')) return;
     const late = (): void => this.abort(new DOMException('no response in time', 'TimeoutError'));
-    this.#timer = setTimeout(late, Math.max(1, this.#timeoutMs));
+    this.#state.timer = setTimeout(late, Math.max(1, this.#timeoutMs));
   };
 
   constructor(ordinal: number, request: ForwardedRequest, handler: ResponseHandler, timeoutMs: Duration) {
     this.#ordinal = ordinal;
     this.#request = request;
     this.#handler = handler;
+    this.#state = new AttemptState(ordinal, handler);
     this.#timeoutMs = timeoutMs;
     // The server limits how long a client may take for its upload. The pod's time starts at the end of it.
     if (request.init.upload === null) this.startTimer();
   }
 
   cancel(): void {
-    this.abort(cancelled(this.#ordinal, this.#outcome));
+    this.abort(this.#state.cancelled());
   }
 
   abort(error: Error): void {
@@ -139,7 +137,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
 
   onResponseStart(controller: Undici.DispatchController, status: number): void {
     if (status < 200) return;
-    if (!this.#request.init.whole) clearTimeout(this.#timer);
+    if (!this.#request.init.whole) clearTimeout(this.#state.timer);
     if (status > 599) {
       this.abort(notAStatus(this.#ordinal, status));
       return;
@@ -153,21 +151,10 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
   }
 
   onResponseEnd(): void {
-    if (this.#end()) this.#handler.onEnd();
+    if (this.#state.end()) this.#handler.onEnd();
   }
 
   onResponseError(_controller: Undici.DispatchController, cause: Error): void {
-    const outcome = this.#outcome;
-    if (this.#end()) this.#handler.onError(plainError(this.#ordinal, outcome, cause));
-  }
-
-  get #outcome(): DispatchError['outcome'] {
-    return this.#state.is('queued') ? 'not-sent' : 'unknown';
-  }
-
-  /** @returns false if the attempt was already over */
-  #end(): boolean {
-    clearTimeout(this.#timer);
-    return this.#state.enter('over');
+    this.#state.fail(cause);
   }
 }

@@ -1,15 +1,13 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
-import type { DispatchError } from '../../errors.ts';
 import { request as httpRequest } from '../../node-http.ts';
-import { StateMachine } from '../../state-machine.ts';
 import { remaining } from '../../time.ts';
-import { ATTEMPT_TRANSITIONS, type AttemptState } from './attempt-state.ts';
+import { AttemptState } from './attempt-state.ts';
 import type { Dispatcher, ResponseFlow, ResponseHandler } from './dispatcher.ts';
 import type { Attempt, ForwardedRequest } from './forwarded-request.ts';
 import { headerList, type PlainTransportOptions, plainHeaders } from './plain-transport.ts';
-import { cancelled, notAStatus, plainError } from './pod-error.ts';
+import { notAStatus, plainError } from './pod-error.ts';
 
 type UpgradeTransportOptions = Pick<PlainTransportOptions, 'ordinal' | 'url' | 'secret' | 'lookup'>;
 
@@ -55,23 +53,23 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
   readonly #ordinal: number;
   readonly #outgoing: ClientRequest;
   readonly #handler: ResponseHandler;
-  readonly #state = new StateMachine<AttemptState>('queued', ATTEMPT_TRANSITIONS);
-  readonly #timer: NodeJS.Timeout;
+  readonly #state: AttemptState;
   #response: IncomingMessage | null = null;
 
   constructor(ordinal: number, outgoing: ClientRequest, handler: ResponseHandler, timeoutMs: number) {
     this.#ordinal = ordinal;
     this.#outgoing = outgoing;
     this.#handler = handler;
-    this.#timer = setTimeout(() => this.abort(new Error('no response in time')), Math.max(1, timeoutMs));
+    this.#state = new AttemptState(ordinal, handler);
+    this.#state.timer = setTimeout(() => this.abort(new Error('no response in time')), Math.max(1, timeoutMs));
     outgoing.once('socket', (socket) => socket.once('connect', () => this.#state.enter('sent')));
-    outgoing.on('error', (cause) => this.#fail(cause));
+    outgoing.on('error', (cause) => this.#state.fail(cause));
     outgoing.once('upgrade', (response, socket, head) => this.#onUpgrade(response, socket, head));
     outgoing.once('response', (response) => this.#onResponse(response));
   }
 
   cancel(): void {
-    this.abort(cancelled(this.#ordinal, this.#outcome));
+    this.abort(this.#state.cancelled());
   }
 
   abort(error: Error): void {
@@ -83,7 +81,7 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
   }
 
   #onUpgrade({ statusCode, rawHeaders }: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (!this.#end()) socket.destroy();
+    if (!this.#state.end()) socket.destroy();
     else this.#handler.onUpgrade?.({ status: statusCode ?? 101, headers: headerList(rawHeaders), socket, head });
   }
 
@@ -93,7 +91,7 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
       this.abort(notAStatus(this.#ordinal, status));
       return;
     }
-    clearTimeout(this.#timer);
+    clearTimeout(this.#state.timer);
     this.#response = response;
     this.#state.enter('responding');
     this.#handler.onHead(status, headerList(rawHeaders), this);
@@ -101,23 +99,8 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
       if (!this.#handler.onBody(chunk)) response.pause();
     });
     response.once('end', () => {
-      if (this.#end()) this.#handler.onEnd();
+      if (this.#state.end()) this.#handler.onEnd();
     });
-    response.on('error', (cause) => this.#fail(cause));
-  }
-
-  #fail(cause: Error): void {
-    const outcome = this.#outcome;
-    if (this.#end()) this.#handler.onError(plainError(this.#ordinal, outcome, cause));
-  }
-
-  get #outcome(): DispatchError['outcome'] {
-    return this.#state.is('queued') ? 'not-sent' : 'unknown';
-  }
-
-  /** @returns false if the attempt was already over */
-  #end(): boolean {
-    clearTimeout(this.#timer);
-    return this.#state.enter('over');
+    response.on('error', (cause) => this.#state.fail(cause));
   }
 }
