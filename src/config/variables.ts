@@ -1,5 +1,5 @@
 import { checkGatewayUrlTemplate } from '../routing/gateway-url.ts';
-import type { RoutingStrategy } from '../routing/topology.ts';
+import { MAX_PODS, MAX_SHARDS, type RoutingStrategy } from '../routing/topology.ts';
 import {
   bytes,
   httpUrl,
@@ -91,7 +91,7 @@ export const VARIABLES = define({
     modes: ALL,
     about:
       'N, the number of gateway pods. All pods have the same value, and so does `replicas` of the StatefulSet. A monolith is always one pod.',
-    ...integer(1, 10_000),
+    ...integer(1, MAX_PODS),
   },
   routing: {
     name: 'ROUTING',
@@ -106,7 +106,7 @@ export const VARIABLES = define({
     modes: ALL,
     about:
       "Discord's shard count. `ROUTING=discord-shard` requires it, with at least NUM_GATEWAY_PODS shards. Default under `md5`: what Discord recommends.",
-    ...integer(1, 100_000),
+    ...integer(1, MAX_SHARDS),
   },
   epoch: {
     name: 'TOPOLOGY_EPOCH',

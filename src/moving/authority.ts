@@ -1,5 +1,4 @@
-import type { TopologyRecord } from '../routing/topology.ts';
-import { createTopology, type Topology } from '../routing/topology.ts';
+import { type Topology, type TopologyRecord, topologyOf } from '../routing/topology.ts';
 import type { MovingState } from './state.ts';
 
 /** The owner of a guild under a topology. */
@@ -11,7 +10,7 @@ const compiled = new WeakMap<TopologyRecord, Topology>();
 export const ownerByTopology: OwnerOf = (record, guild) => {
   let topology = compiled.get(record);
   if (topology === undefined) {
-    topology = createTopology({ ...record, shards: record.shards ?? undefined });
+    topology = topologyOf(record);
     compiled.set(record, topology);
   }
   return topology.ownerOf(guild);

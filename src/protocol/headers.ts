@@ -16,6 +16,8 @@ export const HEADER = Object.freeze({
   owner: 'guildway-owner',
   /** On a 421: the epoch of the answering pod's topology. */
   epoch: 'guildway-epoch',
+  /** On a 421: the newest topology that the answering pod knows, as `topologyText` (routing/topology.ts) writes it. */
+  topology: 'guildway-topology',
   /** On a 401, 421 or 503: why the pod has not looked at the request. See pod-statement.ts. */
   refusal: 'guildway-refusal',
   /** On a 503: why the pod serves no guild until topologies agree. See pod-statement.ts. */

@@ -14,7 +14,13 @@ import { HEADER, type HeaderList, headerValue } from './headers.ts';
 export type PodStatement =
   | { readonly kind: 'refused'; readonly why: string }
   | { readonly kind: 'held'; readonly why: string }
-  | { readonly kind: 'redirect'; readonly owner: number; readonly epoch: number }
+  | {
+      readonly kind: 'redirect';
+      readonly owner: number;
+      readonly epoch: number;
+      /** The newest topology that the pod knows, as `topologyText` writes it; null: it named none. */
+      readonly topology: string | null;
+    }
   | { readonly kind: 'failed'; readonly why: string };
 
 /** The pod's own statement in a response, or null if the response is the bot's. */
@@ -28,7 +34,12 @@ export function podStatement(status: number, headers: HeaderList): PodStatement 
   if (status === 421) {
     const owner = headerValue(headers, HEADER.owner);
     if (owner === undefined) return null;
-    return { kind: 'redirect', owner: integer(owner), epoch: integer(headerValue(headers, HEADER.epoch)) };
+    return {
+      kind: 'redirect',
+      owner: integer(owner),
+      epoch: integer(headerValue(headers, HEADER.epoch)),
+      topology: headerValue(headers, HEADER.topology) ?? null,
+    };
   }
   const failure = headerValue(headers, HEADER.failure);
   return failure === undefined ? null : { kind: 'failed', why: failure };

@@ -41,6 +41,34 @@ export function fingerprintOf({ strategy, pods, shards }: TopologyRecord): strin
   return strategy === 'md5' ? `md5/${pods}` : `discord-shard/${shards}/${pods}`;
 }
 
+/** The most pods and shards of a topology. A greater number is a mistake. */
+export const MAX_PODS = 10_000;
+export const MAX_SHARDS = 100_000;
+
+/** A topology as one word for a header: its fingerprint and epoch. Example: `md5/5@2`. {@link parseTopologyText} reads it. */
+export const topologyText = (topology: TopologyRecord): string => `${fingerprintOf(topology)}@${topology.epoch}`;
+
+const TEXT = /^(?:md5|discord-shard\/([1-9]\d{0,5}))\/([1-9]\d{0,4})@([1-9]\d{0,14})$/;
+
+/** Reads what {@link topologyText} writes. @returns null for anything else, and for a topology that cannot exist */
+export function parseTopologyText(text: string): TopologyRecord | null {
+  const parts = TEXT.exec(text);
+  if (parts === null) return null;
+  const [, shards, pods, epoch] = parts;
+  const record: TopologyRecord = {
+    strategy: shards === undefined ? 'md5' : 'discord-shard',
+    pods: Number(pods),
+    shards: shards === undefined ? null : Number(shards),
+    epoch: Number(epoch),
+  };
+  return isPossible(record) ? record : null;
+}
+
+/** Whether a topology that another pod named can exist. */
+export const isPossible = ({ strategy, pods, shards }: TopologyRecord): boolean =>
+  pods <= MAX_PODS &&
+  (strategy === 'md5' ? shards === null : shards !== null && shards >= pods && shards <= MAX_SHARDS);
+
 /** The environment variables that define a topology, as an operator writes them. */
 export function asVariables({ strategy, pods, shards, epoch }: TopologyRecord): string {
   const parts = [`NUM_GATEWAY_PODS=${pods}`, `ROUTING=${strategy}`];
@@ -48,6 +76,10 @@ export function asVariables({ strategy, pods, shards, epoch }: TopologyRecord): 
   parts.push(`TOPOLOGY_EPOCH=${epoch}`);
   return parts.join(' ');
 }
+
+/** Compiles a topology that came as plain data. @throws GuildwayError CONFIG_INVALID */
+export const topologyOf = (record: TopologyRecord): Topology =>
+  createTopology({ ...record, shards: record.shards ?? undefined });
 
 /** Compiles a routing decision. @throws GuildwayError CONFIG_INVALID */
 export function createTopology(options: TopologyOptions): Topology {

@@ -36,12 +36,15 @@ test("only a marked response is a pod's own statement", () => {
   assert.deepEqual(podStatement(503, [HEADER.held, 'rows elsewhere']), { kind: 'held', why: 'rows elsewhere' });
   assert.deepEqual(podStatement(500, [HEADER.failure, 'disk']), { kind: 'failed', why: 'disk' });
   const redirect = podStatement(421, [HEADER.owner, '2', HEADER.epoch, '7']);
-  assert.deepEqual(redirect, { kind: 'redirect', owner: 2, epoch: 7 });
+  assert.deepEqual(redirect, { kind: 'redirect', owner: 2, epoch: 7, topology: null });
+  const inMove = podStatement(421, [HEADER.owner, '2', HEADER.epoch, '7', HEADER.topology, 'md5/5@7']);
+  assert.deepEqual(inMove, { kind: 'redirect', owner: 2, epoch: 7, topology: 'md5/5@7' });
   for (const wrong of ['', '-1', '1e3', 'x', '0x1', ' 1']) {
     assert.deepEqual(podStatement(421, [HEADER.owner, wrong]), {
       kind: 'redirect',
       owner: Number.NaN,
       epoch: Number.NaN,
+      topology: null,
     });
   }
 });

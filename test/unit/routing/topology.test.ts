@@ -14,6 +14,7 @@ import {
   parseGuildId,
 } from 'guildway/routing';
 import { checkGatewayUrlTemplate } from '../../../src/routing/gateway-url.ts';
+import { parseTopologyText, topologyOf, topologyText } from '../../../src/routing/topology.ts';
 
 const MAX = 2n ** 64n - 1n;
 const snowflakes = fc.bigInt(1n, MAX).map(String);
@@ -254,4 +255,46 @@ test('topologies have the same fingerprint only if they have the same owners', (
   const fingerprints = decisions.map((decision) => createTopology(decision).fingerprint);
   assert.equal(new Set(fingerprints).size, decisions.length);
   assert.equal(createTopology({ strategy: 'md5', pods: 3, epoch: 7 }).fingerprint, fingerprints[0]);
+});
+
+test('a topology travels as one word, and nothing else is read as one', () => {
+  assert.equal(topologyText(createTopology({ strategy: 'md5', pods: 5, epoch: 2 })), 'md5/5@2');
+  assert.equal(
+    topologyText(createTopology({ strategy: 'discord-shard', pods: 5, shards: 16, epoch: 3 })),
+    'discord-shard/16/5@3',
+  );
+  fc.assert(
+    fc.property(
+      fc.constantFrom('md5' as const, 'discord-shard' as const),
+      fc.integer({ min: 1, max: 10_000 }),
+      fc.integer({ min: 10_000, max: 100_000 }),
+      fc.integer({ min: 1, max: 999_999_999_999_999 }),
+      (strategy, pods, shards, epoch) => {
+        const record = { strategy, pods, shards: strategy === 'md5' ? null : shards, epoch };
+        assert.deepEqual(parseTopologyText(topologyText(record)), record);
+      },
+    ),
+  );
+  for (const wrong of [
+    ...[
+      '',
+      'md5/5',
+      'md5/5@',
+      'md5/5@0',
+      'md5/0@1',
+      'md5/05@1',
+      'md5/5@01',
+      ' md5/5@1',
+      'md5/5@1 ',
+      'md5/5@1\n',
+      'MD5/5@1',
+    ],
+    ...['md5/16/5@1', 'md5/10001@1', 'md5/5@1e3', 'md5/5@1000000000000000', 'md5/-5@1', 'md5/5.0@1', 'md5/5@1,md5/6@2'],
+    ...['discord-shard/5@1', 'discord-shard/4/5@1', 'discord-shard/100001/5@1', 'discord-shard/x/5@1', 'sha1/5@1'],
+  ]) {
+    assert.equal(parseTopologyText(wrong), null, JSON.stringify(wrong));
+  }
+  const guild = '197038439483310086';
+  const topology = createTopology({ strategy: 'discord-shard', pods: 3, shards: 8 });
+  assert.equal(topologyOf(topology.toRecord()).ownerOf(guild), topology.ownerOf(guild));
 });
