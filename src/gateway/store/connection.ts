@@ -2,6 +2,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
 import type { Faults } from '../faults.ts';
 import { CommitGroup, type Durability, type Member, type PendingCommit } from './commit-group.ts';
+import { query, text } from './rows.ts';
 import { RECOVERY, toStoreError } from './sqlite-error.ts';
 
 /** SQLite up to 3.51.2 may lose committed transactions when a WAL is reset while another process reads it. */
@@ -58,8 +59,7 @@ export class Connection {
       throw toStoreError(error);
     }
     try {
-      const { version } = this.sqlite.prepare('SELECT sqlite_version() AS version').get() as { version: string };
-      assertSafeSqlite(version);
+      assertSafeSqlite(query(this.sqlite, 'SELECT sqlite_version() AS version', { version: text }).one().version);
       this.sqlite.exec(`
         PRAGMA journal_mode = WAL;
         PRAGMA synchronous = FULL;
@@ -258,7 +258,7 @@ export class Connection {
 
   /** SQLite notices damage only when it reads the damaged page, and would serve the rest until then. */
   #check(path: string): void {
-    const rows = this.sqlite.prepare('PRAGMA quick_check(3)').all() as { quick_check: string }[];
+    const rows = query(this.sqlite, 'PRAGMA quick_check(3)', { quick_check: text }).all();
     const problems = rows.map(({ quick_check }) => quick_check).filter((line) => line !== 'ok');
     if (problems.length === 0) return;
     throw new GuildwayError('DATABASE_CORRUPT', `${path} is damaged (${problems.join('; ')}). ${RECOVERY}`, {

@@ -1,8 +1,8 @@
-import type { SQLInputValue, StatementSync } from 'node:sqlite';
 import type { HeaderList } from '../../protocol/headers.ts';
 import { after, type Duration, type WallClock, type WallTime } from '../../time.ts';
 import type { Durability, PendingCommit } from './commit-group.ts';
 import type { Connection } from './connection.ts';
+import { type HintStatements, prepareHintStatements, type SetAsideRow } from './hint-statements.ts';
 
 /** The deferred response that the user has: none, a new message (5), or an invisible one on a component's message (6). */
 export type Deferred = 0 | 5 | 6;
@@ -65,9 +65,6 @@ export interface HintTotals {
   bytes: number;
 }
 
-const ENTRY = `id, identity, NULLIF(guild_id, '') AS guildId, deferred, stored_at AS storedAt, expires_at AS expiresAt`;
-const SET_ASIDE = `${ENTRY}, target, uncertain, attempts, set_aside_at AS setAsideAt, reason`;
-
 /**
  * `guildway_hints`: requests that are kept for other pods, those that wait and those that are set aside. What one turn of the event loop
  * changes commits together, with everything else that is written in it. Readers and totals see a change at once; the promise of a
@@ -76,7 +73,7 @@ const SET_ASIDE = `${ENTRY}, target, uncertain, attempts, set_aside_at AS setAsi
 export class HintStore {
   readonly #connection: Connection;
   readonly #now: WallClock;
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: HintStatements;
   readonly #waiting: HintTotals = { count: 0, bytes: 0 };
   readonly #setAside: HintTotals = { count: 0, bytes: 0 };
   /** The last commit with a change to the totals in it. */
@@ -87,7 +84,7 @@ export class HintStore {
     const { sqlite } = connection;
     this.#connection = connection;
     this.#now = now;
-    this.#statements = prepare((sql) => sqlite.prepare(sql));
+    this.#statements = prepareHintStatements(sqlite);
     this.countAll();
     this.#endStepsBack();
   }
@@ -125,7 +122,7 @@ export class HintStore {
 
   /** All that wait, in the order in which they arrived. */
   list(): HintEntry[] {
-    return this.#statements.list.all() as unknown as HintEntry[];
+    return this.#statements.list.all();
   }
 
   /** Null when it has been removed. */
@@ -133,42 +130,41 @@ export class HintStore {
     const row = this.#statements.read.get(id);
     if (row === undefined) return null;
     return {
-      ...(row as unknown as HintEntry),
-      target: row.target as string,
-      headers: JSON.parse(row.headers as string),
-      body: Buffer.from(row.body as Uint8Array),
+      ...row,
+      headers: JSON.parse(row.headers),
+      body: Buffer.from(row.body),
       uncertain: row.uncertain === 1,
     };
   }
 
   /** `normal`: one that comes back after a power loss is delivered again, and its owner knows it. */
   async remove(id: number): Promise<void> {
-    const row = this.#change(this.#statements.remove, id);
-    if (row !== null) this.#count(row.aside === 1 ? this.#setAside : this.#waiting, -1, row.bytes);
+    const row = this.#write('normal', () => this.#statements.remove.get(id));
+    if (row !== undefined) this.#count(row.aside === 1 ? this.#setAside : this.#waiting, -1, row.bytes);
     await this.#connection.settled();
   }
 
   /** An attempt to deliver it is about to be sent: once this has resolved, it may have been executed. */
   async noteAttempt(id: number): Promise<void> {
-    this.#change(this.#statements.attempt, id);
+    this.#write('normal', () => this.#statements.attempt.run(id));
     await this.#connection.settled();
   }
 
   /** Up to `limit` that wait and whose time is over, those first that have been longest. */
   expired(limit: number): number[] {
-    return this.#statements.expired.all(this.#now(), limit).map((row) => row.id as number);
+    return this.#statements.expired.all(this.#now(), limit).map((row) => row.id);
   }
 
   /** Gives one that waits more time, from now on. */
   async prolong(id: number, ms: Duration): Promise<void> {
-    this.#change(this.#statements.prolong, after(this.#now(), ms), id);
+    this.#write('normal', () => this.#statements.prolong.run(after(this.#now(), ms), id));
     await this.#connection.settled();
   }
 
   /** Takes one out of delivery and keeps it for an operator. */
   async setAside(id: number, reason: string): Promise<void> {
-    const row = this.#change(this.#statements.setAside, this.#now(), reason, id);
-    if (row !== null) {
+    const row = this.#write('normal', () => this.#statements.setAside.get(this.#now(), reason, id));
+    if (row !== undefined) {
       this.#count(this.#waiting, -1, row.bytes);
       this.#count(this.#setAside, 1, row.bytes);
     }
@@ -177,13 +173,12 @@ export class HintStore {
 
   /** Those that are set aside, the first one first. */
   listSetAside(limit: number): SetAsideEntry[] {
-    const rows = this.#statements.listSetAside.all(limit) as unknown as SetAsideEntry[];
-    return rows.map((row) => ({ ...row, uncertain: Boolean(row.uncertain) }));
+    return this.#statements.listSetAside.all(limit).map(asSetAside);
   }
 
   findSetAside(identity: string): SetAsideEntry | null {
-    const row = this.#statements.findSetAside.get(identity) as unknown as SetAsideEntry | undefined;
-    return row === undefined ? null : { ...row, uncertain: Boolean(row.uncertain) };
+    const row = this.#statements.findSetAside.get(identity);
+    return row === undefined ? null : asSetAside(row);
   }
 
   /**
@@ -200,9 +195,9 @@ export class HintStore {
     });
     if (row === undefined) return null;
     const { bytes, ...entry } = row;
-    this.#count(this.#setAside, -1, bytes as number);
-    this.#count(this.#waiting, 1, bytes as number);
-    return entry as unknown as HintEntry;
+    this.#count(this.#setAside, -1, bytes);
+    this.#count(this.#waiting, 1, bytes);
+    return entry;
   }
 
   #putOne(hint: NewHint): PutResult {
@@ -212,7 +207,7 @@ export class HintStore {
       if (hint.bodyHash !== null && known.bodyHash !== hint.bodyHash) return { kind: 'conflict' };
       return { kind: known.aside === 1 ? 'set-aside' : 'known' };
     }
-    const entry = this.#statements.insert.get(
+    const entry = this.#statements.insert.one(
       hint.identity,
       hint.guildId ?? '',
       hint.target,
@@ -224,18 +219,14 @@ export class HintStore {
       now,
       after(now, hint.lifeMs),
     );
-    return { kind: 'stored', entry: entry as unknown as HintEntry };
+    return { kind: 'stored', entry };
   }
 
   /** A clock that was set back between two processes must not lengthen the life of what the first one stored. */
   #endStepsBack(): void {
     const now = this.#now();
-    if (this.#statements.fromTheFuture.get(now) !== undefined) this.#change(this.#statements.restamp, now, now, now);
-  }
-
-  #change(statement: StatementSync, ...values: SQLInputValue[]): { aside: number; bytes: number } | null {
-    const row = this.#write('normal', () => statement.get(...values));
-    return row === undefined ? null : (row as unknown as { aside: number; bytes: number });
+    if (this.#statements.fromTheFuture.get(now) !== undefined)
+      this.#write('normal', () => this.#statements.restamp.run(now, now, now));
   }
 
   #write<Result>(durability: Durability, work: () => Result): Result {
@@ -254,44 +245,4 @@ export class HintStore {
   }
 }
 
-function prepare(sql: (text: string) => StatementSync) {
-  return {
-    totals: sql(
-      `SELECT set_aside_at IS NOT NULL AS aside, COUNT(*) AS count, SUM(length(body)) AS bytes
-       FROM guildway_hints GROUP BY 1`,
-    ),
-    insert: sql(
-      `INSERT INTO guildway_hints
-         (identity, guild_id, target, headers, body, body_hash, deferred, uncertain, stored_at, expires_at)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING ${ENTRY}`,
-    ),
-    find: sql('SELECT body_hash AS bodyHash, set_aside_at IS NOT NULL AS aside FROM guildway_hints WHERE identity = ?'),
-    list: sql(`SELECT ${ENTRY} FROM guildway_hints WHERE set_aside_at IS NULL ORDER BY id`),
-    read: sql(`SELECT ${ENTRY}, target, headers, body, uncertain FROM guildway_hints WHERE id = ?`),
-    remove: sql(
-      'DELETE FROM guildway_hints WHERE id = ? RETURNING set_aside_at IS NOT NULL AS aside, length(body) AS bytes',
-    ),
-    expired: sql(
-      'SELECT id FROM guildway_hints WHERE set_aside_at IS NULL AND expires_at <= ? ORDER BY expires_at LIMIT ?',
-    ),
-    attempt: sql('UPDATE guildway_hints SET uncertain = 1, attempts = attempts + 1 WHERE id = ?'),
-    prolong: sql('UPDATE guildway_hints SET expires_at = ? WHERE id = ?'),
-    setAside: sql(
-      `UPDATE guildway_hints SET set_aside_at = ?, reason = ? WHERE id = ? AND set_aside_at IS NULL
-       RETURNING length(body) AS bytes`,
-    ),
-    listSetAside: sql(
-      `SELECT ${SET_ASIDE} FROM guildway_hints WHERE set_aside_at IS NOT NULL ORDER BY set_aside_at, id LIMIT ?`,
-    ),
-    findSetAside: sql(`SELECT ${SET_ASIDE} FROM guildway_hints WHERE identity = ? AND set_aside_at IS NOT NULL`),
-    renew: sql('UPDATE guildway_hints SET stored_at = ?, uncertain = 0 WHERE id = ? AND set_aside_at IS NOT NULL'),
-    takeBack: sql(
-      `UPDATE guildway_hints SET set_aside_at = NULL, reason = NULL, expires_at = ?
-       WHERE id = ? AND set_aside_at IS NOT NULL RETURNING ${ENTRY}, length(body) AS bytes`,
-    ),
-    fromTheFuture: sql('SELECT 1 FROM guildway_hints WHERE stored_at > ? LIMIT 1'),
-    restamp: sql(
-      'UPDATE guildway_hints SET expires_at = expires_at - stored_at + ?, stored_at = ? WHERE stored_at > ?',
-    ),
-  };
-}
+const asSetAside = ({ uncertain, ...entry }: SetAsideRow): SetAsideEntry => ({ ...entry, uncertain: uncertain === 1 });

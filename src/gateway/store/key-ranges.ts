@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import type { GuildTable } from './guild-tables.ts';
+import { number, query } from './rows.ts';
 import { quoteName } from './table-schema.ts';
 
 /**
@@ -51,14 +52,16 @@ export class KeyRanges {
 }
 
 function sequenceOf(sqlite: DatabaseSync, { name, integerKey }: GuildTable): Sequence {
-  const key = quoteName(integerKey as string);
-  const read = sqlite.prepare(
+  const key = quoteName(integerKey ?? '');
+  const read = query(
+    sqlite,
     `SELECT max(ifnull((SELECT seq FROM sqlite_sequence WHERE name = ?), 0), ifnull((SELECT max(${key}) FROM ${quoteName(name)}), 0)) AS last`,
+    { last: number },
   );
   const update = sqlite.prepare('UPDATE sqlite_sequence SET seq = ? WHERE name = ?');
   const insert = sqlite.prepare('INSERT INTO sqlite_sequence (seq, name) VALUES (?, ?)');
   return {
-    last: () => (read.get(name) as { last: number }).last,
+    last: () => read.one(name).last,
     start(last) {
       if (update.run(BigInt(last), name).changes === 0) insert.run(BigInt(last), name);
     },

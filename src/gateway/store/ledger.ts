@@ -2,6 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
 import type { Duration, WallClock } from '../../time.ts';
 import type { Connection } from './connection.ts';
+import { nullable, number, type Query, query, type RowOf, text } from './rows.ts';
 
 /** The identity of a request. */
 export interface Identity {
@@ -41,25 +42,32 @@ const COMPLETED = -2;
 /** The limit of a recorded result: it is read on each repetition, and moves with the guild. */
 const MAX_VALUE_LENGTH = 256 * 1024;
 
+const STEP = { step: number, bodyHash: text, value: nullable(text), response: nullable(text) };
+const COUNT = { kind: text, identities: number, rows: number };
+
 /** Completed work by identity: `guildway_ledger`. */
 export class Ledger {
   readonly #connection: Connection;
   readonly #now: WallClock;
-  readonly #find: StatementSync;
-  readonly #read: StatementSync;
+  readonly #find: Query<RowOf<typeof STEP>>;
+  readonly #read: Query<{ value: string | null }>;
   readonly #write: StatementSync;
   readonly #writeResponse: StatementSync;
   readonly #prune: StatementSync;
-  readonly #count: StatementSync;
+  readonly #count: Query<RowOf<typeof COUNT>>;
 
   constructor(connection: Connection, now: WallClock) {
     const { sqlite } = connection;
     this.#connection = connection;
     this.#now = now;
-    this.#find = sqlite.prepare(
+    this.#find = query(
+      sqlite,
       'SELECT step, body_hash AS bodyHash, value, response FROM guildway_ledger WHERE identity = ? AND step < 1',
+      STEP,
     );
-    this.#read = sqlite.prepare('SELECT value FROM guildway_ledger WHERE identity = ? AND step = ?');
+    this.#read = query(sqlite, 'SELECT value FROM guildway_ledger WHERE identity = ? AND step = ?', {
+      value: nullable(text),
+    });
     this.#write = sqlite.prepare(
       `INSERT INTO guildway_ledger (identity, step, body_hash, value, expires_at, guild_id) VALUES (?, ?, ?, ?, ?, ?)
        ON CONFLICT DO NOTHING`,
@@ -71,20 +79,17 @@ export class Ledger {
       `DELETE FROM guildway_ledger WHERE (identity, step) IN
          (SELECT identity, step FROM guildway_ledger WHERE expires_at < ? ORDER BY expires_at LIMIT ?)`,
     );
-    this.#count = sqlite.prepare(
+    this.#count = query(
+      sqlite,
       `SELECT substr(identity, 1, instr(identity, ':') - 1) AS kind, COUNT(DISTINCT identity) AS identities, COUNT(*) AS rows
        FROM guildway_ledger GROUP BY 1`,
+      COUNT,
     );
   }
 
   /** Null: unknown. */
   find(key: string): LedgerEntry | null {
-    const rows = this.#find.all(key) as {
-      step: number;
-      bodyHash: string;
-      value: string | null;
-      response: string | null;
-    }[];
+    const rows = this.#find.all(key);
     const [first] = rows;
     if (first === undefined) return null;
     return {
@@ -98,7 +103,7 @@ export class Ledger {
 
   memo(identity: Identity): StepMemo {
     return {
-      read: (step) => (this.#read.get(identity.key, step) as { value: string } | undefined)?.value,
+      read: (step) => this.#read.get(identity.key, step)?.value ?? undefined,
       write: (step, value) => this.#insert(identity, step, value),
     };
   }
@@ -131,8 +136,8 @@ export class Ledger {
     return this.#connection.transaction('normal', () => Number(this.#prune.run(this.#now(), limit).changes));
   }
 
-  count(): readonly { kind: string; identities: number; rows: number }[] {
-    return this.#count.all() as unknown as { kind: string; identities: number; rows: number }[];
+  count(): readonly RowOf<typeof COUNT>[] {
+    return this.#count.all();
   }
 
   #insert({ key, guildId, bodyHash, retentionMs }: Identity, step: number, value: string | null): void {

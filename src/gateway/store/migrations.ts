@@ -4,6 +4,7 @@ import type { Logger } from '../../observability/log.ts';
 import { wallNow } from '../../time.ts';
 import { asBot } from './bot-limits.ts';
 import type { Connection } from './connection.ts';
+import { number as numberColumn, query, text } from './rows.ts';
 
 /** Whose scripts these are; each owner's are numbered from 1. */
 export type MigrationOwner = 'guildway' | 'bot';
@@ -29,9 +30,10 @@ const hashOf = (script: string): string => hash('sha256', script.replace(/\s+/g,
 export function migrate(connection: Connection, owner: MigrationOwner, scripts: readonly string[], log: Logger): void {
   const { sqlite } = connection;
   sqlite.exec(TABLE);
-  const applied = sqlite
-    .prepare('SELECT number, hash FROM guildway_migrations WHERE owner = ? ORDER BY number')
-    .all(owner) as { number: number; hash: string }[];
+  const applied = query(sqlite, 'SELECT number, hash FROM guildway_migrations WHERE owner = ? ORDER BY number', {
+    number: numberColumn,
+    hash: text,
+  }).all(owner);
   const record = sqlite.prepare(
     'INSERT INTO guildway_migrations (owner, number, hash, applied_at) VALUES (?, ?, ?, ?)',
   );

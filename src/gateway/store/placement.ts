@@ -1,6 +1,7 @@
 import { GuildwayError } from '../../errors.ts';
 import { asVariables, type Topology, type TopologyRecord } from '../../routing/topology.ts';
 import type { Connection } from './connection.ts';
+import { number, oneOf, query, text } from './rows.ts';
 
 /**
  * - `claimed`: the database has no rows yet, and its pod has promised the other pods to place them under this topology
@@ -28,23 +29,26 @@ const BEFORE_GUILDWAY: Placement = {
 
 /** Null for a database without rows and without a claim. */
 export function readPlacement({ sqlite }: Connection): Placement | null {
-  const tables = sqlite
-    .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
-    .all();
+  const tables = query(sqlite, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", {
+    name: text,
+  }).all();
   // Litestream, too, keeps tables here, and may be quicker than this process's first migration.
-  const names = tables.map((row) => row.name as string).filter((name) => !name.startsWith('_litestream_'));
+  const names = tables.map(({ name }) => name).filter((name) => !name.startsWith('_litestream_'));
   if (!names.includes('guildway_meta')) {
     return names.some((name) => !name.startsWith('guildway_')) ? BEFORE_GUILDWAY : null;
   }
-  // Every column: before this version's migrations have run there is no `state`.
-  const row = sqlite.prepare('SELECT * FROM guildway_meta').get();
+  // Before this version's migrations have run there is no `state`.
+  const hasState =
+    sqlite.prepare("SELECT 1 FROM pragma_table_info('guildway_meta') WHERE name = 'state'").get() !== undefined;
+  const row = query(
+    sqlite,
+    `SELECT ordinal, fingerprint, topology, incarnation, ${hasState ? 'state' : "'placed' AS state"} FROM guildway_meta`,
+    { ordinal: number, fingerprint: text, topology: text, incarnation: number, state: oneOf('claimed', 'placed') },
+  ).get();
   if (row === undefined) return null;
   return {
-    ordinal: row.ordinal as number,
-    fingerprint: row.fingerprint as string,
-    topology: JSON.parse(row.topology as string) as TopologyRecord,
-    incarnation: row.incarnation as number,
-    state: row.state === 'claimed' ? 'claimed' : 'placed',
+    ...row,
+    topology: JSON.parse(row.topology) as TopologyRecord,
   };
 }
 
@@ -108,21 +112,16 @@ export function recordClaim(connection: Connection, ordinal: number, topology: T
  */
 export function takeOwnership(connection: Connection, ordinal: number, topology: Topology): number {
   const { sqlite } = connection;
-  const { incarnation, epoch } = connection.transaction(
-    'full',
-    () =>
-      sqlite
-        .prepare(
-          `INSERT INTO guildway_meta (id, ordinal, fingerprint, topology, epoch, incarnation, state)
-           VALUES (1, ?, ?, ?, ?, 1, 'placed')
-           ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, topology = excluded.topology,
-             epoch = excluded.epoch, incarnation = incarnation + 1, state = excluded.state
-           RETURNING incarnation, epoch`,
-        )
-        .get(ordinal, topology.fingerprint, JSON.stringify(topology.toRecord()), topology.epoch) as {
-        incarnation: number;
-        epoch: number;
-      },
+  const { incarnation, epoch } = connection.transaction('full', () =>
+    query(
+      sqlite,
+      `INSERT INTO guildway_meta (id, ordinal, fingerprint, topology, epoch, incarnation, state)
+         VALUES (1, ?, ?, ?, ?, 1, 'placed')
+         ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, topology = excluded.topology,
+           epoch = excluded.epoch, incarnation = incarnation + 1, state = excluded.state
+         RETURNING incarnation, epoch`,
+      { incarnation: number, epoch: number },
+    ).one(ordinal, topology.fingerprint, JSON.stringify(topology.toRecord()), topology.epoch),
   );
   const current = sqlite.prepare('SELECT incarnation, epoch FROM guildway_meta');
   connection.setFence(() => {

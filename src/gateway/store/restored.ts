@@ -2,6 +2,7 @@ import { createdAt } from '../../protocol/discord.ts';
 import type { WallTime } from '../../time.ts';
 import type { Connection } from './connection.ts';
 import { readHolder } from './lock.ts';
+import { nullable, number, query, text } from './rows.ts';
 
 /** A database that came from a backup. What was acknowledged after the backup was made may be missing. */
 export interface Restoration {
@@ -17,18 +18,18 @@ export interface Restoration {
  */
 export function findRestoration(databasePath: string, connection: Connection): Restoration | null {
   const { sqlite } = connection;
-  const row = sqlite.prepare('SELECT incarnation FROM guildway_meta').get() as { incarnation: number } | undefined;
+  const row = query(sqlite, 'SELECT incarnation FROM guildway_meta', { incarnation: number }).get();
   // Incarnation 0: no process has used it yet.
   if (row === undefined || row.incarnation === 0) return null;
   const holder = readHolder(databasePath);
   // A start that died before it could sign is ahead of the note; one that was refused signs without an incarnation.
   if (holder !== null && (holder.incarnation ?? 0) <= row.incarnation) return null;
   // An interaction's id carries its time, and ids of one length sort as text.
-  const { newest } = sqlite
-    .prepare(
-      "SELECT MAX(identity) AS newest FROM guildway_ledger WHERE identity >= 'interaction:' AND identity < 'interaction;'",
-    )
-    .get() as { newest: string | null };
+  const { newest } = query(
+    sqlite,
+    "SELECT MAX(identity) AS newest FROM guildway_ledger WHERE identity >= 'interaction:' AND identity < 'interaction;'",
+    { newest: nullable(text) },
+  ).one();
   return {
     incarnation: row.incarnation,
     newestInteractionAt: newest === null ? null : createdAt(newest.slice('interaction:'.length)),

@@ -2,6 +2,7 @@ import type { StatementSync } from 'node:sqlite';
 import type { KeptSession, SessionStore, StoredSession } from '../discord-seam.ts';
 import type { Connection } from './connection.ts';
 import type { StepMemo } from './ledger.ts';
+import { number, type Query, query, text } from './rows.ts';
 
 /**
  * Discord sessions of this pod's shards, and the once-records of their events. Everything here commits `normal`: nobody is told
@@ -10,25 +11,27 @@ import type { StepMemo } from './ledger.ts';
  */
 export class Sessions implements SessionStore {
   readonly #connection: Connection;
-  readonly #read: StatementSync;
+  readonly #read: Query<KeptSession>;
   readonly #write: StatementSync;
   readonly #writeFailedResumes: StatementSync;
   readonly #clear: StatementSync;
-  readonly #readGuilds: StatementSync;
+  readonly #readGuilds: Query<{ guildId: string }>;
   readonly #addGuild: StatementSync;
   readonly #removeGuild: StatementSync;
   readonly #forgetUpTo: StatementSync;
   readonly #forgetOthers: StatementSync;
-  readonly #readStep: StatementSync;
+  readonly #readStep: Query<{ value: string }>;
   readonly #writeStep: StatementSync;
 
   constructor(connection: Connection) {
     const { sqlite } = connection;
     this.#connection = connection;
-    this.#read = sqlite.prepare(
+    this.#read = query(
+      sqlite,
       `SELECT session_id AS sessionId, sequence, resume_url AS resumeUrl, shard_count AS shardCount,
          failed_resumes AS failedResumes
        FROM guildway_sessions WHERE shard = ?`,
+      { sessionId: text, sequence: number, resumeUrl: text, shardCount: number, failedResumes: number },
     );
     this.#write = sqlite.prepare(
       `INSERT INTO guildway_sessions (shard, session_id, sequence, resume_url, shard_count) VALUES (?, ?, ?, ?, ?)
@@ -38,15 +41,19 @@ export class Sessions implements SessionStore {
     );
     this.#writeFailedResumes = sqlite.prepare('UPDATE guildway_sessions SET failed_resumes = ? WHERE shard = ?');
     this.#clear = sqlite.prepare('DELETE FROM guildway_sessions WHERE shard = ?');
-    this.#readGuilds = sqlite.prepare('SELECT guild_id AS guildId FROM guildway_session_guilds WHERE shard = ?');
+    this.#readGuilds = query(sqlite, 'SELECT guild_id AS guildId FROM guildway_session_guilds WHERE shard = ?', {
+      guildId: text,
+    });
     this.#addGuild = sqlite.prepare('INSERT INTO guildway_session_guilds (shard, guild_id) VALUES (?, ?)');
     this.#removeGuild = sqlite.prepare('DELETE FROM guildway_session_guilds WHERE shard = ? AND guild_id = ?');
     this.#forgetUpTo = sqlite.prepare('DELETE FROM guildway_event_ledger WHERE session_id = ? AND sequence <= ?');
     this.#forgetOthers = sqlite.prepare(
       'DELETE FROM guildway_event_ledger WHERE session_id NOT IN (SELECT session_id FROM guildway_sessions)',
     );
-    this.#readStep = sqlite.prepare(
+    this.#readStep = query(
+      sqlite,
       'SELECT value FROM guildway_event_ledger WHERE session_id = ? AND sequence = ? AND step = ?',
+      { value: text },
     );
     this.#writeStep = sqlite.prepare(
       'INSERT INTO guildway_event_ledger (session_id, sequence, step, value, guild_id) VALUES (?, ?, ?, ?, ?)',
@@ -57,7 +64,7 @@ export class Sessions implements SessionStore {
 
   read(shard: number): KeptSession | null {
     const row = this.#read.get(shard);
-    return row === undefined ? null : ({ ...row } as unknown as KeptSession);
+    return row === undefined ? null : { ...row };
   }
 
   write(shard: number, session: StoredSession): void {
@@ -85,7 +92,7 @@ export class Sessions implements SessionStore {
   }
 
   readGuilds(shard: number): string[] {
-    return this.#readGuilds.all(shard).map((row) => row.guildId as string);
+    return this.#readGuilds.all(shard).map(({ guildId }) => guildId);
   }
 
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {
@@ -101,7 +108,7 @@ export class Sessions implements SessionStore {
   /** What the handler of one event has done already. @param guildId the guild of the event; null: none */
   memo(sessionId: string, sequence: number, guildId: string | null): StepMemo {
     return {
-      read: (step) => (this.#readStep.get(sessionId, sequence, step) as { value: string } | undefined)?.value,
+      read: (step) => this.#readStep.get(sessionId, sequence, step)?.value,
       write: (step, value) => void this.#writeStep.run(sessionId, sequence, step, value, guildId ?? ''),
     };
   }

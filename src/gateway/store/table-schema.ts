@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { sameName } from '../../bot/tables.ts';
+import { nullable, number, query, text } from './rows.ts';
 
 /** What SQLite makes of a value that is stored in a column, or compared with it. */
 type Affinity = 'TEXT' | 'INTEGER' | 'REAL' | 'NUMERIC' | 'BLOB';
@@ -43,26 +44,28 @@ export const quoteName = (identifier: string): string => `"${identifier.replaceA
 
 /** Null: there is no such table, or it is virtual or a view. */
 export function readTable(sqlite: DatabaseSync, table: string): TableSchema | null {
-  const listed = sqlite
-    .prepare("SELECT name, wr, strict FROM pragma_table_list(?) WHERE schema = 'main' AND type = 'table'")
-    .get(table) as { name: string; wr: number; strict: number } | undefined;
+  const listed = query(
+    sqlite,
+    "SELECT name, wr, strict FROM pragma_table_list(?) WHERE schema = 'main' AND type = 'table'",
+    { name: text, wr: number, strict: number },
+  ).get(table);
   if (listed === undefined) return null;
-  const all = sqlite.prepare('SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)').all(listed.name) as {
-    name: string;
-    type: string;
-    pk: number;
-    hidden: number;
-  }[];
+  const all = query(sqlite, 'SELECT name, type, pk, hidden FROM pragma_table_xinfo(?)', {
+    name: text,
+    type: text,
+    pk: number,
+    hidden: number,
+  }).all(listed.name);
   const key = all
     .filter(({ pk }) => pk > 0)
     .toSorted((a, b) => a.pk - b.pk)
     .map((column) => column.name);
-  const indexes = sqlite
-    .prepare(
-      `SELECT list.origin, info.name FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
-       WHERE info.seqno = 0 AND info.name IS NOT NULL AND list.partial = 0`,
-    )
-    .all(listed.name) as { origin: string; name: string }[];
+  const indexes = query(
+    sqlite,
+    `SELECT list.origin, info.name FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+     WHERE info.seqno = 0 AND info.name IS NOT NULL AND list.partial = 0`,
+    { origin: text, name: text },
+  ).all(listed.name);
   const only = key.length === 1 ? all.find((column) => column.name === key[0]) : undefined;
   // A primary key that is the rowid has no index of its own; INTEGER PRIMARY KEY DESC has one.
   const isRowid =
@@ -70,9 +73,9 @@ export function readTable(sqlite: DatabaseSync, table: string): TableSchema | nu
     only !== undefined &&
     /^integer$/i.test(only.type) &&
     !indexes.some(({ origin, name: column }) => origin === 'pk' && column === only.name);
-  const { sql } = sqlite
-    .prepare("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?")
-    .get(listed.name) as { sql: string };
+  const { sql } = query(sqlite, "SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = ?", { sql: text }).one(
+    listed.name,
+  );
   const columns = all.filter(({ hidden }) => hidden === 0).map((column) => ({ name: column.name, type: column.type }));
   return {
     name: listed.name,
@@ -90,11 +93,14 @@ export function readTable(sqlite: DatabaseSync, table: string): TableSchema | nu
 }
 
 function readReferences(sqlite: DatabaseSync, table: string): Reference[] {
-  const rows = sqlite
-    .prepare('SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq')
-    .all(table) as { id: number; table: string; from: string; to: string | null }[];
+  const rows = query(sqlite, 'SELECT id, "table", "from", "to" FROM pragma_foreign_key_list(?) ORDER BY id, seq', {
+    id: number,
+    table: text,
+    from: text,
+    to: nullable(text),
+  }).all(table);
   return [...Map.groupBy(rows, ({ id }) => id).values()].map((parts) => {
-    const [{ table: target }] = parts as [(typeof rows)[number]];
+    const target = parts[0]?.table ?? '';
     const targets = parts.map(({ to }) => to).filter((to) => to !== null);
     return {
       columns: parts.map(({ from }) => from),
@@ -105,10 +111,9 @@ function readReferences(sqlite: DatabaseSync, table: string): Reference[] {
 }
 
 const keyOf = (sqlite: DatabaseSync, table: string): string[] =>
-  sqlite
-    .prepare('SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk')
+  query(sqlite, 'SELECT name FROM pragma_table_info(?) WHERE pk > 0 ORDER BY pk', { name: text })
     .all(table)
-    .map((row) => row.name as string);
+    .map(({ name }) => name);
 
 /** https://sqlite.org/datatype3.html#determination_of_column_affinity */
 function affinityOf(type: string, strict: boolean): Affinity {
@@ -130,11 +135,11 @@ export interface TableNames {
 
 /** Not the tables of SQLite, of Guildway and of Litestream, nor those in which a virtual table keeps its content. */
 export function readTableNames(sqlite: DatabaseSync): TableNames {
-  const listed = sqlite
-    .prepare(
-      "SELECT name, type FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name",
-    )
-    .all() as { name: string; type: string }[];
+  const listed = query(
+    sqlite,
+    "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type IN ('table', 'virtual') ORDER BY name",
+    { name: text },
+  ).all();
   const bots = listed.filter(({ name: table }) => !/^(?:sqlite_|guildway_|_litestream_)/i.test(table));
   const filled = new Set(readTriggers(sqlite).flatMap(({ fills }) => fills));
   return {
@@ -152,14 +157,17 @@ interface Trigger {
 }
 
 export function readTriggers(sqlite: DatabaseSync): Trigger[] {
-  const virtual = sqlite
-    .prepare("SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'")
+  const virtual = query(sqlite, "SELECT name FROM pragma_table_list WHERE schema = 'main' AND type = 'virtual'", {
+    name: text,
+  })
     .all()
-    .map((row) => row.name as string);
-  const rows = sqlite
-    .prepare("SELECT name, tbl_name AS 'table', sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid")
-    .all();
-  return (rows as { name: string; table: string; sql: string }[]).map((trigger) => ({
+    .map(({ name }) => name);
+  const rows = query(
+    sqlite,
+    "SELECT name, tbl_name AS 'table', sql FROM sqlite_schema WHERE type = 'trigger' ORDER BY rowid",
+    { name: text, table: text, sql: text },
+  ).all();
+  return rows.map((trigger) => ({
     ...trigger,
     fills: virtual.filter((table) => new RegExp(`(?<![\\w$])${RegExp.escape(table)}(?![\\w$])`, 'i').test(trigger.sql)),
   }));

@@ -1,5 +1,7 @@
 import { DatabaseSync } from 'node:sqlite';
+import { nullable, number, query, text } from '../rows.ts';
 import { quoteName } from '../table-schema.ts';
+import { RowReader } from './export.ts';
 import { fixedBecause } from './key-map.ts';
 import type { MovedTable } from './moved-tables.ts';
 
@@ -44,13 +46,10 @@ function collisionOf(
   const own = quoteName(table.name);
   const matches = columns.map((column) => `one.${quoteName(column)} = two.${quoteName(column)}`).join(' AND ');
   const from = `FROM main.${own} AS one JOIN other.${own} AS two ON ${matches}`;
-  const { count } = sqlite.prepare(`SELECT count(*) AS count ${from}`).get() as { count: number };
+  const { count } = query(sqlite, `SELECT count(*) AS count ${from}`, { count: number }).one();
   if (count === 0) return [];
   const listed = columns.map((column) => `one.${quoteName(column)}`).join(', ');
-  const statement = sqlite.prepare(`SELECT ${listed} ${from} ORDER BY ${listed} LIMIT ${MAX_EXAMPLES}`);
-  statement.setReadBigInts(true);
-  statement.setReturnArrays(true);
-  const rows = statement.all() as unknown as unknown[][];
+  const rows = [...new RowReader(sqlite).rows(`SELECT ${listed} ${from} ORDER BY ${listed} LIMIT ${MAX_EXAMPLES}`, {})];
   const isIntegerKey =
     table.integerKey !== null && columns[0] === table.columns[table.integerKey]?.name && columns.length === 1;
   const largest = isIntegerKey ? largestKey(sqlite, `SELECT max(${listed}) AS largest ${from}`) : [];
@@ -76,12 +75,12 @@ function largestKey(sqlite: DatabaseSync, sql: string): bigint[] {
 
 /** The primary key and the unique indexes. Those with the guild's column cannot be the same in two guilds. */
 function uniqueColumns(sqlite: DatabaseSync, table: MovedTable): string[][] {
-  const rows = sqlite
-    .prepare(
-      `SELECT list.name AS "index", info.name FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
-       WHERE list."unique" = 1 AND list.partial = 0 AND list.origin <> 'pk' ORDER BY list.seq, info.seqno`,
-    )
-    .all(table.name) as { index: string; name: string | null }[];
+  const rows = query(
+    sqlite,
+    `SELECT list.name AS "index", info.name FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS info
+     WHERE list."unique" = 1 AND list.partial = 0 AND list.origin <> 'pk' ORDER BY list.seq, info.seqno`,
+    { index: text, name: nullable(text) },
+  ).all(table.name);
   const indexes = [...Map.groupBy(rows, ({ index }) => index).values()].map((parts) => parts.map(({ name }) => name));
   const key = table.key.map((at) => table.columns[at]?.name ?? null);
   const guild = table.columns[table.guildAt]?.name;

@@ -52,7 +52,7 @@ export class RowReader {
     this.#sqlite = sqlite;
   }
 
-  rows(sql: string, values: Readonly<Record<string, StoredValue>>): Iterable<StoredValue[]> {
+  *rows(sql: string, values: Readonly<Record<string, StoredValue>>): Generator<StoredValue[]> {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       statement = this.#sqlite.prepare(sql);
@@ -61,7 +61,8 @@ export class RowReader {
       statement.setAllowUnknownNamedParameters(true);
       this.#statements.set(sql, statement);
     }
-    return statement.iterate(values) as unknown as Iterable<StoredValue[]>;
+    // The types of node:sqlite do not know setReturnArrays.
+    for (const row of statement.iterate(values)) if (Array.isArray(row)) yield row;
   }
 }
 

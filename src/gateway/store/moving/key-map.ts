@@ -1,7 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { startOfKeys } from '../key-ranges.ts';
+import { bigInt, nullable, query } from '../rows.ts';
 import { quoteName } from '../table-schema.ts';
 import type { StoredValue } from './chunks.ts';
+import { RowReader } from './export.ts';
 import { refused } from './move-errors.ts';
 import type { MovedTable } from './moved-tables.ts';
 
@@ -96,12 +98,12 @@ export class KeyMap {
     const known = this.#keys.get(table.name);
     if (known !== undefined) return known;
     const column = columnName(table);
-    const statement = this.#sqlite.prepare(
+    const { last } = query(
+      this.#sqlite,
       `SELECT max(${column}) AS last FROM ${quoteName(table.name)} WHERE ${column} < ?`,
-    );
-    statement.setReadBigInts(true);
-    const last = (statement.get(SMALLEST_DISCORD_ID) as { last: bigint | null }).last ?? 0n;
-    const keys: TableKeys = { renumbered: new Map(), given: new Set(), last };
+      { last: nullable(bigInt) },
+    ).one(SMALLEST_DISCORD_ID);
+    const keys: TableKeys = { renumbered: new Map(), given: new Set(), last: last ?? 0n };
     this.#keys.set(table.name, keys);
     return keys;
   }
@@ -109,23 +111,19 @@ export class KeyMap {
   /** Those that rows of other guilds have. */
   #takenByOthers(table: MovedTable, keys: readonly bigint[], guildIds: readonly string[]): Set<bigint> {
     const column = columnName(table);
-    const statement = this.#sqlite.prepare(
-      `SELECT ${column} AS key FROM ${quoteName(table.name)} WHERE ${column} IN (SELECT value FROM json_each(@keys))`,
-    );
-    statement.setReadBigInts(true);
-    const here = statement.all({ keys: `[${keys.join()}]` }).map((row) => row.key as bigint);
+    const here = query(
+      this.#sqlite,
+      `SELECT ${column} AS key FROM ${quoteName(table.name)} WHERE ${column} IN (SELECT value FROM json_each(?))`,
+      { key: bigInt },
+    ).all(`[${keys.join()}]`);
     if (here.length === 0) return new Set();
-    const own = this.#sqlite.prepare(table.selectKeys);
-    own.setReadBigInts(true);
-    own.setReturnArrays(true);
-    own.setAllowUnknownNamedParameters(true);
-    const ours = own.all({ guilds: JSON.stringify(guildIds) }) as unknown as [bigint][];
-    return new Set(here).difference(new Set(ours.map(([key]) => key)));
+    const own = new RowReader(this.#sqlite).rows(table.selectKeys, { guilds: JSON.stringify(guildIds) });
+    return new Set(here.map(({ key }) => key)).difference(new Set([...own].map(([key]) => key)));
   }
 }
 
 /** Quoted. */
-const columnName = (table: MovedTable): string => quoteName(table.columns[table.integerKey as number]?.name ?? '');
+const columnName = (table: MovedTable): string => quoteName(table.columns[table.integerKey ?? -1]?.name ?? '');
 
 /** Why the keys of a table must stay as they are, and what to do; null: they may be given anew. */
 export function fixedBecause(table: MovedTable, tables: readonly MovedTable[], keys: Iterable<bigint>): string | null {

@@ -1,4 +1,5 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
+import { query, text } from '../rows.ts';
 import type { MovedTable } from './moved-tables.ts';
 
 /**
@@ -13,7 +14,7 @@ export class Leftovers {
   constructor(sqlite: DatabaseSync, tables: readonly MovedTable[]) {
     this.#sqlite = sqlite;
     this.#tables = tables;
-    this.#statements = prepare((sql) => sqlite.prepare(sql));
+    this.#statements = prepare(sqlite);
   }
 
   /** Guilds that are coming in parts: their rows stay. */
@@ -56,17 +57,19 @@ export class Leftovers {
   }
 
   #first(): string | undefined {
-    return this.#statements.first.get(JSON.stringify([...this.receiving]))?.guildId as string | undefined;
+    return this.#statements.first.get(JSON.stringify([...this.receiving]))?.guildId;
   }
 }
 
-function prepare(sql: (text: string) => StatementSync) {
+function prepare(sqlite: DatabaseSync) {
   return {
-    first: sql(
+    first: query(
+      sqlite,
       'SELECT guild_id AS guildId FROM guildway_leftovers WHERE guild_id NOT IN (SELECT value FROM json_each(?)) LIMIT 1',
+      { guildId: text },
     ),
-    has: sql('SELECT 1 FROM guildway_leftovers WHERE guild_id = ?'),
-    add: sql('INSERT INTO guildway_leftovers (guild_id) VALUES (?) ON CONFLICT DO NOTHING'),
-    done: sql('DELETE FROM guildway_leftovers WHERE guild_id = ?'),
+    has: sqlite.prepare('SELECT 1 FROM guildway_leftovers WHERE guild_id = ?'),
+    add: sqlite.prepare('INSERT INTO guildway_leftovers (guild_id) VALUES (?) ON CONFLICT DO NOTHING'),
+    done: sqlite.prepare('DELETE FROM guildway_leftovers WHERE guild_id = ?'),
   };
 }

@@ -1,4 +1,4 @@
-import type { StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import {
   type Attempt,
   applyWrites,
@@ -8,24 +8,18 @@ import {
   type Write,
 } from '../../../moving/state.ts';
 import type { Connection } from '../connection.ts';
+import { nullable, number, oneOf, query, type RowOf, text } from '../rows.ts';
 import type { Leftovers } from './leftovers.ts';
 
-interface Row {
-  readonly guildId: string;
-  readonly state: GuildRecord['state'];
-  readonly epoch: number;
-  readonly peer: number | null;
-  readonly incarnation: number | null;
-  readonly counter: number | null;
-  readonly confirmed: number;
-}
-
-interface Shared {
-  readonly chain: string;
-  readonly done: string;
-  readonly recovering: string;
-  readonly completeTo: number;
-}
+const RECORD = {
+  guildId: text,
+  state: oneOf('arriving', 'awaiting', 'here', 'moved'),
+  epoch: number,
+  peer: nullable(number),
+  incarnation: nullable(number),
+  counter: nullable(number),
+  confirmed: number,
+};
 
 /** The part of {@link MovingState} that is on disk: one record for each guild that has moved or is moving, and what belongs to none. */
 export class MovingRecords {
@@ -37,7 +31,7 @@ export class MovingRecords {
   constructor(connection: Connection, leftovers: Leftovers) {
     this.#connection = connection;
     this.#leftovers = leftovers;
-    this.#statements = prepare((sql) => connection.sqlite.prepare(sql));
+    this.#statements = prepare(connection.sqlite);
   }
 
   /** What is on disk; `initial` where nothing is. */
@@ -47,13 +41,13 @@ export class MovingRecords {
   }
 
   all(): Map<string, GuildRecord> {
-    const rows = this.#statements.list.all() as unknown as Row[];
+    const rows = this.#statements.list.all();
     return new Map(rows.map((row) => [row.guildId, recordOf(row)]));
   }
 
   /** Null: the guild is where the topologies say. */
   read(guildId: string): GuildRecord | null {
-    const row = this.#statements.read.get(guildId) as unknown as Row | undefined;
+    const row = this.#statements.read.get(guildId);
     return row === undefined ? null : recordOf(row);
   }
 
@@ -77,7 +71,7 @@ export class MovingRecords {
   }
 
   #shared(): Pick<MovingState, 'chain' | 'done' | 'recovering' | 'completeTo'> | undefined {
-    const row = this.#statements.readShared.get() as unknown as Shared | undefined;
+    const row = this.#statements.readShared.get();
     if (row === undefined) return undefined;
     const done = JSON.parse(row.done) as [number, number[]][];
     return {
@@ -96,7 +90,7 @@ export class MovingRecords {
 
   #settle(epoch: number): void {
     // What is still arriving was never given to this pod.
-    for (const row of this.#statements.arriving.all(epoch)) this.#leftovers.add(row.guildId as string);
+    for (const row of this.#statements.arriving.all(epoch)) this.#leftovers.add(row.guildId);
     this.#statements.settle.run(epoch);
   }
 
@@ -136,9 +130,10 @@ export const recordedGuilds = (writes: readonly Write[]): { readonly guildId: st
 /** Changes of what belongs to no guild. */
 const SHARED: ReadonlySet<Write['kind']> = new Set(['chain', 'done', 'settled', 'recovering', 'heard']);
 
-function recordOf({ state, epoch, peer, incarnation, counter, confirmed }: Row): GuildRecord {
-  const pod = peer as number;
-  const attempt: Attempt = [incarnation as number, counter as number];
+function recordOf({ state, epoch, peer, incarnation, counter, confirmed }: RowOf<typeof RECORD>): GuildRecord {
+  // Where a state has no peer or no attempt, the columns are NULL and not read.
+  const pod = peer ?? -1;
+  const attempt: Attempt = [incarnation ?? 0, counter ?? 0];
   switch (state) {
     case 'arriving':
       return { state, epoch, from: pod, attempt };
@@ -151,22 +146,31 @@ function recordOf({ state, epoch, peer, incarnation, counter, confirmed }: Row):
   }
 }
 
-function prepare(sql: (text: string) => StatementSync) {
+function prepare(sqlite: DatabaseSync) {
   const columns = 'guild_id AS guildId, state, epoch, peer, incarnation, counter, confirmed';
   return {
-    list: sql(`SELECT ${columns} FROM guildway_guild_records`),
-    read: sql(`SELECT ${columns} FROM guildway_guild_records WHERE guild_id = ?`),
-    write: sql(
+    list: query(sqlite, `SELECT ${columns} FROM guildway_guild_records`, RECORD),
+    read: query(sqlite, `SELECT ${columns} FROM guildway_guild_records WHERE guild_id = ?`, RECORD),
+    write: sqlite.prepare(
       `INSERT INTO guildway_guild_records (guild_id, state, epoch, peer, incarnation, counter, confirmed)
        VALUES (?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET state = excluded.state, epoch = excluded.epoch, peer = excluded.peer,
          incarnation = excluded.incarnation, counter = excluded.counter, confirmed = excluded.confirmed`,
     ),
-    forget: sql('DELETE FROM guildway_guild_records WHERE guild_id = ?'),
-    arriving: sql("SELECT guild_id AS guildId FROM guildway_guild_records WHERE epoch <= ? AND state = 'arriving'"),
-    settle: sql("DELETE FROM guildway_guild_records WHERE epoch <= ? AND state IN ('here', 'arriving')"),
-    readShared: sql('SELECT chain, done, recovering, complete_to AS completeTo FROM guildway_moving'),
-    writeShared: sql(
+    forget: sqlite.prepare('DELETE FROM guildway_guild_records WHERE guild_id = ?'),
+    arriving: query(
+      sqlite,
+      "SELECT guild_id AS guildId FROM guildway_guild_records WHERE epoch <= ? AND state = 'arriving'",
+      { guildId: text },
+    ),
+    settle: sqlite.prepare("DELETE FROM guildway_guild_records WHERE epoch <= ? AND state IN ('here', 'arriving')"),
+    readShared: query(sqlite, 'SELECT chain, done, recovering, complete_to AS completeTo FROM guildway_moving', {
+      chain: text,
+      done: text,
+      recovering: text,
+      completeTo: number,
+    }),
+    writeShared: sqlite.prepare(
       `INSERT INTO guildway_moving (id, chain, done, recovering, complete_to) VALUES (1, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET chain = excluded.chain, done = excluded.done, recovering = excluded.recovering,
          complete_to = excluded.complete_to`,

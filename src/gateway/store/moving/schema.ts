@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
+import { number, query, text } from '../rows.ts';
 import type { MovedTable } from './moved-tables.ts';
 
 /** What two pods must have in common so that rows can move from one to the other. Plain data. */
@@ -17,11 +18,13 @@ export interface MoveSchema {
 }
 
 export function readSchema(sqlite: DatabaseSync, tables: readonly MovedTable[]): MoveSchema {
-  const { user_version: userVersion } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
-  const migrations = sqlite.prepare("SELECT hash FROM guildway_migrations WHERE owner = 'bot' ORDER BY number").all();
+  const { user_version: userVersion } = query(sqlite, 'PRAGMA user_version', { user_version: number }).one();
+  const migrations = query(sqlite, "SELECT hash FROM guildway_migrations WHERE owner = 'bot' ORDER BY number", {
+    hash: text,
+  }).all();
   return {
     userVersion,
-    migrations: migrations.map((row) => row.hash as string),
+    migrations: migrations.map((row) => row.hash),
     tables: tables.map(({ name, columns, key }) => ({ name, columns, key })),
   };
 }

@@ -1,7 +1,8 @@
-import type { StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { before, type Duration, type WallClock } from '../../../time.ts';
 import type { Connection } from '../connection.ts';
+import { blob, nullable, number, query, text } from '../rows.ts';
 
 /** A guild of a copy, and the epoch of the move that gave it away. */
 export interface SetAsideGuild {
@@ -22,12 +23,12 @@ export class SetAside {
   constructor(connection: Connection, now: WallClock) {
     this.#connection = connection;
     this.#now = now;
-    this.#statements = prepare((sql) => connection.sqlite.prepare(sql));
+    this.#statements = prepare(connection.sqlite);
   }
 
   /** A number for a new copy. {@link keep} or {@link drop} ends it. */
   begin(): number {
-    const batch = Math.max(Number(this.#statements.next.get()?.batch), ...[...this.#open].map((open) => open + 1));
+    const batch = Math.max(this.#statements.next.one().batch, ...[...this.#open].map((open) => open + 1));
     this.#open.add(batch);
     return batch;
   }
@@ -50,20 +51,20 @@ export class SetAside {
 
   /** The number of the copy that a guild was given away with in an epoch; null: there is none any more. */
   find(guildId: string, epoch: number): number | null {
-    return (this.#statements.find.get(guildId, epoch)?.batch as number | undefined) ?? null;
+    return this.#statements.find.get(guildId, epoch)?.batch ?? null;
   }
 
   /** All guilds of a copy, and its chunks. */
   read(batch: number): { readonly guildIds: string[]; readonly chunks: Buffer[] } {
     return {
-      guildIds: this.#statements.guilds.all(batch).map((row) => row.guildId as string),
-      chunks: this.#statements.chunks.all(batch).map((row) => zstdDecompressSync(row.chunk as Uint8Array)),
+      guildIds: this.#statements.guilds.all(batch).map((row) => row.guildId),
+      chunks: this.#statements.chunks.all(batch).map((row) => zstdDecompressSync(row.chunk)),
     };
   }
 
   /** Guilds and bytes that are set aside. */
   totals(): { readonly guilds: number; readonly bytes: number } {
-    const { guilds, bytes } = this.#statements.totals.get() as { guilds: number; bytes: number | null };
+    const { guilds, bytes } = this.#statements.totals.one();
     return { guilds, bytes: bytes ?? 0 };
   }
 
@@ -89,31 +90,43 @@ export class SetAside {
 /** A chunk as it is kept. */
 export const compress = (chunk: Uint8Array): Buffer => zstdCompressSync(chunk);
 
-function prepare(sql: (text: string) => StatementSync) {
+function prepare(sqlite: DatabaseSync) {
   return {
-    next: sql(
+    next: query(
+      sqlite,
       `SELECT 1 + max(ifnull((SELECT max(batch) FROM guildway_set_aside_chunks), 0),
          ifnull((SELECT max(batch) FROM guildway_set_aside_guilds), 0)) AS batch`,
+      { batch: number },
     ),
-    add: sql('INSERT INTO guildway_set_aside_chunks (batch, sequence, chunk) VALUES (?, ?, ?)'),
-    keep: sql(
+    add: sqlite.prepare('INSERT INTO guildway_set_aside_chunks (batch, sequence, chunk) VALUES (?, ?, ?)'),
+    keep: sqlite.prepare(
       `INSERT INTO guildway_set_aside_guilds (guild_id, version, batch, set_aside_at) VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET batch = excluded.batch, set_aside_at = excluded.set_aside_at`,
     ),
-    find: sql('SELECT batch FROM guildway_set_aside_guilds WHERE guild_id = ? AND version = ?'),
-    guilds: sql('SELECT guild_id AS guildId FROM guildway_set_aside_guilds WHERE batch = ? ORDER BY guild_id'),
-    chunks: sql('SELECT chunk FROM guildway_set_aside_chunks WHERE batch = ? ORDER BY sequence'),
-    totals: sql(
+    find: query(sqlite, 'SELECT batch FROM guildway_set_aside_guilds WHERE guild_id = ? AND version = ?', {
+      batch: number,
+    }),
+    guilds: query(
+      sqlite,
+      'SELECT guild_id AS guildId FROM guildway_set_aside_guilds WHERE batch = ? ORDER BY guild_id',
+      { guildId: text },
+    ),
+    chunks: query(sqlite, 'SELECT chunk FROM guildway_set_aside_chunks WHERE batch = ? ORDER BY sequence', {
+      chunk: blob,
+    }),
+    totals: query(
+      sqlite,
       `SELECT (SELECT count(*) FROM guildway_set_aside_guilds) AS guilds,
          (SELECT sum(length(chunk)) FROM guildway_set_aside_chunks) AS bytes`,
+      { guilds: number, bytes: nullable(number) },
     ),
-    hasOld: sql('SELECT 1 FROM guildway_set_aside_guilds WHERE set_aside_at < ? LIMIT 1'),
-    removeOrphans: sql(
+    hasOld: sqlite.prepare('SELECT 1 FROM guildway_set_aside_guilds WHERE set_aside_at < ? LIMIT 1'),
+    removeOrphans: sqlite.prepare(
       `DELETE FROM guildway_set_aside_chunks WHERE (batch, sequence) IN (
          SELECT batch, sequence FROM guildway_set_aside_chunks AS chunks WHERE NOT EXISTS (
            SELECT 1 FROM guildway_set_aside_guilds AS guilds WHERE guilds.batch = chunks.batch)
          AND batch NOT IN (SELECT value FROM json_each(?)) LIMIT ?)`,
     ),
-    forget: sql('DELETE FROM guildway_set_aside_guilds WHERE set_aside_at < ?'),
+    forget: sqlite.prepare('DELETE FROM guildway_set_aside_guilds WHERE set_aside_at < ?'),
   };
 }

@@ -1,3 +1,4 @@
+// src/gateway/store/hint-statements.ts has the SQL.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { NewHint } from '../../../../src/gateway/store/hints.ts';
