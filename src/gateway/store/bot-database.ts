@@ -5,19 +5,19 @@ import type { Durability } from './commit-group.ts';
 import type { Connection } from './connection.ts';
 
 /**
- * The most cached statements. A bot that puts values into its SQL text creates a new statement each time; the oldest are
- * dropped.
+ * The maximum number of cached statements. A bot that puts values into its SQL text creates a new statement each time; the
+ * oldest ones are dropped.
  */
 const MAX_STATEMENTS = 1_000;
 
 interface BotStatement {
   readonly statement: StatementSync;
   readonly writes: boolean;
-  /** It returns every integer as a BigInt. */
+  /** The statement returns every integer as a BigInt. */
   bigInts: boolean;
 }
 
-/** The statements of the bot, prepared once. Shared by all its contexts. */
+/** The bot's prepared statements, shared by all contexts. */
 export class BotStatements {
   readonly #connection: Connection;
   readonly #cache = new Map<string, BotStatement>();
@@ -30,8 +30,8 @@ export class BotStatements {
     const cached = this.#cache.get(sql);
     if (cached !== undefined) return cached;
     const { result: statement, writes } = asBot(this.#connection, () => this.#connection.sqlite.prepare(sql));
-    // A second execution with BigInts would write again, so a writing statement uses them from the start. Beside the write they
-    // cost little.
+    // Retrying with BigInts would write twice, so a writing statement uses them from the start. Next to the write they cost
+    // little.
     if (writes) statement.setReadBigInts(true);
     const prepared = { statement, writes, bigInts: writes };
     if (this.#cache.size >= MAX_STATEMENTS) this.#cache.delete(this.#cache.keys().next().value as string);
@@ -85,7 +85,7 @@ export class BotDatabase implements Database {
       return execute(prepared);
     } catch (error) {
       if (prepared.bigInts || !isTooLargeForNumber(error)) throw this.#connection.noted(error);
-      // From now on: its column has such values.
+      // For all later executions too: the column contains such values.
       prepared.statement.setReadBigInts(true);
       prepared.bigInts = true;
       return this.#execute(sql, execute);
@@ -93,17 +93,17 @@ export class BotDatabase implements Database {
   }
 }
 
-/** Without BigInts, node:sqlite throws for an integer that is not safe. */
+/** Without BigInts, node:sqlite throws on an unsafe integer. */
 const isTooLargeForNumber = (error: unknown): boolean =>
   error instanceof RangeError && (error as NodeJS.ErrnoException).code === 'ERR_OUT_OF_RANGE';
 
-/** A number if that is exact, so that the type depends on the value and not on the statement. */
+/** Returns a number if it is exact, so that the type depends on the value and not on the statement. */
 function narrowInteger(value: number | bigint): number | bigint {
   if (typeof value === 'number') return value;
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER ? Number(value) : value;
 }
 
-/** {@link narrowInteger} for each value of a row, in place. */
+/** Applies {@link narrowInteger} to each value of a row, in place. */
 function narrow<Row extends object>(row: Row): Row {
   const values = row as Record<string, unknown>;
   for (const [column, value] of Object.entries(values)) {

@@ -1,27 +1,25 @@
 /**
  * When a commit is on disk.
- * - `full`: before it returns. For everything that somebody is told about.
- * - `normal`: with the next `full` commit or checkpoint. After a power loss the last ones may be gone, but never one without
- *   those after it, and a killed process loses none.
+ * - `full`: before it returns. For everything that is acknowledged to a client.
+ * - `normal`: with the next `full` commit or checkpoint. A power loss may undo the latest commits, but never one without those
+ *   after it. A killed process loses none.
  */
 export type Durability = 'full' | 'normal';
 
-/**
- * Whose transaction it is. Tests end the process around the commits of a bot's transactions and of hints, or fail these commits.
- */
+/** The kind of a transaction. Fault injection kills the process around commits of bot and hint transactions, or fails them. */
 export type Member = 'bot' | 'hint' | 'other';
 
-/** What a reader or writer must wait for before anything that depends on it leaves the pod. */
+/** A reader or writer waits for this before any result that depends on it leaves the pod. */
 export interface PendingCommit {
-  /** Resolves when the group is committed. Rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT: nothing of it is written. */
+  /** Resolves when the group is committed. Rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT when nothing was written. */
   readonly committed: Promise<void>;
-  /** Committed, or failed. */
+  /** Whether it has committed or failed. */
   readonly ended: boolean;
 }
 
 /**
- * Transactions that commit together. It opens with the first of them and commits at the end of the same turn of the event loop, so
- * that transactions of one turn share one write to the disk, and a single one does not wait for others.
+ * Transactions that commit together. The group opens with the first one and commits at the end of the same turn of the event
+ * loop. So transactions of one turn share one disk write, and a single transaction does not wait for others.
  */
 export class CommitGroup implements PendingCommit {
   readonly durability: Durability;
@@ -33,7 +31,7 @@ export class CommitGroup implements PendingCommit {
   constructor(durability: Durability) {
     this.durability = durability;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    // The members that wait for it get the rejection; without one it is not an unhandled rejection.
+    // Waiting members receive the rejection. Without any, it must not become an unhandled rejection.
     promise.catch(() => {});
     this.committed = promise;
     this.#settle = { resolve, reject };

@@ -82,7 +82,7 @@ export class Connection {
     }
   }
 
-  /** FENCED, DATABASE_CORRUPT or TOPOLOGY_MISMATCH after such an error: this process must stop serving. */
+  /** FENCED, DATABASE_CORRUPT or TOPOLOGY_MISMATCH once that error has occurred: this process must stop serving. */
   get fatal(): GuildwayError | null {
     return this.#fatal;
   }
@@ -92,7 +92,7 @@ export class Connection {
     return this.#inTransaction;
   }
 
-  /** The commit of everything written or read so far. Null: everything is committed. */
+  /** The pending commit of everything written or read so far. Null: everything is committed. */
   get pending(): PendingCommit | null {
     return this.#group;
   }
@@ -102,7 +102,7 @@ export class Connection {
     await this.#group?.committed;
   }
 
-  /** @param fence throws FENCED; called before each group and each transaction of its own */
+  /** @param fence throws FENCED; runs at the start of each group and each separate transaction */
   setFence(fence: () => void): void {
     this.#fence = fence;
   }
@@ -116,10 +116,10 @@ export class Connection {
   }
 
   /**
-   * Runs `work` in a transaction that commits with others at the end of this turn of the event loop. Readers see its writes at
-   * once. If it throws, nothing of it is written, the others are not affected, and the error comes back.
+   * Runs `work` in a transaction that commits together with others at the end of this turn of the event loop. Readers see its
+   * writes immediately. If `work` throws, its writes are rolled back, the others are unaffected, and the error is rethrown.
    *
-   * When this returns, nothing is on disk. Wait for {@link pending} before anything that depends on it leaves the pod.
+   * Nothing is on disk when this returns. Wait for {@link pending} before any dependent result leaves the pod.
    * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT
    */
   join<Result>(durability: Durability, member: Member, work: () => Result): Result {
@@ -137,7 +137,7 @@ export class Connection {
         this.#undo.run();
         this.#release.run();
       } else {
-        // SQLite has rolled back everything, as it does on a full disk: the other members are lost too.
+        // SQLite has rolled back the whole group, as it does on a full disk: the other members are lost too.
         this.#failGroup(noted);
       }
       throw noted;
@@ -145,8 +145,8 @@ export class Connection {
   }
 
   /**
-   * Runs `work` in a transaction of its own. It is committed when this returns; if it throws, nothing is written and the error
-   * comes back.
+   * Runs `work` in a separate transaction. It is committed when this returns. If `work` throws, nothing is written and the
+   * error is rethrown.
    * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT
    */
   transaction<Result>(durability: Durability, work: () => Result): Result {
@@ -160,20 +160,20 @@ export class Connection {
       this.#commit.run();
       return result;
     } catch (error) {
-      // Some errors, such as a full disk, have already rolled it back.
+      // Some errors, such as a full disk, roll back by themselves.
       if (this.sqlite.isTransaction) this.#rollback.run();
       throw this.noted(error);
     }
   }
 
-  /** This also applies to statements outside a transaction. SQLite allows the change only between transactions. */
+  /** Also applies to statements outside a transaction. SQLite allows the change only between transactions. */
   setDurability(durability: Durability): void {
     if (this.#durability === durability) return;
     this.sqlite.exec(durability === 'full' ? 'PRAGMA synchronous = FULL' : 'PRAGMA synchronous = NORMAL');
     this.#durability = durability;
   }
 
-  /** Translates an error of SQLite, and remembers fatal ones. */
+  /** Translates a SQLite error, and remembers fatal ones. */
   noted(error: unknown): unknown {
     const noted = toStoreError(error);
     if (noted instanceof GuildwayError && (noted.code === 'DATABASE_CORRUPT' || noted.code === 'FENCED')) {
@@ -195,7 +195,7 @@ export class Connection {
     }
   }
 
-  /** A group that does not wait for the disk takes no member whose result leaves the pod. */
+  /** A group that does not wait for the disk accepts no member whose result leaves the pod. */
   #openGroup(durability: Durability): CommitGroup {
     if (this.#group !== null && this.#group.durability === 'normal' && durability === 'full') this.#commitGroup();
     if (this.#group !== null) return this.#group;
@@ -212,7 +212,9 @@ export class Connection {
     return this.#group;
   }
 
-  /** Commits the open group, if there is one. Never throws: its members hear of a failure by {@link PendingCommit.committed}. */
+  /**
+   * Commits the open group, if there is one. Never throws: {@link PendingCommit.committed} reports a failure to its members.
+   */
   #commitGroup(): void {
     const group = this.#group;
     if (group === null) return;
@@ -234,7 +236,7 @@ export class Connection {
     if (group.holds('bot')) faults.killAt('kill-before-commit');
     if (group.holds('hint')) faults.killAt('kill-before-hint-commit');
     if ((group.holds('bot') && faults.has('fail-commit')) || (group.holds('hint') && faults.has('fail-hint-commit')))
-      throw new GuildwayError('STORE_FAILED', 'the database refused: a test says so');
+      throw new GuildwayError('STORE_FAILED', 'the database refused: injected fault');
   }
 
   #failGroup(error: unknown): void {
@@ -251,12 +253,12 @@ export class Connection {
     try {
       this.sqlite.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // A reader has it open, or the disk is full: the WAL stays, which is just as safe.
+      // A reader has the database open, or the disk is full: the WAL stays, which is equally safe.
     }
     this.sqlite.close();
   }
 
-  /** SQLite notices damage only when it reads the damaged page, and would serve the rest until then. */
+  /** SQLite detects damage only when it reads the damaged page, and would serve everything else until then. */
   #check(path: string): void {
     const rows = query(this.sqlite, 'PRAGMA quick_check(3)', { quick_check: text }).all();
     const problems = rows.map(({ quick_check }) => quick_check).filter((line) => line !== 'ok');

@@ -4,20 +4,20 @@ import type { GuildTables } from './guild-tables.ts';
 import { quoteName } from './table-schema.ts';
 
 /**
- * The guilds that have rows in the bot's tables. It skips through each table's index from guild to guild, so it costs a lookup
- * per guild and table, not per row.
+ * The guilds that have rows in the bot's tables. Skips through each table's index from guild to guild: one lookup per guild and
+ * table, regardless of the number of rows.
  */
 export class GuildIndex {
   readonly #tables: readonly { readonly first: StatementSync; readonly next: StatementSync }[];
 
   constructor({ sqlite }: Connection, { tables }: GuildTables) {
-    // As BigInts: an id in an INTEGER column is not a safe integer.
+    // Ids in INTEGER columns exceed safe integers.
     const prepare = (table: string, column: string, where: string): StatementSync => {
       const statement = sqlite.prepare(`SELECT min(${column}) AS guildId FROM ${quoteName(table)} ${where}`);
       statement.setReadBigInts(true);
       return statement;
     };
-    // A table that is via another one has no guilds that the other has not.
+    // The parent of a `via` table already has all of its guilds.
     this.#tables = tables.flatMap((table) => {
       if (!('column' in table.guild)) return [];
       const column = quoteName(table.guild.column);
@@ -25,7 +25,7 @@ export class GuildIndex {
     });
   }
 
-  /** Ids in the order of text, at most `limit` of them. */
+  /** At most `limit` ids, sorted as text. */
   list(limit: number): string[] {
     const found = new Set<string>();
     for (const { first, next } of this.#tables) {

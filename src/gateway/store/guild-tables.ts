@@ -7,15 +7,15 @@ import { readTable, readTableNames, type TableSchema } from './table-schema.ts';
 
 /** A table with rows of guilds, as the bot declares it and as the database has it. */
 export interface GuildTable extends TableSchema {
-  /** Where the guild id of a row is: in a column, or at the row of another table that `on` refers to. */
+  /** Where to find the guild id of a row: in a column, or in the row of another table that `on` refers to. */
   readonly guild: { readonly column: string } | { readonly via: GuildTable; readonly on: string; readonly key: string };
-  /** What happens to an integer primary key that is taken where a row arrives. */
+  /** What happens to a conflicting integer primary key when a row arrives at another pod. */
   readonly keys: 'renumber' | 'fixed';
 }
 
-/** Every table of a bot, by whom its rows belong to. The only place that knows it. */
+/** Every table of a bot, grouped by the owner of its rows. The single source of this information. */
 export interface GuildTables {
-  /** A table comes after the one that it is `via`. */
+  /** Parents first. */
   readonly tables: readonly GuildTable[];
   readonly global: readonly string[];
   /** Tables that the bot does not declare. */
@@ -23,8 +23,8 @@ export interface GuildTables {
 }
 
 /**
- * Finds the declared tables in a database whose migrations have run.
- * @throws GuildwayError BOT_INVALID for a table or a column that does not exist, or that cannot say whose a row is
+ * Resolves the declared tables in a migrated database.
+ * @throws GuildwayError BOT_INVALID for a missing table or column, or one that cannot identify the guild of a row
  */
 export function resolveGuildTables(sqlite: DatabaseSync, bot: Pick<BotDefinition, 'tables' | 'global'>): GuildTables {
   const declared = declaredTables(bot);
@@ -43,7 +43,7 @@ export function resolveGuildTables(sqlite: DatabaseSync, bot: Pick<BotDefinition
 }
 
 /**
- * A table whose rows belong to nobody would be left behind when guilds move. So a bot on several pods declares every table.
+ * Guilds that move would leave the rows of undeclared tables behind, so a bot on several pods must declare every table.
  * @throws GuildwayError BOT_INVALID with more than one pod
  */
 export function refuseUndeclared({ undeclared }: GuildTables, pods: number, log: Logger): void {
@@ -52,15 +52,15 @@ export function refuseUndeclared({ undeclared }: GuildTables, pods: number, log:
   const one = undeclared.length === 1;
   const example = undeclared[0] as string;
   const message =
-    `the bot does not declare the ${one ? `table ${names}` : `tables ${names}`}, so nobody knows whose rows ` +
-    `${one ? 'it has' : 'they have'}. Rows of guilds: name the table in \`tables\`, as '${example}' with the guild id in ` +
-    `guild_id, { name: '${example}', guild: 'column' }, or { name: '${example}', guild: { via: 'table', on: 'column' } }. ` +
-    `Rows of no guild: name it in \`global\``;
+    `the bot does not declare the ${one ? `table ${names}` : `tables ${names}`}, so the guilds of ` +
+    `${one ? 'its' : 'their'} rows are unknown. Rows of guilds: list the table in \`tables\`, as '${example}' with the ` +
+    `guild id in guild_id, { name: '${example}', guild: 'column' }, or { name: '${example}', guild: { via: 'table', on: 'column' } }. ` +
+    `Rows without a guild: list it in \`global\``;
   if (pods > 1) throw new GuildwayError('BOT_INVALID', message, { facts: { undeclared } });
   log.warn({ undeclared }, `${message}. With more than one pod this stops the bot`);
 }
 
-/** Reading a guild's rows through a column without an index reads the whole table. */
+/** Without an index on this column, reading a guild's rows scans the whole table. */
 export function warnOfMissingIndexes({ tables }: GuildTables, log: Logger): void {
   for (const { name, guild, indexed } of tables) {
     const column = 'column' in guild ? guild.column : guild.on;
@@ -100,7 +100,7 @@ function resolve(sqlite: DatabaseSync, declared: DeclaredTable, parents: readonl
   return { ...schema, guild: { via: parent, on: column, key: keyFor(schema, column, parent) }, keys };
 }
 
-/** The column of the parent that `on` holds: what its foreign key says, else the primary key. */
+/** The column of the parent that `on` refers to, according to the foreign key or else the primary key. */
 function keyFor(schema: TableSchema, on: string, parent: GuildTable): string {
   const reference = schema.references.find(({ columns }) => columns.length === 1 && sameName(columns[0] as string, on));
   if (reference !== undefined && !sameName(reference.table, parent.name)) {
@@ -128,6 +128,6 @@ function columnOf({ name, columns, generated }: TableSchema, column: string): st
 }
 
 const missingTable = (name: string): GuildwayError =>
-  invalid(`the bot names the table ${name}, but its migrations do not make it`);
+  invalid(`the bot declares the table ${name}, but its migrations do not create it`);
 
 const invalid = (message: string): GuildwayError => new GuildwayError('BOT_INVALID', message);

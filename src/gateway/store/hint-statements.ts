@@ -24,7 +24,7 @@ export type SetAsideRow = RowOf<typeof SET_ASIDE_COLUMNS>;
 
 export type HintStatements = ReturnType<typeof prepareHintStatements>;
 
-/** The statements on `guildway_hints`. */
+/** Prepares all statements on `guildway_hints`. */
 export function prepareHintStatements(sqlite: DatabaseSync) {
   return {
     totals: query(

@@ -4,32 +4,32 @@ import type { Durability, PendingCommit } from './commit-group.ts';
 import type { Connection } from './connection.ts';
 import { type HintStatements, prepareHintStatements, type SetAsideRow } from './hint-statements.ts';
 
-/** The deferred response that the user has: none, a new message (5), or an invisible one on a component's message (6). */
+/** The deferred response that the user sees: none, a new message (5), or an invisible update of a component's message (6). */
 export type Deferred = 0 | 5 | 6;
 
-/** A request for another pod, as it is to be delivered. */
+/** A request to store for delivery to another pod. */
 export interface NewHint {
   /** Such as `interaction:1234`. */
   readonly identity: string;
-  /** Null: none; then the owner is pod 0. */
+  /** Null: the request has no guild and belongs to pod 0. */
   readonly guildId: string | null;
   /** Path and query. */
   readonly target: string;
-  /** Headers of the original request that describe its body. */
+  /** The original headers that describe the body. */
   readonly headers: HeaderList;
   readonly body: Buffer;
   /** Null: the identity alone identifies the request. */
   readonly bodyHash: string | null;
   readonly deferred: Deferred;
-  /** The owner may have executed it: an attempt was sent and its outcome is unknown. */
+  /** The owner may have executed the request: an attempt was sent and its outcome is unknown. */
   readonly uncertain: boolean;
-  /** How long from now on it may be executed. */
+  /** How long the request may be executed from now on. */
   readonly lifeMs: Duration;
 }
 
-/** A stored hint without its content, for planning its delivery. */
+/** A stored hint without its content, for scheduling its delivery. */
 export interface HintEntry {
-  /** Grows with the order of arrival. */
+  /** Increases in order of arrival. */
   readonly id: number;
   readonly identity: string;
   readonly guildId: string | null;
@@ -38,37 +38,37 @@ export interface HintEntry {
   readonly expiresAt: WallTime;
 }
 
-/** A stored hint with everything that its delivery sends. */
+/** A stored hint with its content. */
 export type Hint = Omit<NewHint, 'bodyHash' | 'lifeMs'> & HintEntry;
 
-/** A hint whose delivery has ended without success. It stays until an operator has it delivered again, or drops it. */
+/** A hint whose delivery has failed for good. It stays until an operator redelivers or drops it. */
 export interface SetAsideEntry extends HintEntry {
   readonly target: string;
   readonly uncertain: boolean;
-  /** Deliveries that were sent. */
+  /** The number of sent deliveries. */
   readonly attempts: number;
   readonly setAsideAt: WallTime;
   readonly reason: string;
 }
 
 /**
- * `stored`: it is new. `known`: it was there. `set-aside`: it was, and is not delivered any more. `conflict`: its identity was there
- * with another body.
+ * `stored`: the hint is new. `known`: it already waits. `set-aside`: it exists and is no longer delivered. `conflict`: its
+ * identity exists with a different body.
  */
 export type PutResult =
   | { readonly kind: 'stored'; readonly entry: HintEntry }
   | { readonly kind: 'known' | 'set-aside' | 'conflict' };
 
-/** How many there are, and the size of their bodies together. */
+/** The number of hints and the total size of their bodies. */
 export interface HintTotals {
   count: number;
   bytes: number;
 }
 
 /**
- * `guildway_hints`: requests that are kept for other pods, those that wait and those that are set aside. What one turn of the event loop
- * changes commits together, with everything else that is written in it. Readers and totals see a change at once; the promise of a
- * change resolves when it is committed, and rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT when nothing of it is written.
+ * `guildway_hints`: requests stored for other pods, waiting or set aside. All changes of one turn of the event loop commit
+ * together, along with every other write of that turn. Readers and totals see a change immediately. The promise of a change
+ * resolves when it is committed, and rejects with STORE_FAILED, FENCED or DATABASE_CORRUPT when nothing was written.
  */
 export class HintStore {
   readonly #connection: Connection;
@@ -76,10 +76,10 @@ export class HintStore {
   readonly #statements: HintStatements;
   readonly #waiting: HintTotals = { count: 0, bytes: 0 };
   readonly #setAside: HintTotals = { count: 0, bytes: 0 };
-  /** The last commit with a change to the totals in it. */
+  /** The last commit that changes the totals. */
   #pending: PendingCommit | null = null;
 
-  /** @param now a clock that a step of the system's clock does not reach */
+  /** @param now a clock that is immune to steps of the system clock */
   constructor(connection: Connection, now: WallClock) {
     const { sqlite } = connection;
     this.#connection = connection;
@@ -89,7 +89,7 @@ export class HintStore {
     this.#endStepsBack();
   }
 
-  /** Counts the rows on disk: hints come and go with guilds that move. */
+  /** Recounts the rows on disk: moving guilds add and remove hints. */
   countAll(): void {
     for (const totals of [this.#waiting, this.#setAside]) Object.assign(totals, { count: 0, bytes: 0 });
     for (const { aside, count, bytes } of this.#statements.totals.all()) {
@@ -97,12 +97,12 @@ export class HintStore {
     }
   }
 
-  /** Hints that wait for delivery. */
+  /** The number of hints that wait for delivery. */
   get count(): number {
     return this.#waiting.count;
   }
 
-  /** Of all their bodies together. */
+  /** The total size of their bodies. */
   get bytes(): number {
     return this.#waiting.bytes;
   }
@@ -111,21 +111,21 @@ export class HintStore {
     return this.#setAside;
   }
 
-  /** Stores a hint. It is on disk when this resolves. */
+  /** Stores a hint. The hint is on disk when this resolves. */
   async put(hint: NewHint): Promise<PutResult> {
-    // FULL: it is on disk before it is acknowledged.
+    // FULL: the hint must be on disk before the request is acknowledged.
     const result = this.#write('full', () => this.#putOne(hint));
     if (result.kind === 'stored') this.#count(this.#waiting, 1, hint.body.length);
     await this.#connection.settled();
     return result;
   }
 
-  /** All that wait, in the order in which they arrived. */
+  /** All waiting hints, in order of arrival. */
   list(): HintEntry[] {
     return this.#statements.list.all();
   }
 
-  /** Null when it has been removed. */
+  /** Null: the hint has been removed. */
   read(id: number): Hint | null {
     const row = this.#statements.read.get(id);
     if (row === undefined) return null;
@@ -137,31 +137,31 @@ export class HintStore {
     };
   }
 
-  /** `normal`: one that comes back after a power loss is delivered again, and its owner knows it. */
+  /** `normal`: after a power loss a removed hint may reappear. It is then delivered again, and its owner recognizes it. */
   async remove(id: number): Promise<void> {
     const row = this.#write('normal', () => this.#statements.remove.get(id));
     if (row !== undefined) this.#count(row.aside === 1 ? this.#setAside : this.#waiting, -1, row.bytes);
     await this.#connection.settled();
   }
 
-  /** An attempt to deliver it is about to be sent: once this has resolved, it may have been executed. */
+  /** Records that a delivery is about to be sent. Once this has resolved, the request may have been executed. */
   async noteAttempt(id: number): Promise<void> {
     this.#write('normal', () => this.#statements.attempt.run(id));
     await this.#connection.settled();
   }
 
-  /** Up to `limit` that wait and whose time is over, those first that have been longest. */
+  /** Up to `limit` waiting hints that have expired, longest expired first. */
   expired(limit: number): number[] {
     return this.#statements.expired.all(this.#now(), limit).map((row) => row.id);
   }
 
-  /** Gives one that waits more time, from now on. */
+  /** Extends the life of a waiting hint to `ms` from now. */
   async prolong(id: number, ms: Duration): Promise<void> {
     this.#write('normal', () => this.#statements.prolong.run(after(this.#now(), ms), id));
     await this.#connection.settled();
   }
 
-  /** Takes one out of delivery and keeps it for an operator. */
+  /** Stops the delivery of a hint and keeps it for an operator. */
   async setAside(id: number, reason: string): Promise<void> {
     const row = this.#write('normal', () => this.#statements.setAside.get(this.#now(), reason, id));
     if (row !== undefined) {
@@ -171,7 +171,7 @@ export class HintStore {
     await this.#connection.settled();
   }
 
-  /** Those that are set aside, the first one first. */
+  /** Hints that are set aside, oldest first. */
   listSetAside(limit: number): SetAsideEntry[] {
     return this.#statements.listSetAside.all(limit).map(asSetAside);
   }
@@ -182,9 +182,9 @@ export class HintStore {
   }
 
   /**
-   * Lets one that is set aside wait for its delivery again. It is on disk when this returns.
-   * @param anew as if it had been kept now, and never been sent
-   * @returns what to plan it with, or null: it is not set aside
+   * Returns a hint that is set aside to delivery. The change is on disk when this returns.
+   * @param anew treat the hint as newly stored and never sent
+   * @returns the entry to schedule, or null if the hint is not set aside
    * @throws GuildwayError STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   takeBack(id: number, lifeMs: Duration, anew: boolean): HintEntry | null {
@@ -222,7 +222,7 @@ export class HintStore {
     return { kind: 'stored', entry };
   }
 
-  /** A clock that was set back between two processes must not lengthen the life of what the first one stored. */
+  /** Setting the clock back between two processes must not extend the life of stored hints. */
   #endStepsBack(): void {
     const now = this.#now();
     if (this.#statements.fromTheFuture.get(now) !== undefined)

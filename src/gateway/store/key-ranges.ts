@@ -4,17 +4,17 @@ import { number, query } from './rows.ts';
 import { quoteName } from './table-schema.ts';
 
 /**
- * Keys of AUTOINCREMENT tables come in blocks, and block k belongs to pod k % PODS. So the new rows of two pods never have the same
- * key. SQLite counts on from the largest key in the table, which may have arrived from another pod: then the pod begins its next
- * block above it. Every key stays below 2^53: 2^24 keys in a block, 2^14 pods, 2^15 blocks for each pod.
+ * AUTOINCREMENT keys come in blocks, and block k belongs to pod k % PODS, so new rows of two pods never share a key. SQLite
+ * counts on from the largest key in the table, which may have arrived from another pod; the pod then starts its next block
+ * above that key. Every key stays below 2^53: 2^24 keys per block, 2^14 pods, 2^15 blocks per pod.
  */
 const BLOCK = 2 ** 24;
 const PODS = 2 ** 14;
-/** A pod leaves a block before it is full, because it looks only now and then. */
+/** A pod leaves a block before it is full, because it checks only periodically. */
 const MOST_OF_BLOCK = BLOCK / 2;
 
 /**
- * @param last the largest key until now; 0: none
+ * @param last the largest key so far; 0: none
  * @returns the largest key to count on from: `last`, or the one before the pod's next block
  */
 export function startOfKeys(last: number, ordinal: number): number {
@@ -29,19 +29,19 @@ interface Sequence {
   readonly start: (last: number) => void;
 }
 
-/** Sees to it that AUTOINCREMENT continues in blocks of this pod. */
+/** Keeps AUTOINCREMENT within blocks of this pod. */
 export class KeyRanges {
   readonly #ordinal: number;
   readonly #sequences: readonly Sequence[];
 
-  /** @param pods with one pod nothing is changed: its keys are 1, 2, 3 */
+  /** @param pods a single pod keeps SQLite's own keys: 1, 2, 3 */
   constructor(sqlite: DatabaseSync, options: { tables: readonly GuildTable[]; ordinal: number; pods: number }) {
     this.#ordinal = options.ordinal;
     const counted = options.pods === 1 ? [] : options.tables.filter(({ autoincrement }) => autoincrement);
     this.#sequences = counted.map((table) => sequenceOf(sqlite, table));
   }
 
-  /** Call it in a transaction: at start, after rows have arrived, and every few seconds. It writes only when a block ends. */
+  /** Call it in a transaction: at start, after an import, and every few seconds. Writes only when a block ends. */
   advance(): void {
     for (const { last, start } of this.#sequences) {
       const until = last();

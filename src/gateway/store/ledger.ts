@@ -8,17 +8,17 @@ import { nullable, number, type Query, query, type RowOf, text } from './rows.ts
 export interface Identity {
   /** Such as `interaction:1234`. */
   readonly key: string;
-  /** The guild that it belongs to, and moves with; null: none. */
+  /** The guild that the request belongs to and moves with. Null: none. */
   readonly guildId: string | null;
-  /** A hash of the content: the same key with other content is refused. Null: the key alone is the identity. */
+  /** A hash of the content: the same key with different content is refused. Null: the key alone is the identity. */
   readonly bodyHash: string | null;
-  /** How long it is remembered; longer than its sender, or a stand-in, may repeat it. */
+  /** How long the identity is remembered. Must exceed the time in which the sender, or a stand-in, may repeat the request. */
   readonly retentionMs: Duration;
 }
 
-/** The recorded results of one handler's transactions, as JSON; used inside these transactions. */
+/** The recorded results of one handler's transactions, as JSON. Used inside these transactions. */
 export interface StepMemo {
-  /** Undefined: this step has not run. */
+  /** Undefined: the step has not run. */
   read(step: number): string | undefined;
   write(step: number, value: string): void;
 }
@@ -26,20 +26,20 @@ export interface StepMemo {
 /** For requests without an identity: nothing is recorded, everything runs. */
 export const NO_MEMO: StepMemo = Object.freeze({ read: () => undefined, write: () => {} });
 
-/** What is known of an identity. */
+/** What the ledger knows about an identity. */
 export interface LedgerEntry {
   readonly bodyHash: string;
   /** The recorded final response, or null: the process ended before it was recorded. */
   readonly response: string | null;
-  /** A deferred response to it has been completed. */
+  /** Whether its deferred response has been completed. */
   readonly completed: boolean;
 }
 
-/** The step of a response that has a row of its own, because the first step has none any more. */
+/** The step of a response that needs its own row because the row of the first step has expired. */
 const RESPONSE = -1;
 const COMPLETED = -2;
 
-/** The limit of a recorded result: it is read on each repetition, and moves with the guild. */
+/** The maximum length of a recorded result. Each repetition reads it, and it moves with the guild. */
 const MAX_VALUE_LENGTH = 256 * 1024;
 
 const STEP = { step: number, bodyHash: text, value: nullable(text), response: nullable(text) };
@@ -87,7 +87,7 @@ export class Ledger {
     );
   }
 
-  /** Null: unknown. */
+  /** Null: the identity is unknown. */
   find(key: string): LedgerEntry | null {
     const rows = this.#find.all(key);
     const [first] = rows;
@@ -109,13 +109,13 @@ export class Ledger {
   }
 
   /**
-   * Records the final response. `normal` is enough: the steps before it are on disk already, and from them the handler gives
+   * Records the final response. `normal` is enough: the steps before it are already on disk, and from them the handler produces
    * the same response again.
    */
   recordResponse(identity: Identity, response: string): void {
     assertRecordable(response);
     this.#connection.join('normal', 'other', () => {
-      // The row of the first transaction may have expired since.
+      // The row of the first transaction may have expired meanwhile.
       if (this.#writeResponse.run(response, identity.key).changes === 0) this.#insert(identity, RESPONSE, response);
     });
   }
@@ -126,12 +126,12 @@ export class Ledger {
     await this.settled();
   }
 
-  /** Resolves when what was recorded and read until now is committed. @throws GuildwayError STORE_FAILED, FENCED */
+  /** Resolves when everything recorded and read so far is committed. @throws GuildwayError STORE_FAILED, FENCED */
   settled(): Promise<void> {
     return this.#connection.settled();
   }
 
-  /** Deletes up to `limit` expired rows. @returns how many */
+  /** Deletes up to `limit` expired rows. @returns the number of deleted rows */
   prune(limit: number): number {
     return this.#connection.transaction('normal', () => Number(this.#prune.run(this.#now(), limit).changes));
   }

@@ -5,12 +5,12 @@ import { DatabaseSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
 import { isBusy } from './sqlite-error.ts';
 
-/** Who has a database open; kept beside it, for people and for {@link refuseLostData}. */
+/** Which process has a database open. Stored next to the database, for operators and for {@link refuseLostData}. */
 export interface Holder {
   readonly pid: number;
   readonly host: string;
   readonly ordinal: number;
-  /** Null until the database is open, and when it is not this pod's to write. */
+  /** Null before the database is open, and when this pod must not write to it. */
   readonly incarnation: number | null;
   /** ISO 8601 */
   readonly since: string;
@@ -20,15 +20,15 @@ const lockPath = (databasePath: string): string => `${databasePath}.lock`;
 export const holderPath = (databasePath: string): string => `${databasePath}.holder.json`;
 
 /**
- * The right to be the one process that uses a database. It is an exclusive transaction on a file beside it that is never
- * committed: the operating system takes it back when the process dies, however it dies, and unlike a lock on the database
- * itself it lets Litestream read.
+ * The exclusive right of one process to use a database. It is an exclusive transaction, never committed, on a separate lock
+ * file. The operating system releases it when the process dies for any reason, and unlike a lock on the database itself, it
+ * lets Litestream read.
  */
 export class DatabaseLock {
   readonly #databasePath: string;
   readonly #sqlite: DatabaseSync;
 
-  /** @throws GuildwayError DATABASE_LOCKED, naming the holder; STORE_FAILED when the file cannot be made */
+  /** @throws GuildwayError DATABASE_LOCKED, naming the holder; STORE_FAILED when the file cannot be created */
   constructor(databasePath: string) {
     this.#databasePath = databasePath;
     try {
@@ -47,7 +47,7 @@ export class DatabaseLock {
     }
   }
 
-  /** Records the holder of the database; the record is on disk when this returns. */
+  /** Records the holder of the database. The record is on disk when this returns. */
   sign(ordinal: number, incarnation: number | null): void {
     const holder: Holder = {
       pid: process.pid,
@@ -73,7 +73,7 @@ export class DatabaseLock {
   }
 }
 
-/** Writes a folder's entries to disk. Without it, a power loss may undo the last rename. Windows has no such call. */
+/** Flushes a folder's entries to disk. Otherwise a power loss may undo the last rename. Windows has no such call. */
 function fsyncFolder(path: string): void {
   if (process.platform === 'win32') return;
   const folder = openSync(path, 'r');

@@ -7,8 +7,8 @@ function sizeOf(path: string): number {
 }
 
 /**
- * Refuses to make a new database where one has been: SQLite would silently start empty when the file is gone, delete its WAL,
- * and the pod would answer for its guilds as if nothing had ever been there. Call it with the lock held, before opening.
+ * Refuses to create a database where one existed before. If the file is gone, SQLite would silently start empty and delete the
+ * WAL, and the pod would answer for its guilds as if there had never been any data. Call it with the lock held, before opening.
  * @throws GuildwayError DATABASE_CORRUPT
  */
 export function refuseLostData(databasePath: string): void {
@@ -18,11 +18,11 @@ export function refuseLostData(databasePath: string): void {
   if (holder === null && walBytes === 0) return;
   const evidence =
     holder === null
-      ? `${databasePath}-wal has ${walBytes} bytes of it`
+      ? `${databasePath}-wal still holds ${walBytes} bytes`
       : `gateway-${holder.ordinal} used it on ${holder.since} (incarnation ${holder.incarnation})`;
   throw new GuildwayError(
     'DATABASE_CORRUPT',
-    `${databasePath} is missing or empty, but ${evidence}. Restore it from the backup. If it is meant to start empty, remove ${holderPath(databasePath)} and ${databasePath}-wal first`,
+    `${databasePath} is missing or empty, but ${evidence}. Restore it from the backup. To start empty on purpose, first remove ${holderPath(databasePath)} and ${databasePath}-wal`,
     { facts: { databasePath, walBytes, holder } },
   );
 }

@@ -6,10 +6,10 @@ import { asBot } from './bot-limits.ts';
 import type { Connection } from './connection.ts';
 import { number as numberColumn, query, text } from './rows.ts';
 
-/** Whose scripts these are; each owner's are numbered from 1. */
+/** The owner of migration scripts. Each owner numbers its scripts from 1. */
 export type MigrationOwner = 'guildway' | 'bot';
 
-/** Known to every version: it is how a version finds out what others did. */
+/** Every version knows this table: it tells which scripts other versions have run. */
 const TABLE = `
   CREATE TABLE IF NOT EXISTS guildway_migrations (
     owner TEXT NOT NULL,
@@ -19,13 +19,13 @@ const TABLE = `
     PRIMARY KEY (owner, number)
   ) STRICT, WITHOUT ROWID`;
 
-/** Not of the text as it is: indenting a script or checking it out with other line ends does not change it. */
+/** Ignores whitespace: indenting a script or checking it out with different line endings does not change its hash. */
 const hashOf = (script: string): string => hash('sha256', script.replace(/\s+/g, ' ').trim());
 
 /**
- * Applies the scripts that have not run on this database yet, in order, each in a transaction of its own.
- * @throws GuildwayError BOT_INVALID when a script has changed since it ran, or fails; DATABASE_UNSAFE when Guildway's own
- *   tables are of a newer version
+ * Applies the scripts that have not run on this database yet, in order, each in its own transaction.
+ * @throws GuildwayError BOT_INVALID when an applied script has changed, or a script fails; DATABASE_UNSAFE when a newer version
+ *   wrote Guildway's tables
  */
 export function migrate(connection: Connection, owner: MigrationOwner, scripts: readonly string[], log: Logger): void {
   const { sqlite } = connection;
@@ -43,16 +43,16 @@ export function migrate(connection: Connection, owner: MigrationOwner, scripts: 
     if (script !== undefined && hashOf(script) !== row.hash) {
       throw new GuildwayError(
         'BOT_INVALID',
-        `migration ${row.number} of the ${owner} has changed since it ran on this database: append a new one instead`,
+        `migration ${row.number} of the ${owner} has changed since it ran on this database: append a new migration instead`,
         { facts: { owner, number: row.number } },
       );
     }
   }
   if (applied.length > scripts.length) {
-    const newer = `this database has ${applied.length} migrations of the ${owner}, but this version knows ${scripts.length}`;
+    const newer = `this database has ${applied.length} migrations of the ${owner}, but this version knows only ${scripts.length}`;
     if (owner === 'guildway')
       throw new GuildwayError('DATABASE_UNSAFE', `${newer}: it was written by a newer Guildway`);
-    // A bot that is rolled back usually runs on tables that only have more columns.
+    // A bot that is rolled back usually works, because the tables only have additional columns.
     log.warn({ applied: applied.length, known: scripts.length }, `${newer}: it is an older version of the bot`);
   }
   for (let number = applied.length + 1; number <= scripts.length; number++) {

@@ -4,12 +4,12 @@ import type { Connection } from './connection.ts';
 import { number, oneOf, query, text } from './rows.ts';
 
 /**
- * - `claimed`: the database has no rows yet, and its pod has promised the other pods to place them under this topology
+ * - `claimed`: the database has no rows yet; its pod has promised the other pods to place rows under this topology
  * - `placed`: its pod has served under this topology
  */
 export type PlacementState = 'claimed' | 'placed';
 
-/** The topology that decides which rows a database has, and the pod that they belong to. */
+/** The topology under which a database's rows were placed, and the pod that they belong to. */
 export interface Placement {
   readonly ordinal: number;
   readonly fingerprint: string;
@@ -27,17 +27,17 @@ const BEFORE_GUILDWAY: Placement = {
   state: 'placed',
 };
 
-/** Null for a database without rows and without a claim. */
+/** Null: the database has neither rows nor a claim. */
 export function readPlacement({ sqlite }: Connection): Placement | null {
   const tables = query(sqlite, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", {
     name: text,
   }).all();
-  // Litestream, too, keeps tables here, and may be quicker than this process's first migration.
+  // Litestream keeps tables here too, and may create them before this process runs its first migration.
   const names = tables.map(({ name }) => name).filter((name) => !name.startsWith('_litestream_'));
   if (!names.includes('guildway_meta')) {
     return names.some((name) => !name.startsWith('guildway_')) ? BEFORE_GUILDWAY : null;
   }
-  // Before this version's migrations have run there is no `state`.
+  // Older versions have no `state` column.
   const hasState =
     sqlite.prepare("SELECT 1 FROM pragma_table_info('guildway_meta') WHERE name = 'state'").get() !== undefined;
   const row = query(
@@ -53,8 +53,8 @@ export function readPlacement({ sqlite }: Connection): Placement | null {
 }
 
 /**
- * Whether the rows of a database are where this pod, under this topology, looks for them.
- * @returns null if so, else TOPOLOGY_MISMATCH with both topologies and what to do
+ * Checks whether this pod, under this topology, owns the rows of a database.
+ * @returns null if it does, else TOPOLOGY_MISMATCH with both topologies and the remedy
  */
 export function findMisplacement(placed: Placement | null, ordinal: number, topology: Topology): GuildwayError | null {
   if (placed === null) return null;
@@ -68,13 +68,13 @@ export function findMisplacement(placed: Placement | null, ordinal: number, topo
       `this database belongs to gateway-${placed.ordinal}, but this pod is gateway-${ordinal}: give each pod its own volume`,
     );
   }
-  // With one pod, every strategy places every row at pod 0.
+  // With a single pod, every strategy places every row at pod 0.
   const same = placed.fingerprint === topology.fingerprint || (placed.topology.pods === 1 && given.pods === 1);
   if (!same) {
     const what =
-      placed.state === 'placed' ? 'the rows of this database were placed under' : 'this database was made for';
+      placed.state === 'placed' ? 'the rows of this database were placed under' : 'this database was created for';
     return mismatch(
-      `${what} ${asVariables(placed.topology)}, but this pod was given ${asVariables(given)}: give it back the former, or start it on an empty database`,
+      `${what} ${asVariables(placed.topology)}, but this pod was given ${asVariables(given)}: restore the former setting, or start the pod with an empty database`,
     );
   }
   if (given.epoch < placed.topology.epoch) {
@@ -86,14 +86,16 @@ export function findMisplacement(placed: Placement | null, ordinal: number, topo
 }
 
 /**
- * Whether a pod may rely on its own database alone: it has served under exactly this topology and epoch. Otherwise the other pods
- * must agree first. A grown epoch says that the topology has changed in between, so that the rows may have moved meanwhile.
+ * Whether a pod may rely on its own database alone because it has served under exactly this topology and epoch. Otherwise the
+ * other pods must agree first: a higher epoch means that the topology changed in between, so rows may have moved.
  */
 export function isSettled(placed: Placement | null, topology: Topology): boolean {
   return placed?.state === 'placed' && placed.topology.epoch === topology.epoch;
 }
 
-/** Records on disk, before it returns, that this pod will place its rows under a topology. The tables must exist. */
+/**
+ * Records that this pod will place its rows under a topology. The record is on disk when this returns. The tables must exist.
+ */
 export function recordClaim(connection: Connection, ordinal: number, topology: Topology): void {
   connection.transaction('full', () =>
     connection.sqlite
@@ -106,8 +108,8 @@ export function recordClaim(connection: Connection, ordinal: number, topology: T
 }
 
 /**
- * Takes the database for this process: records the topology, increments the incarnation, and fences every transaction from now on
- * with both. Call it when {@link findMisplacement} found nothing and the tables exist.
+ * Takes the database for this process: records the topology, increments the incarnation, and fences every later transaction
+ * with both. Requires that {@link findMisplacement} returned null and that the tables exist.
  * @returns the incarnation, from 1
  */
 export function takeOwnership(connection: Connection, ordinal: number, topology: Topology): number {

@@ -3,23 +3,24 @@ import type { Duration } from '../../time.ts';
 import type { Store } from './store.ts';
 
 const INTERVAL_MS = 5_000;
-/** Few enough not to delay requests noticeably. */
+/** Small enough not to delay requests noticeably. */
 const ROWS_PER_STEP = 200;
 const STEPS_PER_INTERVAL = 100;
 
-/** A chunk has about 64 KiB before it is compressed. */
+/** A chunk is about 64 KiB before compression. */
 const CHUNKS_PER_STEP = 50;
 
 export interface PruningOptions {
   readonly store: Pick<Store, 'connection' | 'ledger' | 'mover' | 'keyRanges'>;
-  /** How long copies of guilds are kept that this pod has given away. */
+  /** How long copies of given-away guilds are kept. */
   readonly setAsideMs: Duration;
   readonly log: Logger;
 }
 
 /**
- * Removes, in small steps between requests, what the ledger need not remember any more and copies of guilds that have been kept long
- * enough, and rows of large guilds that were given away. Also keeps the keys of new rows in this pod's blocks. @returns a function that stops it
+ * Removes expired ledger rows, expired copies of guilds, and rows of large guilds that were given away, in small steps between
+ * requests. Also keeps the keys of new rows in this pod's blocks.
+ * @returns a function that stops it
  */
 export function startPruning({ store, setAsideMs, log }: PruningOptions): () => void {
   let stopped = false;

@@ -1,6 +1,6 @@
 /**
- * Guildway's own tables, beside the bot's in the same file, so that what is remembered commits together with what was done.
- * Append to this list; never change what has run somewhere.
+ * Guildway's own tables, in the same file as the bot's so that records commit together with the work they record. Append to
+ * this list; never change a script that has run anywhere.
  */
 export const MIGRATIONS: readonly string[] = [
   `

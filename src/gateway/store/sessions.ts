@@ -5,9 +5,9 @@ import type { StepMemo } from './ledger.ts';
 import { number, type Query, query, text } from './rows.ts';
 
 /**
- * Discord sessions of this pod's shards, and the once-records of their events. Everything here commits `normal`: nobody is told
- * that an event was handled, and after a power loss the data, its records and the sequence roll back together, so that the
- * session resumes from there and Discord sends the events again.
+ * The Discord sessions of this pod's shards, and the execution records of their events. Everything here commits `normal`:
+ * events are not acknowledged to anyone, and after a power loss the data, the records and the sequence roll back together. The
+ * session then resumes from that sequence, and Discord sends the events again.
  */
 export class Sessions implements SessionStore {
   readonly #connection: Connection;
@@ -58,7 +58,7 @@ export class Sessions implements SessionStore {
     this.#writeStep = sqlite.prepare(
       'INSERT INTO guildway_event_ledger (session_id, sequence, step, value, guild_id) VALUES (?, ?, ?, ?, ?)',
     );
-    // A session that was never stored cannot be resumed, so its events do not come again.
+    // A session that was never stored cannot be resumed, so Discord does not repeat its events.
     connection.transaction('normal', () => this.#forgetOthers.run());
   }
 
@@ -105,7 +105,7 @@ export class Sessions implements SessionStore {
     for (const guildId of guildIds.difference(stored)) this.#addGuild.run(shard, guildId);
   }
 
-  /** What the handler of one event has done already. @param guildId the guild of the event; null: none */
+  /** The recorded steps of one event's handler. @param guildId the guild of the event; null: none */
   memo(sessionId: string, sequence: number, guildId: string | null): StepMemo {
     return {
       read: (step) => this.#readStep.get(sessionId, sequence, step)?.value,

@@ -1,6 +1,6 @@
 import { GuildwayError } from '../../errors.ts';
 
-/** SQLite's primary result codes that say something about the disk or the file, and not about the statement. */
+/** SQLite's primary result codes that concern the disk or the file rather than the statement. */
 const CODE = Object.freeze({
   busy: 5,
   locked: 6,
@@ -22,17 +22,17 @@ const STORE_FAILED: ReadonlySet<number> = new Set([
 ]);
 const CORRUPT: ReadonlySet<number> = new Set([CODE.corrupt, CODE.notadb]);
 
-/** What to do about a damaged database. */
+/** The remedy for a damaged database. */
 export const RECOVERY = 'Restore it from the backup, or recover what can be read with: sqlite3 FILE .recover';
 
-/** SQLite's primary result code of an error of node:sqlite, else undefined. */
+/** The primary result code of a node:sqlite error; undefined for other errors. */
 function sqliteCode(error: unknown): number | undefined {
   const { code, errcode } = (error ?? {}) as { code?: unknown; errcode?: unknown };
-  // The upper bits are the extended result code.
+  // The upper bits hold the extended result code.
   return code === 'ERR_SQLITE_ERROR' && typeof errcode === 'number' ? errcode & 0xff : undefined;
 }
 
-/** Whether another process holds the lock that was asked for. */
+/** Whether another process holds the requested lock. */
 export const isBusy = (error: unknown): boolean => sqliteCode(error) === CODE.busy;
 
 /**

@@ -34,7 +34,7 @@ export interface StoreOptions {
 
 /** Everything this pod keeps on disk. It owns the database and its lock. */
 export interface Store {
-  /** Grows with every start on this database. */
+  /** Increases with every start on this database. */
   readonly incarnation: number;
   readonly connection: Connection;
   readonly ledger: Ledger;
@@ -54,7 +54,7 @@ export interface Store {
 export interface OpenedStore {
   /** Where its rows were placed before this start; null when it is empty. */
   readonly placement: Placement | null;
-  /** TOPOLOGY_MISMATCH when its rows do not belong here. Nothing has been written then, and nothing can be. */
+  /** TOPOLOGY_MISMATCH when its rows do not belong to this pod. Nothing has been written then, and nothing can be. */
   readonly misplacement: GuildwayError | null;
   /** See {@link isSettled}. */
   readonly settled: boolean;
@@ -68,12 +68,12 @@ export interface OpenedStore {
    * @throws GuildwayError BOT_INVALID, DATABASE_UNSAFE, STORE_FAILED
    */
   take(): Store;
-  /** Releases the database and its lock, also for the {@link Store} that was made of it. */
+  /** Releases the database and its lock, including those of a {@link Store} created from it. */
   close(): void;
 }
 
 /**
- * Opens this pod's database, or finds out that it must not be used as configured.
+ * Opens this pod's database, or reports why this configuration must not use it.
  * @throws GuildwayError DATABASE_LOCKED, DATABASE_CORRUPT, DATABASE_UNSAFE, STORE_FAILED
  */
 export function openStore(options: StoreOptions): OpenedStore {
@@ -139,7 +139,7 @@ function opened(
   };
 }
 
-/** Logs which data may be missing. No other component can tell. */
+/** Logs which data may be missing. No other component can detect it. */
 function reportRestoration({ path, log, now = wallNow }: StoreOptions, connection: Connection): void {
   const restored = findRestoration(path, connection);
   if (restored === null) return;
@@ -149,8 +149,8 @@ function reportRestoration({ path, log, now = wallNow }: StoreOptions, connectio
   log.warn(
     { incarnation, newestInteraction: newest, ageSeconds: age },
     newest === null
-      ? 'restored from a backup without any interaction: what was acknowledged after the backup may be missing'
-      : `restored from a backup: the newest interaction in it is of ${newest}, ${age} s ago; what was acknowledged after that may be missing`,
+      ? 'restored from a backup without any interaction: requests acknowledged after the backup may be missing'
+      : `restored from a backup: its newest interaction is from ${newest}, ${age} s ago; requests acknowledged after that may be missing`,
   );
 }
 

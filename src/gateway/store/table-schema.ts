@@ -2,12 +2,12 @@ import type { DatabaseSync } from 'node:sqlite';
 import { sameName } from '../../bot/tables.ts';
 import { nullable, number, query, text } from './rows.ts';
 
-/** What SQLite makes of a value that is stored in a column, or compared with it. */
+/** How SQLite converts a value that is stored in a column or compared with it. */
 type Affinity = 'TEXT' | 'INTEGER' | 'REAL' | 'NUMERIC' | 'BLOB';
 
 interface Column {
   readonly name: string;
-  /** As it is declared; empty without a type. */
+  /** The declared type; empty if there is none. */
   readonly type: string;
 }
 
@@ -19,22 +19,22 @@ interface Reference {
   readonly targets: readonly string[];
 }
 
-/** A table, as SQLite describes it. */
+/** A table as SQLite describes it. */
 export interface TableSchema {
   readonly name: string;
-  /** Those that are stored, in order. */
+  /** The stored columns, in order. */
   readonly columns: readonly Column[];
-  /** Those that SQLite computes; nobody writes them. */
+  /** The columns that SQLite computes. */
   readonly generated: readonly Column[];
-  /** Columns of the primary key, in its order; empty without one. */
+  /** The columns of the primary key, in key order; empty without a primary key. */
   readonly key: readonly string[];
   readonly withoutRowid: boolean;
-  /** The column that is another name of the rowid, if there is one. */
+  /** The column that is an alias of the rowid, if there is one. */
   readonly integerKey: string | null;
-  /** SQLite never gives the same integer key twice. */
+  /** SQLite never assigns the same integer key twice. */
   readonly autoincrement: boolean;
   readonly references: readonly Reference[];
-  /** The first columns of its indexes. */
+  /** The first column of each index. */
   readonly indexed: readonly string[];
   readonly affinity: (column: string) => Affinity;
 }
@@ -42,7 +42,7 @@ export interface TableSchema {
 /** Quotes the name of a table or a column. */
 export const quoteName = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`;
 
-/** Null: there is no such table, or it is virtual or a view. */
+/** Null: the table does not exist, or it is virtual or a view. */
 export function readTable(sqlite: DatabaseSync, table: string): TableSchema | null {
   const listed = query(
     sqlite,
@@ -67,7 +67,7 @@ export function readTable(sqlite: DatabaseSync, table: string): TableSchema | nu
     { origin: text, name: text },
   ).all(listed.name);
   const only = key.length === 1 ? all.find((column) => column.name === key[0]) : undefined;
-  // A primary key that is the rowid has no index of its own; INTEGER PRIMARY KEY DESC has one.
+  // A primary key that is the rowid has no separate index; INTEGER PRIMARY KEY DESC has one.
   const isRowid =
     listed.wr === 0 &&
     only !== undefined &&
@@ -127,13 +127,12 @@ function affinityOf(type: string, strict: boolean): Affinity {
 export interface TableNames {
   readonly all: readonly string[];
   /**
-   * Those with rows that are not computed from others: every table, and every virtual one (such as a full-text index) that no
-   * trigger fills.
+   * Tables with original rows: every ordinary table, and every virtual one (such as a full-text index) that no trigger fills.
    */
   readonly ownRows: readonly string[];
 }
 
-/** Not the tables of SQLite, of Guildway and of Litestream, nor those in which a virtual table keeps its content. */
+/** Excludes the tables of SQLite, Guildway and Litestream, and the shadow tables of virtual tables. */
 export function readTableNames(sqlite: DatabaseSync): TableNames {
   const listed = query(
     sqlite,
@@ -152,7 +151,9 @@ interface Trigger {
   readonly name: string;
   readonly table: string;
   readonly sql: string;
-  /** The virtual tables that it names. Their rows do not move: the trigger makes them again where the others arrive. */
+  /**
+   * The virtual tables that the trigger names. Their rows do not move: the trigger recreates them when the source rows arrive.
+   */
   readonly fills: readonly string[];
 }
 

@@ -382,7 +382,7 @@ test('given another topology than its rows have: it listens, is not ready, says 
   await using pod = await startPod(path, 4);
   const { ready, reasons } = pod.service.readiness();
   assert.equal(ready, false);
-  assert.match(reasons[0] ?? '', /NUM_GATEWAY_PODS=3 .*NUM_GATEWAY_PODS=4.*give it back/);
+  assert.match(reasons[0] ?? '', /NUM_GATEWAY_PODS=3 .*NUM_GATEWAY_PODS=4.*restore the former setting/);
   for (const target of [`/app/${GUILD}`, '/everywhere', '/_guildway/guilds']) {
     const { status, text: why } = await pod.ask('GET', target);
     assert.equal(status, 503, target);

@@ -1,21 +1,22 @@
 import { GuildwayError } from '../../../errors.ts';
 import { damaged } from './move-errors.ts';
 
-/** A value as SQLite stores it. An integer is a BigInt, so that it cannot be taken for a floating-point number. */
+/** A value as SQLite stores it. Integers are BigInts, which distinguishes them from floating-point numbers. */
 export type StoredValue = null | bigint | number | string | Uint8Array;
 
 /**
- * A part of what moves. A stream of them begins with `head` and ends with `end`.
- * - `keys`: integer keys of rows that follow, so that those that are taken are known before the first row
- * - `rows`: rows, each with the guild that it belongs to
- * - `gone`: rows of an earlier part of the stream, by primary key, that are not there any more or follow anew
- * - `cleared`: a table whose rows follow anew; `keyless`: one whose rows with a NULL in the primary key do
+ * One part of a copy. A copy starts with a `head` chunk and ends with an `end` chunk.
+ * - `keys`: integer keys of the rows that follow. Conflicts are known before the first row is written
+ * - `rows`: rows, each with its guild
+ * - `gone`: primary keys of rows from an earlier chunk that no longer exist or are sent again
+ * - `cleared`: a table whose rows are all sent again; `keyless`: a table whose rows with a NULL in the primary key are sent
+ *   again
  */
 export type ChunkKind = 'head' | 'keys' | 'rows' | 'gone' | 'cleared' | 'keyless' | 'end';
 
 const KINDS: readonly ChunkKind[] = ['head', 'keys', 'rows', 'gone', 'cleared', 'keyless', 'end'];
 
-/** A chunk ends with the entry that reaches this size, so it is larger only by one row. */
+/** The entry that reaches this size ends the chunk, so a chunk is at most one row larger. */
 const CHUNK_BYTES = 64 * 1024;
 
 const TAG = { null: 0, integer: 1, real: 2, text: 3, blob: 4 } as const;
@@ -65,7 +66,7 @@ export class ChunkWriter {
     }
   }
 
-  /** @returns the chunk; the writer must not be used again */
+  /** @returns the chunk. The writer cannot be used afterwards */
   end(): Buffer {
     return this.#buffer.subarray(0, this.#length);
   }
@@ -83,7 +84,7 @@ export class ChunkWriter {
   }
 }
 
-/** Reads a chunk. Every method throws MOVE_DAMAGED where the chunk ends too early or has what no writer wrote. */
+/** Reads a chunk. Every method throws MOVE_DAMAGED for a truncated or malformed chunk. */
 export class ChunkReader {
   readonly kind: ChunkKind;
   readonly #buffer: Buffer;
@@ -92,7 +93,7 @@ export class ChunkReader {
   constructor(chunk: Uint8Array) {
     this.#buffer = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     const kind = KINDS[this.#buffer[0] ?? KINDS.length];
-    if (kind === undefined) throw damaged('a chunk of an unknown kind');
+    if (kind === undefined) throw damaged('a chunk has an unknown kind');
     this.kind = kind;
   }
 
@@ -117,7 +118,7 @@ export class ChunkReader {
       case TAG.blob:
         return this.#bytes();
       default:
-        throw damaged('a value of an unknown type');
+        throw damaged('a value has an unknown type');
     }
   }
 
@@ -135,7 +136,7 @@ export class ChunkReader {
 
   #take(bytes: number): number {
     const from = this.#at;
-    if (from + bytes > this.#buffer.length) throw damaged('a chunk that ends too early');
+    if (from + bytes > this.#buffer.length) throw damaged('a chunk is truncated');
     this.#at += bytes;
     return from;
   }
@@ -155,6 +156,6 @@ export function readJson<Value>(reader: ChunkReader): Value {
     return JSON.parse(String(reader.value())) as Value;
   } catch (cause) {
     if (cause instanceof GuildwayError) throw cause;
-    throw damaged('a chunk that is not JSON', cause);
+    throw damaged('a chunk is not JSON', cause);
   }
 }

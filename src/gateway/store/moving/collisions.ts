@@ -5,23 +5,23 @@ import { RowReader } from './export.ts';
 import { fixedBecause } from './key-map.ts';
 import type { MovedTable } from './moved-tables.ts';
 
-/** Rows of two databases that cannot both be in one. */
+/** Rows that would conflict if two databases were merged. */
 export interface Collision {
   readonly table: string;
   /** The columns of the primary key or of a unique index. */
   readonly columns: readonly string[];
   readonly count: number;
-  /** The values of the first ones. */
+  /** The conflicting values of the first few rows. */
   readonly examples: readonly string[];
-  /** Why a guild with such a row does not move, and what to do; null: its rows get new keys. */
+  /** Why a guild with such a row cannot move, and the remedy. Null: its rows get new keys. */
   readonly obstacle: string | null;
 }
 
 const MAX_EXAMPLES = 10;
 
 /**
- * Finds rows of two databases with the same key. It reads only, and needs no running pod.
- * @param paths of two databases with the tables of `tables`
+ * Finds rows with the same key in two databases. Read-only; no pod has to run.
+ * @param paths two databases that both have `tables`
  */
 export function findCollisions([path, other]: readonly [string, string], tables: readonly MovedTable[]): Collision[] {
   const sqlite = new DatabaseSync(path, { readOnly: true });
@@ -61,7 +61,7 @@ function collisionOf(
       examples: rows.map((row) => row.map(String).join(', ')),
       obstacle: isIntegerKey
         ? fixedBecause(table, tables, largest)
-        : 'Only an integer primary key can be given anew. Change or remove one of the rows',
+        : 'Only an integer primary key can be replaced. Change or remove one of the rows',
     },
   ];
 }
@@ -73,7 +73,7 @@ function largestKey(sqlite: DatabaseSync, sql: string): bigint[] {
   return typeof largest === 'bigint' ? [largest] : [];
 }
 
-/** The primary key and the unique indexes. Those with the guild's column cannot be the same in two guilds. */
+/** The primary key and the unique indexes, without indexes that contain the guild's column: these differ between guilds. */
 function uniqueColumns(sqlite: DatabaseSync, table: MovedTable): string[][] {
   const rows = query(
     sqlite,

@@ -5,28 +5,28 @@ import { type ChunkKind, ChunkWriter, jsonChunk, type StoredValue } from './chun
 import type { MovedTable } from './moved-tables.ts';
 import { fingerprintOf, type MoveSchema } from './schema.ts';
 
-/** Of this layout of the chunks. */
+/** The version of the chunk format. */
 export const FORMAT = 1;
 
 export interface Head {
   readonly format: number;
   readonly fingerprint: string;
   readonly schema: MoveSchema;
-  /** Rows name a guild by its position. */
+  /** Rows refer to a guild by its index here. */
   readonly guildIds: readonly string[];
-  /** Rows that had expired at this moment are not in the copy. Unix milliseconds. */
+  /** Rows that had expired by then are not in the copy. Unix milliseconds. */
   readonly now: number;
 }
 
 export interface End {
   readonly rows: number;
-  /** SHA-256 of all chunks before this one. */
+  /** The SHA-256 of all previous chunks. */
   readonly checksum: string;
-  /** After the last changes: how many rows the guilds have in each table; -1: not counted. */
+  /** Present after the last changes: the number of rows of the guilds in each table; -1: not counted. */
   readonly counts?: readonly number[] | undefined;
 }
 
-/** Counts and hashes chunks on their way. */
+/** Counts and hashes chunks as they pass. */
 export class ChunkSum {
   readonly #hash = createHash('sha256');
   rows = 0;
@@ -37,13 +37,13 @@ export class ChunkSum {
     this.bytes += chunk.length;
   }
 
-  /** Ends it. */
+  /** Finishes the sum. */
   end(): End {
     return { rows: this.rows, checksum: this.#hash.digest('base64url') };
   }
 }
 
-/** Statements of one database for one set of tables; a row is an array, an integer a BigInt. */
+/** Runs SQL on one database and caches the statements. Each row is an array; integers are BigInts. */
 export class RowReader {
   readonly #sqlite: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
@@ -66,23 +66,23 @@ export class RowReader {
   }
 }
 
-/** A connection that sees the database as it is now. */
+/** Opens a connection that keeps seeing the current content of the database. */
 export function openSnapshot(path: string): DatabaseSync {
   const snapshot = new DatabaseSync(path, { readOnly: true });
-  // The snapshot begins with the first read.
+  // SQLite takes the snapshot at the first read.
   snapshot.exec('BEGIN; SELECT 1 FROM guildway_meta');
   return snapshot;
 }
 
-/** What is to be exported. */
+/** What to export. */
 export interface Selection {
   readonly guildIds: readonly string[];
   readonly now: WallTime;
 }
 
 /**
- * All rows of some guilds. The same rows make the same chunks.
- * @param reader of one snapshot
+ * Exports all rows of some guilds. Equal rows produce equal chunks.
+ * @param reader reads one snapshot
  * @yields chunks of bounded size
  */
 export function* exportRows(
@@ -129,12 +129,12 @@ export function writeRow(
   positions: ReadonlyMap<string, number>,
 ): void {
   writer.number(table);
-  // Such as '01' in a column without a type: equal to no id that was asked for, and not found by it.
+  // A value such as '01' in an untyped column matches no requested id, so it has no position.
   writer.number(positions.get(String(guildId)) ?? 0);
   for (const value of values) writer.value(value);
 }
 
-/** Chunks of one kind, an entry after the other. */
+/** Writes entries one after another into chunks of one kind. */
 export function* chunksOf<Entry>(
   kind: Exclude<ChunkKind, 'head' | 'end'>,
   entries: Iterable<Entry>,

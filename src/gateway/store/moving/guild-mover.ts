@@ -26,36 +26,36 @@ export interface GuildMoverOptions {
   readonly keyRanges: KeyRanges;
   readonly ordinal: number;
   readonly now: WallClock;
-  /** Called when hints have come or gone with their guilds. */
+  /** Called after hints arrived or left with their guilds. */
   readonly onHintsMoved: () => void;
 }
 
-/** What a step of the protocol writes beside the rows, in the same transaction. */
+/** The records that a step of the protocol writes in the same transaction as the rows. */
 export interface Recorded {
-  /** Before the step: its caller takes the writes over when the method has returned. */
+  /** The state before the step. The caller applies the writes to it after the method returns. */
   readonly state: MovingState;
-  /** Their records say which guilds of the copy are meant. */
+  /** Their records select the guilds of the copy. */
   readonly writes: readonly Write[];
 }
 
-/** A copy that is written part by part. After an error it is over: dispose of it. */
+/** Writes a copy that arrives in parts. It is unusable after an error: dispose of it. */
 export interface LiveImport extends Disposable {
   /** Writes a chunk, in a transaction of its own. @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED, STORE_FAILED, FENCED */
   apply(chunk: Uint8Array): void;
-  /** Writes the last changes and the record in one transaction, on disk when this returns. @throws as {@link apply} */
+  /** Writes the last changes and the record in one transaction. They are on disk when this returns. @throws as {@link apply} */
   finish(chunks: readonly Uint8Array[], recorded: Recorded): Imported;
 }
 
 /**
- * Takes guilds out of this pod's database and puts them into it: the rows of every table that the bot declares and what Guildway
- * knows of the guilds. It decides nothing: its caller keeps to the protocol of moves, and passes the records that a step writes.
- * Each step is one transaction, whatever the number of guilds.
+ * Exports guilds from this pod's database, imports them into it, and removes them: the rows of every table that the bot
+ * declares, and Guildway's own data about the guilds. It makes no decisions: the caller follows the protocol of moves and
+ * passes the records of each step. Each step is one transaction for any number of guilds.
  */
 export class GuildMover {
   readonly records: MovingRecords;
   readonly setAside: SetAside;
   readonly tables: readonly MovedTable[];
-  /** What the other pod's database must have in common with this one. */
+  /** The schema that the other pod's database must share. */
   readonly schema: MoveSchema;
   readonly #options: GuildMoverOptions;
   readonly #reader: RowReader;
@@ -77,13 +77,13 @@ export class GuildMover {
   }
 
   /**
-   * A copy of guilds that nobody writes to meanwhile, or that {@link removeGuilds} finds changed. It is one snapshot, however long
-   * the caller takes, and holds no lock. Ends with the copy, or when the caller breaks off.
-   * @yields chunks of about 64 KiB, or of one row where that is larger
+   * Copies guilds that must not change meanwhile; {@link removeGuilds} detects changes. The copy is one snapshot, no matter how
+   * slowly the caller reads it, and holds no lock. The snapshot closes at the end or when the caller stops reading.
+   * @yields chunks of about 64 KiB, or of one larger row
    */
   *exportGuilds(guildIds: readonly string[]): Generator<Buffer, End> {
     const { connection, path, now } = this.#options;
-    // What is written and not committed yet is part of it.
+    // Commit pending writes first: the snapshot must include them.
     connection.transaction('full', () => {});
     const snapshot = openSnapshot(path);
     try {
@@ -94,10 +94,11 @@ export class GuildMover {
   }
 
   /**
-   * Writes guilds of a copy and their records in one transaction: all of it is on disk when this returns, or nothing.
-   * @param chunks those of {@link exportGuilds} or {@link exportSetAside}, in order
-   * @throws GuildwayError MOVE_DAMAGED; MOVE_REFUSED when the schemas differ, when a key is taken, or when a guild is this pod's;
-   *   STORE_FAILED, FENCED, DATABASE_CORRUPT
+   * Writes guilds of a copy and their records in one transaction. When this returns, all of it is on disk; when it throws, none
+   * of it.
+   * @param chunks the chunks of {@link exportGuilds} or {@link exportSetAside}, in order
+   * @throws GuildwayError MOVE_DAMAGED; MOVE_REFUSED when the schemas differ, a key conflicts, or this pod owns one of the
+   *   guilds; STORE_FAILED, FENCED, DATABASE_CORRUPT
    */
   importGuilds(chunks: readonly Uint8Array[], recorded: Recorded): Imported {
     const guildIds = recordedGuilds(recorded.writes).map(({ guildId }) => guildId);
@@ -114,10 +115,10 @@ export class GuildMover {
   }
 
   /**
-   * Gives guilds away: removes their rows, keeps a copy of them, and writes their records, in one transaction.
-   * @param chunks the copy that the new owner has
+   * Gives guilds away: removes their rows, sets a copy aside, and writes their records, in one transaction.
+   * @param chunks the copy that the new owner has received
    * @throws GuildwayError MOVE_OUTDATED when rows have changed since the copy was made; STORE_FAILED, FENCED, DATABASE_CORRUPT.
-   *   Nothing has changed then.
+   *   The database is unchanged then.
    */
   removeGuilds(chunks: readonly Uint8Array[], recorded: Recorded): void {
     const guilds = recordedGuilds(recorded.writes);
@@ -140,8 +141,8 @@ export class GuildMover {
   }
 
   /**
-   * Copies of guilds that this pod has given away, for a new owner that has lost them: one for each batch that they went in. A guild
-   * whose copy is not kept any more is in none.
+   * Reads back the copies of guilds that this pod has given away, for a new owner that has lost them: one copy per batch.
+   * Guilds whose copy has been pruned are omitted.
    */
   *exportSetAside(
     guilds: readonly SetAsideGuild[],
@@ -156,7 +157,7 @@ export class GuildMover {
     }
   }
 
-  /** A copy of a large guild that is made while it is served. Call `base` in the same turn. */
+  /** Copies a large guild while this pod serves it. Call `base` in the same turn of the event loop. */
   copyLive(guildId: string): LiveCopy {
     const { connection, path, now } = this.#options;
     return new LiveCopy(guildId, {
@@ -165,8 +166,9 @@ export class GuildMover {
   }
 
   /**
-   * Gives the guild of a {@link copyLive} away, as {@link removeGuilds} does. Its rows are removed later, by {@link removeLeftovers}: until
-   * then queries over all guilds see them. @throws as that
+   * Gives away the guild of a {@link copyLive}, as {@link removeGuilds} does. {@link removeLeftovers} removes its rows later;
+   * until then, queries over all guilds still see them.
+   * @throws as {@link removeGuilds}
    */
   removeLive(copy: LiveCopy, recorded: Recorded): void {
     const guilds = recordedGuilds(recorded.writes);
@@ -178,15 +180,15 @@ export class GuildMover {
     });
   }
 
-  /** Removes some rows of large guilds that were given away. @returns how many; 0: none are left */
+  /** Removes some rows of large guilds that were given away. @returns the number of removed rows; 0: none are left */
   removeLeftovers(limit: number): number {
     if (this.#leftovers.isEmpty) return 0;
     return this.#write([], () => this.#leftovers.removeSome(limit), 'normal');
   }
 
   /**
-   * Begins to write a copy of a guild that comes in parts. Its rows are in the bot's tables before the guild is this pod's: only
-   * queries over all guilds see them. They are removed if it is given up, or after a crash.
+   * Starts to write a guild that arrives in parts. Its rows are in the bot's tables before this pod owns the guild; only
+   * queries over all guilds see them. An abandoned move or a crash removes them.
    */
   receiveLive(guildId: string): LiveImport {
     const guildIds = [guildId];
@@ -215,7 +217,7 @@ export class GuildMover {
     };
   }
 
-  /** Removes guilds that have come and that the protocol has given up, and writes their records. */
+  /** Removes arrived guilds whose move was abandoned, and writes their records. */
   discardGuilds(guildIds: readonly string[], recorded: Recorded): void {
     this.#write(guildIds, () => {
       this.#deleteRows(guildIds);
@@ -223,15 +225,15 @@ export class GuildMover {
     });
   }
 
-  /** @throws GuildwayError MOVE_DAMAGED when the copy lacks one of the guilds */
+  /** @throws GuildwayError MOVE_DAMAGED when a guild is missing from the copy */
   #copyOf(chunks: readonly Uint8Array[], guildIds: readonly string[]): readonly Uint8Array[] {
     const copied = new Set(endsOf(chunks).head.guildIds);
     const missing = guildIds.find((guildId) => !copied.has(guildId));
-    if (missing !== undefined) throw damaged(`no guild ${missing}`);
+    if (missing !== undefined) throw damaged(`guild ${missing} is missing`);
     return guildIds.length === copied.size ? chunks : [...partOfCopy(chunks, guildIds, this.tables)];
   }
 
-  /** Removes rows that another copy replaces. Those of a guild that is this pod's stay: a copy of it is refused. */
+  /** Removes rows that the new copy replaces. Rows of a guild that this pod owns stay, and its copy is refused. */
   #removeStale(guildIds: readonly string[]): void {
     this.#leftovers.removeAll(guildIds);
     const stale = guildIds.filter((guildId) => (this.records.read(guildId)?.state ?? 'here') !== 'here');
@@ -261,35 +263,31 @@ export class GuildMover {
   #deleteRows(guildIds: readonly string[]): void {
     const { sqlite } = this.#options.connection;
     const guilds = JSON.stringify(guildIds);
-    // Rows that hang on others first: afterwards nobody knows whose they were.
+    // Child rows first: without their parents, their guild is unknown.
     for (const table of this.tables.toReversed()) sqlite.prepare(table.deleteRows).run({ guilds });
   }
 
-  /** Also finds what a handler of another guild, or of none, has written. */
+  /** Also detects writes by handlers of other guilds, or of no guild. */
   #assertUnchanged({ head: { guildIds, now }, end }: { head: Head; end: End }): void {
     const rows = exportRows(this.#reader, this.tables, this.schema, { guildIds, now: asWallTime(now) });
     let step = rows.next();
     while (step.done !== true) step = rows.next();
     if (step.value.checksum === end.checksum) return;
-    throw new GuildwayError(
-      'MOVE_OUTDATED',
-      'rows of the guilds have changed since they were copied: copy them again',
-      {
-        facts: { rows: step.value.rows, copied: end.rows },
-      },
-    );
+    throw new GuildwayError('MOVE_OUTDATED', 'rows of the guilds have changed since the copy: copy them again', {
+      facts: { rows: step.value.rows, copied: end.rows },
+    });
   }
 }
 
 /** @throws GuildwayError MOVE_DAMAGED */
 function endsOf(chunks: readonly Uint8Array[]): { head: Head; end: End } {
   const [first, last] = [chunks[0], chunks.at(-1)].map((chunk) => new ChunkReader(chunk ?? new Uint8Array()));
-  if (first?.kind !== 'head' || last?.kind !== 'end') throw damaged('no beginning or no end');
+  if (first?.kind !== 'head' || last?.kind !== 'end') throw damaged('its head or its end is missing');
   return { head: readJson(first), end: readJson(last) };
 }
 
 function assertSameGuilds(guildIds: readonly string[], recorded: readonly { readonly guildId: string }[]): void {
   const named = new Set(recorded.map(({ guildId }) => guildId));
   if (named.size === guildIds.length && guildIds.every((guildId) => named.has(guildId))) return;
-  throw damaged(`the guilds ${guildIds.join(', ')}, and the records are of ${[...named].join(', ')}`);
+  throw damaged(`it contains the guilds ${guildIds.join(', ')}, but the records are for ${[...named].join(', ')}`);
 }

@@ -6,17 +6,17 @@ import { damaged, refused } from './move-errors.ts';
 import type { MovedTable } from './moved-tables.ts';
 import { fingerprintOf, type MoveSchema, schemaDifference } from './schema.ts';
 
-/** What has arrived. */
+/** The result of an import. */
 export interface Imported {
   readonly guildIds: readonly string[];
   readonly rows: number;
-  /** Of all chunks: what the old owner compares with what it sent. */
+  /** The checksum of all chunks. The old owner compares it with its own. */
   readonly checksum: string;
-  /** Keys that were taken here, and what the rows have instead. */
+  /** Keys that conflicted, and their replacements. */
   readonly renumbered: readonly { readonly table: string; readonly from: bigint; readonly to: bigint }[];
 }
 
-/** Writes chunks into the database, one after the other. Its caller holds the transaction. */
+/** Writes chunks into the database in order. The caller opens the transaction. */
 export class Importer {
   readonly #sqlite: DatabaseSync;
   readonly #tables: readonly MovedTable[];
@@ -36,16 +36,16 @@ export class Importer {
     this.#keys = new KeyMap(sqlite, tables, ordinal);
   }
 
-  /** The guilds of the copy; empty until its head has come. */
+  /** The guilds of the copy; empty before its head. */
   get guildIds(): readonly string[] {
     return this.#head?.guildIds ?? [];
   }
 
-  /** @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED; the transaction must be undone */
+  /** @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED; the caller must roll back */
   apply(chunk: Uint8Array): void {
     const reader = new ChunkReader(chunk);
-    if (this.#end !== null && reader.kind !== 'head') throw damaged('a chunk after its end');
-    if (this.#end === null && this.#head === null && reader.kind !== 'head') throw damaged('no beginning');
+    if (this.#end !== null && reader.kind !== 'head') throw damaged('a chunk follows its end');
+    if (this.#end === null && this.#head === null && reader.kind !== 'head') throw damaged('its head is missing');
     if (reader.kind !== 'end') this.#sum.add(chunk);
     if (reader.kind === 'head') this.#begin(readJson<Head>(reader));
     else if (reader.kind === 'keys') this.#learnKeys(reader);
@@ -56,18 +56,18 @@ export class Importer {
     else this.#finish(readJson<End>(reader));
   }
 
-  /** @throws GuildwayError MOVE_DAMAGED when the end has not come, or not the last changes of a guild that was copied while served */
+  /** @throws GuildwayError MOVE_DAMAGED when the end is missing or, for a live copy, the last changes */
   finish(isLive = false): Imported {
-    if (this.#head === null || this.#end === null) throw damaged('no end');
-    if (isLive && this.#end.counts === undefined) throw damaged('no last changes');
+    if (this.#head === null || this.#end === null) throw damaged('its end is missing');
+    if (isLive && this.#end.counts === undefined) throw damaged('the last changes are missing');
     const { checksum } = this.#end;
     return { guildIds: this.#head.guildIds, rows: this.#rows, checksum, renumbered: this.#keys.renumbered() };
   }
 
-  /** The head of the copy, or of changes that follow it. */
+  /** Reads the head of the copy, or of later changes. */
   #begin(head: Head): void {
     if (head.format !== FORMAT)
-      throw refused(`it has format ${head.format}, and this version reads ${FORMAT}: update the older pod`);
+      throw refused(`the copy has format ${head.format}, but this version reads ${FORMAT}: update the older pod`);
     const difference =
       head.fingerprint === fingerprintOf(this.#schema) ? null : schemaDifference(this.#schema, head.schema);
     if (difference !== null)
@@ -75,14 +75,14 @@ export class Importer {
         `the schemas differ: ${difference}. The guilds move when both pods run the same version of the bot`,
       );
     if (this.#head !== null && JSON.stringify(this.#head.guildIds) !== JSON.stringify(head.guildIds))
-      throw damaged('changes of other guilds');
+      throw damaged('it has changes to other guilds');
     const first = this.#head === null;
     this.#head = head;
     this.#end = null;
     if (first) this.#refuseRowsOf(head);
   }
 
-  /** Rows of the guilds that are here already would be mixed with those that arrive. */
+  /** Existing rows of the guilds would mix with the imported ones. */
   #refuseRowsOf({ guildIds }: Head): void {
     const parameters = { guilds: JSON.stringify(guildIds), now: 0n };
     for (const table of this.#tables) {
@@ -152,23 +152,23 @@ export class Importer {
   #finish(end: End): void {
     const { rows, checksum } = this.#sum.end();
     if (rows !== end.rows || checksum !== end.checksum)
-      throw damaged(`${rows} rows with the checksum ${checksum}, and was sent with ${end.rows} and ${end.checksum}`);
+      throw damaged(`${rows} rows with checksum ${checksum} arrived, but ${end.rows} with ${end.checksum} were sent`);
     for (const [index, count] of (end.counts ?? []).entries()) this.#assertCount(this.#table(index), count);
     this.#end = end;
     this.#sum = new ChunkSum();
   }
 
-  /** Changes of one row can make others the guild's, or another's: then the copy is not the same as the guild. */
+  /** A changed row can move its child rows to or from the guild without changing them. Then the counts differ. */
   #assertCount(table: MovedTable, expected: number): void {
     if (expected === -1) return;
     const row = this.#sqlite.prepare(table.countRows).get({ guilds: JSON.stringify(this.guildIds) });
     const count = Number(Object.values(row ?? {})[0]);
-    if (count !== expected) throw damaged(`${count} rows in ${table.name}, and the guild has ${expected}`);
+    if (count !== expected) throw damaged(`${count} rows arrived in ${table.name}, but the guild has ${expected}`);
   }
 
   #table(index: number): MovedTable {
     const table = this.#tables[index];
-    if (table === undefined) throw damaged(`rows of a table ${index}`);
+    if (table === undefined) throw damaged(`it has rows of an unknown table ${index}`);
     return table;
   }
 

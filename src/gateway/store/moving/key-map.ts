@@ -7,20 +7,20 @@ import { RowReader } from './export.ts';
 import { refused } from './move-errors.ts';
 import type { MovedTable } from './moved-tables.ts';
 
-/** Smaller than every id that Discord gives. A key this large is an id of something, not a number that SQLite counted. */
+/** Smaller than every Discord id. A larger key is a Discord id, not a number that SQLite counted. */
 const SMALLEST_DISCORD_ID = 10n ** 16n;
 const MAX_NAMED = 10;
 
 interface TableKeys {
-  /** From the key where the row comes from to its key here. */
+  /** From the key at the old owner to the key here. */
   readonly renumbered: Map<bigint, bigint>;
-  /** The new keys. */
+  /** The assigned keys. */
   readonly given: Set<bigint>;
-  /** The largest key of either pod until now. */
+  /** The largest known key of both pods. */
   last: bigint;
 }
 
-/** The keys of rows that arrive: those that are taken here are given anew, and with them what refers to them. */
+/** Maps the keys of imported rows. A conflicting key is replaced, in the row and in every reference to it. */
 export class KeyMap {
   readonly #sqlite: DatabaseSync;
   readonly #tables: readonly MovedTable[];
@@ -35,8 +35,8 @@ export class KeyMap {
   }
 
   /**
-   * Learns keys of rows that will follow, before any row that refers to them.
-   * @throws GuildwayError MOVE_REFUSED, naming the rows, when a key is taken and must not change
+   * Registers the keys of the rows that follow, before any row refers to them.
+   * @throws GuildwayError MOVE_REFUSED, naming the rows, for a conflicting key that must not change
    */
   learn(table: MovedTable, keys: readonly bigint[], guildIds: readonly string[]): void {
     const known = this.#keysOf(table);
@@ -48,7 +48,7 @@ export class KeyMap {
     if (taken.size === 0) return;
     const why = fixedBecause(table, this.#tables, taken);
     if (why !== null)
-      throw refused(`${table.name} has rows here with the same key as rows that arrive: ${list(taken)}. ${why}`);
+      throw refused(`${table.name} has rows with the same key as arriving rows: ${list(taken)}. ${why}`);
     if (table.guildTable?.autoincrement === true) known.last = BigInt(startOfKeys(Number(known.last), this.#ordinal));
     for (const key of taken) {
       known.last++;
@@ -57,7 +57,7 @@ export class KeyMap {
     }
   }
 
-  /** The values of a row, with new keys where it has or refers to one. */
+  /** The values of a row, with replaced keys and references. */
   translate(table: MovedTable, values: StoredValue[]): StoredValue[] {
     if (table.integerKey !== null) this.#replace(table.name, values, table.integerKey);
     for (const { at, table: target } of table.references) {
@@ -66,14 +66,14 @@ export class KeyMap {
     return values;
   }
 
-  /** The primary key here of a row that came earlier; null: no row with it has come. */
+  /** The key here of a row that was imported earlier. Null: no such row was imported. */
   translateKey(table: MovedTable, key: StoredValue[]): StoredValue[] | null {
     const [only] = key;
     if (table.integerKey !== null && typeof only === 'bigint') {
       const known = this.#keys.get(table.name);
       const given = known?.renumbered.get(only);
       if (given !== undefined) return [given];
-      // Its own row has another key here; this one belongs to a row that was given it.
+      // Here this key was assigned to a different row.
       return known?.given.has(only) === true ? null : key;
     }
     for (const { at, table: target } of table.references) {
@@ -108,7 +108,7 @@ export class KeyMap {
     return keys;
   }
 
-  /** Those that rows of other guilds have. */
+  /** Keys that rows of other guilds use. */
   #takenByOthers(table: MovedTable, keys: readonly bigint[], guildIds: readonly string[]): Set<bigint> {
     const column = columnName(table);
     const here = query(
@@ -122,15 +122,16 @@ export class KeyMap {
   }
 }
 
-/** Quoted. */
+/** The quoted name of the key column. */
 const columnName = (table: MovedTable): string => quoteName(table.columns[table.integerKey ?? -1]?.name ?? '');
 
-/** Why the keys of a table must stay as they are, and what to do; null: they may be given anew. */
+/** Why the keys of a table must not change, and the remedy. Null: they may be replaced. */
 export function fixedBecause(table: MovedTable, tables: readonly MovedTable[], keys: Iterable<bigint>): string | null {
-  if (table.guildTable?.keys === 'fixed') return `It is declared with keys: 'fixed'. Give the rows other keys`;
+  if (table.guildTable?.keys === 'fixed')
+    return `The table is declared with keys: 'fixed'. Change the keys of the rows`;
   for (const key of keys) {
     if (key >= SMALLEST_DISCORD_ID)
-      return `${key} is an id of Discord's, not a number of the table's. Remove one of the rows`;
+      return `${key} is a Discord id, not a number that the table counted. Remove one of the rows`;
   }
   const undeclared = tables.flatMap((other) =>
     other.columns.flatMap(({ name, type }, at) =>
@@ -140,10 +141,10 @@ export function fixedBecause(table: MovedTable, tables: readonly MovedTable[], k
     ),
   );
   if (undeclared.length === 0) return null;
-  return `They cannot get new keys, because ${undeclared.join(' and ')} seems to refer to them: declare it with a foreign key or with via`;
+  return `Their keys cannot be replaced, because ${undeclared.join(' and ')} seems to refer to them: declare the reference with a foreign key or with via`;
 }
 
-/** Whether a column is named as one that refers to a table: `case_id`, `caseId` or `cases_id` to `cases`. */
+/** Whether a column's name suggests a reference to a table: `case_id`, `caseId` or `cases_id` for `cases`. */
 function refersByName(column: string, type: string, table: string): boolean {
   if (!/int/i.test(type)) return false;
   const stem = column.toLowerCase().match(/^(.+?)_?id$/)?.[1];

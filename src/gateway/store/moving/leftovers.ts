@@ -3,8 +3,8 @@ import { query, text } from '../rows.ts';
 import type { MovedTable } from './moved-tables.ts';
 
 /**
- * Rows of large guilds that are not this pod's: it has given them away, and to remove them at once would take longer than the guild may
- * pause, or they have come in parts, and their move was given up. Every method that writes runs in a transaction of the caller's.
+ * Rows of large guilds that this pod does not own: guilds that it has given away, whose rows would take too long to remove at
+ * once, and guilds that arrived in parts before their move was abandoned. Call every writing method inside a transaction.
  */
 export class Leftovers {
   readonly #sqlite: DatabaseSync;
@@ -17,7 +17,7 @@ export class Leftovers {
     this.#statements = prepare(sqlite);
   }
 
-  /** Guilds that are coming in parts: their rows stay. */
+  /** Guilds that are arriving in parts: their rows stay. */
   readonly receiving = new Set<string>();
 
   get isEmpty(): boolean {
@@ -28,12 +28,12 @@ export class Leftovers {
     this.#statements.add.run(guildId);
   }
 
-  /** Removes up to `limit` rows. @returns how many were removed */
+  /** Removes up to `limit` rows. @returns the number of removed rows */
   removeSome(limit: number): number {
     const guildId = this.#first();
     if (guildId === undefined) return 0;
     const guilds = JSON.stringify([guildId]);
-    // Rows that hang on others first: afterwards nobody knows whose they were.
+    // Child rows first: without their parents, their guild is unknown.
     for (const table of this.#tables.toReversed()) {
       const { changes } = this.#sqlite.prepare(table.deleteSomeRows).run({ guilds, limit });
       if (changes > 0) return Number(changes);
@@ -42,7 +42,7 @@ export class Leftovers {
     return 0;
   }
 
-  /** Removes all rows of these guilds, which come back. */
+  /** Removes all leftover rows of guilds that are about to arrive again. */
   removeAll(guildIds: readonly string[]): void {
     const guilds = guildIds.filter((guildId) => this.#statements.has.get(guildId) !== undefined);
     if (guilds.length === 0) return;
@@ -51,7 +51,7 @@ export class Leftovers {
     for (const guildId of guilds) this.remove(guildId);
   }
 
-  /** The rows of a guild are this pod's. */
+  /** The guild has no leftovers any more. */
   remove(guildId: string): void {
     this.#statements.done.run(guildId);
   }

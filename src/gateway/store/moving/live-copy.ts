@@ -26,18 +26,18 @@ interface Watched {
 }
 
 /**
- * A copy of one guild while it is served: {@link base}, then {@link changes} since, as often as they are many, and once more when nobody
- * writes any more. SQLite's session extension records which rows change. It records no row without a primary key, so those are in the
- * last changes as a whole.
+ * Copies one guild while this pod serves it: {@link base}, then {@link changes} until few are left, and once more when writes
+ * have stopped. SQLite's session extension records which rows change. It ignores rows without a primary key, so the last
+ * changes contain all of these.
  */
 export class LiveCopy implements Disposable {
   readonly guildId: string;
-  /** The number under which it is set aside. */
+  /** The batch number of its set-aside copy. */
   readonly batch: number;
   readonly #options: LiveCopyOptions;
   readonly #reader: RowReader;
   readonly #watched: Watched[];
-  /** The rows that no session records. */
+  /** Rows that no session records. */
   readonly #withoutKeys: readonly {
     readonly index: number;
     readonly kind: 'cleared' | 'keyless';
@@ -46,7 +46,7 @@ export class LiveCopy implements Disposable {
   readonly #parameters: { readonly guilds: string; readonly now: bigint };
   readonly #head: Head;
   #chunks = 0;
-  /** Of the rows without a primary key in the last changes; null: there were none, or others after them. */
+  /** A digest of the rows without a primary key in the last changes. Null: these changes were not the last. */
   #withoutKey: string | null = null;
   #closed = false;
 
@@ -68,7 +68,10 @@ export class LiveCopy implements Disposable {
     );
   }
 
-  /** What the guild is now. Call it in the turn that made this. @yields chunks, as the rest of the process goes on */
+  /**
+   * Copies the current rows. Call it in the same turn of the event loop as the constructor.
+   * @yields chunks, while the rest of the process goes on
+   */
   base(): Generator<Buffer> {
     const { path, tables, schema } = this.#options;
     const snapshot = openSnapshot(path);
@@ -84,10 +87,7 @@ export class LiveCopy implements Disposable {
     })();
   }
 
-  /**
-   * What has changed since the base or the last changes.
-   * @param isLast nobody writes any more
-   */
+  /** Copies what has changed since the base or the previous changes. @param isLast writes have stopped */
   changes(isLast: boolean): Buffer[] {
     this.#options.connection.transaction('full', () => {});
     const changed = this.#watched.map((watched) => ({ ...watched, rows: this.#take(watched) }));
@@ -101,7 +101,7 @@ export class LiveCopy implements Disposable {
     const all = isLast ? this.#rowsWithoutKey() : [];
     this.#withoutKey = isLast ? digestOfRows(all) : null;
     const present = changed.map(({ index, table, rows }) => ({ index, table, rows: this.#present(table, rows) }));
-    // Rows that hang on others first, in all changes: afterwards nobody knows whose they were.
+    // Child rows first, across all changes: without their parents, their guild is unknown.
     for (const { index, kind } of this.#withoutKeys.toReversed()) {
       for (const chunk of chunksOf(kind, [index], (writer) => writer.number(index))) add(chunk);
     }
@@ -135,13 +135,13 @@ export class LiveCopy implements Disposable {
   }
 
   /**
-   * In the transaction that gives the guild away.
+   * Call it in the transaction that gives the guild away.
    * @throws GuildwayError MOVE_OUTDATED when a row may have changed since the last changes
    */
   assertUnchanged(): void {
     const isChanged = this.#watched.some(({ table, session }) => {
       const rows = [...changedRows(session.patchset())];
-      // Whose a row was that is deleted, or another guild's now, is not known.
+      // The former guild of a deleted or reassigned row is unknown.
       const mayHaveLeft = ({ kind, written }: ChangedRow): boolean =>
         kind === 'deleted' || (kind === 'updated' && (table.guildAt === -1 || written.includes(table.guildAt)));
       return rows.some(mayHaveLeft) || this.#present(table, rows).length > 0;
@@ -164,7 +164,7 @@ export class LiveCopy implements Disposable {
     return this.#options.connection.sqlite.createSession({ table: table.name });
   }
 
-  /** The rows of a table that have changed; begins anew. */
+  /** Takes the changed rows of a table, and starts a new session if there are any. */
   #take(watched: Watched): ChangedRow[] {
     const rows = [...changedRows(watched.session.patchset())];
     if (rows.length > 0) {
@@ -176,7 +176,7 @@ export class LiveCopy implements Disposable {
     return rows;
   }
 
-  /** Those of the rows that are there and the guild's. */
+  /** The changed rows that still exist and belong to the guild. */
   #present(table: MovedTable, rows: readonly ChangedRow[]): StoredValue[][] {
     return rows.flatMap(({ kind, key }) => {
       if (kind === 'deleted') return [];
@@ -208,7 +208,7 @@ export class LiveCopy implements Disposable {
   }
 }
 
-/** A session has the columns of a primary key in the order of the table's columns. */
+/** A session lists key columns in the order of the table's columns. */
 function inKeyOrder(table: MovedTable, values: readonly StoredValue[]): StoredValue[] {
   const inTableOrder = table.key.toSorted((a, b) => a - b);
   return table.key.map((at) => values[inTableOrder.indexOf(at)] as StoredValue);

@@ -3,38 +3,38 @@ import { sameName } from '../../../bot/tables.ts';
 import type { GuildTable, GuildTables } from '../guild-tables.ts';
 import { quoteName, readTable, type TableSchema } from '../table-schema.ts';
 
-/** A column that refers to the integer key of a table: it gets the new key when the row does. */
+/** A column that refers to the integer key of a table. When that key is replaced, so is the reference. */
 interface KeyReference {
-  /** Its position among the columns. */
+  /** The index of the column. */
   readonly at: number;
   readonly table: string;
 }
 
-/** A table whose rows move with their guild: one of the bot's, or one of Guildway's own. */
+/** A table whose rows move with their guild: a table of the bot or of Guildway. */
 export interface MovedTable {
   readonly name: string;
   /** Names and types of the columns that move. */
   readonly columns: readonly { readonly name: string; readonly type: string }[];
-  /** Positions of the primary key's columns; empty: without one. */
+  /** The indexes of the primary key's columns; empty without a primary key. */
   readonly key: readonly number[];
-  /** The position of the column with the guild id, or with what refers to another table's row; -1: it is computed. */
+  /** The index of the column that holds the guild id or the reference to the parent row. -1: the guild is computed. */
   readonly guildAt: number;
   /** The bot's table; null for one of Guildway's. */
   readonly guildTable: GuildTable | null;
-  /** The position of the primary key, if it is one integer that may be given anew. */
+  /** The index of the primary key if it is a single integer that may be replaced. */
   readonly integerKey: number | null;
   readonly references: readonly KeyReference[];
   /**
-   * SQL. `@guilds` is a JSON array of guild ids, `@now` the moment that decides what has expired. A row begins with its guild id as
-   * text; the columns follow.
+   * SQL. `@guilds` is a JSON array of guild ids; `@now` decides what has expired. A row starts with its guild id as text,
+   * followed by the columns.
    */
   readonly selectRows: string;
-  /** The same, of the rows with a NULL in their primary key. Null: there can be none. */
+  /** The same for rows with a NULL in their primary key. Null: such rows cannot exist. */
   readonly selectRowsWithoutKey: string | null;
-  /** The same, of the row with one primary key: `@key0`, `@key1`, … */
+  /** The same for the row with one primary key: `@key0`, `@key1`, … */
   readonly selectRow: string;
   readonly countRows: string;
-  /** Without parameters: each guild, the number of its rows, and their bytes. */
+  /** Without parameters. Returns each guild, its number of rows, and their bytes. */
   readonly sizeOfGuilds: string;
   /** The integer keys of the guilds. */
   readonly selectKeys: string;
@@ -43,20 +43,20 @@ export interface MovedTable {
   /** Deletes at most `@limit` rows. */
   readonly deleteSomeRows: string;
   readonly deleteRowsWithoutKey: string;
-  /** Deletes the row with one primary key if it is one of the guilds'. */
+  /** Deletes the row with one primary key if it belongs to one of the guilds. */
   readonly deleteRow: string;
 }
 
-/** What moves with a guild of Guildway's own tables. Where a row is known already, the one that arrives is not needed. */
+/** Guildway's own tables whose rows move with a guild. An imported row that already exists is skipped. */
 const OWN_TABLES: readonly { readonly name: string; readonly without?: string; readonly live?: string }[] = [
   { name: 'guildway_ledger', live: 't0.expires_at > @now' },
   { name: 'guildway_event_ledger' },
-  // The id is the order of arrival at one pod.
+  // The id is the order of arrival at one pod, which is meaningless at another.
   { name: 'guildway_hints', without: 'id' },
   { name: 'guildway_session_guilds' },
 ];
 
-/** Every table whose rows move, those first that others refer to. */
+/** Every table whose rows move, parents first. */
 export function movedTables(sqlite: DatabaseSync, { tables }: GuildTables): MovedTable[] {
   const own = OWN_TABLES.map(({ name, without, live }) => {
     const schema = readTable(sqlite, name) as TableSchema;
@@ -81,7 +81,7 @@ function describe(
   const keyNames = key.map((at) => `t0.${names[at]}`);
   const order = keyNames.length > 0 ? keyNames.join(', ') : `t0.${rowidOf(table)}`;
   const matches = keyNames.map((column, i) => `${column} = @key${i}`).join(' AND ');
-  // An integer or a floating-point number takes eight bytes at most.
+  // The size as text overestimates numbers, which take at most eight bytes.
   const bytes = names.map((name) => `ifnull(length(CAST(t0.${name} AS BLOB)), 1)`).join(' + ');
   const isWithoutKey = keyNames.map((column) => `${column} IS NULL`).join(' OR ');
   const select = `SELECT ${guildId}, ${names.map((name) => `t0.${name}`).join(', ')} FROM ${from}`;
@@ -90,7 +90,7 @@ function describe(
     guildTable !== null && key.length === 1 && table.affinity(table.key[0] as string) === 'INTEGER'
       ? key[0]
       : undefined;
-  // A rowid is never NULL, nor is a key without rowid.
+  // A rowid is never NULL, nor is a key of a table without rowid.
   const mayBeNull = key.length > 0 && !table.withoutRowid && table.integerKey === null;
   const own = quoteName(table.name);
   const rowid = table.withoutRowid ? keyColumnsOf(table) : rowidOf(table);
@@ -114,7 +114,7 @@ function describe(
     insertRow: `INSERT INTO ${own} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${
       guildTable === null ? ' ON CONFLICT DO NOTHING' : ''
     }`,
-    // Expired rows, too: they belong to nobody who could need them.
+    // Expired rows are deleted too.
     deleteRows: these(`WHERE ${condition}`),
     deleteSomeRows: these(`WHERE ${condition} LIMIT @limit`),
     deleteRowsWithoutKey: mayBeNull ? these(`WHERE ${condition} AND (${isWithoutKey})`) : '',
@@ -138,7 +138,7 @@ function rowsOf(
   }
   const name = ownColumn ?? ('guild' in current && 'column' in current.guild ? current.guild.column : '');
   const column = `t${depth}.${quoteName(name)}`;
-  // A column without a type keeps what it is given, so both forms of an id are looked for.
+  // An untyped column stores ids as text or integers, whichever the bot wrote, so both forms match.
   const ids =
     current.affinity(name) === 'BLOB'
       ? 'SELECT value FROM json_each(@guilds) UNION ALL SELECT CAST(value AS INTEGER) FROM json_each(@guilds)'
@@ -169,7 +169,7 @@ function referencesOf(table: GuildTable, tables: readonly GuildTable[]): KeyRefe
   return [...found.values()];
 }
 
-/** A name of the rowid that no column has. */
+/** A name for the rowid that no column shadows. */
 function rowidOf({ columns, generated }: TableSchema): string {
   const taken = [...columns, ...generated].map(({ name }) => name.toLowerCase());
   return ['rowid', '_rowid_', 'oid'].find((alias) => !taken.includes(alias)) ?? 'rowid';

@@ -21,20 +21,23 @@ const RECORD = {
   confirmed: number,
 };
 
-/** The part of {@link MovingState} that is on disk: one record for each guild that has moved or is moving, and what belongs to none. */
+/**
+ * The persistent part of {@link MovingState}: one record for each guild that has moved or is moving, and the state that no
+ * single guild owns.
+ */
 export class MovingRecords {
   readonly #connection: Connection;
   readonly #leftovers: Leftovers;
   readonly #statements: ReturnType<typeof prepare>;
 
-  /** @param leftovers where rows go whose guilds have turned out not to be this pod's */
+  /** @param leftovers receives guilds whose rows turn out not to belong to this pod */
   constructor(connection: Connection, leftovers: Leftovers) {
     this.#connection = connection;
     this.#leftovers = leftovers;
     this.#statements = prepare(connection.sqlite);
   }
 
-  /** What is on disk; `initial` where nothing is. */
+  /** Reads the state; `initial` fills in what was never written. */
   load(initial: MovingState): MovingState {
     const state = { ...initial, records: this.all(), ...this.#shared() };
     return state;
@@ -45,16 +48,15 @@ export class MovingRecords {
     return new Map(rows.map((row) => [row.guildId, recordOf(row)]));
   }
 
-  /** Null: the guild is where the topologies say. */
+  /** Null: the topologies alone decide the owner. */
   read(guildId: string): GuildRecord | null {
     const row = this.#statements.read.get(guildId);
     return row === undefined ? null : recordOf(row);
   }
 
   /**
-   * Writes those of the changes that are not in memory only. Inside a transaction they commit with it; otherwise they are on disk when
-   * this returns.
-   * @param state before the changes: {@link applyWrites} comes after the commit
+   * Writes the persistent changes. Inside a transaction they commit with it; otherwise they are on disk when this returns.
+   * @param state the state before the changes; call {@link applyWrites} after the commit
    * @throws GuildwayError STORE_FAILED, FENCED
    */
   write(state: MovingState, writes: readonly Write[]): void {
@@ -89,13 +91,13 @@ export class MovingRecords {
   }
 
   #settle(epoch: number): void {
-    // What is still arriving was never given to this pod.
+    // A guild that is still arriving was never given to this pod.
     for (const row of this.#statements.arriving.all(epoch)) this.#leftovers.add(row.guildId);
     this.#statements.settle.run(epoch);
   }
 
   #writeRecord(guildId: string, record: GuildRecord): void {
-    // A pod that was restored learns that it gave the guild away: its rows are old.
+    // A restored pod learns that it had given the guild away: its rows are stale.
     if (record.state === 'moved' && this.read(guildId)?.state !== 'moved') this.#leftovers.add(guildId);
     if (record.state === 'here') this.#leftovers.remove(guildId);
     const peer = 'to' in record ? record.to : 'from' in record ? record.from : null;
@@ -123,15 +125,15 @@ export class MovingRecords {
   }
 }
 
-/** The guilds that changes record, with the epoch of their move. */
+/** The guilds whose records change, with the epoch of their move. */
 export const recordedGuilds = (writes: readonly Write[]): { readonly guildId: string; readonly epoch: number }[] =>
   writes.flatMap((write) => (write.kind === 'record' ? [{ guildId: write.guild, epoch: write.record.epoch }] : []));
 
-/** Changes of what belongs to no guild. */
+/** Changes to state that no single guild owns. */
 const SHARED: ReadonlySet<Write['kind']> = new Set(['chain', 'done', 'settled', 'recovering', 'heard']);
 
 function recordOf({ state, epoch, peer, incarnation, counter, confirmed }: RowOf<typeof RECORD>): GuildRecord {
-  // Where a state has no peer or no attempt, the columns are NULL and not read.
+  // In states without a peer or an attempt, these columns are NULL and unused.
   const pod = peer ?? -1;
   const attempt: Attempt = [incarnation ?? 0, counter ?? 0];
   switch (state) {

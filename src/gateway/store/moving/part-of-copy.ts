@@ -9,7 +9,7 @@ interface CopiedRow {
 }
 
 /**
- * A copy of some of the guilds of a copy, which must be of one snapshot: the same chunks as an export of these guilds alone.
+ * Extracts some guilds from a copy of one snapshot. The chunks equal those of an export of these guilds alone.
  * @throws GuildwayError MOVE_DAMAGED
  */
 export function* partOfCopy(
@@ -23,7 +23,7 @@ export function* partOfCopy(
     return chunk;
   };
   const first = new ChunkReader(chunks[0] ?? new Uint8Array());
-  if (first.kind !== 'head') throw damaged('no beginning');
+  if (first.kind !== 'head') throw damaged('its head is missing');
   const head = readJson<Head>(first);
   const wanted = new Set(guildIds);
   yield passed(jsonChunk('head', { ...head, guildIds }));
@@ -62,7 +62,7 @@ function* rowsIn(
       const table = reader.number();
       const guildId = head.guildIds[reader.number()] ?? '';
       const columns = head.schema.tables[table]?.columns;
-      if (columns === undefined) throw damaged(`rows of a table ${table}`);
+      if (columns === undefined) throw damaged(`it has rows of an unknown table ${table}`);
       const values = reader.values(columns.length);
       if (table === index && wanted.has(guildId)) yield { guildId, values };
     }

@@ -2,18 +2,18 @@ import type { StoredValue } from './chunks.ts';
 
 /** A row that has changed since a session began. */
 export interface ChangedRow {
-  /** Of its primary key, in the order of the table's columns. */
+  /** The values of its primary key, in the order of the table's columns. */
   readonly key: readonly StoredValue[];
   readonly kind: 'inserted' | 'deleted' | 'updated';
-  /** Positions of the columns that an update wrote, among those that are stored. */
+  /** The indexes of the columns that an update wrote, among the stored columns. */
   readonly written: readonly number[];
 }
 
 const KINDS: Readonly<Record<number, ChangedRow['kind']>> = { 18: 'inserted', 9: 'deleted', 23: 'updated' };
 
 /**
- * The primary keys in a patchset of SQLite's session extension that has one table. Its format is documented at the beginning of
- * https://sqlite.org/src/file/ext/session/sqlite3session.c
+ * Reads the primary keys from a patchset of SQLite's session extension that covers one table. The format is documented at the
+ * top of https://sqlite.org/src/file/ext/session/sqlite3session.c
  */
 export function* changedRows(patchset: Uint8Array): Generator<ChangedRow> {
   const reader = new PatchsetReader(patchset);
@@ -26,10 +26,10 @@ export function* changedRows(patchset: Uint8Array): Generator<ChangedRow> {
       continue;
     }
     const kind = KINDS[byte];
-    if (kind === undefined) throw new TypeError(`a patchset with an operation ${byte}`);
-    // Whether a trigger made the change.
+    if (kind === undefined) throw new TypeError(`the patchset has an unknown operation ${byte}`);
+    // Skip the flag that tells whether a trigger made the change.
     reader.byte();
-    // A deleted row is its primary key alone.
+    // A deleted row consists of its primary key only.
     const columns = kind === 'deleted' ? inKey.filter(Boolean) : inKey;
     const key: StoredValue[] = [];
     const written: number[] = [];
@@ -58,7 +58,7 @@ class PatchsetReader {
     return this.#at >= this.#buffer.length;
   }
 
-  /** Whether the next value is one that was written. */
+  /** Whether the next value was written. */
   get isNextWritten(): boolean {
     return this.#buffer[this.#at] !== 0;
   }

@@ -3,16 +3,16 @@ import type { DatabaseSync } from 'node:sqlite';
 import { number, query, text } from '../rows.ts';
 import type { MovedTable } from './moved-tables.ts';
 
-/** What two pods must have in common so that rows can move from one to the other. Plain data. */
+/** The schema that two pods must share so that rows can move between them. Plain data. */
 export interface MoveSchema {
-  /** `PRAGMA user_version`, with which a bot may count migrations of its own. */
+  /** `PRAGMA user_version`, which a bot may use to count its own migrations. */
   readonly userVersion: number;
-  /** Hashes of the bot's migrations that have run. */
+  /** Hashes of the bot's applied migrations. */
   readonly migrations: readonly string[];
   readonly tables: readonly {
     readonly name: string;
     readonly columns: readonly { readonly name: string; readonly type: string }[];
-    /** Positions of the primary key's columns. */
+    /** The indexes of the primary key's columns. */
     readonly key: readonly number[];
   }[];
 }
@@ -32,37 +32,37 @@ export function readSchema(sqlite: DatabaseSync, tables: readonly MovedTable[]):
 /** Equal for equal schemas. */
 export const fingerprintOf = (schema: MoveSchema): string => hash('sha256', JSON.stringify(schema), 'base64url');
 
-/** How two schemas differ, in words; null: they do not. */
+/** Describes how two schemas differ; null if they are equal. */
 export function schemaDifference(here: MoveSchema, there: MoveSchema): string | null {
   const differences: string[] = [];
   for (const table of there.tables) {
     const own = here.tables.find(({ name }) => name === table.name);
     if (own === undefined) {
-      differences.push(`the table ${table.name} is declared there, not here`);
+      differences.push(`the table ${table.name} is declared there but not here`);
       continue;
     }
     for (const column of table.columns) {
       const same = own.columns.find(({ name }) => name === column.name);
-      if (same === undefined) differences.push(`the column ${table.name}.${column.name} is there, not here`);
+      if (same === undefined) differences.push(`the column ${table.name}.${column.name} exists there but not here`);
       else if (same.type !== column.type)
         differences.push(
-          `${table.name}.${column.name} is ${column.type || 'without a type'} there and ${same.type || 'without a type'} here`,
+          `${table.name}.${column.name} is ${column.type || 'untyped'} there and ${same.type || 'untyped'} here`,
         );
     }
     for (const { name } of own.columns) {
       if (!table.columns.some((column) => column.name === name))
-        differences.push(`the column ${table.name}.${name} is here, not there`);
+        differences.push(`the column ${table.name}.${name} exists here but not there`);
     }
     if (differences.length === 0 && JSON.stringify(own) !== JSON.stringify(table))
-      differences.push(`the table ${table.name} has other columns in its primary key, or its columns in another order`);
+      differences.push(`the table ${table.name} has a different primary key or a different order of columns`);
   }
   for (const { name } of here.tables) {
     if (!there.tables.some((table) => table.name === name))
-      differences.push(`the table ${name} is declared here, not there`);
+      differences.push(`the table ${name} is declared here but not there`);
   }
   if (JSON.stringify(here.migrations) !== JSON.stringify(there.migrations))
     differences.push(
-      `the bot has run ${there.migrations.length} migrations there and ${here.migrations.length} here, or others`,
+      `the applied migrations of the bot differ: ${there.migrations.length} there, ${here.migrations.length} here`,
     );
   if (here.userVersion !== there.userVersion)
     differences.push(`user_version is ${there.userVersion} there and ${here.userVersion} here`);

@@ -4,20 +4,20 @@ import { before, type Duration, type WallClock } from '../../../time.ts';
 import type { Connection } from '../connection.ts';
 import { blob, nullable, number, query, text } from '../rows.ts';
 
-/** A guild of a copy, and the epoch of the move that gave it away. */
+/** A guild in a copy, and the epoch of the move that gave it away. */
 export interface SetAsideGuild {
   readonly guildId: string;
   readonly epoch: number;
 }
 
-/** Copies of guilds that this pod has given away, for a new owner that loses its volume. Compressed, one for each batch. */
+/** Compressed copies of guilds that this pod has given away, one per batch, in case the new owner loses its volume. */
 export class SetAside {
   readonly #connection: Connection;
   readonly #now: WallClock;
   readonly #statements: ReturnType<typeof prepare>;
-  /** Copies that are being made. */
+  /** Copies in progress. */
   readonly #open = new Set<number>();
-  /** There may be chunks without a guild: of a copy that is too old, or that was never finished. */
+  /** Chunks without a guild may exist, from an expired or unfinished copy. */
   #hasOrphans = true;
 
   constructor(connection: Connection, now: WallClock) {
@@ -26,35 +26,35 @@ export class SetAside {
     this.#statements = prepare(connection.sqlite);
   }
 
-  /** A number for a new copy. {@link keep} or {@link drop} ends it. */
+  /** Reserves a number for a new copy. {@link keep} or {@link drop} releases it. */
   begin(): number {
     const batch = Math.max(this.#statements.next.one().batch, ...[...this.#open].map((open) => open + 1));
     this.#open.add(batch);
     return batch;
   }
 
-  /** Adds chunks to a copy, in a transaction of the caller's. @param chunks of {@link compress} */
+  /** Adds chunks to a copy, inside the caller's transaction. @param chunks made by {@link compress} */
   add(batch: number, from: number, chunks: readonly Uint8Array[]): void {
     for (const [i, chunk] of chunks.entries()) this.#statements.add.run(batch, from + i, chunk);
   }
 
-  /** Keeps a copy for these guilds, in a transaction of the caller's. */
+  /** Keeps a copy for these guilds, inside the caller's transaction. */
   keep(batch: number, guilds: readonly SetAsideGuild[]): void {
     for (const { guildId, epoch } of guilds) this.#statements.keep.run(guildId, epoch, batch, this.#now());
   }
 
-  /** The copy is finished, or given up. */
+  /** Ends a copy, finished or abandoned. */
   drop(batch: number): void {
     this.#open.delete(batch);
     this.#hasOrphans = true;
   }
 
-  /** The number of the copy that a guild was given away with in an epoch; null: there is none any more. */
+  /** The number of the copy that was made when a guild was given away in an epoch. Null: the copy has been pruned. */
   find(guildId: string, epoch: number): number | null {
     return this.#statements.find.get(guildId, epoch)?.batch ?? null;
   }
 
-  /** All guilds of a copy, and its chunks. */
+  /** Reads all guilds and chunks of a copy. */
   read(batch: number): { readonly guildIds: string[]; readonly chunks: Buffer[] } {
     return {
       guildIds: this.#statements.guilds.all(batch).map((row) => row.guildId),
@@ -62,16 +62,16 @@ export class SetAside {
     };
   }
 
-  /** Guilds and bytes that are set aside. */
+  /** The number of guilds and bytes set aside. */
   totals(): { readonly guilds: number; readonly bytes: number } {
     const { guilds, bytes } = this.#statements.totals.one();
     return { guilds, bytes: bytes ?? 0 };
   }
 
   /**
-   * Removes copies that are older than `keepMs`, and unfinished ones.
-   * @param limit chunks that are removed at most, so that no request waits long
-   * @returns how many were removed
+   * Removes copies older than `keepMs`, and unfinished ones.
+   * @param limit the most chunks to remove, so that no request waits long
+   * @returns the number of removed chunks
    */
   prune(keepMs: Duration, limit: number): number {
     const { forget, removeOrphans, hasOld } = this.#statements;
@@ -87,7 +87,7 @@ export class SetAside {
   }
 }
 
-/** A chunk as it is kept. */
+/** Compresses a chunk for {@link SetAside.add}. */
 export const compress = (chunk: Uint8Array): Buffer => zstdCompressSync(chunk);
 
 function prepare(sqlite: DatabaseSync) {

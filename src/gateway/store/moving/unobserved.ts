@@ -4,9 +4,9 @@ import type { GuildTables } from '../guild-tables.ts';
 import { quoteName, readTriggers } from '../table-schema.ts';
 
 /**
- * Runs `work` in a transaction in which rows come and go as they are: no trigger of the bot runs, except those that fill a virtual
- * table, and no foreign key is enforced or cascades. What the triggers wrote moves, too, and a cascade could reach other guilds.
- * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT, and what `work` throws; nothing is written then
+ * Runs `work` in a transaction that only moves rows: no trigger of the bot runs, except those that fill a virtual table, and no
+ * foreign key is enforced or cascades. The rows that triggers wrote move too, and a cascade could reach other guilds.
+ * @throws GuildwayError FENCED, STORE_FAILED, DATABASE_CORRUPT, and the errors of `work`; nothing is written then
  */
 export function unobserved<Result>(
   connection: Connection,
@@ -20,14 +20,14 @@ export function unobserved<Result>(
   const triggers = readTriggers(sqlite).filter(
     ({ table, fills }) => fills.length === 0 && names.some((name) => name.toLowerCase() === table.toLowerCase()),
   );
-  // The pragma has no effect inside a transaction: an open group is committed first.
+  // The pragma has no effect inside a transaction, so commit an open group first.
   if (hasForeignKeys) {
     connection.transaction('full', () => {});
     sqlite.exec('PRAGMA foreign_keys = OFF');
   }
   try {
     return connection.transaction(durability, () => {
-      // Part of the transaction, like everything else: after a crash they are there.
+      // The drop is part of the transaction: a crash restores the triggers.
       for (const { name } of triggers) sqlite.exec(`DROP TRIGGER ${quoteName(name)}`);
       const result = work();
       for (const { sql } of triggers) sqlite.exec(sql);

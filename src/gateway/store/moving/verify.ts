@@ -3,27 +3,27 @@ import type { RowReader } from './export.ts';
 import type { MovedTable } from './moved-tables.ts';
 import { digestOf } from './row-digest.ts';
 
-/** A row that is not the same in two databases. */
+/** A row that differs between two databases. */
 export interface RowDifference {
   readonly table: string;
-  /** The primary key, or all values of a row without one. */
+  /** The primary key, or all values if there is no key. */
   readonly key: string;
-  /** `missing`: the second has it not. `surplus`: only the second has it. `changed`: another column differs. */
+  /** `missing`: absent from the second database. `surplus`: only in the second. `changed`: another column differs. */
   readonly kind: 'missing' | 'surplus' | 'changed';
 }
 
 export interface CompareOptions {
   readonly tables: readonly MovedTable[];
   readonly guildIds: readonly string[];
-  /** Keys that the second database has instead. */
+  /** Keys that were replaced in the second database. */
   readonly renumbered?: readonly { readonly table: string; readonly from: bigint; readonly to: bigint }[];
-  /** Differences that are reported at most; default 100. */
+  /** The maximum number of reported differences. Default: 100. */
   readonly limit?: number;
 }
 
 /**
- * Compares all rows of guilds in two databases, value by value and type by type. Rows that have expired count, too.
- * @returns no difference, if none
+ * Compares all rows of guilds in two databases, including values, types and expired rows.
+ * @returns the differences; empty if there are none
  */
 export function compareGuilds(one: RowReader, other: RowReader, options: CompareOptions): RowDifference[] {
   const { tables, guildIds, renumbered = [], limit = 100 } = options;
@@ -52,7 +52,7 @@ export function compareGuilds(one: RowReader, other: RowReader, options: Compare
 }
 
 interface Row {
-  /** Equal for rows that must be the same. */
+  /** Identifies the same row in both databases. */
   readonly id: string;
   readonly digest: string;
   readonly key: string;
@@ -62,7 +62,7 @@ function rowOf(table: MovedTable, values: readonly StoredValue[]): Row {
   const digest = digestOf(values);
   const columns = values.slice(1);
   const key = table.key.map((at) => columns[at] as StoredValue);
-  // A NULL is not equal to another NULL: such rows have no key.
+  // A key that contains NULL does not identify a row.
   const hasKey = key.length > 0 && !key.includes(null);
   const named = hasKey ? table.key : columns.map((_, at) => at);
   return {

@@ -33,8 +33,8 @@ const refuses = (bot: Bot, message: RegExp, pods = 1): void =>
 
 test('each declared table and column is there', () => {
   const migrations = [CASES];
-  refuses({ tables: ['notes'] }, /names the table notes, but its migrations do not make it/);
-  refuses({ global: ['notes'] }, /names the table notes, but its migrations do not make it/);
+  refuses({ tables: ['notes'] }, /declares the table notes, but its migrations do not create it/);
+  refuses({ global: ['notes'] }, /declares the table notes, but its migrations do not create it/);
   refuses({ migrations, tables: ['cases'] }, /the table cases has no column guild_id/);
   refuses({ migrations, tables: [{ name: 'cases', guild: 'server' }] }, /cases has no column server; it has id, guild/);
   const cases = { name: 'cases', guild: 'guild' };

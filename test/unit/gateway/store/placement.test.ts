@@ -43,7 +43,7 @@ test('another number of pods: both topologies are named, and nothing is written'
   const why = misplacement(path, { strategy: 'md5', pods: 4 });
   assert.match(why, /NUM_GATEWAY_PODS=3 ROUTING=md5 TOPOLOGY_EPOCH=1/);
   assert.match(why, /NUM_GATEWAY_PODS=4/);
-  assert.match(why, /give it back/);
+  assert.match(why, /restore the former setting/);
   assert.deepEqual(dump(path), before);
   // With the old values it goes on.
   using store = openTestStore(path, { topology: md5(3) });

@@ -141,7 +141,7 @@ test('rows that change after the copy keep their guild here, whoever has changed
     const chunks = [...from.mover.exportGuilds([A])];
     from.botDatabases.full.run(change);
     const before = notesOf(from);
-    throws('MOVE_OUTDATED', /have changed since they were copied/, () =>
+    throws('MOVE_OUTDATED', /have changed since the copy/, () =>
       from.mover.removeGuilds(chunks, records('moved', [A])),
     );
     assert.deepEqual(notesOf(from), before);
@@ -163,8 +163,8 @@ test('a copy that is damaged, cut or of other guilds is refused, and nothing of 
     ['a changed byte', chunks.with(rows, flipped)],
     ['a chunk twice', chunks.toSpliced(rows, 0, chunks[rows] as Buffer)],
     ['a chunk missing', chunks.toSpliced(rows, 1)],
-    ['no end', chunks.slice(0, -1)],
-    ['no beginning', chunks.slice(1)],
+    ['without its end', chunks.slice(0, -1)],
+    ['without its head', chunks.slice(1)],
     ['more after the end', [...chunks, chunks[rows] as Buffer]],
     ['a torn chunk', chunks.with(rows, (chunks[rows] as Buffer).subarray(0, 5_000))],
     ['an unknown chunk', chunks.with(rows, Buffer.from([77]))],
@@ -178,7 +178,7 @@ test('a copy that is damaged, cut or of other guilds is refused, and nothing of 
     );
     assert.deepEqual(notesOf(to), [], what);
   }
-  throws('MOVE_DAMAGED', /has no guild 1000000000000000002/, () =>
+  throws('MOVE_DAMAGED', /guild 1000000000000000002 is missing/, () =>
     to.mover.importGuilds(chunks, records('arriving', [B])),
   );
   assert.deepEqual(to.mover.records.all(), new Map());
@@ -251,17 +251,17 @@ test('pods with different schemas exchange no guild, and the difference is named
   from.botDatabases.full.run("INSERT INTO notes VALUES (?, 'x', 'good')", A);
   const chunks = [...from.mover.exportGuilds([A])];
   const cases: [string, string[], RegExp][] = [
-    ['1', [NOTES], /the column notes\.mood is there, not here.*2 migrations there and 1 here/],
+    ['1', [NOTES], /the column notes\.mood exists there but not here.*2 there, 1 here/],
     ['2', [NOTES, 'ALTER TABLE notes ADD COLUMN mood INTEGER'], /notes\.mood is TEXT there and INTEGER here/],
     [
       '3',
       [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT', 'ALTER TABLE notes ADD COLUMN more TEXT'],
-      /notes\.more is here/,
+      /notes\.more exists here/,
     ],
     [
       '4',
       [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT;', 'UPDATE notes SET mood = upper(mood)'],
-      /3 here, or others/,
+      /migrations of the bot differ.*3 here/,
     ],
   ];
   for (const [file, migrations, message] of cases) {

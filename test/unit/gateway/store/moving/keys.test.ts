@@ -111,12 +111,12 @@ test('rows whose keys must not change stay where they are, and are named', () =>
       '5',
       /notes has rows .* same key .*: 5\. .*keys: 'fixed'/,
     ],
-    ['id', { tables: ['notes'], migrations: [] }, '1234567890123456789', /1234567890123456789 is an id of Discord's/],
+    ['id', { tables: ['notes'], migrations: [] }, '1234567890123456789', /1234567890123456789 is a Discord id/],
     [
       'undeclared',
       { tables: ['notes', 'marks'], migrations: ['CREATE TABLE marks (guild_id TEXT, note_id INTEGER)'] },
       '5',
-      /marks\.note_id seems to refer to them: declare it/,
+      /marks\.note_id seems to refer to them: declare the reference/,
     ],
   ];
   for (const [name, { migrations = [], ...bot }, key, message] of cases) {
