@@ -27,6 +27,7 @@ import { OwnerClient } from './outbound/owner-client.ts';
 import { RetryBudget } from './outbound/retry-budget.ts';
 import { StandIns } from './outbound/stand-ins.ts';
 import { Upstream } from './outbound/upstream.ts';
+import { Upstreams } from './outbound/upstreams.ts';
 
 /** The interval of checks for idle connections at the end of the drain. */
 const LOOK_MS = 100;
@@ -52,15 +53,19 @@ export async function startHttpService({
   registry,
 }: HttpServiceOptions): Promise<Service> {
   const metrics = new HttpMetrics(registry);
+  const throttledLog = new ThrottledLog(log);
   const lookup = createSharedLookup();
-  const upstreams = Array.from(
-    { length: topology.pods },
-    (_, ordinal) =>
+  const upstreams: Upstreams = new Upstreams({
+    topology,
+    askTimeoutMs: config.connectTimeoutMs,
+    log: throttledLog,
+    make: (ordinal) =>
       new Upstream({
         url: gatewayUrl(config.gatewayUrlTemplate, ordinal),
         ordinal,
         secret: config.linkSecret,
-        topology,
+        topology: () => upstreams.topology,
+        onPeer: (peer) => upstreams.connected(ordinal, peer.topology),
         name: config.name,
         heartbeatMs: config.linkHeartbeatMs,
         connectTimeoutMs: config.connectTimeoutMs,
@@ -69,10 +74,9 @@ export async function startHttpService({
         breaker: new Breaker({ failures: config.breakerFailures, openMs: config.breakerOpenMs }),
         log,
       }),
-  );
-  const throttledLog = new ThrottledLog(log);
+  });
   const owners = new OwnerClient({
-    ...{ upstreams, topology, metrics, log: throttledLog },
+    ...{ upstreams, metrics, log: throttledLog },
     retries: new RetryBudget(config.retryBudgetPercent),
     retryBaseMs: config.retryBaseMs,
   });
@@ -83,10 +87,10 @@ export async function startHttpService({
   const verifier = new SignatureVerifier(config.discordPublicKey, config.signatureMaxAgeMs, nearestNow, throttledLog);
   // A pod's manifest takes precedence over the local module, which may be another version during an update.
   const currentManifest = (): BotManifest =>
-    upstreams.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
+    upstreams.list.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const routes = createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]);
   const endpoints = new Endpoints({
-    ...{ config, routes, owners, upstreams, headersFor, metrics, log, throttledLog },
+    ...{ config, routes, owners, upstreams: upstreams.list, headersFor, metrics, log, throttledLog },
     interactions: new InteractionEndpoint({
       config,
       owners,
@@ -104,7 +108,7 @@ export async function startHttpService({
     ...{ httpPod: config.name, requestTimeoutMs: config.requestTimeoutMs },
   });
   const edge = new Edge({ config, endpoints, upgrades, bodies, clientOf: proxies.clientOf, log });
-  registerGauges(registry, upstreams);
+  registerGauges(registry, upstreams.list);
   const { server } = edge;
   server.listen(config.port, config.host ?? undefined);
   await new Promise<void>((resolve, reject) => {
@@ -113,13 +117,13 @@ export async function startHttpService({
   });
   // Connects in advance, so that the first request need not wait. The pod is not ready before every upstream was tried
   // (CONNECT_TIMEOUT_MS at most). Otherwise a new pod would defer interactions that older pods handle at once.
-  await Promise.allSettled(upstreams.map((upstream) => upstream.open()));
+  await upstreams.open();
 
   let drained: Promise<void> | null = null;
   return {
     port: (server.address() as AddressInfo).port,
-    readiness: () => readiness(upstreams),
-    adminRoutes: adminRoutes(upstreams, config),
+    readiness: () => readiness(upstreams.list),
+    adminRoutes: adminRoutes(upstreams.list, config),
     adminActions: {},
     drain() {
       drained ??= drain(edge, config.idleDrainMs, config.drainTimeoutMs * DRAIN_SHARE);
@@ -128,7 +132,7 @@ export async function startHttpService({
     async close() {
       NetServer.prototype.close.call(server);
       edge.closeConnections();
-      await Promise.all(upstreams.map((upstream) => upstream.close()));
+      await upstreams.close();
     },
   };
 }
@@ -198,6 +202,7 @@ function registerGauges(registry: Registry, upstreams: readonly Upstream[]): voi
     labelNames: ['pod'],
     registers,
     collect() {
+      this.reset();
       for (const { ordinal, link } of upstreams) this.set({ pod: String(ordinal) }, link?.inFlight ?? 0);
     },
   });
@@ -207,6 +212,7 @@ function registerGauges(registry: Registry, upstreams: readonly Upstream[]): voi
     labelNames: ['pod'],
     registers,
     collect() {
+      this.reset();
       for (const { ordinal, breaker } of upstreams) {
         this.set({ pod: String(ordinal) }, { closed: 0, 'half-open': 1, open: 2 }[breaker.state]);
       }

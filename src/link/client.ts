@@ -28,6 +28,7 @@ export interface LinkClientOptions {
   readonly url: string;
   readonly ordinal: number;
   readonly secret: string;
+  /** Read for each handshake: the newest topology may change. */
   readonly topology: Topology;
   /** This pod's name, for the peer's log. */
   readonly name: string;
@@ -38,6 +39,8 @@ export interface LinkClientOptions {
   readonly log: Logger;
   /** Called after each change. */
   readonly onState?: (state: LinkState) => void;
+  /** Called after each handshake, before the link is `ready`. Without it, a peer with another topology is logged. */
+  readonly onPeer?: (peer: ServerHello) => void;
 }
 
 /** The states with their data. */
@@ -210,7 +213,8 @@ export class LinkClient {
         ids: this.#ids,
         onReady: (peer) => {
           this.#peer = peer;
-          this.#noteTopology(peer);
+          if (this.#options.onPeer === undefined) this.#noteTopology(peer);
+          else this.#options.onPeer(peer);
           this.#enter({ name: 'ready', session });
           resolve();
         },

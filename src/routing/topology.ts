@@ -65,7 +65,7 @@ export function parseTopologyText(text: string): TopologyRecord | null {
 }
 
 /** Whether a topology that another pod named can exist. */
-const isPossible = ({ strategy, pods, shards }: TopologyRecord): boolean =>
+export const isPossible = ({ strategy, pods, shards }: TopologyRecord): boolean =>
   pods <= MAX_PODS &&
   (strategy === 'md5' ? shards === null : shards !== null && shards >= pods && shards <= MAX_SHARDS);
 

@@ -8,7 +8,7 @@ import { startHttpService } from '../../src/http/service.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../src/link/message.ts';
 import { attachLinkServer } from '../../src/link/server.ts';
 import { createRegistry, type Registry } from '../../src/observability/metrics.ts';
-import { createTopology } from '../../src/routing/topology.ts';
+import { createTopology, type TopologyRecord, topologyOf } from '../../src/routing/topology.ts';
 import type { Service } from '../../src/service.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 
@@ -38,12 +38,22 @@ export interface HttpUnderTest extends AsyncDisposable {
   readonly gatewayPorts: readonly number[];
 }
 
-/** An HTTP service in this process, in front of `gatewayPods` ports on which the test starts its own servers. */
+/**
+ * An HTTP service in this process, in front of `gatewayPods` ports on which the test starts its own servers.
+ * @param options.mostPods as many ports are free; default `gatewayPods`
+ */
 export async function startHttp(
-  options: { gatewayPods?: number; env?: Record<string, string>; manifest?: Partial<BotManifest>; log?: Logger } = {},
+  options: {
+    gatewayPods?: number;
+    mostPods?: number;
+    env?: Record<string, string>;
+    manifest?: Partial<BotManifest>;
+    log?: Logger;
+  } = {},
 ): Promise<HttpUnderTest> {
   const pods = options.gatewayPods ?? 3;
-  const first = await findFreePorts(pods);
+  const ports = options.mostPods ?? pods;
+  const first = await findFreePorts(ports);
   const config = loadConfig({
     SERVICE_MODE: 'http',
     PORT: '0',
@@ -69,7 +79,7 @@ export async function startHttp(
     service,
     registry,
     linkSecret: config.linkSecret ?? '',
-    gatewayPorts: Array.from({ length: pods }, (_, ordinal) => first + ordinal),
+    gatewayPorts: Array.from({ length: ports }, (_, ordinal) => first + ordinal),
     async [Symbol.asyncDispose]() {
       await service.close();
       void service.drain();
@@ -97,6 +107,7 @@ export async function startLinkPod(
   http: HttpUnderTest,
   ordinal: number,
   answer: (request: GatewayRequest, context: RequestContext) => GatewayResponse | Promise<GatewayResponse>,
+  topology: TopologyRecord = { strategy: 'md5', pods: http.gatewayPorts.length, shards: null, epoch: 1 },
 ): Promise<AsyncDisposable> {
   const server = createServer();
   const link = attachLinkServer(server, {
@@ -107,7 +118,7 @@ export async function startLinkPod(
     helloTimeoutMs: 1_000,
     maxInFlight: 1_000,
     log: pino({ level: 'silent' }),
-    topology: createTopology({ strategy: 'md5', pods: http.gatewayPorts.length }),
+    topology: topologyOf(topology),
     handler: async (request, context) => answer(request, context),
   });
   await new Promise<void>((resolve) => server.listen(http.gatewayPorts[ordinal], '127.0.0.1', resolve));

@@ -32,6 +32,7 @@ export class HttpMetrics {
   readonly #interactions = new Map<InteractionOutcome, number>();
   readonly #retries: number[] = [];
   readonly #hints: number[] = [];
+  readonly #redirects: number[] = [];
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -82,6 +83,7 @@ export class HttpMetrics {
       });
     };
     byPod('guildway_retries_total', 'Requests sent again, by the pod they were meant for.', this.#retries);
+    byPod('guildway_redirects_total', 'Requests that a pod sent on to another pod, by that pod.', this.#redirects);
     byPod('guildway_hints_stored_total', 'Requests kept by a stand-in, by the pod they were meant for.', this.#hints);
   }
 
@@ -101,6 +103,11 @@ export class HttpMetrics {
 
   retried(pod: number): void {
     this.#retries[pod] = (this.#retries[pod] ?? 0) + 1;
+  }
+
+  /** @param pod the ordinal of the pod that named another one */
+  redirected(pod: number): void {
+    this.#redirects[pod] = (this.#redirects[pod] ?? 0) + 1;
   }
 
   hintStored(pod: number): void {

@@ -1,21 +1,20 @@
 import type { GatewayRequest } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
-import type { Topology } from '../../routing/topology.ts';
 import type { Duration, MonotonicTime } from '../../time.ts';
 import type { HttpMetrics } from '../metrics/http-metrics.ts';
 import type { Dispatcher, ResponseHandler } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
+import { podError } from './pod-error.ts';
 import { ObeyStatements } from './pod-statements.ts';
 import { anotherPod, Retry } from './retry.ts';
 import type { RetryBudget } from './retry-budget.ts';
 import type { Repeatable } from './retry-policy.ts';
 import type { Upstream } from './upstream.ts';
+import type { Upstreams } from './upstreams.ts';
 import { type Fetched, fetchWhole } from './whole-response.ts';
 
 export interface OwnerClientOptions {
-  /** By ordinal. */
-  readonly upstreams: readonly Upstream[];
-  readonly topology: Topology;
+  readonly upstreams: Upstreams;
   readonly retries: RetryBudget;
   readonly retryBaseMs: Duration;
   readonly metrics: HttpMetrics;
@@ -27,28 +26,30 @@ export interface OwnerClientOptions {
  * follows redirects. Every request to an owner passes through this class.
  */
 export class OwnerClient implements Dispatcher {
-  readonly #upstreams: readonly Upstream[];
-  readonly #topology: Topology;
+  readonly #upstreams: Upstreams;
   readonly #dispatcher: Dispatcher;
 
-  constructor({ upstreams, topology, retries, retryBaseMs, metrics, log }: OwnerClientOptions) {
+  constructor({ upstreams, retries, retryBaseMs, metrics, log }: OwnerClientOptions) {
     this.#upstreams = upstreams;
-    this.#topology = topology;
     const toPod: Dispatcher = {
-      dispatch: (request, handler) => (upstreams[request.pod] as Upstream).dispatch(request, handler),
+      dispatch(request, handler) {
+        const upstream = upstreams.list[request.pod];
+        if (upstream !== undefined) upstream.dispatch(request, handler);
+        else handler.onError(podError(request.pod, 'LINK_UNAVAILABLE', 'not-sent', 'no topology has it any more'));
+      },
     };
     this.#dispatcher = new Retry({
-      pods: upstreams,
+      pods: upstreams.list,
       budget: retries,
       baseMs: retryBaseMs,
       onRetry: (pod) => metrics.retried(pod),
-      next: new ObeyStatements({ pods: upstreams, topology, log, next: toPod }),
+      next: new ObeyStatements({ upstreams, metrics, log, next: toPod }),
     });
   }
 
   /** The pod that owns a guild, or pod 0 for null. @param guildId a valid guild id; null for a request without a guild */
   ownerOf(guildId: string | null): Upstream {
-    return this.#upstreams[this.#topology.ownerOf(guildId)] as Upstream;
+    return this.#upstreams.ownerOf(guildId);
   }
 
   /**
@@ -57,7 +58,7 @@ export class OwnerClient implements Dispatcher {
    */
   podFor(guildId: string | null, anyPod: boolean): Upstream {
     const owner = this.ownerOf(guildId);
-    return anyPod && !owner.live ? (anotherPod(this.#upstreams, owner.ordinal) ?? owner) : owner;
+    return anyPod && !owner.live ? (anotherPod(this.#upstreams.list, owner.ordinal) ?? owner) : owner;
   }
 
   /** Sends a request to the pod that it names. */
@@ -74,6 +75,6 @@ export class OwnerClient implements Dispatcher {
     request: GatewayRequest,
     options: { readonly deadlineAt: MonotonicTime; readonly repeatable: Repeatable },
   ): Promise<Fetched> {
-    return fetchWhole(this.#dispatcher, this.#topology.ownerOf(guildId), request, options);
+    return fetchWhole(this.#dispatcher, this.#upstreams.topology.ownerOf(guildId), request, options);
   }
 }

@@ -2,16 +2,19 @@ import type { DispatchError } from '../../errors.ts';
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { type PodStatement, podStatement } from '../../protocol/pod-statement.ts';
-import type { Topology } from '../../routing/topology.ts';
+import { fingerprintOf, parseTopologyText, type TopologyRecord } from '../../routing/topology.ts';
+import type { HttpMetrics } from '../metrics/http-metrics.ts';
 import type { Dispatcher, ResponseFlow, ResponseHandler, Upgraded } from './dispatcher.ts';
 import type { ForwardedRequest } from './forwarded-request.ts';
 import { podError } from './pod-error.ts';
 import type { Upstream } from './upstream.ts';
+import type { Upstreams } from './upstreams.ts';
 
 export interface ObeyStatementsOptions {
-  /** By ordinal. */
-  readonly pods: readonly Pick<Upstream, 'link'>[];
-  readonly topology: Topology;
+  readonly upstreams: Pick<Upstreams, 'topology' | 'learn' | 'askSoon'> & {
+    readonly list: readonly Pick<Upstream, 'link'>[];
+  };
+  readonly metrics: Pick<HttpMetrics, 'redirected'>;
   readonly log: ThrottledLog;
   /** Sends a request to the pod that it names. */
   readonly next: Dispatcher;
@@ -20,10 +23,28 @@ export interface ObeyStatementsOptions {
 type Refusal = Extract<PodStatement, { kind: 'refused' }>;
 type Redirect = Extract<PodStatement, { kind: 'redirect' }>;
 
+/** The redirects of one attempt. */
+interface Redirects {
+  /** The pods that have named another pod, in order. */
+  readonly by: number[];
+  /** The first one: the pod and the topology that it named. */
+  readonly first: { readonly owner: number; readonly theirs: string };
+  /** All of them belong to a move. */
+  inMove: boolean;
+}
+
+/** The most redirects of one attempt. */
+const MAX_REDIRECTS = 4;
+
 /**
- * Handles a pod's own statements about a request, as opposed to its bot's responses. A refusal becomes an error. A redirect is followed
- * once. Otherwise two pods that name each other would cause an endless loop. A second redirect is the error TOPOLOGY_MISMATCH: nothing
- * was done, and an operator has to act.
+ * Handles a pod's own statements about a request, as opposed to its bot's responses. A refusal becomes an error. A redirect is followed.
+ *
+ * A redirect that names the pod's newest topology belongs to a move: the owner under that topology names the pod that still has the guild,
+ * or that pod names the new owner. This pod learns a newer topology from it. As the guild may move between two redirects, a pod is asked
+ * twice at most; then the attempt fails, and the retry finds the guild where it has arrived.
+ *
+ * Without such a topology, or if pods have different ones of the same epoch, no pod is asked twice. Such a loop is the error
+ * TOPOLOGY_MISMATCH: nothing was done, and an operator has to act.
  */
 export class ObeyStatements implements Dispatcher {
   readonly #options: ObeyStatementsOptions;
@@ -43,8 +64,8 @@ class StatementHandler implements ResponseHandler {
   readonly #request: ForwardedRequest;
   /** The pod that was asked first. */
   readonly #first: number;
-  /** Its redirect. */
-  #redirect: Redirect | null = null;
+  /** Null without a redirect, as nearly always. */
+  #redirects: Redirects | null = null;
   /** The response is a statement of the pod. The handler gets nothing of it. */
   #statement: { readonly status: number; readonly says: Refusal | Redirect } | null = null;
 
@@ -98,47 +119,60 @@ class StatementHandler implements ResponseHandler {
   }
 
   #follow(redirect: Redirect): void {
-    if (this.#redirect !== null) {
-      this.onError(this.#mismatch(this.#redirect));
-      return;
-    }
-    this.#redirect = redirect;
-    const { pods, log, next } = this.#options;
+    const { upstreams, metrics, log, next } = this.#options;
+    const from = this.#request.pod;
     const named = redirect.owner;
-    const [ours, theirs] = this.#topologies(redirect.epoch);
-    log.warn({ pod: this.#first, named, ours, theirs }, 'a pod says that it is not the owner of a guild');
-    if (named === this.#first || pods[named] === undefined) this.onError(this.#mismatch(redirect));
-    else {
+    const theirs = redirect.topology === null ? null : parseTopologyText(redirect.topology);
+    metrics.redirected(from);
+    this.#redirects ??= { by: [], first: { owner: named, theirs: this.#theirs(redirect, theirs) }, inMove: true };
+    const redirects = this.#redirects;
+    redirects.by.push(from);
+    if (theirs === null || upstreams.learn(theirs, from) === 'conflict') {
+      redirects.inMove = false;
+      const facts = { pod: from, named, ours: this.#ours, theirs: this.#theirs(redirect, theirs) };
+      log.warn(facts, 'a pod says that it is not the owner of a guild');
+    } else log.info({ pod: from, named, topology: redirect.topology }, 'a guild is at another pod while guilds move');
+    const asked = redirects.by.filter((pod) => pod === named).length;
+    const isLoop = named === from || asked > (redirects.inMove ? 1 : 0) || redirects.by.length > MAX_REDIRECTS;
+    if (isLoop || upstreams.list[named] === undefined) {
+      // The pod may know an older topology, with more pods.
+      if (redirects.inMove) upstreams.askSoon();
+      this.onError(redirects.inMove ? this.#notFound(redirects) : this.#mismatch(redirects));
+    } else {
       this.#request.pod = named;
       next.dispatch(this.#request, this);
     }
   }
 
-  #mismatch({ owner, epoch }: Redirect): DispatchError {
-    const [ours, theirs] = this.#topologies(epoch);
+  #notFound({ by }: Redirects): DispatchError {
+    const why = `the guild moves: pods ${by.join(', ')} were asked, and each named another one`;
+    return podError(this.#first, 'LINK_UNAVAILABLE', 'not-sent', why);
+  }
+
+  #mismatch({ first }: Redirects): DispatchError {
     return podError(
       this.#first,
       'TOPOLOGY_MISMATCH',
       'not-sent',
-      `it is not the owner of this guild (it names pod ${owner}, ${theirs}), but this pod computed that (${ours}): NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS differ`,
+      `it is not the owner of this guild (it names pod ${first.owner}, ${first.theirs}), but this pod computed that (${this.#ours}): NUM_GATEWAY_PODS, ROUTING or DISCORD_SHARDS differ`,
     );
   }
 
-  /** Describes the topologies of this pod and of the other one. */
-  #topologies(epoch: number): [string, string] {
-    const { topology, pods } = this.#options;
-    return [`${topology.fingerprint} epoch ${topology.epoch}`, theirTopology(pods[this.#first]?.link ?? null, epoch)];
+  get #ours(): string {
+    const { fingerprint, epoch } = this.#options.upstreams.topology;
+    return `${fingerprint} epoch ${epoch}`;
+  }
+
+  /** The topology of the pod that redirected, as far as it is known. */
+  #theirs({ epoch }: Redirect, named: TopologyRecord | null): string {
+    const known = named ?? this.#options.upstreams.list[this.#request.pod]?.link?.peer?.topology;
+    const fingerprint = known === undefined ? '' : `${fingerprintOf(known)} `;
+    const theirs = Number.isNaN(epoch) ? (known?.epoch ?? 'unknown') : epoch;
+    return `${fingerprint}epoch ${theirs}`;
   }
 }
 
 function statementOf(status: number, headers: HeaderList): Refusal | Redirect | null {
   const statement = podStatement(status, headers);
   return statement?.kind === 'refused' || statement?.kind === 'redirect' ? statement : null;
-}
-
-function theirTopology(link: Upstream['link'], epoch: number): string {
-  const known = link?.peer?.topology;
-  if (known === undefined) return `epoch ${Number.isNaN(epoch) ? 'unknown' : epoch}`;
-  const { strategy, shards, pods } = known;
-  return `${strategy}/${shards === null ? '' : `${shards}/`}${pods} epoch ${Number.isNaN(epoch) ? known.epoch : epoch}`;
 }

@@ -6,6 +6,7 @@ import { PATH } from '../../protocol/paths.ts';
 import { type Duration, type MonotonicTime, remaining } from '../../time.ts';
 import type { HttpMetrics } from '../metrics/http-metrics.ts';
 import type { Upstream } from './upstream.ts';
+import type { Upstreams } from './upstreams.ts';
 
 /** A request to store until its owner is back. */
 export interface Handoff {
@@ -37,18 +38,19 @@ const PATIENCE_SHARE = 0.5;
 
 /** Finds a pod that stores a request for an absent owner. */
 export class StandIns {
-  readonly #upstreams: readonly Upstream[];
+  readonly #upstreams: Pick<Upstreams, 'list' | 'topology'>;
   readonly #metrics: HttpMetrics;
   readonly #log: ThrottledLog;
 
-  constructor(options: { upstreams: readonly Upstream[]; metrics: HttpMetrics; log: ThrottledLog }) {
+  constructor(options: { upstreams: Pick<Upstreams, 'list' | 'topology'>; metrics: HttpMetrics; log: ThrottledLog }) {
     this.#upstreams = options.upstreams;
     this.#metrics = options.metrics;
     this.#log = options.log;
   }
 
   /**
-   * Stores a hint at pod (owner + 1) % N, else at the next one. The owner itself is last, in case it is slow but alive. A slow stand-in
+   * Stores a hint at pod (owner + 1) % N, else at the next one. The owner itself comes after them, in case it is slow but alive. Pods that
+   * the newest topology does not have are last, because they are about to end. A slow stand-in
    * stays in the race when the next one is asked, because on a busy machine all of them are slow. Two pods may then store the same hint;
    * the owner applies it once.
    */
@@ -92,11 +94,12 @@ export class StandIns {
   }
 
   *#candidates(owner: number): Generator<Upstream, undefined> {
-    const count = this.#upstreams.length;
-    for (let distance = 1; distance <= count; distance++) {
-      const standIn = this.#upstreams[(owner + distance) % count] as Upstream;
+    const { list, topology } = this.#upstreams;
+    const { pods } = topology;
+    const inOrder = Array.from({ length: pods }, (_, distance) => (owner + 1 + distance) % pods);
+    for (const standIn of [...inOrder.map((ordinal) => list[ordinal]), ...list.slice(pods)]) {
       // Only a link proves that the peer is a Guildway pod. Any web server responds to a PUT somehow.
-      if (standIn.link?.state === 'ready') yield standIn;
+      if (standIn?.link?.state === 'ready') yield standIn;
     }
   }
 

@@ -1,6 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { LinkClient, type LinkClientOptions, type LinkState } from '../../link/client.ts';
 import type { GatewayRequest, GatewayResponse } from '../../link/message.ts';
+import type { Topology } from '../../routing/topology.ts';
 import { type Duration, inMs } from '../../time.ts';
 import { type Breaker, BreakerGuard } from './breaker.ts';
 import { Connect } from './connect.ts';
@@ -12,7 +13,9 @@ import { Reachability } from './reachability.ts';
 import { UpgradeTransport } from './upgrade-transport.ts';
 import { fetchWhole } from './whole-response.ts';
 
-export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onState'> {
+export interface UpstreamOptions extends Omit<LinkClientOptions, 'secret' | 'onState' | 'topology'> {
+  /** The newest topology that this pod knows. */
+  readonly topology: () => Topology;
   /** Null: plain HTTP only. */
   readonly secret: string | null;
   readonly breaker: Breaker;
@@ -45,7 +48,17 @@ export class Upstream implements Dispatcher {
       // The pod was away before, and a pod that is not ready gets no requests that would show whether it is back.
       else if (state === 'plain') void this.#reachability.probe();
     };
-    this.link = secret === null ? null : new LinkClient({ ...options, secret, onState });
+    this.link =
+      secret === null
+        ? null
+        : new LinkClient({
+            ...options,
+            secret,
+            onState,
+            get topology() {
+              return options.topology();
+            },
+          });
     this.#reachability = new Reachability({ url, timeoutMs: options.connectTimeoutMs, lookup });
     const onConnection = (made: boolean): void => this.#reachability.note(made);
     this.#plain = new PlainTransport({ ...options, onConnection });

@@ -238,7 +238,7 @@ test('an owner that is alive but slow: deferred, and kept where it can be delive
   assert.match(slow.body.data.content, /may have done/, 'it was sent: nobody can say that nothing was done');
 });
 
-test('a redirect is followed once; pods that point at each other end it, naming both sides', async () => {
+test('a redirect is followed; pods that point at each other end it, naming both sides', async () => {
   await using http = await startHttp({ env, manifest });
   const misdirected = (owner: number) =>
     json(421, { error: 'not mine' }, [HEADER.owner, String(owner), HEADER.epoch, '2']);

@@ -24,7 +24,7 @@ test("what the HTTP client refuses to send is the caller's mistake, and never th
   const upstream = new Upstream({
     ...{ url: `http://127.0.0.1:${portOf(_pod)}`, ordinal: 0, secret: null, name: 'test', maxInFlight: 1, lookup },
     ...{ heartbeatMs: 1_000, connectTimeoutMs: 1_000, log: pino({ level: 'silent' }) },
-    topology: createTopology({ strategy: 'md5', pods: 1 }),
+    topology: () => createTopology({ strategy: 'md5', pods: 1 }),
     breaker: new Breaker({ failures: 1, openMs: 1_000 }),
   });
   const ask = (headers: string[], target = '/') =>

@@ -15,6 +15,7 @@ import { Breaker } from '../../../../src/http/outbound/breaker.ts';
 import { OwnerClient } from '../../../../src/http/outbound/owner-client.ts';
 import { RetryBudget } from '../../../../src/http/outbound/retry-budget.ts';
 import { Upstream } from '../../../../src/http/outbound/upstream.ts';
+import { Upstreams } from '../../../../src/http/outbound/upstreams.ts';
 import { Registry } from '../../../../src/observability/metrics.ts';
 import { ThrottledLog } from '../../../../src/observability/throttled-log.ts';
 import { createTopology } from '../../../../src/routing/topology.ts';
@@ -37,14 +38,16 @@ test('a client that stops reading a stream is disconnected in bounded time, and 
   });
   await new Promise<void>((resolve) => endless.listen(0, '127.0.0.1', resolve));
   const log = pino({ level: 'silent' });
+  const topology = createTopology({ strategy: 'md5', pods: 1 });
   const upstream = new Upstream({
     ...{ url: `http://127.0.0.1:${(endless.address() as AddressInfo).port}`, ordinal: 0, secret: null, name: 'test' },
     ...{ maxInFlight: 1, heartbeatMs: 1_000, connectTimeoutMs: 1_000, lookup, log },
-    topology: createTopology({ strategy: 'md5', pods: 1 }),
+    topology: () => topology,
     breaker: new Breaker({ failures: 1, openMs: 1_000 }),
   });
   const owners = new OwnerClient({
-    ...{ upstreams: [upstream], topology: createTopology({ strategy: 'md5', pods: 1 }), retryBaseMs: 1 },
+    ...{ upstreams: new Upstreams({ topology, make: () => upstream, askTimeoutMs: 1, log: new ThrottledLog(log) }) },
+    retryBaseMs: 1,
     ...{ retries: new RetryBudget(0), metrics: new HttpMetrics(new Registry()), log: new ThrottledLog(log) },
   });
   const unread = new UnreadResponses({ stalledMs: 100 });

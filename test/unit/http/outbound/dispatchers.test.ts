@@ -7,6 +7,7 @@ import { Breaker, BreakerGuard } from '../../../../src/http/outbound/breaker.ts'
 import { Connect } from '../../../../src/http/outbound/connect.ts';
 import type { Dispatcher, ResponseHandler } from '../../../../src/http/outbound/dispatcher.ts';
 import { ForwardedRequest, type ForwardedRequestInit } from '../../../../src/http/outbound/forwarded-request.ts';
+import { KnownTopologies } from '../../../../src/http/outbound/known-topologies.ts';
 import { ObeyStatements } from '../../../../src/http/outbound/pod-statements.ts';
 import { Retry } from '../../../../src/http/outbound/retry.ts';
 import { RetryBudget } from '../../../../src/http/outbound/retry-budget.ts';
@@ -80,9 +81,9 @@ const streams =
       else handler.onError(step);
   };
 const refuses = { status: 503, headers: [HEADER.refusal, 'draining'], body: EMPTY };
-const redirects = (owner: number) => ({
+const redirects = (owner: number, topology?: string) => ({
   status: 421,
-  headers: [HEADER.owner, String(owner), HEADER.epoch, '1'],
+  headers: [HEADER.owner, String(owner), HEADER.epoch, '1', ...(topology ? [HEADER.topology, topology] : [])],
   body: EMPTY,
 });
 
@@ -147,12 +148,29 @@ test('where any pod may answer, another one is asked after a failure', async () 
   assert.deepEqual([heard, asked, forwarded.pod], [['response 200'], [0, 1], 1]);
 });
 
-function obey(next: Dispatcher): ObeyStatements {
-  const topology = createTopology({ strategy: 'md5', pods: 2 });
+/** In front of two pods under md5/2, epoch 1. */
+function obey(next: Dispatcher, noted: { redirects?: number; asks?: number; warnings?: string[] } = {}) {
+  const known = new KnownTopologies(createTopology({ strategy: 'md5', pods: 2 }));
+  const note = (line: string): void => void noted.warnings?.push((JSON.parse(line) as { msg: string }).msg);
   return new ObeyStatements({
-    pods: [podOf(0), podOf(1)],
-    topology,
-    log: new ThrottledLog(pino({ level: 'silent' })),
+    upstreams: {
+      get list() {
+        return Array.from({ length: known.pods }, (_, ordinal) => podOf(ordinal));
+      },
+      get topology() {
+        return known.newest;
+      },
+      learn: (topology) => known.learn(topology),
+      askSoon() {
+        noted.asks = (noted.asks ?? 0) + 1;
+      },
+    },
+    metrics: {
+      redirected() {
+        noted.redirects = (noted.redirects ?? 0) + 1;
+      },
+    },
+    log: new ThrottledLog(pino({ level: 'warn' }, { write: note })),
     next,
   });
 }
@@ -171,18 +189,43 @@ test("a pod's refusal is an error that says that nothing was sent; a bot's statu
   }
 });
 
-test('a redirect is followed once; then, and for a pod that names itself or none, the topologies differ', () => {
+test('without a move no pod is asked twice: if pods name each other, themselves or none, the topologies differ', () => {
   for (const [steps, expected, pods] of [
     [[answers(redirects(1)), answers()], 'response 200', [0, 1]],
     [[streams(421, redirects(1).headers, 'end'), answers()], 'response 200', [0, 1]],
     [[answers(redirects(1)), answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
     [[answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0]],
     [[answers(redirects(7))], 'TOPOLOGY_MISMATCH not-sent', [0]],
+    // Another topology of the same epoch, or a text that is none.
+    [[answers(redirects(1, 'md5/3@1')), answers(redirects(0, 'md5/3@1'))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
+    [[answers(redirects(1, 'md5/3')), answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
   ] as const) {
     const { heard, handler } = listener();
     const { asked, next } = play(...steps);
-    obey(next).dispatch(request(), handler);
+    const noted = { warnings: [] as string[] };
+    obey(next, noted).dispatch(request(), handler);
     assert.deepEqual([heard, asked], [[expected], pods]);
+    assert.deepEqual(noted.warnings.slice(0, 1), ['a pod says that it is not the owner of a guild']);
+  }
+});
+
+test('while guilds move, redirects are followed to pods that nobody has named before, and back, but not for ever', () => {
+  for (const [named, expected, asked] of [
+    // A newer topology; the old owner still has the guild; it has just left.
+    [[4, 0, 4], 'response 200', [0, 4, 0, 4]],
+    [[1, 2, 3, 4], 'response 200', [0, 1, 2, 3, 4]],
+    [[4, 0, 4, 0], 'LINK_UNAVAILABLE not-sent', [0, 4, 0, 4]],
+    [[1, 2, 3, 4, 1], 'LINK_UNAVAILABLE not-sent', [0, 1, 2, 3, 4]],
+    [[0], 'LINK_UNAVAILABLE not-sent', [0]],
+    [[5], 'LINK_UNAVAILABLE not-sent', [0]],
+  ] as const) {
+    const { heard, handler } = listener();
+    const steps = named.map((pod) => answers(redirects(pod, 'md5/5@2')));
+    const played = play(...steps, answers());
+    const noted = { redirects: 0, asks: 0, warnings: [] };
+    obey(played.next, noted).dispatch(request(), handler);
+    assert.deepEqual([heard, played.asked, noted.warnings], [[expected], asked, []]);
+    assert.deepEqual([noted.redirects, noted.asks], [named.length, expected === 'response 200' ? 0 : 1]);
   }
 });
 

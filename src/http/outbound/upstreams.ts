@@ -1,0 +1,160 @@
+import type { ThrottledLog } from '../../observability/throttled-log.ts';
+import { asVariables, isPossible, type Topology, type TopologyRecord } from '../../routing/topology.ts';
+import type { Duration } from '../../time.ts';
+import { askTopologies } from './ask-topologies.ts';
+import { KnownTopologies, type Learned } from './known-topologies.ts';
+import type { Upstream } from './upstream.ts';
+
+export interface UpstreamsOptions {
+  /** From the environment. */
+  readonly topology: Topology;
+  readonly make: (ordinal: number) => Upstream;
+  /** How long a gateway pod may take to say which topologies it knows. */
+  readonly askTimeoutMs: Duration;
+  readonly log: ThrottledLog;
+}
+
+/** The interval of the question whether guilds still move. */
+const ASK_MS = 2_000;
+/** The least interval, however many requests need the answer. */
+const ASK_SOON_MS = 50;
+/** How long requests to a pod may still run when no topology needs it any more. */
+const LINGER_MS = 30_000;
+const LINGER_STEP_MS = 100;
+
+/**
+ * The gateway pods that this HTTP pod knows: those of the newest topology, and those of older ones until a gateway pod says that no guild
+ * is left to move. They come and go while requests run.
+ */
+export class Upstreams {
+  readonly #options: UpstreamsOptions;
+  readonly #topologies: KnownTopologies;
+  readonly #list: Upstream[] = [];
+  readonly #leaving = new Set<Upstream>();
+  #topology: Topology;
+  #opened = false;
+  #asksSoon = false;
+  #timer: NodeJS.Timeout | null = null;
+  /** Rotates through the pods, because one pod may have heard less than another. */
+  #asked = 0;
+  #closed = false;
+
+  constructor(options: UpstreamsOptions) {
+    this.#options = options;
+    this.#topologies = new KnownTopologies(options.topology);
+    this.#topology = options.topology;
+    this.#fit();
+  }
+
+  /** The same array for ever, by ordinal; its length changes. */
+  get list(): readonly Upstream[] {
+    return this.#list;
+  }
+
+  /** The newest topology. */
+  get topology(): Topology {
+    return this.#topology;
+  }
+
+  /** The pod that owns a guild under the newest topology, or pod 0 for null. @param guildId a valid guild id */
+  ownerOf(guildId: string | null): Upstream {
+    return this.#list[this.#topology.ownerOf(guildId)] as Upstream;
+  }
+
+  /** Takes a topology that a gateway pod named as its newest. @param from the ordinal of that pod */
+  learn(topology: TopologyRecord, from: number): Learned {
+    const learned = this.#topologies.learn(topology);
+    this.#take(learned, from, topology);
+    return learned;
+  }
+
+  /** Learns from a gateway pod that has just connected. @param from its ordinal */
+  connected(from: number, topology: TopologyRecord): void {
+    if (!isPossible(topology) || this.learn(topology, from) === 'conflict') {
+      const facts = { pod: from, ours: asVariables(this.#topology), theirs: asVariables(topology) };
+      this.#options.log.warn(facts, 'a gateway pod has another topology of the same epoch; it decides what it owns');
+    }
+    // A pod that is behind is asked too: its guilds are where it says.
+    if (topology.epoch !== this.#topology.epoch) this.askSoon();
+  }
+
+  /** Asks soon which topologies the gateway pods know: one of them named a pod that this pod does not know. */
+  askSoon(): void {
+    if (this.#asksSoon || this.#closed) return;
+    this.#asksSoon = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#askIn(ASK_SOON_MS);
+  }
+
+  /** Connects in advance to all pods. Never rejects. */
+  async open(): Promise<void> {
+    this.#opened = true;
+    await Promise.allSettled(this.#list.map((upstream) => upstream.open()));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    await Promise.all([...this.#list, ...this.#leaving].map((upstream) => upstream.close()));
+  }
+
+  #take(learned: Learned, from: number, topology: TopologyRecord): void {
+    if (learned === 'newer') {
+      this.#topology = this.#topologies.newest;
+      this.#options.log.info(
+        { pod: from, topology: asVariables(topology) },
+        'learned a newer topology from a gateway pod',
+      );
+    }
+    this.#fit();
+    if (this.#topologies.isMoving) this.#askIn(ASK_MS);
+  }
+
+  /** Makes the pods that the topologies need, and lets the others go. */
+  #fit(): void {
+    const { pods } = this.#topologies;
+    while (this.#list.length < pods) {
+      const upstream = this.#options.make(this.#list.length);
+      this.#list.push(upstream);
+      if (this.#opened) void upstream.open().catch(() => {});
+    }
+    for (const upstream of this.#list.splice(pods)) void this.#letGo(upstream);
+  }
+
+  /** Closes the connections to a pod when its last request has ended. */
+  async #letGo(upstream: Upstream): Promise<void> {
+    this.#leaving.add(upstream);
+    for (let waited = 0; waited < LINGER_MS && !this.#closed; waited += LINGER_STEP_MS) {
+      if ((upstream.link?.inFlight ?? 0) === 0) break;
+      await new Promise((resolve) => setTimeout(resolve, LINGER_STEP_MS).unref());
+    }
+    await upstream.close();
+    this.#leaving.delete(upstream);
+  }
+
+  #askIn(ms: number): void {
+    if (this.#timer !== null || this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = null;
+      this.#asksSoon = false;
+      void this.#ask();
+    }, ms).unref();
+  }
+
+  /** Asks one pod which topologies it knows, and goes on while guilds move. */
+  async #ask(): Promise<void> {
+    const ready = this.#list.filter(({ link }) => link?.state === 'ready');
+    const upstream = ready[this.#asked++ % ready.length];
+    try {
+      const chain = upstream === undefined ? null : await askTopologies(upstream, this.#options.askTimeoutMs);
+      if (upstream !== undefined && chain !== null && !this.#closed) {
+        const last = chain.at(-1) ?? chain[0];
+        this.#take(this.#topologies.learnChain(chain), upstream.ordinal, last);
+      }
+    } catch {
+      // The next question goes to another pod.
+    }
+    if (this.#topologies.isMoving) this.#askIn(ASK_MS);
+  }
+}
