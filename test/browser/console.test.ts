@@ -36,7 +36,7 @@ describe('the console', { skip }, () => {
     browser.assertNoProblems();
   });
 
-  test('a slash command is answered by the owner of the guild, and the badge says so', async () => {
+  test('the owner of the guild answers a slash command, and the badge shows it', async () => {
     await actor.command('/warn', { user: member(), reason: 'spam in general' });
     await actor.lastMessage.getByText(`@${member()} has been warned: spam in general`).waitFor();
     const badge = await badgeOf(actor.lastMessage);
@@ -73,7 +73,7 @@ describe('the console', { skip }, () => {
     await actor.lastMessage.getByText('warning 2').waitFor();
   });
 
-  test('the moderation log is seen by one user and paged with its buttons', async () => {
+  test('only one user sees the moderation log, and its buttons turn the pages', async () => {
     for (let i = 1; i <= 6; i++) {
       await actor.command('/note', { user: member(), text: `note number ${i}` });
       await actor.lastMessage.getByText(`note number ${i}`).waitFor();
@@ -116,7 +116,7 @@ describe('the console', { skip }, () => {
     await actor.lastMessage.getByText('stolen keys').waitFor();
   });
 
-  test('a form that is cancelled sends nothing', async () => {
+  test('a cancelled form sends nothing', async () => {
     await actor.say('a harmless message');
     const sent = simulator.interactions.sent;
     await actor.lastMessage.getByRole('button', { name: /^Actions/ }).press('Enter');
@@ -137,7 +137,7 @@ describe('the console', { skip }, () => {
     assert.ok(until !== null && until !== undefined && Date.parse(until) > Date.now());
   });
 
-  test('what a user may not do cannot be chosen', async () => {
+  test('a user cannot choose a forbidden command', async () => {
     await actor.actAs(member());
     await actor.messageField.fill('/warn');
     await page
@@ -148,7 +148,7 @@ describe('the console', { skip }, () => {
     assert.equal(await page.getByLabel('reason', { exact: true }).count(), 0);
   });
 
-  test('while the owner is away the bot thinks, and the answer comes when it is back', async () => {
+  test('while the owner is away the bot is thinking, and it answers when the owner is back', async () => {
     const owner = cluster.gatewayPods[getGatewayPodForGuild(guild.id, GATEWAY_PODS)];
     assert.ok(owner);
     await owner.kill('SIGKILL');
@@ -174,14 +174,14 @@ describe('the console', { skip }, () => {
     });
   });
 
-  test('a route that is not simulated is shown as soon as a bot requests it', async () => {
+  test('a route that the simulator lacks is shown as soon as a bot requests it', async () => {
     const section = page.getByRole('region', { name: 'Not simulated' });
     await section.waitFor({ state: 'hidden' });
     await fetch(`${simulator.apiUrl}/v10/guilds/${guild.id}/templates`);
     await section.getByText('GET /guilds/:id/templates').waitFor();
   });
 
-  test('on a phone nothing is wider than the screen', async () => {
+  test('nothing is wider than the screen of a phone', async () => {
     await actor.command('/warn', {
       user: member(),
       reason: 'a reason that is as long as reasons tend to be on a bad day',

@@ -23,7 +23,7 @@ describe('the guild page', { skip }, () => {
     browser.assertNoProblems();
   });
 
-  test('shows what was just done in the console, from the owner of the guild', async () => {
+  test('shows the latest console action, served by the owner of the guild', async () => {
     const actor = new ConsoleActor(page);
     const guild = guildAt(0);
     const member = simulator.world.user(guild.memberIds[0] as string);
@@ -104,7 +104,7 @@ describe('the guild page', { skip }, () => {
     await page.getByRole('row').nth(simulator.guilds.size).waitFor();
   });
 
-  test('where pages are not open, one needs the link that /settings page gives', async () => {
+  test('if pages are not open, they require the link from /settings page', async () => {
     const guild = guildAt(3);
     const owner = cluster.gatewayPods[getGatewayPodForGuild(guild.id, GATEWAY_PODS)];
     assert.ok(owner);

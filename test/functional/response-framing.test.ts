@@ -114,7 +114,7 @@ for (const [way, accept] of [
   });
 }
 
-test('over plain HTTP: a length that is not true ends the connection; a compressed one is left out', async () => {
+test('over plain HTTP, a wrong length ends the connection; the length of a compressed body is omitted', async () => {
   using agents = agent();
   const accept = 'text/event-stream';
   assert.equal((await ask(agents, ATTACKER, 'decompressed', { accept })).body, PAGE);

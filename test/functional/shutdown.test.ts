@@ -52,7 +52,7 @@ async function startMonolith(env: Record<string, string>) {
   };
 }
 
-test('a monolith that is ended is not ready, and serves what still comes to its edge until nothing does', async () => {
+test('a monolith that shuts down is not ready, and serves late requests until they stop', async () => {
   const env = { IDLE_DRAIN_MS: '60000', DRAIN_TIMEOUT_MS: '120000', REQUEST_TIMEOUT_MS: '5000' };
   await using monolith = await startMonolith(env);
   const { ask, ready } = monolith;
@@ -72,7 +72,7 @@ test('a monolith that is ended is not ready, and serves what still comes to its 
   assert.deepEqual(await monolith.ended, [0, null]);
 });
 
-test('for DRAIN_DELAY_MS a process that is ended serves new connections, while it is not ready', async () => {
+test('for DRAIN_DELAY_MS a process that shuts down serves new connections while it is not ready', async () => {
   await using monolith = await startMonolith({ DRAIN_DELAY_MS: '60000' });
   monolith.child.kill('SIGTERM');
   await until('it is not ready', async () => (await monolith.ready()).status === 503);
@@ -80,7 +80,7 @@ test('for DRAIN_DELAY_MS a process that is ended serves new connections, while i
   assert.equal(monolith.child.exitCode, null);
 });
 
-test('a process that is not drained within DRAIN_TIMEOUT_MS says so and ends with 1', async () => {
+test('a process that does not drain within DRAIN_TIMEOUT_MS logs that and exits with 1', async () => {
   await using monolith = await startMonolith({ DRAIN_TIMEOUT_MS: '300' });
   const unanswered = monolith.ask('wait', { method: 'POST', headers: { 'idempotency-key': 'one' } });
   unanswered.catch(() => {});

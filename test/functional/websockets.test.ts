@@ -92,7 +92,7 @@ async function closes(count: number): Promise<Close[]> {
   return fresh;
 }
 
-test('a websocket is opened at the owner of its guild, by any HTTP pod, and both sides may end it with a code', async () => {
+test('any HTTP pod opens a websocket at the owner of its guild, and both sides can close it with a code', async () => {
   const live = await open();
   const first = JSON.parse(await live.next());
   assert.deepEqual(first, { guildId, pod: 1, internal: false, left: null }, 'an open connection has no deadline');
@@ -108,7 +108,7 @@ test('a websocket is opened at the owner of its guild, by any HTTP pod, and both
   assert.deepEqual(await closes(1), [{ code: 4001, reason: 'as asked', aborted: 1 }]);
 });
 
-test('subprotocols and headers are those that the bot names; topics are shared within the guild', async () => {
+test('the bot chooses subprotocols and headers; topics are shared within the guild', async () => {
   const one = await open(`/app/${guildId}/live?protocol=1`, {}, ['json', 'chat']);
   assert.equal(one.socket.protocol, 'chat');
   const two = await open();
@@ -130,7 +130,7 @@ test('messages of one client are handled one after another', async () => {
   await closes(1);
 });
 
-test("an upgrade is refused as the bot says, and by Guildway where it is not the bot's to say", async () => {
+test('an upgrade is refused as the bot decides, or by Guildway before the bot sees it', async () => {
   const room = `/app/${guildId}/live`;
   const wrongPath = await refused(`/app/${guildId}/other`);
   assert.deepEqual([wrongPath.response.statusCode, wrongPath.text], [404, 'no such room\n']);
@@ -145,7 +145,7 @@ test("an upgrade is refused as the bot says, and by Guildway where it is not the
   await logged(/thrown in upgrade/);
 });
 
-test('a page of another site cannot open one, unless the bot trusts its origin', async () => {
+test('a page of another site cannot open a websocket, unless the bot trusts its origin', async () => {
   const room = `/app/${guildId}/live`;
   const answer = await refused(room, { origin: 'https://evil.example' });
   assert.equal(answer.response.statusCode, 403);
@@ -157,7 +157,7 @@ test('a page of another site cannot open one, unless the bot trusts its origin',
   }
 });
 
-test('a hook that throws closes its connection with 1011 and no other', async () => {
+test('a hook that throws closes only its own connection, with 1011', async () => {
   const [bad, good] = [await open(), await open()];
   bad.socket.send('throw');
   assert.deepEqual(await bad.closed, { code: 1011, reason: 'internal error' });
@@ -169,7 +169,7 @@ test('a hook that throws closes its connection with 1011 and no other', async ()
   assert.deepEqual((await closes(2)).map(({ code }) => code).toSorted(), [1000, 1011]);
 });
 
-test('a message above the limit closes with 1009, and a client that goes without a word is seen at once', async () => {
+test('a message above the limit closes with 1009, and a dropped connection is detected immediately', async () => {
   const large = await open();
   large.socket.send('x'.repeat(2_001));
   assert.equal((await large.closed).code, 1009);
@@ -179,7 +179,7 @@ test('a message above the limit closes with 1009, and a client that goes without
   assert.equal((await closes(2)).at(-1)?.code, 1006);
 });
 
-test('a client that does not read is disconnected, and the pod keeps nothing for it', async () => {
+test('a client that does not read is disconnected, and the pod buffers nothing for it', async () => {
   const slow = await open();
   await slow.next();
   slow.socket.pause();
@@ -193,7 +193,7 @@ test('a client that does not read is disconnected, and the pod keeps nothing for
   slow.socket.terminate();
 });
 
-test('an HTTP pod that drains tells its clients to connect again, and the bot hears of it', async () => {
+test('a draining HTTP pod tells its clients to reconnect, and notifies the bot', async () => {
   const [http] = cluster.httpPods as [Pod];
   const live = await open();
   await live.next();
@@ -204,7 +204,7 @@ test('an HTTP pod that drains tells its clients to connect again, and the bot he
   await http.start();
 });
 
-test('an owner that drains does the same; one that is killed is 1006, and away 503 in time', async () => {
+test('a draining owner does the same; a killed one gives 1006, and an absent one 503 in time', async () => {
   const live = await open();
   await live.next();
   const stopped = owner.stop();

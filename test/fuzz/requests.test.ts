@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestFuzz } from './requests.ts';
 
-test('whatever clients send, the bot sees what was meant for it, and each client its own answers', async () => {
+test('whatever clients send, the bot sees only its own requests, and each client only its own responses', async () => {
   await using fuzz = await RequestFuzz.start();
   const { seen } = await fuzz.run({ seed: 20_150_513, runs: 400, seconds: 60 });
   assert.ok(

@@ -29,7 +29,7 @@ async function runBroken(fault: string, options: Partial<ChaosOptions>): Promise
 }
 
 describe('history check', () => {
-  test('ten seconds of every kind of fault: nothing is lost, nothing is done twice', async () => {
+  test('ten seconds of every kind of fault: nothing is lost or executed twice', async () => {
     const report = await runChaos({ ...SMALL, seed: 20_262, seconds: 10, kinds: FAULT_KINDS });
     const { verdict, failures, directory } = report;
     assert.deepEqual(verdict.findings, [], `databases and logs: ${directory}`);
@@ -43,13 +43,13 @@ describe('history check', () => {
 
 // They mostly wait, so at the same time.
 describe('the history check can fail', { concurrency: true }, () => {
-  test('without the ledger it reports doubling', async () => {
+  test('it reports duplicates without the ledger', async () => {
     const report = await runBroken('no-ledger', { gatewayPods: 2, slowShare: 0.5 });
     assert.ok(report.verdict.problems.doubled > 0, JSON.stringify(report.verdict.problems));
     assert.equal(report.ok, false);
   });
 
-  test('without the fsync of a hint it reports loss', async () => {
+  test('it reports losses without the fsync of a hint', async () => {
     const report = await runBroken('no-hint-fsync', {
       seconds: 4,
       slowShare: 0,

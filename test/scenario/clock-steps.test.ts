@@ -16,7 +16,7 @@ describe('the clocks of running pods are set', () => {
     ['forward', 'SIGUSR2'],
     ['back', 'SIGPWR'],
   ] as const) {
-    test(`${direction}: what is kept is delivered once; interactions, and requests over plain HTTP, are served`, async () => {
+    test(`${direction}: stored requests are delivered once; interactions and plain HTTP requests are served`, async () => {
       const guildId = scenario.guildOf(1);
       const owner = scenario.gateway(1);
       assert.equal((await scenario.operate(guildId, `before-${direction}`)).outcome, 'answered');

@@ -56,7 +56,7 @@ async function assertNoWrongWrite(scenario: Scenario, httpThinks: number): Promi
   assert.ok(named, 'no line of the log names both topologies');
 }
 
-describe('three pods of which some take themselves for others', () => {
+describe('three pods that disagree about the topology', () => {
   let scenario: Scenario;
   before(async () => {
     scenario = await startScenario({ guilds: 300 });
@@ -90,7 +90,7 @@ describe('three pods of which some take themselves for others', () => {
     assert.deepEqual(scenario.rowsOf('undisturbed'), ['0@1']);
   });
 
-  test('redirects end after a bounded number of hops, in time, and nothing is written', async () => {
+  test('redirects end in time after a bounded number of hops, and nothing is written', async () => {
     // gateway-0 takes itself for one of two, gateway-1 for one of five; for this guild each names the other. They serve only because
     // an operator vouches for each, and because they cannot hear from each other that their topologies differ.
     const guildId = guildWith(scenario, { 3: 0, 2: 1, 5: 0 });

@@ -40,7 +40,7 @@ describe('Discord ends the gateway connections', () => {
     ['close code 4000', () => gateway().close({}, 4000)],
     ['close code 4009', () => gateway().close({}, 4009)],
   ] as const) {
-    test(`${how}: resumed, and what happened meanwhile is handled once`, async () => {
+    test(`${how}: the session resumes, and missed events are handled once`, async () => {
       await until('connected', connected);
       const before = { identifies: identifies(), resumes: resumes() };
       assert.equal(act(), 2);
@@ -51,7 +51,7 @@ describe('Discord ends the gateway connections', () => {
     });
   }
 
-  test('a resume URL that is dead: resumed at the general address, and what happened meanwhile is handled once', async () => {
+  test('a dead resume URL: the session resumes at the general address, and missed events are handled once', async () => {
     await until('connected', connected);
     const before = { identifies: identifies(), resumes: resumes() };
     gateway().resumeUrlDead = true;
@@ -63,7 +63,7 @@ describe('Discord ends the gateway connections', () => {
     assert.equal(identifies(), before.identifies);
   });
 
-  test('op 9, not resumable: identified anew within the limits, and events go on', async () => {
+  test('op 9, not resumable: the pod identifies again within the limits, and events continue', async () => {
     const before = identifies();
     gateway().invalidate({}, { resumable: false });
     await until('identified anew', () => identifies() === before + 2 && connected(), 20_000);
@@ -71,7 +71,7 @@ describe('Discord ends the gateway connections', () => {
     assert.equal(scenario.simulator.violations.count('identify_bucket'), 0);
   });
 
-  test('a fatal close code: not ready, and the message says what to correct', async () => {
+  test('a fatal close code: the pod is not ready, and the message names the setting to correct', async () => {
     gateway().close({ shard: 0 }, 4014);
     const { reasons } = await until('it is not ready', async () => {
       const state = await scenario.gateway(0).admin<{ ready: boolean; reasons: string[] }>('/readyz');

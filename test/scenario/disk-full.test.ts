@@ -24,7 +24,7 @@ describe('a full disk', { skip: mountsUnavailable() }, () => {
   });
   const disk = (ordinal: number): SmallDisk => disks[ordinal] as SmallDisk;
 
-  test("of the owner: its guilds' writes fail and nothing is acknowledged; with space again they succeed", async () => {
+  test('of the owner: writes of its guilds fail without an acknowledgement, and succeed when there is space again', async () => {
     const guildId = scenario.guildOf(1);
     disk(1).fill();
     const write = await scenario.write(guildId, 'no-space', { 'idempotency-key': 'no-space' });
@@ -39,7 +39,7 @@ describe('a full disk', { skip: mountsUnavailable() }, () => {
     assert.deepEqual(scenario.rowsOf('no-space'), ['0@1']);
   });
 
-  test('of the first stand-in: the next one keeps the request', async () => {
+  test('of the first stand-in: the next one stores the request', async () => {
     disk(2).fill();
     await scenario.gateway(1).kill();
     const result = await scenario.operate(scenario.guildOf(1), 'next-keeps');
@@ -50,7 +50,7 @@ describe('a full disk', { skip: mountsUnavailable() }, () => {
     assert.deepEqual(scenario.rowsOf('next-keeps'), ['0@1']);
   });
 
-  test('of every stand-in: the caller is told that nothing was done', async () => {
+  test('of every stand-in: the client learns that nothing was done', async () => {
     disk(0).fill();
     disk(2).fill();
     await scenario.gateway(1).kill();

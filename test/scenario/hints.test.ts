@@ -59,7 +59,7 @@ describe('hints', () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('an owner that was away for long gets 10,000 of them at a bounded rate, and serves others meanwhile', async () => {
+  test('an owner that was away for long gets 10,000 hints at a bounded rate, and serves other requests meanwhile', async () => {
     const guilds = Array.from({ length: 10 }, (_, nth) => scenario.guildOf(1, nth));
     await scenario.gateway(2).stop();
     keep(scenario, 2, guilds);
@@ -94,7 +94,7 @@ describe('hints', () => {
     assert.deepEqual(new Set(kept.map(({ pod }) => pod)), new Set([1]));
   });
 
-  test('one that is older than its token is reported as not done, and never executed', async () => {
+  test('a hint older than its token is reported as not done, and never executed', async () => {
     await scenario.gateway(1).kill();
     const result = await scenario.operate(scenario.guildOf(1), 'expired');
     assertDeferred(result);

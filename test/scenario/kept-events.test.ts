@@ -13,7 +13,7 @@ const BOT = fileURLToPath(new URL('../support/stripe-bot.ts', import.meta.url));
 /** Whatever its behaviour, an event that was acknowledged stays until it is done or an operator drops it. */
 const REFUSALS = ['400', '401', '410', '421', '429', '503'];
 
-describe('events that were kept for an owner', () => {
+describe('events stored for an owner', () => {
   let scenario: Scenario;
   let guildId: string;
   let secret: string;
@@ -52,7 +52,7 @@ describe('events that were kept for an owner', () => {
     return { status: response.status, body: (await response.json()) as Record<string, unknown> };
   }
 
-  test('an event that the bot refuses holds up nothing, and stays', async () => {
+  test('an event that the bot rejects delays nothing, and is set aside', async () => {
     await scenario.gateway(1).kill();
     const events = [...REFUSALS, 'checks-the-age'].map((behaviour) => sendEvent(`evt_${behaviour}`, behaviour));
     for (const pending_webhooks of [2, 1])
@@ -78,7 +78,7 @@ describe('events that were kept for an owner', () => {
     }
   });
 
-  test('set aside they survive a restart, and an operator sees them, has them delivered, or drops them', async () => {
+  test('set-aside events survive a restart, and an operator can list, redeliver or drop them', async () => {
     const standIn = scenario.gateway(0);
     await standIn.stop();
     // As if the days had passed.

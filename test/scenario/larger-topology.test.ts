@@ -96,7 +96,7 @@ function rowsOf(ordinal: number): string[] {
 const reasonsOf = async (pod: Pod): Promise<string> =>
   ((await pod.admin<{ reasons?: string[] }>('/readyz')).reasons ?? []).join('\n');
 
-test('three pods with rows, started again as five: the new pods serve nothing, and say which topologies differ', async () => {
+test('three pods with rows, restarted as five: the new pods serve nothing, and name the topologies that differ', async () => {
   const three = gateways.slice(0, 3);
   // All at once, and nobody has to say that it is the first start.
   spawn(three, 3, 1);

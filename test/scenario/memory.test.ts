@@ -78,7 +78,7 @@ async function countBytes(request: string): Promise<{ status: number; bytes: num
   return { status, bytes };
 }
 
-test('150 requests at once for a page of 5 MB: all are answered, with the page or an error in time', {
+test('150 concurrent requests for a 5 MB page: all get the page or an error in time', {
   skip,
 }, async () => {
   const statuses = await Promise.all(
@@ -95,7 +95,7 @@ test('150 requests at once for a page of 5 MB: all are answered, with the page o
   await assertWithinLimits();
 });
 
-test('40 clients that do not read a page of 7 MB', { skip }, async () => {
+test('40 clients that do not read a 7 MB page', { skip }, async () => {
   const sockets = await Promise.all(Array.from({ length: 40 }, open));
   const answered = sockets.map(
     (socket) =>
@@ -109,7 +109,7 @@ test('40 clients that do not read a page of 7 MB', { skip }, async () => {
   for (const socket of sockets) socket.destroy();
 });
 
-test('60 connections with 1,000 requests each, sent ahead', { skip }, async () => {
+test('60 connections with 1,000 pipelined requests each', { skip }, async () => {
   const sockets = await Promise.all(Array.from({ length: 60 }, open));
   const ended = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
   for (const socket of sockets) {
@@ -120,7 +120,7 @@ test('60 connections with 1,000 requests each, sent ahead', { skip }, async () =
   await assertWithinLimits();
 });
 
-test('200 requests for a page of 7 MB on a link that is not read', { skip }, async () => {
+test('200 requests for a 7 MB page on a link that is not read', { skip }, async () => {
   const gateway = cluster.gatewayPods[0] as Pod;
   const { linkSecret } = JSON.parse(readFileSync(`${cluster.directory}/secrets.json`, 'utf8')) as {
     linkSecret: string;

@@ -36,7 +36,7 @@ describe('the name of an owner', { skip: mountsUnavailable() }, () => {
     rmSync(directory, { recursive: true, force: true });
   });
 
-  test('does not resolve: its guilds are deferred and nobody else serves them; other owners are', async () => {
+  test('does not resolve: requests for its guilds are deferred and served by no other pod; other owners are unaffected', async () => {
     await scenario.gateway(1).kill();
     dns.answers.set(nameOf(1), 'NXDOMAIN');
     await scenario.gateway(1).start();

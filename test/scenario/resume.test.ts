@@ -15,7 +15,7 @@ describe('a pod is restarted under a stream of events', () => {
   after(() => scenario[Symbol.asyncDispose]());
 
   for (const how of ['SIGTERM', 'SIGKILL'] as const) {
-    test(`ended by ${how}: each event is handled once`, async () => {
+    test(`after ${how}: each event is handled once`, async () => {
       const { simulator } = scenario;
       const pod = scenario.gateway(1);
       const identifies = simulator.gateway.identifies().length;

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { measureRolling } from '../../testkit/chaos/measures.ts';
 
-test('rolling restart under load: no request fails, nothing is lost, nothing is done twice', async () => {
+test('rolling restart under load: no request fails, nothing is lost or executed twice', async () => {
   const { criteria, report } = await measureRolling({
     seed: 20_262,
     seconds: 10,

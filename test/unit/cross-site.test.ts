@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isCrossSite, isTrustedHost } from '../../src/cross-site.ts';
 
-test('a browser that acts for a page of another site is known by Sec-Fetch-Site, an old one by Origin', () => {
+test('a cross-site request is detected by Sec-Fetch-Site, or by Origin in old browsers', () => {
   const from = (headers: Record<string, string>, trusted?: string[]) =>
     isCrossSite((name) => headers[name], 'bot.example:8443', trusted);
   assert.equal(from({}), false, 'no browser');
@@ -19,7 +19,7 @@ test('a browser that acts for a page of another site is known by Sec-Fetch-Site,
   assert.equal(from({ origin: 'https://dash.example.evil.example' }, trusted), true);
 });
 
-test('a host that another site can have pointed at this machine is not trusted', () => {
+test('a host name that another site could point at this machine is not trusted', () => {
   const names = ['ops.internal'];
   for (const host of [
     '127.0.0.1:9090',

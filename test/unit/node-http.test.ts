@@ -7,12 +7,12 @@ import * as http from '../../src/node-http.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
-test('it is what an import of node:http gives', () => {
+test('it exports what node:http does', () => {
   assert.equal(http.STATUS_CODES, STATUS_CODES);
   assert.equal(http.METHODS, METHODS);
 });
 
-test('nobody else imports node:http for more than its types: a pod would load an HTTP client that it does not use', () => {
+test('no other module imports values of node:http: a pod would load an unused HTTP client', () => {
   const importers = globSync('src/**/*.ts', { cwd: root }).filter((file) =>
     /^(?:import(?! type)[^;]*from|export(?! type)[^;]*from|import) 'node:http'/m.test(
       readFileSync(root + file, 'utf8'),

@@ -20,7 +20,7 @@ test('npm test runs each test file once, by itself or with others in one process
   assert.ok(bundles.length > 1 && together.length > alone.length);
 });
 
-test('the folders of tests are those of src, or of the repository beside it', () => {
+test('test folders mirror those of src or of the repository', () => {
   const folders = ['unit', 'functional', 'contract'].flatMap((kind) =>
     find(`test/${kind}/**/*.test.ts`).map((file) => dirname(file).split('/').slice(2).join('/')),
   );
@@ -45,7 +45,7 @@ function namedBy(file: string): string[] {
   return [...inHead, ...imported, file.replace(/^test\/\w+\//, 'src/').replace(/\.test\.ts$/, '.ts')];
 }
 
-test('every module of src with logic is named by a test, and every module that a test names is there', () => {
+test('every module of src with logic is named by a test, and every named module exists', () => {
   const named = new Set(find('test/**/*.ts').flatMap(namedBy));
   const unnamed = find('src/**/*.ts').filter((file) => {
     const code = stripTypeScriptTypes(readFileSync(ROOT + file, 'utf8')).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');

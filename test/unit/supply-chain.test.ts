@@ -7,7 +7,7 @@ import { parse } from 'yaml';
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 const matches = (text: string, pattern: RegExp): string[] => [...text.matchAll(pattern)].map(([, value = '']) => value);
 
-test('the image: packages as locked, none of their scripts is run, no root, and it has its bill of materials', () => {
+test('the image has locked packages, runs no install scripts, does not run as root, and has a bill of materials', () => {
   const dockerfile = read('Dockerfile');
   const installs = matches(dockerfile, /^RUN npm (.*)$/gm);
   assert.ok(installs.length > 0);
@@ -16,7 +16,7 @@ test('the image: packages as locked, none of their scripts is run, no root, and 
   assert.match(dockerfile, /^COPY --from=javascript .*\/sbom\.cdx\.json/m);
 });
 
-test('CI: actions are pinned to a commit, and may only read', () => {
+test('CI actions are pinned to a commit, with read-only permissions', () => {
   const text = read('.github/workflows/ci.yml');
   const actions = matches(text, /uses: *(\S+)/g);
   assert.ok(actions.length > 0);
@@ -24,13 +24,13 @@ test('CI: actions are pinned to a commit, and may only read', () => {
   assert.deepEqual(parse(text).permissions, { contents: 'read' });
 });
 
-test('the dependency bot looks at packages, images and actions, and proposes fixes of vulnerabilities at any time', () => {
+test('the dependency bot updates packages, images and actions, and proposes security fixes at any time', () => {
   const { enabledManagers, vulnerabilityAlerts } = JSON.parse(read('renovate.json'));
   assert.deepEqual(enabledManagers.toSorted(), ['docker-compose', 'dockerfile', 'github-actions', 'kustomize', 'npm']);
   assert.deepEqual(vulnerabilityAlerts, { schedule: ['at any time'] });
 });
 
-test('compose.yaml: every container is restricted, and its ports are open on this machine only', () => {
+test('compose.yaml: every container is restricted, and publishes its ports on this machine only', () => {
   const { services } = parse(read('compose.yaml'), { merge: true });
   for (const [name, service] of Object.entries<Record<string, unknown>>(services)) {
     assert.equal(service.read_only, true, name);

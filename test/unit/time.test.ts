@@ -52,7 +52,7 @@ const WRONG = [
   'inMs(monotonicNow())',
 ];
 
-test('a duration, a moment and a moment of the other clock cannot stand for each other', async () => {
+test('durations and moments of different clocks are not interchangeable', async () => {
   using folder = temporaryFolder();
   const file = folder.file('snippet.ts');
   const head = [
@@ -90,14 +90,14 @@ test('a duration, a moment and a moment of the other clock cannot stand for each
   );
 });
 
-test('only src/time.ts reads a clock, so that every moment has its type', () => {
+test('only src/time.ts reads clocks, so that every moment is typed', () => {
   const readers = globSync('src/**/*.ts', { cwd: root }).filter((file) =>
     /\bperformance\.(?:now|timeOrigin)|\bDate\.now\b|\bhrtime\b/.test(readFileSync(join(root, file), 'utf8')),
   );
   assert.deepEqual(readers, ['src/time.ts']);
 });
 
-test('moments are moved and measured on their own clock', () => {
+test('moments are computed on their own clock', () => {
   const now = monotonicNow();
   assert.equal(after(now, 5) - now, 5);
   assert.equal(now - before(now, 5), 5);
@@ -107,7 +107,7 @@ test('moments are moved and measured on their own clock', () => {
   assert.ok(Number.isInteger(wallNow()) && Number.isInteger(steadyNow()));
 });
 
-test('a step of the system clock does not reach the steady one', (t) => {
+test('a step of the system clock does not affect the steady clock', (t) => {
   const earlier = steadyNow();
   t.mock.timers.enable({ apis: ['Date'], now: earlier - 600_000 });
   assert.ok(wallNow() < earlier - 500_000);
@@ -115,7 +115,7 @@ test('a step of the system clock does not reach the steady one', (t) => {
   assert.ok(later >= earlier && later < earlier + 60_000);
 });
 
-test('the clocks of a process are one, until the system clock is set; either may be right', (t) => {
+test('the clocks of a process agree until the system clock is set; either may be right', (t) => {
   const start = wallNow();
   assert.equal(clocksNow().length, 1);
   t.mock.timers.enable({ apis: ['Date'], now: start + 600_000 });

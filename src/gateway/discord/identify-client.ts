@@ -90,7 +90,7 @@ export class IdentifyClient {
     const waited = AbortSignal.timeout(OWN_SLOT_MS);
     try {
       await this.#own.acquire(shard, AbortSignal.any([signal, waited]));
-      log.warn({ shard }, 'pod 0 hands out no identify slots: this pod identifies in a slot of its own');
+      log.warn({ shard }, 'pod 0 grants no identify slots: this pod identifies in its own time slot');
       return 'granted';
     } catch (error) {
       signal.throwIfAborted();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { FRAME } from '../../../src/link/frames.ts';
 import { authenticated, empty, frame, requestPayload, startPod } from '../../support/link.ts';
 
-test('requests of a client that has gone are aborted before the memory of its responses is let go', async () => {
+test('requests of a disconnected client are aborted before the memory of their responses is released', async () => {
   const began = Promise.withResolvers<AbortSignal>();
   const letGo = Promise.withResolvers<boolean>();
   await using pod = await startPod(

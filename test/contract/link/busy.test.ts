@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { get, startClient, startPod } from '../../support/link.ts';
 
-test('a response that has arrived counts, even if the process is too busy to read it before the deadline', async () => {
+test('a response that arrived in time counts, even if the process is too busy to read it before the deadline', async () => {
   const DEADLINE_MS = 300;
   let answers = false;
   await using pod = await startPod(async () => {

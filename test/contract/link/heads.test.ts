@@ -15,7 +15,7 @@ const bad: Readonly<Record<string, Partial<GatewayResponse>>> = {
   '/line-break': { headers: ['x-split', 'a\r\nset-cookie: b'] },
 };
 
-test('a response that the link cannot carry is a 500 of its own, and those beside it arrive', async () => {
+test('a response that the link cannot carry becomes a 500, and the responses beside it arrive', async () => {
   await using pod = await startPod(async ({ target }) => ({
     status: 200,
     headers: [],
@@ -42,7 +42,7 @@ test('a response that the link cannot carry is a 500 of its own, and those besid
   assert.equal(client.state, 'ready');
 });
 
-test('a request that the link cannot carry is not sent, and those beside it arrive', async () => {
+test('a request that the link cannot carry is not sent, and the requests beside it arrive', async () => {
   await using pod = await startPod(async ({ target }) => ({ status: 200, headers: [], body: Buffer.from(target) }));
   using client = startClient(pod.url);
   await client.request(get('/first'), 5_000);

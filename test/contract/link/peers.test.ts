@@ -28,7 +28,7 @@ import { until } from '../../support/wait.ts';
 /** Far more than any limit in these tests, but still bounded. */
 const IN_TIME = { timeout: 20_000 };
 
-test('a pod that is not the ordinal that was dialled is refused before anything is sent', async () => {
+test('a pod with another ordinal than the dialled one is refused before anything is sent', async () => {
   let served = 0;
   const counting: GatewayHandler = (request, context) => {
     served++;
@@ -65,7 +65,7 @@ test('neither side accepts the other without the same LINK_SECRET', async () => 
   assert.equal(served, 0);
 });
 
-test('a proof holds for one handshake: another role, ordinal, nonce or secret makes another one', () => {
+test('a proof is valid for one handshake: it depends on role, ordinal, nonce and secret', () => {
   const [client, server] = [newNonce(), newNonce()];
   const proofs = [
     proof(secret, 'server', 1, client, server),
@@ -105,7 +105,7 @@ test('a recorded handshake is useless: the same nonce and proof are refused on t
   recorded.destroy();
 });
 
-test('a peer whose answer is not HTTP is away, and never mistaken for a plain HTTP server', async () => {
+test('a peer whose response is not HTTP counts as away, never as a plain HTTP server', async () => {
   for (const answer of [
     'SSH-2.0-OpenSSH_9.2\r\n\r\n',
     'HTTP/2 200\r\n\r\n',
@@ -125,7 +125,7 @@ test('a peer whose answer is not HTTP is away, and never mistaken for a plain HT
   }
 });
 
-test('a client that goes on sending to a draining pod is refused, and its request is not looked at', async () => {
+test('a draining pod refuses a client that keeps sending, and does not process its request', async () => {
   const targets: string[] = [];
   const finished = Promise.withResolvers<void>();
   await using pod = await startPod(async (request, context) => {
@@ -160,7 +160,7 @@ test('a client that goes on sending to a draining pod is refused, and its reques
   assert.deepEqual(targets, ['/running']);
 });
 
-test('a request that crosses the GOAWAY of a draining pod is refused, so its caller knows that nobody looked at it', async () => {
+test('a request that crosses the GOAWAY of a draining pod is refused, so its caller knows that it was not processed', async () => {
   let served = 0;
   await using pod = await startPod(async (request, context) => {
     served++;
@@ -243,7 +243,7 @@ test('a silent peer is disconnected', async () => {
   proxy.close();
 });
 
-test('a peer that answers no ping is given up after three heartbeats; one that answers is not', async () => {
+test('a peer that answers no ping is disconnected after three heartbeats; one that answers is not', async () => {
   const heartbeatMs = 100;
   await using pod = await startPod(echo, { heartbeatMs });
   const [silent, alive] = [await authenticated(pod), await authenticated(pod)];
@@ -266,7 +266,7 @@ test('a peer that answers no ping is given up after three heartbeats; one that a
   alive.destroy();
 });
 
-test('a process that was stopped for a while gives its peers the time to say that they live', async () => {
+test('a process that was paused gives its peers time to show that they are alive', async () => {
   await using pod = await startPod(echo, { heartbeatMs: 50 });
   using client = startClient(pod.url, { heartbeatMs: 50 });
   await client.connect();
@@ -311,7 +311,7 @@ test(
   },
 );
 
-test('a response beyond 8 MiB and its head ends the connection by its length', async () => {
+test('a response longer than 8 MiB plus its head ends the connection', async () => {
   await using stranger = await startStranger((socket) => {
     socket.once('data', () => socket.write(Buffer.from([0, 0x81, 0, 1, FRAME.response, 0, 0, 0, 1])));
   });
@@ -320,7 +320,7 @@ test('a response beyond 8 MiB and its head ends the connection by its length', a
   await assert.rejects(client.request(get('/'), 20_000), { code: 'LINK_LOST' });
 });
 
-test('another version, a nonce that is none, another path: refused before the server shows a proof', async () => {
+test('a different version, an invalid nonce or a different path is refused before the server sends its proof', async () => {
   await using pod = await startPod(echo);
   const given = { [LINK_HEADER.ordinal]: '1', [LINK_HEADER.nonce]: newNonce() };
   for (const [headers, status] of [
@@ -338,7 +338,7 @@ test('another version, a nonce that is none, another path: refused before the se
   }
 });
 
-test('who does not prove itself in time is disconnected, a server as well as a client', IN_TIME, async () => {
+test('a peer that does not prove itself in time is disconnected, whether server or client', IN_TIME, async () => {
   await using pod = await startPod(echo, { helloTimeoutMs: 50 });
   await closed(await upgrade(pod.url, { [LINK_HEADER.ordinal]: '1', [LINK_HEADER.nonce]: newNonce() }));
 
@@ -360,7 +360,7 @@ test('a repeated proof in a response is invalid', async () => {
   await assert.rejects(client.connect(), { code: 'LINK_REFUSED' });
 });
 
-test('a peer that reads nothing is full: what is beyond the bound was never sent', async () => {
+test('a peer that reads nothing is saturated: requests beyond the limit are never sent', async () => {
   await using stranger = await startStranger((socket) => socket.pause());
   using client = startClient(stranger.url);
   await client.connect();
@@ -403,7 +403,7 @@ test('both sides answer a ping', async () => {
   raw.destroy();
 });
 
-test('a handler learns that the connection of its client has ended', async () => {
+test("a handler learns that its client's connection has ended", async () => {
   const started = Promise.withResolvers<AbortSignal>();
   await using pod = await startPod((_, { signal }) => {
     started.resolve(signal);

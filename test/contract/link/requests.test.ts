@@ -10,7 +10,7 @@ import { elapsed, inMs, monotonicNow, remaining } from '../../../src/time.ts';
 import { echo, empty, get, startClient, startPod, startStranger, topology } from '../../support/link.ts';
 import { until } from '../../support/wait.ts';
 
-test('an attempt to deliver a hint has all of its time, however long this process has run', async () => {
+test('the delivery of a hint gets its full time, no matter how long the process has run', async () => {
   let lost = Number.POSITIVE_INFINITY;
   const sentAt = monotonicNow();
   await using pod = await startPod(async (_, { deadlineAt }) => {
@@ -68,7 +68,7 @@ test('many requests in flight on one connection each get their own response, in 
   }
 });
 
-test('an HTTP server without the link is recognized', async () => {
+test('an HTTP server without the link is detected', async () => {
   const http = createServer((_, response) => response.end('hello'));
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   using client = startClient(`http://127.0.0.1:${(http.address() as AddressInfo).port}`);
@@ -78,7 +78,7 @@ test('an HTTP server without the link is recognized', async () => {
   http.close();
 });
 
-test('the answer to an upgrade may come byte by byte, the first frames with its last one', async () => {
+test('the response to an upgrade may arrive byte by byte, with the first frames in its last read', async () => {
   await using pod = await startPod(async () => ({ status: 200, headers: [], body: Buffer.from('arrived') }));
   const slow = createTcpServer((socket) => {
     const upstream = connect(Number(new URL(pod.url).port), '127.0.0.1');
@@ -101,7 +101,7 @@ test('the answer to an upgrade may come byte by byte, the first frames with its 
   slow.close();
 });
 
-test('a request that is not answered in time fails with its outcome unknown, and the pod learns that nobody waits', async () => {
+test('a request that times out has an unknown outcome, and the pod learns that its client has given up', async () => {
   const aborted = Promise.withResolvers<void>();
   const response = { status: 200, headers: [], body: empty };
   await using pod = await startPod(async ({ target }, context) => {
@@ -144,7 +144,7 @@ test('a cancelled request ends at once and aborts the handler', async () => {
   await aborted.promise;
 });
 
-test('what was in flight when the connection ended has an unknown outcome; the link comes back by itself', async () => {
+test('requests in flight when the connection ends have an unknown outcome; the link reconnects by itself', async () => {
   let sockets: Socket[] = [];
   const started = Promise.withResolvers<void>();
   let answer = false;
@@ -164,7 +164,7 @@ test('what was in flight when the connection ended has an unknown outcome; the l
   assert.equal((await client.request(get('/again'), 5_000)).status, 200);
 });
 
-test('a request to a pod that is not there fails as never sent, and a pod that appears later is found', async () => {
+test('a request to an absent pod fails as never sent, and a pod that appears later is found', async () => {
   const placeholder = await startPod(echo);
   const port = Number(new URL(placeholder.url).port);
   await placeholder[Symbol.asyncDispose]();
@@ -179,7 +179,7 @@ test('a request to a pod that is not there fails as never sent, and a pod that a
   assert.equal((await client.request(get('/'), 1_000)).status, 200);
 });
 
-test('draining answers what runs, takes nothing new, and closes', async () => {
+test('a draining pod answers running requests, accepts no new ones, and closes', async () => {
   let release = (): void => {};
   const started = Promise.withResolvers<void>();
   await using pod = await startPod(async (request, context) => {
@@ -304,7 +304,7 @@ test('a request too large for a frame is refused as never sent, and the connecti
   assert.equal(pod.link.connections, 1);
 });
 
-test('a pod that is away is dialled again within half a second, however long it has been away', {
+test('an absent pod is dialled again within half a second, no matter how long it has been away', {
   timeout: 20_000,
 }, async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -321,7 +321,7 @@ test('a pod that is away is dialled again within half a second, however long it 
   }
 });
 
-test('a plain HTTP server is looked at again once a minute: it may be one of our pods by then', {
+test('a plain HTTP server is dialled again once a minute: it may be one of our pods by then', {
   timeout: 20_000,
 }, async (t) => {
   let dials = 0;

@@ -37,7 +37,7 @@ async function startRelay(podUrl: string): Promise<{ port: number; passed: () =>
   };
 }
 
-test('over https a relay gets nothing: its certificate is not trusted, or is that of another name', async () => {
+test('over https a relay gets nothing: its certificate is untrusted or has the wrong name', async () => {
   await using pod = await startPod(echo);
   await using relay = await startRelay(pod.url);
   {

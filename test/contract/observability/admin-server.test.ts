@@ -78,7 +78,7 @@ test('health reports a running process, readiness the reasons why it cannot serv
   }
 });
 
-test('an action takes a POST with JSON, and says what is wrong with it', async () => {
+test('an action accepts a POST with JSON, and names what is wrong with a bad request', async () => {
   const done: unknown[] = [];
   const admin = await startAdminServer({
     port: 0,
@@ -147,7 +147,7 @@ test('a blocked event loop is detected by a single timer', async (t) => {
   assert.doesNotMatch(await registry.metrics(), /^nodejs_eventloop_lag_(?!seconds)/m);
 });
 
-test('the net under the rule that no secret is logged holds for the usual names', () => {
+test('secrets under the usual names are redacted from logs', () => {
   let written = '';
   const sink = new Writable({
     write(chunk, _, done) {

@@ -44,7 +44,7 @@ test('a client gets a response soon after its deadline, however long the handler
   assert.equal(response.status, 504);
 });
 
-test('only what succeeded is final: a keyed request that failed is run again, whatever its method', async () => {
+test('only success is final: a failed request with an Idempotency-Key runs again, whatever its method', async () => {
   let runs = 0;
   let answer = 500;
   const fetch: BotDefinition['fetch'] = () => {
@@ -71,7 +71,7 @@ test('a response without a status is a handler error', async () => {
   assert.equal((await pod.ask('POST', page, { headers: ['idempotency-key', 'k'] })).status, 500);
 });
 
-test("a response that is none is an error of the handler, and ends no other pod's connection", async () => {
+test("an invalid response is an error of the handler, and does not end another pod's connection", async () => {
   const read = new Response('read already');
   await read.text();
   const locked = new Response('being read');
@@ -92,7 +92,7 @@ test("a response that is none is an error of the handler, and ends no other pod'
   }
 });
 
-test('an event webhook whose handler failed is not acknowledged, and handled when it comes again, once', async () => {
+test('an event webhook whose handler failed is not acknowledged, and is handled once when it is repeated', async () => {
   let calls = 0;
   let rows = 0;
   const webhookEvents: BotDefinition['webhookEvents'] = {
@@ -113,7 +113,7 @@ test('an event webhook whose handler failed is not acknowledged, and handled whe
   assert.deepEqual([statuses, calls, rows], [[500, 204, 204], 2, 1]);
 });
 
-test('what is to be given again is held whole, up to 8 MiB', async () => {
+test('a repeatable response is held in memory, up to 8 MiB', async () => {
   const fetch: BotDefinition['fetch'] = (request) =>
     new Response(Buffer.alloc(Number(new URL(request.url).search.slice(1))));
   await using pod = await startGatewayPod({ bot: { fetch } });
@@ -123,7 +123,7 @@ test('what is to be given again is held whole, up to 8 MiB', async () => {
   assert.deepEqual([await send(size), await send(size + 1)], [200, 500]);
 });
 
-test('an event that could not be written down is not acknowledged, and its handler is not blamed', async () => {
+test('an event that could not be recorded is not acknowledged, and not reported as a handler error', async () => {
   using folder = temporaryFolder();
   const webhookEvents: BotDefinition['webhookEvents'] = {
     ENTITLEMENT_CREATE: (_, { transaction }) => transaction((db) => void db.run(insert, guild, 'x')),
@@ -141,7 +141,7 @@ test('an event that could not be written down is not acknowledged, and its handl
   assert.equal((await pod.ask('POST', '/webhooks/discord-events', { body })).status, 503);
 });
 
-test('an interaction that names no application is none: its id becomes part of a URL', async () => {
+test('an interaction without a valid application id is rejected: the id becomes part of a URL', async () => {
   await using pod = await startGatewayPod({ bot: {} });
   const send = async (application: unknown) => {
     const interaction = {
@@ -158,7 +158,7 @@ test('an interaction that names no application is none: its id becomes part of a
   assert.equal(await send('1'), 200);
 });
 
-test('a pod that has lost its database serves nothing any more, is not ready, and says that nothing was done', async () => {
+test('a pod that has lost its database stops serving, is not ready, and says that nothing was done', async () => {
   using folder = temporaryFolder();
   const fetch: BotDefinition['fetch'] = (request, { transaction }) => {
     if (request.method === 'POST') transaction((db) => db.run(insert, guild, 'x').changes);
@@ -180,7 +180,7 @@ test('a pod that has lost its database serves nothing any more, is not ready, an
   }
 });
 
-test('a start that fails at its port leaves the database to the next one', async () => {
+test('a start that fails to bind its port releases the database', async () => {
   using folder = temporaryFolder();
   const busy = createServer().listen(0, '127.0.0.1');
   await once(busy, 'listening');
@@ -192,7 +192,7 @@ test('a start that fails at its port leaves the database to the next one', async
   assert.ok(pod.service.readiness().ready);
 });
 
-test('a pod forgets what it need not remember any more while it runs', async (t) => {
+test('a running pod deletes expired records', async (t) => {
   using folder = temporaryFolder();
   t.mock.timers.enable({ apis: ['setInterval'] });
   await using _pod = await startGatewayPod({ bot: {}, env: { DATABASE_PATH: folder.file('own') } });

@@ -63,7 +63,7 @@ test('an unhandled rejection in a handler is logged, and the pod continues', asy
   assert.equal(await pod.ended, 0);
 });
 
-test('a second process as the same pod ends with a message that names the first', async () => {
+test('a second process of the same pod exits with a message that names the first', async () => {
   using folder = temporaryFolder();
   await using first = startPod(folder.file('pod'));
   assert.equal((await first.get('/')).status, 200);
@@ -72,7 +72,7 @@ test('a second process as the same pod ends with a message that names the first'
   assert.match(second.errors(), new RegExp(`held by process ${first.child.pid} on .*end that one first`));
 });
 
-test('a fault of the tests cannot be switched on by accident', async () => {
+test('fault injection cannot be enabled by accident', async () => {
   using folder = temporaryFolder();
   await using wrong = startPod(folder.file('pod'), { GUILDWAY_TEST_FAULT: 'no-ledger' });
   assert.equal(await wrong.ended, 1);

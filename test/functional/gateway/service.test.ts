@@ -156,7 +156,7 @@ test("a pod serves its own guilds over both transports, with the client's origin
   assert.deepEqual([head.status, await head.text()], [200, '']);
 });
 
-test('other guilds and requests without one are misdirected; a question to all pods is not', async () => {
+test('requests for other guilds and without a guild are misdirected; a request to all pods is not', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const other = await pod.ask('GET', `/app/${OTHER_GUILD}`);
@@ -184,7 +184,7 @@ test('a path that a URL parser would resolve to another guild is rejected, and a
   assert.equal(url, `http://a.example/app/${GUILD}/a..b`);
 });
 
-test('plain HTTP is for pods that mean this one', async () => {
+test('plain HTTP is accepted only from pods that address this pod', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const target = `/app/${GUILD}`;
@@ -307,7 +307,7 @@ test('handlers that throw or never return do not take the pod with them', async 
   assert.deepEqual(pod.service.readiness(), { ready: true, reasons: [] });
 });
 
-test('what is no interaction and what is no method', async () => {
+test('invalid interactions and methods are rejected', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   const post = async (body: string) => (await pod.ask('POST', '/webhooks/discord', { body })).status;
@@ -320,7 +320,7 @@ test('what is no interaction and what is no method', async () => {
   assert.equal((await pod.ask('TRACE', `/app/${GUILD}`)).status, 400);
 });
 
-test('pods ask each other: state, guilds, hints; nothing else', async () => {
+test('pods can ask each other for state, guilds and hints, and nothing else', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   await pod.ask('POST', `/api/guilds/${GUILD}/write`, { body: 'a row' });
@@ -355,7 +355,7 @@ test('pods ask each other: state, guilds, hints; nothing else', async () => {
   assert.equal((await pod.ask('DELETE', '/_guildway/state')).status, 405);
 });
 
-test('metrics name what happened', async () => {
+test('metrics count what happened', async () => {
   using folder = temporaryFolder();
   await using pod = await startPod(folder.file('pod'));
   await pod.ask('GET', `/app/${GUILD}`);
@@ -375,7 +375,7 @@ test('metrics name what happened', async () => {
   assert.match(metrics, /guildway_sqlite_bytes [1-9]/);
 });
 
-test('given another topology than its rows have: it listens, is not ready, says why, and answers nobody', async () => {
+test('a pod whose rows are under another topology listens, is not ready, says why, and serves nothing', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   await (await startPod(path)).close();
@@ -393,7 +393,7 @@ test('given another topology than its rows have: it listens, is not ready, says 
   assert.equal(JSON.parse((await pod.ask('GET', '/_guildway/state')).text).ready, false);
 });
 
-test('draining: what runs is finished, new requests go elsewhere, and the WAL is in the database', async () => {
+test('a draining pod finishes running requests, new ones go elsewhere, and the WAL is checkpointed', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const pod = await startPod(path);

@@ -33,7 +33,7 @@ const upgrade = (target: string, protocol = 'websocket', connection = 'upgrade')
   `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: ${connection}\r\nUpgrade: ${protocol}\r\n` +
   'Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n';
 
-test('a websocket waits for its owner; what a pod answers instead of switching reaches the caller', async () => {
+test("a websocket waits for its owner; a pod's response other than 101 reaches the client", async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5' } });
   const socket = new WebSocket(`ws://127.0.0.1:${http.port}/app/${id}/live`);
   await using pod = await startPlainPod(http.gatewayPorts[0] as number, (_, response) => response.end('not upgraded'));
@@ -61,7 +61,7 @@ test('a websocket waits for its owner; what a pod answers instead of switching r
   assert.match(offered, /^HTTP\/1\.1 200 OK\r\n.*not upgraded/s);
 });
 
-test('an upgrade that may not leave the edge', async () => {
+test('an upgrade that the edge must refuse', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { REQUEST_TIMEOUT_MS: '100' } });
   for (const [target, status] of [
     ['/_guildway/link', 404],
@@ -74,7 +74,7 @@ test('an upgrade that may not leave the edge', async () => {
   }
 });
 
-test('a pod that is ended finishes what runs, tells its clients to go elsewhere, and ends what would last', async () => {
+test('a pod that shuts down finishes running requests, tells its clients to reconnect elsewhere, and ends long-lived connections', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret } });
   let answer: (() => void) | null = null;
   await using _pod = await startLinkPod(http, 0, async ({ target }) => {
@@ -137,7 +137,7 @@ test('while a pod drains, an idle connection may bring one more request for IDLE
   assert.match(received, /^HTTP\/1\.1 400 .*connection: close/is);
 });
 
-test('what would last for ever is ended within DRAIN_TIMEOUT_MS', async () => {
+test('endless requests are ended within DRAIN_TIMEOUT_MS', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { DRAIN_TIMEOUT_MS: '400' } });
   const streams: ServerResponse[] = [];
   await using pod = await startPlainPod(http.gatewayPorts[0] as number, (_, response) => {
@@ -154,7 +154,7 @@ test('what would last for ever is ended within DRAIN_TIMEOUT_MS', async () => {
   sockets.close();
 });
 
-test('a pod in front of plain servers is ready while one of them is there, and says which are not', async () => {
+test('a pod in front of plain servers is ready while one of them is up, and names those that are down', async () => {
   await using http = await startHttp({ gatewayPods: 2 });
   const { service, gatewayPorts } = http;
   assert.equal(service.readiness().ready, false);
@@ -165,7 +165,7 @@ test('a pod in front of plain servers is ready while one of them is there, and s
   await pod[Symbol.asyncDispose]();
 });
 
-test('metrics count what happened, in a form that Prometheus reads', async () => {
+test('metrics count what happened, in Prometheus format', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret } });
   await using _pod = await startLinkPod(http, 0, () => ({ status: 200, headers: [], body: Buffer.from('x') }));
   await until('the link is up', () => http.service.readiness().reasons.length === 0);
@@ -187,7 +187,7 @@ test('metrics count what happened, in a form that Prometheus reads', async () =>
   }
 });
 
-test('a request that has arrived is answered, also when the pod is too busy to read it before idle connections are ended', async () => {
+test('a request that has arrived is answered, even if the pod is too busy to read it before idle connections are closed', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: secret, IDLE_DRAIN_MS: '100' } });
   await using _pod = await startLinkPod(http, 0, async () => ({ status: 200, headers: [], body: Buffer.from('done') }));
   await until('the link is up', () => http.service.readiness().reasons.length === 0);

@@ -80,7 +80,7 @@ after(async () => {
   for (const pod of pods) await pod[Symbol.asyncDispose]();
 });
 
-test('requests go to the owner, which is named in the response', async () => {
+test('requests go to the owner, and the response names it', async () => {
   for (const guildId of ['102860784329052160', '81384788765712384', id, '41771983423143937']) {
     const response = await fetch(`${http.url}/api/guilds/${guildId}/x?y=1`);
     const pod = getGatewayPodForGuild(guildId, 3);
@@ -155,7 +155,7 @@ test('a body beyond the limit is rejected, with or without a declared length', a
   if (chunked !== null) assert.equal(chunked.status, 413);
 });
 
-test('server-sent events arrive as they are sent, and end when the reader leaves', async () => {
+test('server-sent events arrive as they are sent, and end when the client disconnects', async () => {
   const controller = new AbortController();
   const response = await fetch(`${http.url}/app/${id}/events`, {
     headers: { accept: 'text/event-stream' },
@@ -176,7 +176,7 @@ test('a stream without an event still sends its head', async () => {
   assert.equal(await response.text(), 'data: at last\n\n');
 });
 
-test('a websocket is joined with the owner', async () => {
+test('a websocket is connected to the owner', async () => {
   const socket = new WebSocket(`ws://127.0.0.1:${http.port}/app/${id}/live`);
   await once(socket, 'open');
   socket.send('hello');

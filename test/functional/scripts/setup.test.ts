@@ -103,14 +103,14 @@ class Project implements Disposable {
   }
 }
 
-test('after npm ci by hand nothing is installed again', async () => {
+test('after a manual npm ci nothing is installed again', async () => {
   using project = new Project();
   project.installed();
   assert.deepEqual(await project.setup(), { code: 0, said: '' });
   assert.equal(project.npmRuns, 0);
 });
 
-test('what is missing, of another version, or half there is installed, once', async () => {
+test('missing, outdated or incomplete packages are installed once', async () => {
   using project = new Project();
   assert.equal((await project.setup()).code, 0);
   assert.equal(project.npmRuns, 1);
@@ -142,7 +142,7 @@ test('node_modules is not deleted under a process that runs on it', async () => 
   assert.equal(project.npmRuns, 1);
 });
 
-test('several at once install once, and all go on when it is done', async () => {
+test('concurrent runs install once, and all continue when it is done', async () => {
   using project = new Project();
   const results = await Promise.all([project.setup(), project.setup(), project.setup()]);
   assert.deepEqual(
@@ -152,7 +152,7 @@ test('several at once install once, and all go on when it is done', async () => 
   assert.equal(project.npmRuns, 1);
 });
 
-test('an installation that failed or was cut short is made again', async () => {
+test('a failed or interrupted installation is repeated', async () => {
   using project = new Project();
   assert.equal((await project.setup({ NPM_FAILS: '1' })).code, 1);
   // Everything looks right, but nobody knows what is behind it.

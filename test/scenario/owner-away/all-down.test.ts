@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { until } from '../support.ts';
 import { sharedScenario } from './shared.ts';
 
-test('all gateway pods down: every caller is told in time, HTTP pods live and say why they are not ready', async () => {
+test('all gateway pods down: every client gets an error in time, and HTTP pods stay up and say why they are not ready', async () => {
   const scenario = await sharedScenario();
   const http = scenario.http(0);
   for (const pod of scenario.cluster.gatewayPods) await pod.kill();

@@ -11,7 +11,7 @@ describe('HTTP pods are cut off from an owner', () => {
   });
 
   for (const mode of ['refuse', 'reset', 'blackhole'] as const) {
-    test(`${mode}: a stand-in that reaches the owner delivers; nobody else writes`, async () => {
+    test(`${mode}: a stand-in that reaches the owner delivers; no other pod writes`, async () => {
       const guildId = scenario.guildOf(1);
       assert.equal((await scenario.operate(guildId, `before-${mode}`)).outcome, 'answered');
       await scenario.network.set(1, mode, ['http']);
@@ -25,7 +25,7 @@ describe('HTTP pods are cut off from an owner', () => {
     });
   }
 
-  test('cut off from everybody: the hint is kept, and delivered when the network is back', async () => {
+  test('cut off from every pod: the hint is stored, and delivered when the network is back', async () => {
     const guildId = scenario.guildOf(1);
     await scenario.network.set(1, 'refuse');
     const result = await scenario.operate(guildId, 'kept');
@@ -38,7 +38,7 @@ describe('HTTP pods are cut off from an owner', () => {
     assert.deepEqual(scenario.rowsOf('kept'), ['0@1']);
   });
 
-  test("an address that has gone to another pod: refused, and nothing is written to that pod's data", async () => {
+  test("an address that now belongs to another pod: refused, and nothing is written to that pod's data", async () => {
     const guildId = scenario.guildOf(1);
     const { port } = scenario.gateway(2);
     for (const source of ['http', 'gateway'] as const) scenario.network.to(1, source).retarget(port);

@@ -11,7 +11,7 @@ describe('a gateway pod is killed', () => {
     scenario = await sharedScenario();
   });
 
-  test('the owner, before its transaction commits: nothing is applied, and then once', async () => {
+  test('the owner, before its transaction commits: the request is applied once, after the restart', async () => {
     const owner = scenario.gateway(1);
     const guildId = scenario.guildOf(1);
     await restartWithFault(owner, 'kill-before-commit');
@@ -61,11 +61,11 @@ describe('a gateway pod is killed', () => {
     assert.deepEqual(scenario.rowsOf('api-write'), ['0@1']);
   });
 
-  test('the stand-in, once the hint is on disk: the next one takes it too, and it is applied once', async () => {
+  test('the stand-in, once the hint is on disk: the next one stores it too, and it is applied once', async () => {
     await killStandIn('kill-after-hint', 'twice-kept');
   });
 
-  test('the stand-in, before the commit of the hint: nothing was acknowledged, the next one takes it, and it is applied once', async () => {
+  test('the stand-in, before the hint commits: nothing is acknowledged, the next one stores it, and it is applied once', async () => {
     await killStandIn('kill-before-hint-commit', 'kept-once');
   });
 
@@ -84,7 +84,7 @@ describe('a gateway pod is killed', () => {
     assert.deepEqual(scenario.rowsOf(operation), ['0@1']);
   }
 
-  test('the stand-in, after the answer of the owner and before it forgets the hint: delivered again, applied once', async () => {
+  test("the stand-in, after the owner's response and before it removes the hint: delivered again, applied once", async () => {
     const owner = scenario.gateway(1);
     const standIn = scenario.gateway(2);
     await restartWithFault(standIn, 'kill-after-delivery');

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { assertDeferred, completion } from '../support.ts';
 import { sharedScenario } from './shared.ts';
 
-test('a stopped owner: callers are answered in time, and the late originals double nothing', async () => {
+test('a stopped owner: clients get responses in time, and late originals duplicate nothing', async () => {
   const scenario = await sharedScenario();
   const guildId = scenario.guildOf(1);
   const owner = scenario.gateway(1);

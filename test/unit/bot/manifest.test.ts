@@ -17,7 +17,7 @@ const manifest: BotManifest = JSON.parse(JSON.stringify(manifestOf(bot)));
 const deferral = (type: number | undefined, given: BotManifest, name = 'report') =>
   deferralOf({ id: '1', type: 2, guild_id: null, data: { name, type } }, given);
 
-test('a name is unique for each type, and not beyond', () => {
+test('a name is unique per type only', () => {
   assert.equal(bot.commands?.length, 4);
   for (const [first, second] of [
     [user, user],
@@ -40,7 +40,7 @@ test('a command is found by its type and name', () => {
   assert.equal(findCommand(commands, 'ban', 2), undefined);
 });
 
-test('an HTTP pod defers each as it was declared', () => {
+test('an HTTP pod defers each command as declared', () => {
   assert.deepEqual(deferral(1, manifest), { deferrable: true, ephemeral: true, type: 5 });
   assert.deepEqual(deferral(undefined, manifest), { deferrable: true, ephemeral: true, type: 5 });
   assert.equal(deferral(2, manifest), null);
@@ -50,14 +50,14 @@ test('an HTTP pod defers each as it was declared', () => {
   assert.deepEqual(deferral(3, manifest, '__proto__'), unknown);
 });
 
-test('an HTTP pod of an earlier version, which reads names alone, shows and promises nothing that one of the commands rules out', () => {
+test('an older HTTP pod, which reads only names, never defers more openly than any command of that name allows', () => {
   assert.deepEqual(manifest.commands, {
     report: { deferrable: false, ephemeral: true, type: 5 },
     ban: { deferrable: true, ephemeral: false, type: 5 },
   });
 });
 
-test('the manifest of a gateway pod of an earlier version has names alone', () => {
+test('the manifest of an older gateway pod has only names', () => {
   const { commandsByType: _, ...rest } = manifestOf(defineBot({ name: 'test', commands: [user] }));
   assert.equal(deferral(2, rest), null);
   assert.equal(commandRule({}, 'report', 2), undefined);

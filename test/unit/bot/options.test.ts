@@ -5,7 +5,7 @@ import { optionsOf } from '../../../src/bot/options.ts';
 const optionsFrom = (options: unknown) =>
   optionsOf({ data: { options } } as unknown as Parameters<typeof optionsOf>[0]);
 
-test('options are found by name, below any nesting, each as its own type only', () => {
+test('options are found by name at any nesting level, and only as their own type', () => {
   const values = [
     { name: 'user', value: '1' },
     { name: 'days', value: 7 },
@@ -17,7 +17,7 @@ test('options are found by name, below any nesting, each as its own type only', 
   assert.deepEqual([options.number('user'), options.string('days'), options.string('toString')], [null, null, null]);
 });
 
-test('a command without options has none; one that is being typed says which', () => {
+test('a command may have no options; autocomplete names the focused one', () => {
   assert.deepEqual(optionsFrom(undefined).values, {});
   assert.equal(optionsFrom([{ name: 'user', value: '1' }]).subcommand, null);
   const typed = optionsFrom([

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { modal, reply, update, whisper } from '../../../src/bot/replies.ts';
 
-test('replies have the form that Discord takes', () => {
+test('replies have the form that Discord accepts', () => {
   assert.deepEqual(reply('hello'), { type: 4, data: { content: 'hello' } });
   assert.deepEqual(whisper('hello'), { type: 4, data: { content: 'hello', flags: 64 } });
   assert.deepEqual(

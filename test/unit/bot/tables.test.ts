@@ -23,7 +23,7 @@ test('a table is declared by its name, with another column, or via another table
   assert.deepEqual(global, ['plans']);
 });
 
-test('a declaration that cannot say whose a row is is refused, with what is wrong', () => {
+test('a declaration that cannot identify the guild of a row is rejected with the reason', () => {
   const cases: [unknown, unknown, RegExp][] = [
     [['no tes'], [], /"no tes" is not the name of a table/],
     [[7], [], /7 is not a table/],

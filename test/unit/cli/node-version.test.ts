@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { MINIMUM_NODE, unsupportedNode } from '../../../src/cli/node-version.ts';
 
-test('an older Node is refused with the version that is needed and how to get it', () => {
+test('an older Node is rejected with the required version and how to get it', () => {
   for (const version of ['20.11.1', '22.20.0', '24.14.9', '4.9.1']) {
     assert.match(
       String(unsupportedNode(version)),
@@ -14,7 +14,7 @@ test('an older Node is refused with the version that is needed and how to get it
     assert.equal(unsupportedNode(version), null);
 });
 
-test('the command asks for the version that package.json asks for', () => {
+test('the command requires the Node version of package.json', () => {
   const { engines } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'));
   assert.equal(engines.node, `>=${MINIMUM_NODE}`);
 });

@@ -4,7 +4,7 @@ import { renderStatus } from '../../../src/cli/status.ts';
 
 const THREE = { strategy: 'md5', pods: 3, shards: null, epoch: 1 } as const;
 
-test('a pod that does not serve and one that does not answer are in their lines, with their reasons below', () => {
+test('a pod that does not serve or does not answer is listed, with the reason below', () => {
   const text = renderStatus({
     answers: {
       2: {

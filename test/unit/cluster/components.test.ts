@@ -8,7 +8,7 @@ for (const overlay of OVERLAYS) {
   describe(`${overlay} overlay`, { skip }, () => {
     const { all, one, workloads, pod, containers, environment, gatewayEnvironment } = readOverlay(overlay);
 
-    test('what Prometheus asks for is there', () => {
+    test('Prometheus finds its targets', () => {
       for (const { spec } of all('PodMonitor')) {
         const names = workloads()
           .filter((workload) =>
@@ -22,7 +22,7 @@ for (const overlay of OVERLAYS) {
       }
     });
 
-    test('Litestream restores onto an empty volume only, before the pod, and ends after it', (t) => {
+    test('Litestream restores only onto an empty volume, starts before the pod, and ends after it', (t) => {
       if (overlay !== 'production') return t.skip('only production has backups');
       const set = one('StatefulSet', 'gateway');
       assert.deepEqual(

@@ -44,7 +44,7 @@ describe('cluster/', { skip }, () => {
     assert.deepEqual(await problemsOf(ingress), []);
   });
 
-  test('another NUM_GATEWAY_PODS is another number of gateway pods', (t) => {
+  test('NUM_GATEWAY_PODS sets the number of gateway pods', (t) => {
     const folder = mkdtempSync(join(tmpdir(), 'guildway-cluster-'));
     t.after(() => rmSync(folder, { recursive: true }));
     cpSync(cluster, folder, { recursive: true });

@@ -26,7 +26,7 @@ for (const overlay of OVERLAYS) {
       gatewayEnvironment,
     } = readOverlay(overlay);
 
-    test('there are as many gateway pods as NUM_GATEWAY_PODS says', () => {
+    test('the number of gateway pods equals NUM_GATEWAY_PODS', () => {
       assert.equal(one('StatefulSet', 'gateway').spec.replicas, Number(settings().NUM_GATEWAY_PODS));
     });
 
@@ -49,7 +49,7 @@ for (const overlay of OVERLAYS) {
       assert.deepEqual(service.spec.selector, set.spec.selector.matchLabels);
     });
 
-    test('the configuration of every pod is one that the service accepts', () => {
+    test('the service accepts the configuration of every pod', () => {
       const known = [...Object.values(VARIABLES).map(({ name }) => name), 'NODE_OPTIONS', 'MALLOC_MMAP_THRESHOLD_'];
       for (const env of [httpEnvironment(), gatewayEnvironment('gateway-0'), gatewayEnvironment('gateway-2')]) {
         // MODBOT_ is the bot's own.
@@ -67,7 +67,7 @@ for (const overlay of OVERLAYS) {
       assert.deepEqual([serviceMode, ordinal, databasePath], ['gateway', 2, '/data/guildway.sqlite3']);
     });
 
-    test('the probes ask for what the admin port answers', async (t) => {
+    test('the probes use the endpoints of the admin port', async (t) => {
       const log = createLogger({ logLevel: 'silent', name: 'test', serviceMode: 'http' });
       const readiness = () => ({ ready: true, reasons: [] });
       const admin = await startAdminServer({
@@ -144,7 +144,7 @@ for (const overlay of OVERLAYS) {
       for (const option of benched.split(' ')) assert.ok(shipped.includes(option), option);
     });
 
-    test('Services, budgets, autoscaler and policies find what they name', () => {
+    test('Services, budgets, autoscaler and policies select existing pods', () => {
       const templates = workloads().map((workload) => workload.spec.template.metadata.labels as object);
       const selects = (selector: Record<string, string>, labels: object) =>
         Object.entries(selector).every(([key, value]) => (labels as Record<string, string>)[key] === value);
@@ -178,7 +178,7 @@ for (const overlay of OVERLAYS) {
       }
     });
 
-    test('volumes outlive pods, and only one pod at a time has one', () => {
+    test('volumes outlive pods, and only one pod at a time mounts one', () => {
       const { spec } = one('StatefulSet', 'gateway');
       assert.deepEqual(spec.persistentVolumeClaimRetentionPolicy, { whenDeleted: 'Retain', whenScaled: 'Retain' });
       assert.equal(spec.podManagementPolicy, 'Parallel');
@@ -200,7 +200,7 @@ for (const overlay of OVERLAYS) {
       }
     });
 
-    test('a change of a setting or a secret is a rollout', () => {
+    test('changing a setting or a secret triggers a rollout', () => {
       const generated = [...all('ConfigMap'), ...all('Secret')].map(({ metadata }) => metadata.name);
       for (const name of generated) assert.match(name, /-[a-z0-9]{10}$/);
       const named = workloads()
@@ -213,7 +213,7 @@ for (const overlay of OVERLAYS) {
       for (const { name } of named) assert.ok(generated.includes(name), name);
     });
 
-    test('no image is a moving target', () => {
+    test('every image is pinned', () => {
       for (const { image, name } of workloads().flatMap(containers)) {
         assert.doesNotMatch(image, /:latest$/);
         if (overlay === 'production' && (name === 'http' || name === 'gateway'))

@@ -73,7 +73,7 @@ for (const overlay of OVERLAYS) {
       }
     });
 
-    test('what no policy opens is closed, in both directions', () => {
+    test('traffic that no policy allows is denied in both directions', () => {
       assert.deepEqual(one('NetworkPolicy', 'default-deny').spec, {
         podSelector: {},
         policyTypes: ['Ingress', 'Egress'],
@@ -94,7 +94,7 @@ for (const overlay of OVERLAYS) {
       assert.deepEqual(opened.toSorted(), [...ways, ...always].toSorted());
     });
 
-    test("no pod reaches the cloud's metadata service, and an HTTP pod only its gateway pods", () => {
+    test("no pod reaches the cloud's metadata service, and an HTTP pod reaches only its gateway pods", () => {
       for (const component of ['http', 'gateway']) {
         const policies = all('NetworkPolicy').filter(
           ({ spec }) =>

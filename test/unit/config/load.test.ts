@@ -32,7 +32,7 @@ test('the defaults are the published ones', () => {
   assert.ok(Object.isFrozen(config));
 });
 
-test('NUM_GATEWAY_PODS: anything but an integer of 1 or more stops with the name, the value and what is allowed', () => {
+test('a NUM_GATEWAY_PODS other than an integer of 1 or more is rejected with its name, its value and the allowed values', () => {
   for (const value of ['0', '-1', '1.5', '3 ', ' 3', '', 'three', '1e1', '0x3', '03', 'NaN', 'Infinity', '99999999']) {
     const text = message({ ...http, NUM_GATEWAY_PODS: value });
     assert.ok(text.startsWith(`NUM_GATEWAY_PODS: ${JSON.stringify(value)} is not allowed`), text);
@@ -41,7 +41,7 @@ test('NUM_GATEWAY_PODS: anything but an integer of 1 or more stops with the name
   assert.equal(loadConfig({ ...http, NUM_GATEWAY_PODS: '64' }).numGatewayPods, 64);
 });
 
-test('every variable rejects nonsense, naming itself, and never prints a secret', () => {
+test('every variable rejects invalid values by name, and never prints a secret', () => {
   for (const variable of Object.values(VARIABLES)) {
     const nonsense = '\u0000';
     let text = '';
@@ -66,7 +66,7 @@ test('a gateway pod reads its ordinal from POD_ORDINAL or from the end of POD_NA
   assert.equal(loadConfig(http).ordinal, null);
 });
 
-test('what must agree is checked together', () => {
+test('related variables are checked together', () => {
   assert.match(message({ ...http, ROUTING: 'discord-shard' }), /DISCORD_SHARDS: not set/);
   assert.match(
     message({ ...http, ROUTING: 'discord-shard', DISCORD_SHARDS: '2' }),
@@ -83,7 +83,7 @@ test('what must agree is checked together', () => {
   assert.match(message({ ...http, GATEWAY_URL_TEMPLATE: 'http://gateway:3000' }), /no \{ordinal\}/);
 });
 
-test('a monolith is one pod, whatever NUM_GATEWAY_PODS says', () => {
+test('a monolith is a single pod, whatever NUM_GATEWAY_PODS says', () => {
   const config = loadConfig({ NUM_GATEWAY_PODS: '3' });
   assert.equal(config.numGatewayPods, 1);
   assert.equal(config.ordinal, 0);
@@ -97,7 +97,7 @@ const VALID: Readonly<Record<string, string>> = {
   ...{ TOPOLOGY_CONFIRMED: 'md5/3' },
 };
 
-test('no variable takes white space at its ends or a control character, and a secret is not printed with it', () => {
+test('no variable accepts surrounding white space or control characters, and the error does not print a secret', () => {
   for (const { name, fallback, secret } of Object.values(VARIABLES) as {
     name: string;
     fallback: string | null;
@@ -130,7 +130,7 @@ test('an interaction is answered before Discord stops waiting at 3 s, whatever t
   }
 });
 
-test('a service gets what it reads and nothing else', () => {
+test('a service gets only the settings that it reads', () => {
   const env = { ...VALID, SERVICE_MODE: 'gateway' };
   const whole = loadConfig(env);
   const [forHttp, forGateway] = [httpConfig(whole), gatewayConfig(whole)];
@@ -143,7 +143,7 @@ test('a service gets what it reads and nothing else', () => {
   assert.throws(() => gatewayConfig(loadConfig(http)), TypeError);
 });
 
-test('a variable that is probably mistyped is named, with the one that was probably meant', () => {
+test("a probable typo in a variable's name is reported with the likely variable", () => {
   const warnings = (env: Record<string, string>, serviceMode: 'http' | 'gateway' | 'monolith' = 'monolith') =>
     configWarnings({ DISCORD_TOKEN: 'x', DISCORD_PUBLIC_KEY: 'x', ...env }, { serviceMode }).map(
       ({ message }) => message,
@@ -170,7 +170,7 @@ test('a variable that is probably mistyped is named, with the one that was proba
   assert.deepEqual(warnings(others), []);
 });
 
-test('what is missing is named where its absence matters', () => {
+test('a missing variable is reported where its absence matters', () => {
   const missing = (env: Record<string, string>, serviceMode: 'http' | 'gateway' | 'monolith') =>
     configWarnings(env, { serviceMode }).map(({ variable, message }) => {
       assert.ok(message.startsWith(`${variable} is not `), message);
@@ -185,7 +185,7 @@ test('what is missing is named where its absence matters', () => {
   assert.deepEqual(missing({ DISCORD_BOT_TOKEN: 'x', DISCORD_TOKEN: 'y' }, 'gateway'), []);
 });
 
-test('the distance of two names counts exchanged neighbours as one mistake', () => {
+test('the distance of two names counts swapped neighbours as one mistake', () => {
   for (const [from, to, distance] of [
     ['', '', 0],
     ['', 'ab', 2],

@@ -27,7 +27,7 @@ function readersOf(key: string): string[] {
 
 for (const [key, { name, modes }] of Object.entries(VARIABLES)) {
   if (IN_CONFIG.has(key)) continue;
-  test(`${name} is read by those who are said to read it`, () => {
+  test(`${name} is read exactly by its documented services`, () => {
     assert.deepEqual(
       readersOf(key),
       modes.filter((mode) => mode !== 'monolith').toSorted((a, b) => a.localeCompare(b)),

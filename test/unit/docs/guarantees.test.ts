@@ -69,7 +69,7 @@ for (const { document, atLeast } of [
       });
     }
 
-    test('names tests that exist, outside of its tables, too', () => {
+    test('names existing tests, also outside its tables', () => {
       for (const one of testsIn(text)) assertExists(one);
     });
   });

@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 const STEPS_MS = [-10 * MINUTE_MS, 10 * MINUTE_MS, -86_400_000, 86_400_000];
 
 for (const stepMs of STEPS_MS) {
-  test(`a step of ${stepMs / MINUTE_MS} min: what is kept is delivered, once, and not before its time`, async (t) => {
+  test(`a clock step of ${stepMs / MINUTE_MS} min: stored requests are delivered once, and not early`, async (t) => {
     await using pod = await startStandIn();
     const owner = pod.owners[1];
     const [command, event] = [hint({ deferred: 5, lifeMs: 14.5 * MINUTE_MS }), stripeHint()];
@@ -34,7 +34,7 @@ for (const stepMs of STEPS_MS) {
     );
   });
 
-  test(`a step of ${stepMs / MINUTE_MS} min: the ledger forgets nothing early`, (t) => {
+  test(`a clock step of ${stepMs / MINUTE_MS} min: the ledger deletes nothing early`, (t) => {
     using folder = temporaryFolder();
     using store = openTestStore(folder.file('pod'));
     const one = { key: 'interaction:1', guildId: '1', bodyHash: 'hash', retentionMs: 60 * MINUTE_MS };

@@ -44,7 +44,7 @@ test('frames are read as they were written, wherever the stream is split', () =>
   );
 });
 
-test('any bytes at all are frames or a protocol error, and at most one frame is ever kept', () => {
+test('arbitrary bytes are frames or a protocol error, and at most one frame is buffered', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 200 }), { maxLength: 20 }), (chunks) => {
       const reader = new FrameReader(500);
@@ -57,7 +57,7 @@ test('any bytes at all are frames or a protocol error, and at most one frame is 
   );
 });
 
-test('any payload of a request, response or HELLO is read or is a protocol error', () => {
+test('an arbitrary payload of a request, response or HELLO is decoded or is a protocol error', () => {
   const tolerated = (read: () => unknown): void => {
     try {
       read();
@@ -84,7 +84,7 @@ test('any payload of a request, response or HELLO is read or is a protocol error
   fc.assert(fc.property(fc.json(), (json) => tolerated(() => parseClientHello(Buffer.from(json)))));
 });
 
-test('a HELLO has the fields of its shape: one that lacks any or has another in its place is refused by its name', () => {
+test('a HELLO with a missing or mistyped field is refused, naming the field', () => {
   const topology = { strategy: 'md5', pods: 3, shards: null, epoch: 1 };
   const client = { proof: 'a proof', name: 'http-0', topology };
   const server = { ordinal: 0, topology, manifest: { name: 'bot', routes: [], later: 1 }, heartbeatMs: 1 };
@@ -121,7 +121,7 @@ test('a HELLO has the fields of its shape: one that lacks any or has another in 
   wrong(parseServerHello, { ...server, manifest: { name: 5 } }, 'manifest');
 });
 
-test('a proof for plain HTTP holds for one pod, one method, one target, and a few minutes', () => {
+test('a proof for plain HTTP is valid for one pod, method and target, and for a few minutes', () => {
   const secret = 'the secret of the cluster';
   const now = asWallTime(1_700_000_000_000);
   const header = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', [now]);
@@ -151,7 +151,7 @@ test('a proof for plain HTTP holds for one pod, one method, one target, and a fe
   assert.equal(verifyPlainRequest(secret, both.replace(`${stepped},`, ''), 'POST', '/app/1?x=1', [now]), null);
 });
 
-test('proofs are compared whole', () => {
+test('proofs are compared in full', () => {
   const proof = 'ab'.repeat(32);
   assert.ok(sameProof(proof, proof));
   for (const wrong of [undefined, null, 1, '', 'ab', proof.toUpperCase(), `${proof}ab`, [proof]])
@@ -169,7 +169,7 @@ test('full jitter waits from nothing to twice as long each time, up to a cap', (
   );
 });
 
-test('what HTTP would not allow is read from no frame: a status that is none, characters that end a line', () => {
+test('frames with an invalid HTTP status or line breaks are rejected', () => {
   const frame = (type: number, fixed: Buffer, head: string): Frame => {
     const bytes = frameBytes(type, 1, Buffer.concat([fixed, Buffer.from(head, 'latin1')]));
     return { type, id: 1, bytes };

@@ -13,7 +13,7 @@ const handler = (hear: (error: DispatchError | null) => void): LinkHandler => ({
 const RESPONSE = { status: 200, headers: [], body: Buffer.alloc(0) };
 const LOST = new DispatchError('LINK_LOST', 'unknown', 'gone');
 
-test('each request is taken once, by its id, however many there are and in whatever order they end', () => {
+test('each request is taken once by its id, for any number and order', () => {
   // true: one begins; a number: one of those in flight ends.
   const step = fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, { weight: 2, arbitrary: fc.nat() });
   const start = fc.constantFrom(0, 2 ** 20 - 50, 2 ** 32 - 300);
@@ -78,7 +78,7 @@ test('deadlines fire once, in any order, and a response takes precedence', async
   assert.equal(inFlight.size, 1);
 });
 
-test('a request in flight keeps its id however many come and go', () => {
+test('a request in flight keeps its id however many others start and end', () => {
   const inFlight = new InFlight({ last: 0 }, () => {});
   const old = inFlight.add(
     asMonotonicTime(60_000),
@@ -123,7 +123,7 @@ test('when the connection ends, every waiting request gets one error, even beyon
   assert.equal(inFlight.size, 0);
 });
 
-test('a deadline ends its request and no other, whose caller may ask again at once', (t) => {
+test('a deadline ends only its own request, and the client may retry immediately', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setImmediate'] });
   let now = 0;
   const cancelled: number[] = [];

@@ -18,17 +18,17 @@ const WALKS = 40;
 const STEPS = 80;
 
 for (const scenario of SCENARIOS) {
-  test(`${scenario.name}: one pod serves a guild, with every acknowledged write, whatever is lost, repeated, late or killed`, () => {
+  test(`${scenario.name}: one pod serves a guild with every acknowledged write, whatever is lost, repeated, delayed or killed`, () => {
     const { broken } = explore(scenario, { depth: 7, states: STATES });
     assert.equal(broken, null);
   });
 
-  test(`${scenario.name}: from wherever random events lead, the move completes`, () => {
+  test(`${scenario.name}: the move completes from any state that random events lead to`, () => {
     for (let seed = 1; seed <= WALKS; seed++) assert.equal(walk(scenario, seed, STEPS).broken, null, `seed ${seed}`);
   });
 }
 
-test('a pod answers requests by what it knows: it serves, waits, or names the pod that knows more', () => {
+test('depending on its knowledge, a pod serves a request, holds it, or names the pod that knows more', () => {
   const one = { strategy: 'md5', pods: 1, shards: null, epoch: 1 } as const;
   const two = { strategy: 'md5', pods: 2, shards: null, epoch: 2 } as const;
   // Under md5 with two pods, gateway-1 owns this guild.
@@ -54,7 +54,7 @@ test('a pod answers requests by what it knows: it serves, waits, or names the po
   assert.deepEqual(decide(), { kind: 'recovering' });
 });
 
-test('the explorer finds steps that are broken on purpose', () => {
+test('the explorer finds deliberately broken steps', () => {
   const faults: readonly (readonly [Fault, Scenario])[] = [
     ['active before the old owner has given the guild away', GROW],
     ['attempts are not told apart', GROW],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { errorFacts } from '../../../src/observability/error-facts.ts';
 
-test('of an error only what tells its kind is logged, and of its cause the same', () => {
+test('only the kind of an error and of its cause is logged', () => {
   const cause = Object.assign(new Error('refused'), {
     code: 50_027,
     requestBody: 'a message',

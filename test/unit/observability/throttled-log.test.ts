@@ -10,7 +10,7 @@ function logging(level: string) {
   return { log, lines };
 }
 
-test('a message is logged once a second, with the number of those that were left out; others are not held back', () => {
+test('a message is logged once a second with the number of omitted ones; other messages are not delayed', () => {
   const { log, lines } = logging('info');
   let now = 0;
   const seldom = new ThrottledLog(log, () => asMonotonicTime(now));
@@ -28,7 +28,7 @@ test('a message is logged once a second, with the number of those that were left
   ]);
 });
 
-test('at level debug nothing is left out', () => {
+test('at level debug nothing is omitted', () => {
   const { log, lines } = logging('debug');
   const seldom = new ThrottledLog(log, () => asMonotonicTime(0));
   for (let i = 0; i < 3; i++) seldom.warn({ i }, 'away');

@@ -12,7 +12,7 @@ test('hop-by-hop headers are never forwarded, whichever Connection field names t
   assert.deepEqual(endToEnd(fields), ['x-three', '3']);
 });
 
-test('Connection cannot hide what is meant for the owner', () => {
+test('Connection cannot remove headers meant for the owner', () => {
   const named = 'Idempotency-Key, AUTHORIZATION, cookie, host, content-type, accept, if-match, sec-fetch-site';
   const ours = 'x-forwarded-for, stripe-signature, x-signature-ed25519, guildway-hint, connection';
   const fields = ['idempotency-key', 'k', 'authorization', 'a', 'cookie', 'c', 'stripe-signature', 's', 'x-gone', '1'];

@@ -7,7 +7,7 @@ import {
   stripeIdentity,
 } from '../../../src/protocol/identity.ts';
 
-test('a request is known by the id that its sender gives it; what has no usable id by its bytes', () => {
+test("a request is identified by its sender's id, or by its bytes if there is no usable id", () => {
   assert.equal(interactionIdentity('123'), 'interaction:123');
   const [body, other] = [Buffer.from('{"a":1}'), Buffer.from('{"a":2}')];
   assert.equal(stripeIdentity({ id: 'evt_1' }, body), stripeIdentity({ id: 'evt_1', pending_webhooks: 2 }, other));
@@ -19,7 +19,7 @@ test('a request is known by the id that its sender gives it; what has no usable 
   assert.match(gatewayEventIdentity('a b', 5), /^gateway-event:sha256-[0-9a-f]{64}:5$/);
 });
 
-test("an event webhook of Discord's is known by its content, in whatever order its keys come", () => {
+test('a Discord event webhook is identified by its content, regardless of the order of keys', () => {
   const identity = discordEventIdentity({
     application_id: '1',
     event: { type: 'X', data: { a: 1, b: [{ c: 2, d: 3 }] } },

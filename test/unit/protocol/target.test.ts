@@ -7,7 +7,7 @@ import { normalTarget, pathOf } from '../../../src/protocol/target.ts';
 
 const normal = (raw: string): string | null => normalTarget(raw)?.target ?? null;
 
-test('an ordinary target stays as it is', () => {
+test('an ordinary target is unchanged', () => {
   for (const target of [
     '/',
     '/?',
@@ -65,7 +65,7 @@ test('an ambiguous target has no normal form', () => {
   }
 });
 
-test('whatever some router could take for a well-known path is that path', () => {
+test('any spelling that a router could resolve to a well-known path is that path', () => {
   for (const path of [PATH.interactions, PATH.discordEvents, PATH.stripe, PATH.health]) {
     const [, first, ...rest] = path.split('/') as [string, string, ...string[]];
     for (const disguise of [
@@ -107,7 +107,7 @@ const piece = fc.oneof(
 );
 const anyTarget = fc.array(piece, { minLength: 1, maxLength: 5 }).map((pieces) => `/${pieces.join('')}`);
 
-test('a normal form is its own, and what a URL parser makes of it', () => {
+test('a normal form is stable, and equals the result of a URL parser', () => {
   fc.assert(
     fc.property(anyTarget, (raw) => {
       const target = normal(raw);
@@ -119,7 +119,7 @@ test('a normal form is its own, and what a URL parser makes of it', () => {
   );
 });
 
-test('a router that minds neither case nor slashes nor parameters finds no webhook but by its path', () => {
+test('a router that ignores case, slashes and parameters finds a webhook only by its path', () => {
   const careless = (path: string): string =>
     `/${decodeURIComponent(path)
       .toLowerCase()

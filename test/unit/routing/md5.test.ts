@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { md5FirstWord } from '../../../src/routing/md5.ts';
 
-test('the first word of a digest is read as the published function reads it', () => {
+test('the first word of a digest is read as by the published function', () => {
   for (const text of ['', '0', '197038439483310086', '9'.repeat(200)]) {
     assert.equal(md5FirstWord(text), createHash('md5').update(text).digest().readUInt32BE(0), text);
   }

@@ -42,7 +42,7 @@ test('default routes: pages and APIs by path, Stripe by its metadata', () => {
   assert.deepEqual(stripe({ metadata: {}, client_reference_id: id }), guild);
 });
 
-test("Stripe's events: the first place that holds a guild id, whatever its sender puts in the others", () => {
+test("Stripe's events: the first pointer that holds a guild id wins, whatever the others hold", () => {
   const stripe = (object: unknown) =>
     resolve(DEFAULT_ROUTES, '/webhooks/stripe', { body: JSON.stringify({ data: { object } }) });
   const details = { subscription_details: { metadata: { guild_id: id } } };
@@ -70,7 +70,7 @@ test("Stripe's events: the first place that holds a guild id, whatever its sende
   }
 });
 
-test('a strict rule refuses a body that names something else than a guild', () => {
+test('a strict rule rejects a body whose id is not a guild id', () => {
   const rules: RouteRule[] = [{ path: '/api', guild: { from: 'json', pointers: ['/a', '/b'], strict: true } }];
   const api = (body: unknown) => resolve(rules, '/api', { body: JSON.stringify(body) });
   assert.deepEqual(api({ a: 'x', b: id }), { kind: 'guild', guildId: id });
@@ -79,7 +79,7 @@ test('a strict rule refuses a body that names something else than a guild', () =
   assert.deepEqual(api({ b: { toString: 1 } }), { kind: 'invalid', value: 'object' });
 });
 
-test('an id that is not a guild id never becomes one, encoded or not', () => {
+test('an invalid guild id stays invalid, encoded or not', () => {
   for (const segment of [
     '0',
     '01',
@@ -96,7 +96,7 @@ test('an id that is not a guild id never becomes one, encoded or not', () => {
   }
 });
 
-test('a number that is older than Discord is no guild', () => {
+test('a number older than Discord is not a guild', () => {
   for (const number of ['1', '123', '9999999999999999']) {
     assert.deepEqual(resolve(DEFAULT_ROUTES, `/app/${number}`), { kind: 'unknown', value: number });
   }
@@ -131,7 +131,7 @@ test('a bot adds routes by path, query, header and JSON pointer, and the first t
   assert.deepEqual(resolve(rules, `/app/${id}/other`), guild);
 });
 
-test('a pattern that could not work is refused when it is declared', () => {
+test('an unusable pattern is rejected when it is declared', () => {
   const wrong: RouteRule[] = [
     { path: 'app', guild: { from: 'none' } },
     { path: '/a/*/b', guild: { from: 'none' } },
@@ -142,7 +142,7 @@ test('a pattern that could not work is refused when it is declared', () => {
   for (const rule of wrong) assert.throws(() => createRouteTable([rule]), { code: 'CONFIG_INVALID' }, rule.path);
 });
 
-test('JSON pointers see own properties only and never throw', () => {
+test('JSON pointers see only own properties and never throw', () => {
   assert.equal(readPointer({}, '/__proto__/constructor/name'), undefined);
   assert.equal(readPointer('text', '/length'), undefined);
   for (const inherited of ['toString', 'constructor', '__proto__', 'hasOwnProperty'])
@@ -151,7 +151,7 @@ test('JSON pointers see own properties only and never throw', () => {
   fc.assert(fc.property(fc.jsonValue(), fc.string(), (document, path) => void readPointer(document, `/${path}`)));
 });
 
-test('no path can make the table throw or yield an id that is not one', () => {
+test('no path makes the table throw or yield an invalid id', () => {
   const table = createRouteTable(DEFAULT_ROUTES);
   fc.assert(
     fc.property(

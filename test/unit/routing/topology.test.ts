@@ -91,7 +91,7 @@ test('guilds are spread evenly: chi-square over 200,000 realistic snowflakes, 2 
   }
 });
 
-test('discord-shard follows the formula of Discord', () => {
+test("discord-shard uses Discord's formula", () => {
   fc.assert(
     fc.property(snowflakes, fc.integer({ min: 1, max: 2_000 }), (id, shards) => {
       assert.equal(BigInt(discordShard(id, shards)), (BigInt(id) >> 22n) % BigInt(shards));
@@ -121,7 +121,7 @@ test('discord-shard: counts differ by at most one, a new pod takes only its shar
   );
 });
 
-test('discord-shard: from the pod that has most, of several the highest ordinal, the highest-numbered shard goes', () => {
+test('discord-shard: the highest-numbered shard moves from the pod with the most shards, of several the highest ordinal', () => {
   assert.deepEqual(assignShards(4, 1), [0, 0, 0, 0]);
   assert.deepEqual(assignShards(4, 2), [0, 0, 1, 1]);
   // Pods 0 and 1 have two each: the higher ordinal gives its highest shard.
@@ -257,7 +257,7 @@ test('topologies have the same fingerprint only if they have the same owners', (
   assert.equal(createTopology({ strategy: 'md5', pods: 3, epoch: 7 }).fingerprint, fingerprints[0]);
 });
 
-test('a topology travels as one word, and nothing else is read as one', () => {
+test('a topology has a one-word form, and nothing else is parsed as one', () => {
   assert.equal(topologyText(createTopology({ strategy: 'md5', pods: 5, epoch: 2 })), 'md5/5@2');
   assert.equal(
     topologyText(createTopology({ strategy: 'discord-shard', pods: 5, shards: 16, epoch: 3 })),

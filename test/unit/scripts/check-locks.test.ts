@@ -4,7 +4,7 @@ import { problemsOfLock } from '../../../scripts/check-locks.ts';
 
 const integrity = `sha512-${'A'.repeat(86)}==`;
 
-test('a lock is whole when each package has its digest and no source of its own', () => {
+test('a lock is complete when each package has a digest and comes from the registry', () => {
   const problems = (...packages: object[]): string[] =>
     problemsOfLock(
       JSON.stringify({

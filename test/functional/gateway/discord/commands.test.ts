@@ -51,7 +51,7 @@ test('commands are registered when they differ, and only then', async () => {
   assert.equal(registeredAt(discord).length, 0);
 });
 
-test('one name for several types of command', async () => {
+test('commands of different types may share a name', async () => {
   await using discord = await startDiscord();
   const namesakes: Command[] = [{ ...look, name: 'warn' } as Command, { type: 3, name: 'warn', run }, warn];
   await register(discord, namesakes);
@@ -65,7 +65,7 @@ test('one name for several types of command', async () => {
   assert.equal(writes(discord), 1);
 });
 
-test("an application's Entry Point command stays as it is", async () => {
+test("an application's Entry Point command is preserved", async () => {
   await using discord = await startDiscord();
   const entryPoint = { type: 4, name: 'launch', handler: 2, integration_types: [0, 1], contexts: [0, 1, 2] };
   const { command } = discord.commands.upsert(null, entryPoint);
@@ -80,7 +80,7 @@ test("an application's Entry Point command stays as it is", async () => {
   assert.equal(registeredAt(discord).length, 1);
 });
 
-test('contexts and integration types that are gone from a definition are registered anew', async () => {
+test('contexts and integration types that were removed from a definition are registered again', async () => {
   await using discord = await startDiscord();
   const limited = { ...warn, contexts: [0], integration_types: [0, 1] } as Command;
   await register(discord, [limited]);
@@ -94,7 +94,7 @@ test('contexts and integration types that are gone from a definition are registe
   assert.equal(writes(discord), 3);
 });
 
-test("a refusal is said once, with Discord's reason, and the pod serves; it is tried again by the next process", async () => {
+test("a rejection is logged once with Discord's reason, the pod serves, and the next process retries", async () => {
   await using discord = await startDiscord();
   await register(discord, [look]);
   const wrong: Command = { ...warn, description: '', name: 'Warn' } as Command;
@@ -118,14 +118,14 @@ test("a refusal is said once, with Discord's reason, and the pod serves; it is t
   assert.equal(registeredAt(discord).length, 2);
 });
 
-test('an application of another bot: said with the variable to check', async () => {
+test('the application of another bot is reported with the variable to check', async () => {
   await using discord = await startDiscord();
   await using pod = await startDiscordPod(discord, { bot: { commands: [look] }, env: { DISCORD_APP_ID: '1' } });
   await until('it says so', () => pod.sessions.readiness().reasons.join().includes('DISCORD_APP_ID'));
   assert.equal(writes(discord), 0);
 });
 
-test('a Discord that fails is asked again, and said to fail once', async (t) => {
+test('failures of Discord are retried and logged once', async (t) => {
   await using discord = await startDiscord();
   let requests = 0;
   // The library itself asks four times.

@@ -61,7 +61,7 @@ async function startPod(ordinal: number, port: number, path: string, discord: Di
   };
 }
 
-test('an event on shard 0 of a guild that another pod owns: handled there once, also when that pod is away', async () => {
+test("an event on shard 0 of another pod's guild is handled once by its owner, even if the owner is away", async () => {
   using folder = temporaryFolder();
   await using discord = await startDiscordSimulator({ guilds: 12, identifyWindowMs: 0 });
   const guildId = discord.guilds.ids.find((id) => topology.ownerOf(id) === 1) ?? '';

@@ -22,7 +22,7 @@ function kept({ rows, guilds }: MemorySessions): MemorySessions {
   return store;
 }
 
-test('an outage of a guild is no farewell; leaving it is', async () => {
+test('a guild that is unavailable has not been left; a removed one has', async () => {
   await using discord = await startDiscord();
   await using pod = await startDiscordPod(discord);
   await until('it is ready', () => isReady(pod));
@@ -38,7 +38,7 @@ test('an outage of a guild is no farewell; leaving it is', async () => {
   );
 });
 
-test('a guild that a new session does not name was left while the process was away', async () => {
+test('a guild that is missing from a new session was left while the process was away', async () => {
   await using discord = await startDiscord();
   await using pod = await startDiscordPod(discord);
   await until('it is ready', () => isReady(pod));
@@ -50,7 +50,7 @@ test('a guild that a new session does not name was left while the process was aw
   assert.deepEqual([...(pod.store.guilds.get(0) ?? [])].sort(), guildsOf(pod), 'and so it is stored');
 });
 
-test('a process that resumes a session knows its guilds, with those that were joined and left meanwhile', async () => {
+test('a process that resumes a session knows its guilds, including those joined and left meanwhile', async () => {
   await using discord = await startDiscord();
   const [first, ...others] = [...discord.guilds.ids] as [string, ...string[]];
   const killed = await startDiscordPod(discord);
@@ -68,7 +68,7 @@ test('a process that resumes a session knows its guilds, with those that were jo
   assert.equal((pod.sessions.state() as { guilds: number }).guilds, 4);
 });
 
-test('guilds that a disk refused to store are stored before the sequence passes them', async () => {
+test('guilds that could not be stored are stored before the sequence passes them', async () => {
   await using discord = await startDiscord();
   await using pod = await startDiscordPod(discord);
   await until('it is ready', () => isReady(pod));

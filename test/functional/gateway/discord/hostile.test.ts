@@ -61,7 +61,7 @@ describe('a resume that Discord does not answer', { concurrency: true }, () => {
     });
   }
 
-  test('the tries of earlier processes count', async () => {
+  test('the attempts of earlier processes count', async () => {
     await using it = await startWithSession({ onResume: ({ socket }) => socket.terminate() }, 2);
     await until('a new session', () => isReady(it.pod));
     assert.deepEqual([it.seen.identifies, it.seen.resumes], [1, 1]);
@@ -76,7 +76,7 @@ describe('a resume that Discord does not answer', { concurrency: true }, () => {
     assert.equal(it.store.rows.get(0)?.sessionId, 'of an earlier process');
   });
 
-  test('one that is answered at last begins the count anew', async () => {
+  test('an answered resume resets the count', async () => {
     await using it = await startWithSession(
       { onResume: ({ socket, resumed }, n) => (n === 1 ? socket.terminate() : resumed(8)) },
       1,
@@ -86,7 +86,7 @@ describe('a resume that Discord does not answer', { concurrency: true }, () => {
     assert.deepEqual([it.seen.identifies, it.seen.resumes], [0, 2]);
   });
 
-  test('one that is answered by events goes on, however long RESUMED takes', async () => {
+  test('a resume that is answered by events continues, no matter how long RESUMED takes', async () => {
     await using it = await startWithSession({
       onResume({ event, resumed }) {
         let sequence = 7;
@@ -105,7 +105,7 @@ describe('a resume that Discord does not answer', { concurrency: true }, () => {
 });
 
 describe('a session is kept', { concurrency: true }, () => {
-  test('when the resume address says no hello: it goes on at the general one', async () => {
+  test('when the resume address sends no hello: the session resumes at the general one', async () => {
     await using it = await startWithSession({
       onOpen: (connection) => {
         if (!connection.atResumeUrl) connection.send(HELLO);
@@ -115,7 +115,7 @@ describe('a session is kept', { concurrency: true }, () => {
     assert.deepEqual([it.seen.identifies, it.seen.resumes, it.seen.opened], [0, 1, 2]);
   });
 
-  test('when the resume address closes before its hello, also with a code that ends sessions', async () => {
+  test('when the resume address closes before its hello, even with a code that ends sessions', async () => {
     await using it = await startWithSession({
       onOpen: (connection) => {
         if (connection.atResumeUrl) connection.socket.close(1000);
@@ -149,7 +149,7 @@ describe('a session is kept', { concurrency: true }, () => {
   });
 });
 
-test('a token that is refused is said once with what to do, and tried again after a while: Discord may be wrong', async () => {
+test('a rejected token is reported once with the remedy, and retried after a while: Discord may be wrong', async () => {
   await using gateway = await startScriptedGateway({ onGatewayBot: (n) => (n <= 3 ? { status: 401 } : null) });
   await using pod = await startDiscordPod(gateway.discord, { timing: { ...timing, refusedTokenMs: 100 } });
   await until('it says so', () => pod.sessions.readiness().reasons.join().includes('DISCORD_TOKEN'));
@@ -180,14 +180,14 @@ describe('identifying', { concurrency: true }, () => {
     });
   }
 
-  test('hello does not come: another connection is tried', async () => {
+  test('without a hello, a new connection is tried', async () => {
     await using gateway = await startScriptedGateway({ onOpen: ({ send }, n) => (n > 2 ? send(HELLO) : undefined) });
     await using pod = await startDiscordPod(gateway.discord, { timing });
     await until('it is ready', () => isReady(pod));
     assert.deepEqual([gateway.seen.opened, gateway.seen.identifies], [3, 1]);
   });
 
-  test('a session that breaks as soon as it is there is resumed each time: Discord answers, so it is not given up', async () => {
+  test('a session that breaks immediately is resumed each time: Discord answers, so it is kept', async () => {
     await using gateway = await startScriptedGateway({
       onResume({ resumed, socket }, n) {
         resumed(1 + n);

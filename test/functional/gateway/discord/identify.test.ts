@@ -99,7 +99,7 @@ test('pods get their slots from pod 0 over HTTP, wait while it is away, and go o
   assert.equal(discord.gateway.identifies().length, 3);
 });
 
-test('the endpoint: a proof of being a pod, a shard, and pod 0 only', async () => {
+test('the endpoint requires the proof of a pod and a shard, and only pod 0 has it', async () => {
   await using place = await startPlace();
   await using _zero = await startPod(place, 0);
   await using _one = await startPod(place, 1);
@@ -116,7 +116,7 @@ test('the endpoint: a proof of being a pod, a shard, and pod 0 only', async () =
     assert.equal(await ask(0, body), 400, body);
 });
 
-test('a caller that stops waiting gets 503 in time and holds nobody up', async () => {
+test('a caller that stops waiting gets 503 in time and delays no other', async () => {
   await using place = await startPlace();
   await using _zero = await startPod(place, 0, { IDENTIFY_INTERVAL_MS: '700' });
   await until('pod 0 has taken a slot', () => place.discord.gateway.identifies().length === 1);

@@ -49,7 +49,7 @@ async function startApi() {
   };
 }
 
-test("a route with a token in its path goes without the bot's token, every other with it", async () => {
+test("a route with a token in its path is called without the bot's token, every other route with it", async () => {
   await using api = await startApi();
   const { rest, calls } = api;
   const message = '1234567890';
@@ -77,7 +77,7 @@ test("a route with a token in its path goes without the bot's token, every other
   );
 });
 
-test("after a refused call, whether by its own token or by the bot's, the others go on; the latter is said once", async () => {
+test("after a rejected call, with its own token or the bot's, other calls go on; a rejected bot token is logged once", async () => {
   await using api = await startApi();
   const { rest, calls, lines } = api;
   const refused = { code: 50027, status: 401 };

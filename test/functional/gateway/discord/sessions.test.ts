@@ -50,7 +50,7 @@ for (const strategy of ['md5', 'discord-shard'] as const) {
   });
 }
 
-test('an orderly restart resumes: no event is missed and none handled twice', async () => {
+test('an orderly restart resumes: no event is lost or handled twice', async () => {
   await using discord = await startDiscord();
   const store = new MemorySessions();
   const slow = Promise.withResolvers<void>();
@@ -138,7 +138,7 @@ test('a new session is stored before its first event is handled: a pod killed ri
   assert.equal(store.writes[0]?.session.sequence, 1);
 });
 
-test('a disk that refuses writes does not end the session; what was not stored is stored later', async () => {
+test('a disk that refuses writes does not end the session, and the session is stored later', async () => {
   await using discord = await startDiscord();
   const store = new MemorySessions();
   store.fails = true;
@@ -154,7 +154,7 @@ test('a disk that refuses writes does not end the session; what was not stored i
   await until('it is stored', () => store.rows.get(0)?.sequence === pod.events.at(-1)?.sequence);
 });
 
-test('a flood in one write is handled in order, and events beyond the bound stay at Discord until there is room', async () => {
+test('a burst of events is handled in order, and events beyond the limit stay at Discord until there is room', async () => {
   await using discord = await startDiscord({ guilds: 1 });
   const gate = Promise.withResolvers<void>();
   await using pod = await startDiscordPod(discord, { handle: () => gate.promise });

@@ -34,7 +34,7 @@ const trouble: [what: string, act: (discord: DiscordSimulator) => void][] = [
   ['close 1001', ({ gateway }) => gateway.close({}, 1001)],
 ];
 
-test('what leaves the session resumes it: nothing is missed, nothing handled twice', {
+test('a connection that ends resumes its session: no event is lost or handled twice', {
   concurrency: true,
 }, async (t) => {
   await Promise.all(
@@ -56,7 +56,7 @@ test('what leaves the session resumes it: nothing is missed, nothing handled twi
   );
 });
 
-test('what ends the session identifies anew, within the limits, and says that events were missed', {
+test('a session that ends is replaced within the limits, and the missed events are logged', {
   concurrency: true,
 }, async (t) => {
   const ends: [string, (discord: DiscordSimulator) => void][] = [
@@ -89,7 +89,7 @@ test('what ends the session identifies anew, within the limits, and says that ev
 });
 
 describe('one pod and', { concurrency: true }, () => {
-  test('a gateway that cannot be reached does not cost the session: it is resumed at the general address', async () => {
+  test('an unreachable gateway does not cost the session: it is resumed at the general address', async () => {
     await using discord = await startDiscord();
     await using pod = await startReady(discord);
     discord.gateway.resumeUrlDead = true;
@@ -102,7 +102,7 @@ describe('one pod and', { concurrency: true }, () => {
     await until('the general address is stored', () => pod.store.rows.get(0)?.resumeUrl.endsWith('/gateway') === true);
   });
 
-  test('a connection on which heartbeats stay without an answer is given up and resumed', async () => {
+  test('a connection without heartbeat acknowledgements is closed and resumed', async () => {
     await using discord = await startDiscord({ heartbeatIntervalMs: 150 });
     await using pod = await startReady(discord);
     discord.gateway.pauseHeartbeatAcks();
@@ -111,7 +111,9 @@ describe('one pod and', { concurrency: true }, () => {
     await until('events go on', () => pod.contents().includes('after'));
   });
 
-  test('fatal close codes: it stops, is not ready, and names what to correct', { concurrency: true }, async (t) => {
+  test('after a fatal close code the pod stops connecting, is not ready, and names the setting to correct', {
+    concurrency: true,
+  }, async (t) => {
     const names: Readonly<Record<number, RegExp>> = {
       4004: /DISCORD_TOKEN/,
       4010: /DISCORD_SHARDS/,
@@ -142,7 +144,7 @@ describe('one pod and', { concurrency: true }, () => {
     );
   });
 
-  test('a token that the REST API refuses: it stops and names the variable', async () => {
+  test('when the REST API rejects the token, the pod stops and names the variable', async () => {
     await using discord = await startDiscord();
     await using pod = await startDiscordPod(discord, { env: { DISCORD_TOKEN: 'a.wrong.token' } });
     await until('it says so', () => pod.sessions.readiness().reasons.join().includes('DISCORD_TOKEN'));
@@ -150,7 +152,7 @@ describe('one pod and', { concurrency: true }, () => {
     assert.ok((discord.stats().statuses['401'] ?? 0) <= 2);
   });
 
-  test('identifies that are refused again and again: with growing pauses, and without leaking listeners', async (t) => {
+  test('repeatedly rejected identifies back off and leak no listeners', async (t) => {
     const warn = t.mock.method(console, 'warn', () => {});
     // A bucket is open once a second here, and this pod believes that it is every millisecond.
     await using discord = await startDiscord({ identifyWindowMs: 1_000 });
@@ -163,7 +165,7 @@ describe('one pod and', { concurrency: true }, () => {
     );
   });
 
-  test('leaving while a connection is being opened ends in time and opens no other', async (t) => {
+  test('shutting down while a connection opens ends in time and opens no other', async (t) => {
     await using discord = await startDiscord();
     // A gateway that takes connections and never says hello.
     const silentGateway = new WebSocketServer({ port: 0, host: '127.0.0.1' });
@@ -197,7 +199,7 @@ describe('one pod and', { concurrency: true }, () => {
     assert.equal(silentGateway.clients.size, 0);
   });
 
-  test('leaving while shards wait for their identify opens no connection and identifies nobody', async () => {
+  test('shutting down while shards wait to identify opens no connection and sends no identify', async () => {
     await using discord = await startDiscord();
     const pod = await startDiscordPod(discord, { env: { DISCORD_SHARDS: '17', IDENTIFY_INTERVAL_MS: '60000' } });
     await until('all but one are ready', () => pod.sessions.readiness().reasons.length === 1);
@@ -210,7 +212,7 @@ describe('one pod and', { concurrency: true }, () => {
     assert.equal(discord.gateway.sessions().length, 16, 'they can be resumed');
   });
 
-  test('Discord is away when the pod starts: not ready, says why, and connects when it is back', async () => {
+  test('while Discord is away at startup the pod is not ready, says why, and connects when Discord is back', async () => {
     const port = await findFreePorts(1);
     await using starting = await startDiscordPod(
       { token: 'a.b.c', applicationId: '1', apiUrl: `http://127.0.0.1:${port}/api` } as DiscordSimulator,
@@ -222,7 +224,7 @@ describe('one pod and', { concurrency: true }, () => {
     assert.equal(discord.gateway.sessions().length, 1);
   });
 
-  test('with no identifies left today a restarted pod still resumes', async () => {
+  test('a restarted pod resumes even when no identifies are left today', async () => {
     await using discord = await startDiscord({ sessionStartLimit: 1 });
     const first = await startReady(discord);
     await first.sessions.drain();

@@ -73,25 +73,25 @@ async function startPlace(): Promise<Place & AsyncDisposable> {
 const outcomes = ({ discord }: Place) => discord.gateway.identifies().map(({ outcome }) => outcome);
 
 describe('while pod 0 is away', { concurrency: true }, () => {
-  test('the others identify by the clock, and give the slots back when it returns', async () => {
+  test('the others identify in time slots, and stop when it returns', async () => {
     await using place = await startPlace();
     const { discord } = place;
     await using one = await place.start(1);
     await using two = await place.start(2);
     await until('both are ready', () => isReady(one) && isReady(two));
     assert.deepEqual(outcomes(place), ['accepted', 'accepted'], "within Discord's limit");
-    assert.ok(one.lines.some(({ text }) => text.includes('in a slot of its own')));
+    assert.ok(one.lines.some(({ text }) => text.includes('in its own time slot')));
 
     await using zero = await place.start(0);
     await zero.listen();
     discord.gateway.invalidate({}, { resumable: false });
     await until('all are ready again', () => [zero, one, two].every(isReady) && outcomes(place).length === 5);
     assert.deepEqual(new Set(outcomes(place)), new Set(['accepted']));
-    const own = [...one.lines, ...two.lines].filter(({ text }) => text.includes('in a slot of its own'));
+    const own = [...one.lines, ...two.lines].filter(({ text }) => text.includes('in its own time slot'));
     assert.equal(own.length, 2, 'pod 0 has handed out the slots since');
   });
 
-  test("the others leave the day's last identifies alone", async () => {
+  test('the others leave the last identifies of the day unused', async () => {
     const discord = await startDiscordSimulator({ guilds: 1, identifyWindowMs: WINDOW_MS, sessionStartLimit: PODS });
     const port = await findFreePorts(PODS);
     const env = {
@@ -104,7 +104,7 @@ describe('while pod 0 is away', { concurrency: true }, () => {
     await discord.stop();
   });
 
-  test('the lowest pod that lives registers the commands, once, and pod 0 has the last word', async () => {
+  test('the lowest live pod registers the commands once, and pod 0 has the last word', async () => {
     await using place = await startPlace();
     const { discord } = place;
     const writes = () => discord.rest.counts()['PUT /applications/:application/commands'] ?? 0;
@@ -126,7 +126,7 @@ describe('while pod 0 is away', { concurrency: true }, () => {
     assert.equal(writes(), 2);
   });
 
-  test('a pod that lives and has no Discord sessions, or answers nonsense, is no reason not to register', async (t) => {
+  test('a live pod without Discord sessions, or with an invalid response, does not prevent registration', async (t) => {
     await using place = await startPlace();
     const answers = ['{"discord":null}', 'nonsense'];
     for (const [ordinal, body] of answers.entries()) {
@@ -139,7 +139,7 @@ describe('while pod 0 is away', { concurrency: true }, () => {
     await until('it registers', isDone);
   });
 
-  test('a pod 0 that cannot ask Discord counts as away; one that lets others first does not', async (t) => {
+  test('a pod 0 that cannot reach Discord counts as away; one that yields to others does not', async (t) => {
     await using place = await startPlace();
     const answers = [
       { status: 503, headers: {}, body: '{}' },

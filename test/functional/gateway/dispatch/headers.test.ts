@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGatewayPod } from '../../../support/gateway-pod.ts';
 
-test('a header whose value is the name of another does not count as that one', async () => {
+test("a header value that equals another header's name is not mistaken for that header", async () => {
   const headers = { 'access-control-expose-headers': 'content-length' };
   await using pod = await startGatewayPod({ bot: { fetch: async () => new Response(null, { headers }) } });
   const response = await pod.plain('GET', '/');
@@ -11,7 +11,7 @@ test('a header whose value is the name of another does not count as that one', a
   assert.equal(response.headers.get('content-length'), '0');
 });
 
-test('a length that the bot gives itself is sent once', async () => {
+test('a content-length set by the bot is sent once', async () => {
   const bot = { fetch: async () => new Response(null, { headers: { 'content-length': '5' } }) };
   await using pod = await startGatewayPod({ bot });
   const response = await pod.plain('HEAD', '/');

@@ -25,7 +25,7 @@ const bot = {
 
 const KEY = ['idempotency-key', 'key-1'];
 
-test('a caller with other credentials does not get the response that was recorded for the first', async () => {
+test("a caller with different credentials does not get another caller's recorded response", async () => {
   await using pod = await startGatewayPod({ bot });
   const post = async (...credentials: string[]) => {
     const { status, text, header } = await pod.ask('POST', TARGET, { headers: [...KEY, ...credentials], body: 'x' });
@@ -45,7 +45,7 @@ test('a caller with other credentials does not get the response that was recorde
   assert.deepEqual(await post('cookie', 'session=alice'), { ...alice, replayed: true });
 });
 
-test('headers that do not identify the caller do not make another caller', async () => {
+test('headers that do not identify a caller do not distinguish callers', async () => {
   await using pod = await startGatewayPod({ bot });
   const post = (...more: string[]) =>
     pod.ask('POST', TARGET, { headers: [...KEY, 'cookie', 'session=alice', ...more], body: 'x' });

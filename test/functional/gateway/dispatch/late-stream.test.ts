@@ -22,7 +22,7 @@ function endlessBot(headers: Record<string, string> = {}) {
   };
 }
 
-test('a stream that comes after its 504 is cancelled at its source', async () => {
+test('a stream that arrives after its 504 is cancelled at its source', async () => {
   const { bot, begin, cancelled } = endlessBot();
   await using pod = await startGatewayPod({ bot });
   const response = await pod.plain('GET', `/app/${GUILD}`, { headers: { 'guildway-deadline-ms': '1' } });
@@ -32,7 +32,7 @@ test('a stream that comes after its 504 is cancelled at its source', async () =>
   await until('its source is told', () => cancelled() === 1);
 });
 
-test('a stream is cancelled whose head cannot be sent, or is all that was asked for', async () => {
+test('a stream is cancelled if its head cannot be sent or if only the head was requested', async () => {
   const refused = endlessBot({ 'x-odd': 'a\x01b' });
   {
     await using pod = await startGatewayPod(refused);

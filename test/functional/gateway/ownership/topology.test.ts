@@ -140,7 +140,7 @@ function guildOf(ordinal: number, pods: number): string {
 const isReady = (pod: Service): boolean => pod.readiness().ready;
 const reasonsOf = (pod: Service): string => pod.readiness().reasons.join('\n');
 
-test('a pod that is started again refuses what comes before it has asked the others: its callers ask again', async (t) => {
+test('a restarted pod refuses requests until it has asked the other pods, and its clients retry', async (t) => {
   await using place = await Place.make();
   const pods = [await place.start(0, 2), await place.start(1, 2)];
   await until('both are ready', () => pods.every(isReady));
@@ -165,7 +165,7 @@ test('a pod that is started again refuses what comes before it has asked the oth
   assert.equal((await place.write(0, 2)).status, 201);
 });
 
-test('a first start: pods wait for the last one, say for which, and then all serve without an operator', async () => {
+test('at a first start, pods name the pod they wait for, and then all serve without an operator', async () => {
   await using place = await Place.make();
   const zero = await place.start(0, 3);
   const one = await place.start(1, 3);
@@ -190,7 +190,7 @@ test('a first start: pods wait for the last one, say for which, and then all ser
   assert.equal((await alone.write()).status, 201);
 });
 
-test('more pods than the rows were placed for: none serves, each says why, and nothing is written', async () => {
+test('with more pods than the rows were placed for, no pod serves, each says why, and nothing is written', async () => {
   await using place = await Place.make();
   const first = await Promise.all([0, 1, 2].map((ordinal) => place.start(ordinal, 3)));
   await until('all are ready', () => first.every(isReady));
@@ -228,7 +228,7 @@ test('more pods than the rows were placed for: none serves, each says why, and n
   await until('all are ready', () => back.every(isReady));
 });
 
-test('a pod whose volume was lost serves again, when all others say that their rows are under its topology', async () => {
+test('a pod whose volume was lost serves again when all others confirm that their rows are under its topology', async () => {
   await using place = await Place.make();
   const first = await Promise.all([0, 1, 2].map((ordinal) => place.start(ordinal, 3)));
   await until('all are ready', () => first.every(isReady));
@@ -243,7 +243,7 @@ test('a pod whose volume was lost serves again, when all others say that their r
   assert.equal((await one.write()).status, 201);
 });
 
-test('a pod with another secret is not believed', async () => {
+test('the topology of a pod with another secret is ignored', async () => {
   await using place = await Place.make();
   const stranger = await place.start(1, 2, { LINK_SECRET: 'another secret, long enough' });
   const zero = await place.start(0, 2);
@@ -251,7 +251,7 @@ test('a pod with another secret is not believed', async () => {
   assert.match(reasonsOf(stranger), /waiting for gateway-0/);
 });
 
-test('an operator can confirm the topology when a pod cannot come; it holds for that topology only', async () => {
+test('an operator can confirm a topology while a pod is missing; the confirmation is valid for that topology only', async () => {
   await using place = await Place.make();
   const confirmed = { TOPOLOGY_CONFIRMED: 'md5/2' };
   const other = await place.start(0, 3, confirmed);
@@ -262,7 +262,7 @@ test('an operator can confirm the topology when a pod cannot come; it holds for 
   assert.equal((await zero.write()).status, 201);
 });
 
-test('a pod that serves stops when one that was away turns out to have rows under a newer topology', async () => {
+test('a pod stops serving when an absent pod turns out to have rows under a newer topology', async () => {
   await using place = await Place.make();
   const small = await Promise.all([0, 1].map((ordinal) => place.start(ordinal, 2, { TOPOLOGY_EPOCH: '3' })));
   await until('all are ready', () => small.every(isReady));

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGatewayPod } from '../../../support/gateway-pod.ts';
 
-test('with MAX_CONNECTIONS event streams open, a link is made and serves; a further stream is refused until others end', {
+test('with MAX_CONNECTIONS event streams open, a link still connects and serves; another stream is refused until one ends', {
   timeout: 20_000,
 }, async () => {
   const bot = {

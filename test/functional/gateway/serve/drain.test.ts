@@ -36,7 +36,7 @@ test('a draining pod waits for a handler whose client has disconnected', async (
   assert.deepEqual(order, ['begun', 'handled', 'drained']);
 });
 
-test('connections that bring no request do not keep a draining pod, and those with one get its response', async () => {
+test('idle connections do not delay a draining pod, and a connection with a request gets its response', async () => {
   const { promise: released, resolve: release } = Promise.withResolvers<void>();
   let running = 0;
   const bot = {

@@ -14,7 +14,7 @@ const guildOf = (ordinal: number): string => {
   for (let id = 1n << 60n; ; id++) if (topology.ownerOf(String(id)) === ordinal) return String(id);
 };
 
-test('a 421 of a pod that was not meant is marked; one of a pod that is not the owner names the owner instead', async () => {
+test('the 421 of a pod with the wrong ordinal is marked; the 421 of a pod that is not the owner names the owner', async () => {
   await using pod = await startGatewayPod({ pods: 3, bot: { fetch: async () => new Response('fine') } });
   const facts = async (response: Response) => [
     response.status,
@@ -30,7 +30,7 @@ test('a 421 of a pod that was not meant is marked; one of a pod that is not the 
   assert.deepEqual(await facts(served), [200, null, null, null]);
 });
 
-test("a 401 that is the pod's is marked; the bot's is not, and a bot cannot mark one", async () => {
+test("the pod's own 401 is marked; the bot's is not, and a bot cannot mark one", async () => {
   const bot = { fetch: async () => new Response('who are you?', { status: 401, headers: { [MARK]: 'spoofed' } }) };
   await using pod = await startGatewayPod({ bot });
   const stranger = await pod.plain('GET', '/', { secret: 'another secret, long enough' });
@@ -39,7 +39,7 @@ test("a 401 that is the pod's is marked; the bot's is not, and a bot cannot mark
   assert.deepEqual([theirs.status, theirs.headers.get(MARK)], [401, null]);
 });
 
-test('a request that comes while the pod drains is refused, marked, and was not looked at', async () => {
+test('a draining pod refuses a new request with a marked response, and does not process it', async () => {
   let asked = 0;
   const gate = Promise.withResolvers<void>();
   const bot = {

@@ -8,7 +8,7 @@ import { startGatewayPod } from '../../../support/gateway-pod.ts';
 
 const bot = { fetch: async () => new Response('fine') };
 
-test('a gateway pod starts with every time limit that is allowed', async () => {
+test('a gateway pod starts with every allowed time limit', async () => {
   // Node refuses a limit for headers that is longer than the one for the whole request, which is 300 s by default.
   await using pod = await startGatewayPod({ bot, env: { HEADERS_TIMEOUT_MS: '600000', BODY_TIMEOUT_MS: '100' } });
   assert.equal((await pod.plain('GET', '/')).status, 200);
@@ -23,7 +23,7 @@ test('an idle connection to a gateway pod is closed after KEEP_ALIVE_MS', async 
   assert.match(await text(idle), /^HTTP\/1\.1 401 [\s\S]*\r\nkeep-alive: timeout=/i);
 });
 
-test('while a pod drains, a stream goes on for STREAM_DRAIN_MS and is cut then', async () => {
+test('while a pod drains, a stream continues for STREAM_DRAIN_MS and is then cut', async () => {
   const streaming = { fetch: async () => new Response(new ReadableStream({ pull: () => new Promise(() => {}) })) };
   await using pod = await startGatewayPod({ bot: streaming, env: { STREAM_DRAIN_MS: '100' } });
   const response = await pod.plain('GET', '/');

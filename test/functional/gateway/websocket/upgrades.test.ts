@@ -29,7 +29,7 @@ async function dial(pod: GatewayPod, target: string, proof?: string): Promise<In
   }
 }
 
-test('an upgrade is checked as any request is: the proof of a pod, the ordinal that was dialled, the guild', async () => {
+test("an upgrade is checked like any request: the pod's proof, the dialled ordinal, the guild", async () => {
   await using pod = await startGatewayPod({ bot: { websocket: { upgrade: () => undefined } }, pods: 2 });
   const path = `/app/${OURS}`;
   const proof = (target: string, ordinal = 0, secret = SECRET) => signPlainRequest(secret, ordinal, 'GET', target);

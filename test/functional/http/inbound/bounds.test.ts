@@ -31,7 +31,7 @@ test("a request to all pods is sent without the client's body", async () => {
   assert.equal(seen[0]?.body.length, 0);
 });
 
-test('a response that is to be held whole is bounded', async () => {
+test('a response that is held in memory is bounded', async () => {
   await using http = await startHttp({
     gatewayPods: 1,
     env: { INTERACTION_BUDGET_MS: '2000', STAND_IN_RESERVE_MS: '100' },
@@ -55,7 +55,7 @@ test('a response that is to be held whole is bounded', async () => {
   assert.ok(sent < 4 * MAX_RESPONSE_BODY, `${sent} bytes were taken`);
 });
 
-test('a pod that is ending refuses to join a websocket', async () => {
+test('a pod that is shutting down refuses a websocket', async () => {
   await using http = await startHttp({ gatewayPods: 1 });
   await using _pod = await startPlainPod(http.gatewayPorts[0] as number, (_request, response) => response.end('here'));
   // Opened before, as a balancer opens some ahead: afterwards no connection is taken.
@@ -69,7 +69,7 @@ test('a pod that is ending refuses to join a websocket', async () => {
   socket.destroy();
 });
 
-test('a head beyond 16 KiB is refused, on a new connection and on one that has been used', async () => {
+test('a head beyond 16 KiB is refused, on new and reused connections', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: 'the link secret of this test' } });
   await using _pod = await startLinkPod(http, 0, () => ({ status: 200, headers: [], body: Buffer.from('here') }));
   await until('the link', () => http.service.readiness().ready);

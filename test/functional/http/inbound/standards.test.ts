@@ -57,7 +57,7 @@ function stripe(payload: unknown, path = '/webhooks/stripe'): Promise<Response> 
   return fetch(http.url + path, { method: 'POST', body, headers: { 'stripe-signature': `t=${at},v1=${v1}` } });
 }
 
-test('a webhook takes POST only, at both services: what is not verified runs no handler and takes no event id', async () => {
+test('a webhook accepts only POST at both services: an unverified request runs no handler and uses no event id', async () => {
   seen = [];
   const body = JSON.stringify({ id: 'evt_method', data: { object: { metadata: { guild_id: GUILD } } } });
   for (const path of ['/webhooks/stripe', '/webhooks/discord', '/webhooks/discord-events']) {
@@ -74,7 +74,7 @@ test('a webhook takes POST only, at both services: what is not verified runs no 
   assert.equal(seen.length, 1);
 });
 
-test('no disguise of a verified path reaches the bot unverified', async () => {
+test('no variant of a verified path reaches the bot unverified', async () => {
   seen = [];
   const body = '{"id":"evt_disguise"}';
   for (const path of [
@@ -104,7 +104,7 @@ test('no disguise of a verified path reaches the bot unverified', async () => {
   assert.deepEqual(seen, []);
 });
 
-test('two Hosts, and whatever else a client may get wrong, are 400 and count against no pod', async () => {
+test('repeated Host headers and other client mistakes get 400 and count against no pod', async () => {
   seen = [];
   for (const accept of ['text/event-stream', '*/*']) {
     for (const host of [
@@ -124,7 +124,7 @@ test('two Hosts, and whatever else a client may get wrong, are 400 and count aga
   assert.ok(await breakerIsClosed());
 });
 
-test("an upload that its client breaks off is the client's, not the pod's", async () => {
+test('an upload aborted by its client does not count as a failure of the pod', async () => {
   for (let i = 0; i < 5; i++) {
     const socket = connect(http.port, '127.0.0.1');
     socket.on('error', () => {});
@@ -137,7 +137,7 @@ test("an upload that its client breaks off is the client's, not the pod's", asyn
   assert.ok(await breakerIsClosed());
 });
 
-test('proxies: lists in X-Forwarded-*, Forwarded, HTTP/1.0 without Host, absolute-form, a last slash', async () => {
+test('proxy variants: lists in X-Forwarded-*, Forwarded, HTTP/1.0 without Host, absolute-form, a trailing slash', async () => {
   seen = [];
   const get = (line: string, fields = '') => raw(`GET ${line}\r\n${fields}Connection: close\r\n\r\n`);
   const urls: [line: string, fields: string, url: string][] = [
@@ -173,7 +173,7 @@ test('proxies: lists in X-Forwarded-*, Forwarded, HTTP/1.0 without Host, absolut
   }
 });
 
-test("Stripe's events are 2xx, whatever ids their sender put where a guild's is looked for", async () => {
+test("Stripe's events get 2xx, whatever ids their fields contain", async () => {
   seen = [];
   const objects: [object: unknown, guildId: string | null][] = [
     [{ client_reference_id: 'cart_42' }, null],
@@ -192,7 +192,7 @@ test("Stripe's events are 2xx, whatever ids their sender put where a guild's is 
   }
 });
 
-test("a bot's own status is its answer: it reaches the client", async () => {
+test("a bot's own status reaches the client", async () => {
   for (const status of [401, 410, 421, 429, 500, 503]) {
     for (const accept of ['*/*', 'text/event-stream']) {
       const response = await fetch(`${http.url}/app/${GUILD}?status=${status}`, { headers: { accept } });
@@ -202,7 +202,7 @@ test("a bot's own status is its answer: it reaches the client", async () => {
   assert.ok(await breakerIsClosed());
 });
 
-test('an Upgrade that is not taken up is ignored, and nothing behind it is confused', async () => {
+test('an unsupported Upgrade is ignored, and later requests on the connection are answered correctly', async () => {
   seen = [];
   const one = await raw(
     `GET /app/${GUILD}?n=1 HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n` +
@@ -221,7 +221,7 @@ test('an Upgrade that is not taken up is ignored, and nothing behind it is confu
   assert.match(post, /^HTTP\/1\.1 200 [\s\S]*POST hello$/);
 });
 
-test('what Connection names is removed, in whichever line; what is meant for the owner stays', async () => {
+test('headers named by Connection are removed, on any line; headers for the owner stay', async () => {
   seen = [];
   const answer = await raw(
     `POST /app/${GUILD} HTTP/1.1\r\nHost: a\r\nConnection: X-One\r\nX-One: 1\r\nConnection: idempotency-key, X-TWO, Cookie\r\n` +
@@ -243,7 +243,7 @@ async function stubborn(port: number, bytes: string): Promise<Socket> {
   return socket;
 }
 
-test('a connection that ends is closed in bounded time, though its other side ignores that', async () => {
+test('a closing connection is closed in bounded time, even if the peer ignores it', async () => {
   const upgrade = (path: string, more = '') =>
     `GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${more}\r\n`;
   const link =
@@ -266,7 +266,7 @@ test('a connection that ends is closed in bounded time, though its other side ig
   );
 });
 
-test('Expect: 100-continue is met once a request is not refused by its head; any other is 417', async () => {
+test('Expect: 100-continue is answered once the head is accepted; any other expectation gets 417', async () => {
   const ask = async (headers: Record<string, string>, path = `/app/${GUILD}`) => {
     const outgoing = httpRequest(http.url + path, { method: 'POST', headers: { 'content-length': '2', ...headers } });
     let continued = false;

@@ -63,7 +63,7 @@ async function client(port: number): Promise<{ socket: Socket; answers: () => nu
   return { socket, answers: () => text.split('HTTP/1.1 200').length - 1, closed };
 }
 
-test('of requests that are sent ahead, only as many are made as may wait; the connection ends behind them', async () => {
+test('only a bounded number of pipelined requests is processed; the connection ends after them', async () => {
   await using server = await startWithTurns();
   const { socket, closed } = await client(server.port);
   // More than one chunk, each with room for 2,000 requests.
@@ -76,7 +76,7 @@ test('of requests that are sent ahead, only as many are made as may wait; the co
   assert.equal(server.made(), 102, 'the one that was too many, and nothing behind it');
 });
 
-test('requests that wait are bounded over all connections; those that have been served make room', async () => {
+test('waiting requests are bounded across all connections; served requests make room', async () => {
   await using server = await startWithTurns(4);
   const [one, two] = [await client(server.port), await client(server.port)];
   one.socket.write(REQUEST.repeat(4));
@@ -92,7 +92,7 @@ test('requests that wait are bounded over all connections; those that have been 
   one.socket.destroy();
 });
 
-test('a connection whose client does not read a response is closed in bounded time, also one without a body', async () => {
+test('a connection whose client does not read its response is closed in bounded time, even without a body', async () => {
   // More than the system takes.
   const headers = ['content-length', '0', 'x-long', 'x'.repeat(20 * 1024 * 1024)];
   const none = Buffer.alloc(0);

@@ -162,7 +162,7 @@ test('while the owner is away, a stand-in has the interaction on disk before Dis
   assert.equal(standIn.hints.length, 3);
 });
 
-test('a stand-in that refuses a hint is skipped', async () => {
+test('a stand-in that rejects a hint is skipped', async () => {
   await using http = await startHttp({ env, manifest });
   await using full = await startPod(http, 0, ok, 507);
   await using next = await startPod(http, 1, ok);
@@ -172,7 +172,7 @@ test('a stand-in that refuses a hint is skipped', async () => {
   assert.equal(next.hints.length, 1);
 });
 
-test('an interaction id that a stand-in has stored with another body is rejected', async () => {
+test('an interaction id that a stand-in has stored with a different body is rejected', async () => {
   await using http = await startHttp({ env, manifest });
   await using standIn = await startPod(http, 0, ok, 409);
   await using other = await startPod(http, 1, ok);
@@ -190,7 +190,7 @@ test('a stand-in that hangs leaves time for the next', async () => {
   assert.equal(next.hints.length, 1);
 });
 
-test('a hint is offered only to pods that have proved who they are: any web server answers a PUT with something', async () => {
+test('a hint is offered only to pods with a proven identity: any web server answers a PUT somehow', async () => {
   const asked: string[] = [];
   await using http = await startHttp({ env, manifest });
   await using _stranger = await startPlainPod(http.gatewayPorts[0] as number, (request, response) => {
@@ -211,7 +211,7 @@ test('when no pod can store the request, nothing is acknowledged', async () => {
   assert.match(body.data.content, /Nothing was done/);
 });
 
-test('all gateway pods down: every caller is told in time, and readiness says why', async () => {
+test('with all gateway pods down, every client gets an error in time, and readiness says why', async () => {
   await using http = await startHttp({ env, manifest });
   const startedAt = performance.now();
   const { status, body } = await interact(http, command('open'));
@@ -227,7 +227,7 @@ test('all gateway pods down: every caller is told in time, and readiness says wh
   assert.match(readiness.reasons[0] ?? '', /gateway pod 0 at http.* is not reachable/);
 });
 
-test('an owner that is alive but slow: deferred, and kept where it can be delivered to it', async () => {
+test('a live but slow owner: the interaction is deferred and stored where it can be delivered from', async () => {
   await using http = await startHttp({ env, manifest });
   await using owner = await startPod(http, 2, () => new Promise(() => {}));
   await linked(http, 2);
@@ -260,7 +260,7 @@ test('a redirect is followed; pods that point at each other end it, naming both 
   assert.ok(hops <= 3, `${hops} hops`);
 });
 
-test('a request that may have been carried out is never repeated silently', async () => {
+test('a request that may have been executed is never repeated silently', async () => {
   await using http = await startHttp({ env, manifest });
   await using owner = await startPod(http, 2, () => new Promise(() => {}));
   await linked(http, 2);
@@ -270,7 +270,7 @@ test('a request that may have been carried out is never repeated silently', asyn
   assert.equal(owner.requests.length, 1);
 });
 
-test('a POST that was never sent is tried again, and one with an Idempotency-Key even after it was', async () => {
+test('a POST that was never sent is retried; one with an Idempotency-Key even after it was sent', async () => {
   await using http = await startHttp({
     env: { ...env, REQUEST_TIMEOUT_MS: '3000', BREAKER_FAILURES: '1000' },
     manifest,
@@ -285,7 +285,7 @@ test('a POST that was never sent is tried again, and one with an Idempotency-Key
   assert.equal(owner.requests.length, 1);
 });
 
-test("Stripe's webhook: kept and acknowledged when its signature was verified, else repeated by Stripe", async () => {
+test("Stripe's webhook is stored and acknowledged if its signature was verified, else repeated by Stripe", async () => {
   const body = JSON.stringify({ id: 'evt_1', data: { object: { metadata: { guild_id: id } } } });
   const at = Math.floor(Date.now() / 1_000);
   const signature = (key: string) => `t=${at},v1=${createHmac('sha256', key).update(`${at}.${body}`).digest('hex')}`;
@@ -308,7 +308,7 @@ test("Stripe's webhook: kept and acknowledged when its signature was verified, e
   assert.equal(standIn.hints.length, 0);
 });
 
-test('a Stripe event that could not be verified is not marked as verified; one that was is', async () => {
+test('only a verified Stripe event is marked as verified', async () => {
   const body = JSON.stringify({ id: 'evt_1', data: { object: { metadata: { guild_id: id } } } });
   const at = Math.floor(Date.now() / 1_000);
   const mac = createHmac('sha256', 'whsec_test').update(`${at}.${body}`).digest('hex');
@@ -329,7 +329,7 @@ test('a Stripe event that could not be verified is not marked as verified; one t
   }
 });
 
-test("Discord's event webhooks: PING is answered, an event is kept and acknowledged", async () => {
+test("Discord's event webhooks: PING is answered, an event is stored and acknowledged", async () => {
   await using http = await startHttp({ env, manifest });
   await using standIn = await startPod(http, 0, ok);
   await linked(http, 0);

@@ -19,7 +19,7 @@ const GUILD = '197038439483310086'; // owner 2 of 3
 const SECRET = 'a secret of the test cluster';
 const close = 'Host: bot.example\r\nConnection: close\r\n\r\n';
 
-test("what the HTTP client refuses to send is the caller's mistake, and never the pod's", async () => {
+test("a request that the HTTP client refuses to send counts as the client's mistake, not the pod's", async () => {
   await using _pod = await startPlainPod(0, (_request, response) => response.end('here'));
   const upstream = new Upstream({
     ...{ url: `http://127.0.0.1:${portOf(_pod)}`, ordinal: 0, secret: null, name: 'test', maxInFlight: 1, lookup },
@@ -87,7 +87,7 @@ test('the HTTP pod serves the health path regardless of which gateway pods are a
   assert.equal((await fetch(alone.url, { headers: { accept: 'text/html' } })).status, 503, 'a browser is told');
 });
 
-test('while pod 0 is away another pod answers what has no guild, unless its route asks for pod 0', async () => {
+test('while pod 0 is away another pod answers requests without a guild, unless their route requires pod 0', async () => {
   const routes = [{ path: '/mine', guild: { from: 'none' as const } }];
   await using three = await startHttp({
     env: { LINK_SECRET: SECRET, REQUEST_TIMEOUT_MS: '300', RETRY_BASE_MS: '1' },
@@ -112,7 +112,7 @@ test('while pod 0 is away another pod answers what has no guild, unless its rout
   assert.deepEqual(await ask('/somewhere'), [200, '0', 'zero'], 'where the bot keeps what has no guild');
 });
 
-test('a browser that meets a pod that is away gets a page within 3 s, which tries again by itself', async () => {
+test('a browser gets an error page within 3 s while the owner is away, and the page retries by itself', async () => {
   await using alone = await startHttp({ env: { LINK_SECRET: SECRET, REQUEST_TIMEOUT_MS: '60000' } });
   const browser = (path: string, init: RequestInit = {}) =>
     fetch(alone.url + path, { ...init, headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
@@ -135,7 +135,7 @@ test('a browser that meets a pod that is away gets a page within 3 s, which trie
   assert.equal((await fetch(`${alone.url}/app/123`)).headers.get('content-type'), 'application/json');
 });
 
-test('a pod gets the same fields over plain HTTP and over the link', async () => {
+test('a pod gets the same headers over plain HTTP and over the link', async () => {
   await using one = await startHttp({ gatewayPods: 1, env: { LINK_SECRET: SECRET } });
   const requests: GatewayRequest[] = [];
   await using _pod = await startLinkPod(one, 0, (request) => {

@@ -16,7 +16,7 @@ const env = {
   STAND_IN_RESERVE_MS: '200',
 };
 
-test('over plain HTTP: sent again until the right pod is there, whatever the method', async () => {
+test('over plain HTTP a refused request is retried until the right pod is there, whatever its method', async () => {
   for (const [status, why] of [
     [421, 'this is gateway-1, not gateway-0'],
     [503, 'this pod is shutting down'],
@@ -51,7 +51,7 @@ test('over plain HTTP: sent again until the right pod is there, whatever the met
   }
 });
 
-test('an upload that has begun is not sent again: its sender learns that nothing was done', async () => {
+test('a started upload is not retried: its client learns that nothing was done', async () => {
   await using http = await startHttp({ gatewayPods: 1, env });
   let requests = 0;
   await using _pod = await startPlainPod(http.gatewayPorts[0] as number, (request, response) => {
@@ -65,7 +65,7 @@ test('an upload that has begun is not sent again: its sender learns that nothing
   assert.deepEqual([response.status, await response.text(), requests], [503, 'shutting down', 1]);
 });
 
-test('an interaction that its owner refused was not carried out, and its caller is told so', async () => {
+test('an interaction that its owner refused was not executed, and its caller learns that', async () => {
   await using http = await startHttp({
     gatewayPods: 1,
     // What it refuses counts as a pod that is away, and would not be asked any more.
@@ -87,7 +87,7 @@ test('an interaction that its owner refused was not carried out, and its caller 
   assert.match(await interact(), /may have/);
 });
 
-test('a pod that is held until topologies agree is asked once, and its client gets the reason at once', async () => {
+test('a pod that waits for topologies to agree is asked once, and the client gets the reason immediately', async () => {
   const secret = { LINK_SECRET: 'the link secret of this test' };
   await using http = await startHttp({ gatewayPods: 1, env: { ...env, ...secret, REQUEST_TIMEOUT_MS: '60000' } });
   const why = 'rows were placed under NUM_GATEWAY_PODS=3, but this pod was given NUM_GATEWAY_PODS=5';

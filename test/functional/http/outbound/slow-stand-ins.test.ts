@@ -24,7 +24,7 @@ async function linked(http: HttpUnderTest, pods: number): Promise<void> {
   }
 }
 
-test('the next stand-in is asked beside a slow one, and the slow one still counts', async () => {
+test('the next stand-in is asked while a slow one is pending, and the slow one still counts', async () => {
   await using http = await startHttp({ env });
   const asked: string[] = [];
   const second = Promise.withResolvers<void>();

@@ -77,7 +77,7 @@ async function sendEvent(http: HttpUnderTest): Promise<number> {
 const askAll = (http: HttpUnderTest): Promise<[string, number, number]> =>
   Promise.all([interact(http).then(({ text }) => text), sendStripe(http), sendEvent(http)]);
 
-test('a stand-in is told whether the owner may have seen the request', async () => {
+test('a stand-in learns whether the owner may have seen the request', async () => {
   const sent = ({ headers }: GatewayRequest): string | undefined => headerValue(headers, HINT_HEADER.sent);
   const cases: [string, Answer | null, string][] = [
     ['it is away', null, '0'],
@@ -112,7 +112,7 @@ test('a request counts as stored only when a pod confirms that it is on disk', a
   assert.equal((await interact(pods.http)).text, DEFERRED, 'it had it before');
 });
 
-test('a stand-in that does not answer may have the request: nobody says that nothing will be done, nor acknowledges it', async () => {
+test('a stand-in that does not answer may have stored the request: the response neither acknowledges it nor denies it', async () => {
   await using pods = await setUp({ 0: never });
   const [interaction, ...webhooks] = await askAll(pods.http);
   assert.match(String(interaction), /may have done/);
@@ -120,18 +120,18 @@ test('a stand-in that does not answer may have the request: nobody says that not
   assert.equal(pods.hints(0).length, 3);
 });
 
-test('a webhook that a stand-in keeps with another body is not acknowledged', async () => {
+test('a webhook that a stand-in has stored with a different body is not acknowledged', async () => {
   await using pods = await setUp({ 0: () => status(409) });
   assert.deepEqual((await askAll(pods.http)).slice(1), [503, 503]);
 });
 
-test('whether others may see the late answer is for the running pods to say, which may be another version of the bot', async () => {
+test('the running pods, which may run another version of the bot, decide whether a late response is ephemeral', async () => {
   const open = { ephemeral: false, deferrable: false, type: 5 as const };
   await using pods = await setUp({ 0: () => status(201) }, { manifest: { commands: { open } } });
   assert.equal((await interact(pods.http)).text, DEFERRED);
 });
 
-test('another server than one of our pods gets an interaction once: it would do it twice', async () => {
+test('a plain HTTP server gets an interaction only once: it could execute it twice', async () => {
   const { LINK_SECRET: _, ...plain } = env;
   await using http = await startHttp({ gatewayPods: 1, env: plain });
   let received = 0;
@@ -169,7 +169,7 @@ test('a request is not sent after its client disconnected', async () => {
   assert.deepEqual(targets, [`/app/${id}/stays`, `/app/${id}/later`]);
 });
 
-test('a pod that has just proved who it is gets requests at once, whatever its breaker has seen', async () => {
+test('a pod that has just proved its identity gets requests immediately, whatever its breaker has seen', async () => {
   const lasting = { BREAKER_FAILURES: '1', BREAKER_OPEN_MS: '60000', REQUEST_TIMEOUT_MS: '400' };
   await using http = await startHttp({ gatewayPods: 1, env: { ...env, ...lasting } });
   assert.equal((await fetch(`${http.url}/app/${id}`)).status, 503);
@@ -178,7 +178,7 @@ test('a pod that has just proved who it is gets requests at once, whatever its b
   assert.equal((await fetch(`${http.url}/app/${id}`)).status, 200);
 });
 
-test('unsafe methods are sent once where the outcome is not known, whichever they are', async () => {
+test('any unsafe method is sent only once if the outcome is unknown', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5' } });
   const received: string[] = [];
   await using _pod = await startPlainPod(http.gatewayPorts[0] as number, (request) => {
@@ -193,7 +193,7 @@ test('unsafe methods are sent once where the outcome is not known, whichever the
   assert.deepEqual(received, ['POST', 'PUT', 'PATCH', 'DELETE']);
 });
 
-test('a pod that fails several times in a row is not asked for a while', async () => {
+test('a pod that fails several times in a row gets no requests for a while', async () => {
   const breaker = { BREAKER_FAILURES: '3', BREAKER_OPEN_MS: '60000', REQUEST_TIMEOUT_MS: '100' };
   await using http = await startHttp({ gatewayPods: 1, env: { ...env, ...breaker } });
   let received = 0;
@@ -206,7 +206,7 @@ test('a pod that fails several times in a row is not asked for a while', async (
   assert.equal(received, 3);
 });
 
-test('an interaction that a pod refused over plain HTTP is sent again until the pod takes it', async () => {
+test('an interaction refused over plain HTTP is retried until the pod accepts it', async () => {
   const { LINK_SECRET: _, ...plain } = env;
   await using http = await startHttp({ gatewayPods: 1, env: plain });
   let received = 0;

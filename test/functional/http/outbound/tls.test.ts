@@ -72,7 +72,7 @@ async function tryAll(host: string, port: number) {
 const outcome = async (response: Response): Promise<string | number> =>
   response.ok ? await response.text() : response.status;
 
-test('a gateway pod with https:// is reached only with a certificate that is trusted and for its name', async () => {
+test('a gateway pod with https:// is reached only if its certificate is trusted and matches its name', async () => {
   const before = getCACertificates('default');
   const port = await findFreePorts(1);
   await using pod = await startTlsPod(port);

@@ -39,7 +39,7 @@ async function startOne(
   };
 }
 
-test('a POST that was certainly not sent is sent when its pod is there', async () => {
+test('a POST that was certainly not sent is sent when its pod is back', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5' } });
   const early = fetch(`${http.url}/app/${id}`, { method: 'POST', body: 'hello' });
   await using _pod = await startPlainPod(http.gatewayPorts[0] as number, (request, response) => {
@@ -48,7 +48,7 @@ test('a POST that was certainly not sent is sent when its pod is there', async (
   assert.equal(await (await early).text(), 'hello');
 });
 
-test('an upload waits for its pod too, and none of it is lost meanwhile', async () => {
+test('an upload waits for its pod too, and loses no data meanwhile', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5' } });
   const upload = httpRequest(`${http.url}/app/${id}`, { method: 'POST', headers: { 'transfer-encoding': 'chunked' } });
   const answered = once(upload, 'response') as Promise<[IncomingMessage]>;
@@ -62,7 +62,7 @@ test('an upload waits for its pod too, and none of it is lost meanwhile', async 
   assert.ok(body.equals(Buffer.concat((await response.toArray()) as Buffer[])));
 });
 
-test('a POST that may have arrived is sent once and answered with 502; a GET, or one with a key, is sent again', async () => {
+test('a POST that may have arrived is sent once and gets 502; a GET, or a POST with a key, is retried', async () => {
   const seen: string[] = [];
   const failOnce: Listener = (request, response) => {
     seen.push(request.method as string);
@@ -83,7 +83,7 @@ test('a POST that may have arrived is sent once and answered with 502; a GET, or
   assert.deepEqual(seen.splice(0), ['POST', 'POST']);
 });
 
-test('a request that was sent once may have been carried out, even if later attempts reach no pod', async () => {
+test('a request that was sent once may have been executed, even if later attempts reach no pod', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { RETRY_BASE_MS: '5', REQUEST_TIMEOUT_MS: '500' } });
   let requests = 0;
   const pod = await startPlainPod(http.gatewayPorts[0] as number, (request) => {
@@ -204,7 +204,7 @@ test('an incomplete response is visibly incomplete', async () => {
   await assert.rejects(async () => (await fetch(`${one.http.url}/app/${id}`)).text());
 });
 
-test('a redirect over plain HTTP is followed once; without the header of our pods a 421 is an answer like any other', async () => {
+test('a redirect over plain HTTP is followed once; a 421 without our header is an ordinary response', async () => {
   await using http = await startHttp({ env: { RETRY_BASE_MS: '5' } });
   let pointBack = false;
   const seen: number[] = [];
@@ -279,7 +279,7 @@ function heldBytes(): number {
   return process.memoryUsage().arrayBuffers;
 }
 
-test('128 MiB pass in both directions without being held', async () => {
+test('128 MiB pass in both directions without being buffered', async () => {
   const size = 128 << 20;
   await using _pod = await startPlainPod(flat.gatewayPorts[0] as number, (request, response) => {
     response.writeHead(200, { 'content-length': String(size) });

@@ -61,7 +61,7 @@ test('1,000 signed interactions over 200 guilds: every row is at the pod that th
   assert.equal(rows, INTERACTIONS);
 });
 
-test('what has no guild goes to pod 0', async () => {
+test('requests without a guild go to pod 0', async () => {
   const result = await discord.interactions.command({ guildId: null, name: 'settings', options: { show: {} } });
   assert.equal(result.pod, '0');
 });
@@ -74,7 +74,7 @@ test('a guild page says which pod and which HTTP pod answered', async () => {
   await response.body?.cancel();
 });
 
-test('orderly restarts of every gateway pod keep the data, and every pod ends with 0', async () => {
+test('orderly restarts of every gateway pod keep the data, and every pod exits with 0', async () => {
   const guildId = discord.guilds.ids[3] as string;
   const owner = getGatewayPodForGuild(guildId, 3);
   const before = notesIn(owner).get(guildId);

@@ -39,7 +39,7 @@ test('--help shows the options', async () => {
   }
 });
 
-test('both ways to find an owner can be chosen for the local cluster, chaos, staging and the benches', async () => {
+test('both routing strategies can be chosen for the local cluster, chaos, staging and the benchmarks', async () => {
   const commands = [
     'testkit/cluster/cli.ts',
     'testkit/chaos/cli.ts',
@@ -58,7 +58,7 @@ test('both ways to find an owner can be chosen for the local cluster, chaos, sta
   );
 });
 
-test('wrong options are named, with the way out', async () => {
+test('an error names the wrong option and the remedy', async () => {
   for (const args of [['--guilds', 'many'], ['--port', '70000'], ['--routing', 'random'], ['--unknown']]) {
     const { code, err } = await run(cli, args);
     assert.equal(code, 1, args.join(' '));
@@ -70,7 +70,7 @@ test('wrong options are named, with the way out', async () => {
   assert.match(err, /DISCORD_TOKEN set, but not DISCORD_PUBLIC_KEY and DISCORD_APP_ID/);
 });
 
-test('a busy port is named, with the way out', async () => {
+test('an error names the busy port and the remedy', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as { port: number };
@@ -87,7 +87,7 @@ test('a service with a wrong environment says so in one line and exits with 1', 
   assert.equal(err, 'guildway: NUM_GATEWAY_PODS: "0" is not allowed; it must be an integer from 1 to 10000\n');
 });
 
-test('the local cluster says in the terminal which commands Discord refuses, and guildway status finds its pods', async () => {
+test('the local cluster prints which commands Discord rejects, and guildway status finds its pods', async () => {
   using folder = temporaryFolder();
   const bot = folder.file('bot.ts');
   const definition = fileURLToPath(new URL('../../../../src/bot/index.ts', import.meta.url));

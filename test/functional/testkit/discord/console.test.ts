@@ -87,7 +87,7 @@ describe("the console's API", () => {
     assert.equal((await get(`/guilds/1`)).error, 'no guild 1');
   });
 
-  test('uses commands, buttons, modals and suggestions for somebody, and shows who answered', async () => {
+  test('uses commands, buttons, modals and suggestions as a user, and shows which pod answered', async () => {
     const { id: guildId, channels, ownerId, memberIds } = simulator.guilds.at(0);
     const place = { guildId, channelId: channels[0]?.id, userId: ownerId };
     const used = await post('/commands', { ...place, name: 'warn', options: { user: memberIds[0] } });
@@ -205,7 +205,7 @@ describe('the command line', { concurrency: true }, () => {
     return text;
   };
 
-  test('prints the environment, and keeps who it is in its state file', async () => {
+  test('prints the environment, and stores its identity in its state file', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'simulator-'));
     const state = join(directory, 'deep', 'simulator.json');
     const run = async (...args: string[]) => {

@@ -65,7 +65,7 @@ describe("discord.js's Client on the simulator", () => {
     assert.deepEqual(simulator.violations.list(), []);
   });
 
-  test('becomes ready with every guild, each on its shard', () => {
+  test('is ready with every guild on its shard', () => {
     assert.equal(client.user?.id, simulator.applicationId);
     assert.equal(client.guilds.cache.size, 30);
     for (const guild of simulator.guilds) {
@@ -189,7 +189,7 @@ describe("discord.js's Client on the simulator", () => {
     assert.equal(result.message?.attachments[0]?.filename, 'log.csv');
   });
 
-  test('opens a modal from a button, and answers what is submitted', async () => {
+  test('opens a modal from a button, and answers the submission', async () => {
     const button = new ButtonBuilder().setCustomId('reason').setLabel('Give a reason').setStyle(ButtonStyle.Primary);
     const row = new ActionRowBuilder<ButtonBuilder>().addComponents(button);
     const input = new TextInputBuilder().setCustomId('text').setLabel('Reason').setStyle(TextInputStyle.Short);

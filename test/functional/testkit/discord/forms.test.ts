@@ -61,7 +61,7 @@ describe('the simulator takes and sends what Discord does', () => {
     assert.deepEqual([turned.status, turned.json.flags & V2], [200, V2]);
   });
 
-  test('components stand where they may, and not too many of them', async () => {
+  test('components are accepted only where Discord allows them, and in limited number', async () => {
     const choices = (types: string) => `UNION_TYPE_CHOICES: Value of field "type" must be one of (${types}).`;
     assert.deepEqual(await refused({ components: [text('x')] }), { 'components.0': choices('1,') });
     const row = { type: 1, components: [{ type: 1, components: [] }] };
@@ -82,7 +82,7 @@ describe('the simulator takes and sends what Discord does', () => {
     assert.match(long.components ?? '', /^COMPONENT_DISPLAYABLE_TEXT_SIZE_EXCEEDED: .* 4000$/);
   });
 
-  test('an Entry Point command is not removed by a bulk overwrite, and names are unique per type', async () => {
+  test('a bulk overwrite must include the Entry Point command, and names are unique per type', async () => {
     const path = `/applications/${simulator.applicationId}/commands`;
     const slash = { name: 'warn', description: 'x' };
     const launch = { name: 'launch', type: 4, handler: 2 };
@@ -156,7 +156,7 @@ describe('the simulator takes and sends what Discord does', () => {
     assert.deepEqual([member.user, member.deaf, member.mute], [undefined, undefined, undefined]);
   });
 
-  test('resolved channels carry what the user and the application may do there, by its overwrites', () => {
+  test('resolved channels carry the permissions of the user and the application there', () => {
     const guild = simulator.guilds.at(1);
     const [memberId = ''] = guild.memberIds;
     const channel = guild.channels[2] as Json;
@@ -203,7 +203,7 @@ describe('the simulator takes and sends what Discord does', () => {
     assert.equal(direct.app_permissions, String(AttachFiles | EmbedLinks | MentionEveryone | UseExternalEmojis));
   });
 
-  test("the bot's guilds come with its permissions, in pages", async () => {
+  test("the bot's guilds are paged and include its permissions", async () => {
     const all = await call(simulator, 'GET', '/users/@me/guilds?with_counts=true');
     const [first, second] = all.json;
     assert.deepEqual(

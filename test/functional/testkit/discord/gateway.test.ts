@@ -107,7 +107,7 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
     await until('the message', () => shards.named('MESSAGE_CREATE')[0]?.id === messageId);
   });
 
-  test('resumes in another process with the session that was kept, and misses nothing', async () => {
+  test('resumes a stored session in another process, and misses no event', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 10 });
     const first = new Shards(simulator, { shardCount: 2 });
     await first.manager.connect();
@@ -128,7 +128,7 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
     assert.equal(json.session_start_limit.remaining, 998);
   });
 
-  test('identifies anew where the session was forgotten, and where the resume URL is dead', async () => {
+  test('identifies again when the session was forgotten or the resume URL is dead', async () => {
     let now = Date.now();
     await using simulator = await startDiscordSimulator({ guilds: 4, clock: { now: () => now }, identifyWindowMs: 0 });
     const first = new Shards(simulator, { shardCount: 1 });
@@ -146,7 +146,7 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
     assert.equal(simulator.gateway.identifies().length, 3);
   });
 
-  test('takes a connection without heartbeat acknowledgements for dead, and resumes', async () => {
+  test('treats a connection without heartbeat acknowledgements as dead, and resumes', async () => {
     // Long enough for a busy machine, because a late heartbeat would end the session.
     await using simulator = await startDiscordSimulator({ guilds: 2, heartbeatIntervalMs: 2_000 });
     await using shards = new Shards(simulator, { shardCount: 1 });
@@ -156,7 +156,7 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
     assert.equal(simulator.gateway.sessions()[0]?.resumes, 1);
   });
 
-  test('several sessions hold the same shard, and each gets every event', async () => {
+  test('several sessions of one shard each get every event', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 6, identifyWindowMs: 0 });
     await using one = new Shards(simulator, { shardCount: 2 });
     await using other = new Shards(simulator, { shardCount: 2 });
@@ -199,7 +199,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     for (const client of [all, blind, deaf]) client.close();
   });
 
-  test('wrong identifies are closed with their codes', async () => {
+  test('invalid identifies are closed with their codes', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 6000, privilegedIntents: 0 });
     const attempts: [number, Record<string, unknown>][] = [
       [4004, { token: 'wrong' }],
@@ -244,7 +244,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     );
   });
 
-  test('heartbeats are acknowledged, and who sends none is closed with 4009', async () => {
+  test('heartbeats are acknowledged, and a client that sends none is closed with 4009', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1, heartbeatIntervalMs: 10 });
     const client = new RawGatewayClient(simulator);
     await client.identify(simulator);
@@ -256,7 +256,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     assert.equal(simulator.gateway.sessions().length, 1, 'the session can be resumed');
   });
 
-  test('a bucket may identify once in five seconds; the next one is told that its session is invalid', async () => {
+  test('a bucket may identify once in five seconds; the next one gets an invalid session', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 4, maxConcurrency: 2 });
     const clients = [0, 1, 2].map(() => new RawGatewayClient(simulator));
     for (const [shard, client] of clients.entries()) {
@@ -276,7 +276,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     for (const client of clients) client.close();
   });
 
-  test('more identifies than a day allows end every session, and reset the token', async () => {
+  test('exceeding the daily identifies ends every session and resets the token', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1, sessionStartLimit: 2, identifyWindowMs: 0 });
     const { token } = simulator;
     const clients = [0, 1, 2].map(() => new RawGatewayClient(simulator));
@@ -291,7 +291,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     assert.equal((await call(simulator, 'GET', '/users/@me', undefined, token)).status, 401);
   });
 
-  test('a client that says goodbye ends its session, any other close leaves it', async () => {
+  test('a normal close ends the session, any other close keeps it', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1, identifyWindowMs: 0 });
     for (const [code, left] of [
       [1000, 0],
@@ -310,7 +310,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     }
   });
 
-  test('a session that somebody else resumes leaves its former connection', async () => {
+  test('a session that another connection resumes leaves the former one', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
     const former = new RawGatewayClient(simulator);
     const { session_id } = await former.identify(simulator);
@@ -331,7 +331,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     latter.close();
   });
 
-  test('a resume that asks for more than was kept is refused', async () => {
+  test('a resume beyond the stored events is refused', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1, replayBufferSize: 3 });
     const client = new RawGatewayClient(simulator);
     const { session_id } = await client.identify(simulator);
@@ -350,7 +350,7 @@ describe("the gateway's rules", { concurrency: true }, () => {
     assert.equal(simulator.gateway.sessions().length, 0);
   });
 
-  test('members are sent on request: by prefix, by id, and those that are not there', async () => {
+  test('members are sent on request: by prefix, by id, and with the missing ids', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
     const guild = simulator.guilds.at(0);
     const client = new RawGatewayClient(simulator);

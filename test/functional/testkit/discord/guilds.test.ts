@@ -60,7 +60,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     return promise;
   }
 
-  test('a reply knows what it answers and whom it mentions; a reply to nothing is refused, or becomes a message', async () => {
+  test('a reply names its target and mentions; a reply to a missing message is refused or becomes a message', async () => {
     const { messageId } = simulator.events.messageCreate({
       guildId: guild.id,
       channelId: channel.id,
@@ -91,7 +91,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.equal(plain.reference, null);
   });
 
-  test('a message is not posted twice with a nonce that is enforced', async () => {
+  test('a message with an enforced nonce is not posted twice', async () => {
     const at = guild.channels.cache.at(2) as TextChannel;
     const first = await at.send({ content: 'once', nonce: '7', enforceNonce: true });
     const second = await at.send({ content: 'once', nonce: '7', enforceNonce: true });
@@ -142,7 +142,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.equal((await gone)[0].id, ids[3]);
   });
 
-  test('channels are made with overwrites, changed and deleted, and everybody hears of it', async () => {
+  test('channels are created with overwrites, changed and deleted, each with an event', async () => {
     const category = await guild.channels.create({ name: 'Tickets', type: ChannelType.GuildCategory });
     const created = heard<[{ name: string }]>(Events.ChannelCreate, ({ name }) => name === 'ticket-1');
     const ticket = await guild.channels.create({
@@ -187,7 +187,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     throw new Error(`${status} ${json?.code}`);
   }
 
-  test('roles are made, ordered, changed and deleted', async () => {
+  test('roles are created, ordered, changed and deleted', async () => {
     const muted = await guild.roles.create({ name: 'Muted', permissions: [], colors: { primaryColor: 0xff0000 } });
     assert.deepEqual([muted.name, muted.permissions.bitfield, muted.colors.primaryColor], ['Muted', 0n, 0xff0000]);
     const person = await guild.members.fetch(member);
@@ -208,7 +208,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.deepEqual([everyone.status, everyone.json.code], [400, 50028]);
   });
 
-  test('pins are kept under both paths, told of and announced', async () => {
+  test('pins are stored under both paths, sent as events and announced', async () => {
     const at = guild.channels.cache.at(1) as TextChannel;
     const message = await at.send('keep this');
     const told = heard(Events.ChannelPinsUpdate);
@@ -226,7 +226,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.equal((await at.messages.fetchPins()).items.length, 0);
   });
 
-  test('a webhook posts under its own name, edits and deletes, and is found again', async () => {
+  test('a webhook posts under its own name, edits, deletes, and can be looked up', async () => {
     const updated = heard(Events.WebhooksUpdate);
     const webhook = await channel.createWebhook({ name: 'Starboard' });
     await updated;
@@ -245,7 +245,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.deepEqual([gone.status, gone.json.code], [404, 10015]);
   });
 
-  test('invites are made, counted, looked up and deleted', async () => {
+  test('invites are created, counted, looked up and deleted', async () => {
     const created = heard<[{ code: string }]>(Events.InviteCreate);
     const invite = await guild.invites.create(channel, { maxAge: 0, maxUses: 5, unique: true });
     assert.equal((await created)[0].code, invite.code);
@@ -280,7 +280,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.deepEqual([inForum.status, inForum.json.code], [400, 40058]);
   });
 
-  test('a ban takes recent messages with it, and bans come in pages', async () => {
+  test('a ban deletes recent messages, and bans are paged', async () => {
     const [, banned = '', second = ''] = simulator.guilds.at(0).memberIds;
     const place = { guildId: guild.id, channelId: channel.id, content: 'spam' };
     const { messageId } = simulator.events.messageCreate({ ...place, userId: banned });
@@ -293,7 +293,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.equal((await guild.bans.fetch(banned)).reason, 'spam');
   });
 
-  test('what the bot does is in the audit log, with its reason', async () => {
+  test("the bot's actions are in the audit log with their reasons", async () => {
     const entry = heard<[{ action: number; reason: string | null }, Guild]>(Events.GuildAuditLogEntryCreate);
     const target = simulator.guilds.at(0).memberIds[3] as string;
     await guild.members.kick(target, 'bad manners, ümlaut');
@@ -310,7 +310,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.ok((await guild.fetchAuditLogs()).entries.size > 1, 'with what other tests did');
   });
 
-  test('emojis are made, listed, renamed and deleted', async () => {
+  test('emojis are created, listed, renamed and deleted', async () => {
     const told = heard(Events.GuildEmojiCreate);
     const emoji = await guild.emojis.create({ name: 'party', attachment: Buffer.from('GIF89a') });
     await told;
@@ -336,7 +336,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     await assert.rejects(person.send('hello'), { code: 50007 });
   });
 
-  test('a guild that the bot leaves is gone, and others stay', async () => {
+  test('a guild that the bot leaves is removed, and others stay', async () => {
     const other = client.guilds.cache.find(({ id }) => id !== guild.id) as Guild;
     const deleted = heard<[Guild]>(Events.GuildDelete);
     await other.leave();
@@ -348,7 +348,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
   });
 });
 
-test('a route that the simulator lacks is counted and told of, once, and every answer names a proxy', async () => {
+test('a route that the simulator lacks is counted and logged once, and every response names a proxy', async () => {
   const logged: unknown[] = [];
   const log = (event: string, facts: object) => event === 'route not simulated' && logged.push(facts);
   await using simulator = await startDiscordSimulator({ guilds: 1, log });

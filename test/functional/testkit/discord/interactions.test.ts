@@ -182,7 +182,7 @@ describe('an interaction over HTTP', () => {
     assert.equal(await (await fetch(attachment?.url ?? '')).text(), 'line one\n');
   });
 
-  test('that nobody answers in time is dead: 10062 for the callback, 10015 for its webhook', async () => {
+  test('expires without a response: 10062 for the callback, 10015 for its webhook', async () => {
     await using stage = await setStage(() => {}, { interactionDeadlineMs: 100 });
     const { simulator, guildId } = stage;
     const result = await simulator.interactions.command({ guildId, name: 'ping' });
@@ -195,7 +195,7 @@ describe('an interaction over HTTP', () => {
     assert.equal(simulator.violations.count('late_response'), 1);
   });
 
-  test('whose connection fails is an error, and a 5xx is one, too', async () => {
+  test('is an error if the connection fails or the response is a 5xx', async () => {
     await using stage = await setStage((payload, response) => {
       if (payload.data.name === 'cut') response.destroy();
       else response.writeHead(503).end();
@@ -207,7 +207,7 @@ describe('an interaction over HTTP', () => {
     assert.deepEqual([failed.outcome, failed.status, failed.problem], ['error', 503, 'status 503']);
   });
 
-  test('is invalid when the response is not one that Discord takes', async () => {
+  test('is invalid when Discord would reject the response', async () => {
     const tooMany = Array.from({ length: 26 }, (_, index) => ({ name: `n${index}`, value: `v${index}` }));
     const answers: Record<string, unknown> = {
       update: { type: 7, data: { content: 'a command has no message' } },
@@ -234,7 +234,7 @@ describe('an interaction over HTTP', () => {
 });
 
 describe('after the first response', () => {
-  test('a deferred one is completed by editing @original', async () => {
+  test('a deferred response is completed by editing @original', async () => {
     let token = '';
     await using stage = await setStage((payload, response) => {
       token = payload.token;
@@ -257,7 +257,7 @@ describe('after the first response', () => {
     assert.equal((await call(simulator, 'GET', original(simulator, token), undefined, null)).json.code, 10008);
   });
 
-  test('a follow-up directly after type 5 takes the place of the edit, later ones are messages of their own', async () => {
+  test('the first follow-up after type 5 replaces the deferred message, later ones are separate messages', async () => {
     await using stage = await setStage((_payload, response) => reply(response, { type: 5 }));
     const { simulator, guildId } = stage;
     const result = await simulator.interactions.command({ guildId, name: 'report' });
@@ -273,7 +273,7 @@ describe('after the first response', () => {
     assert.equal((await result.settled(10)).outcome, 'completed');
   });
 
-  test('one that is never completed stays pending, and expires with its token', async () => {
+  test('a deferred response that is never completed stays pending and expires with its token', async () => {
     let now = Date.UTC(2026, 7, 1);
     await using stage = await setStage((_payload, response) => reply(response, { type: 5 }), {
       clock: { now: () => now },
@@ -366,7 +366,7 @@ describe('components and modals', () => {
     components: [{ type: 1, components: [{ type: 4, custom_id: 'text', label: 'Reason', style: 1 }] }],
   };
 
-  test('a button updates its message, defers with 6, or opens a modal whose submission can update it, too', async () => {
+  test('a button updates its message, defers with 6, or opens a modal whose submission can update the message too', async () => {
     const answers = [
       { type: 4, data: buttons('page 1') },
       { type: 7, data: buttons('page 2') },
@@ -431,7 +431,7 @@ describe('components and modals', () => {
     assert.equal(stage.endpoint.received[1].message, undefined);
   });
 
-  test('autocomplete marks the option that is typed, message commands carry their message', async () => {
+  test('autocomplete marks the focused option, and message commands carry their message', async () => {
     await using stage = await setStage((payload, response) =>
       reply(
         response,
@@ -460,7 +460,7 @@ describe('components and modals', () => {
 });
 
 describe('what Discord does to an endpoint', () => {
-  test('a wrong signature must be refused; an endpoint that takes it is removed', async () => {
+  test('an endpoint that accepts a wrong signature is removed', async () => {
     await using stage = await setStage((_payload, response) => reply(response, { type: 4, data: { content: 'x' } }), {
       probeEvery: 2,
     });
@@ -507,7 +507,7 @@ describe('what Discord does to an endpoint', () => {
     assert.equal(bad.status, 401);
   });
 
-  test('an interaction that ended in an error can be sent again, and the response is seen', async () => {
+  test('a failed interaction can be sent again, and its response is recorded', async () => {
     let down = true;
     await using stage = await setStage((_payload, response) => {
       if (down) response.destroy();
@@ -528,7 +528,7 @@ describe('what Discord does to an endpoint', () => {
     assert.deepEqual([both[0]?.message, simulator.violations.list()], [undefined, []]);
   });
 
-  test('event webhooks are signed, acknowledged with 204, and repeated until they are', async () => {
+  test('event webhooks are signed, and repeated until they are acknowledged with 204', async () => {
     let refuse = 2;
     await using simulator = await startDiscordSimulator({ guilds: 1, eventWebhookBackoffMs: 5 });
     await using endpoint = await startEndpoint(

@@ -16,7 +16,7 @@ describe("the simulator's REST API", () => {
     return [answer.status, answer.json?.code];
   };
 
-  test('needs the token, and knows who the bot is', async () => {
+  test('requires the token, and identifies the bot', async () => {
     const { json } = await call(simulator, 'GET', '/users/@me');
     assert.deepEqual([json.id, json.bot], [simulator.applicationId, true]);
     const application = await call(simulator, 'GET', '/applications/@me');
@@ -31,7 +31,7 @@ describe("the simulator's REST API", () => {
     assert.equal((await fetch(`${simulator.apiUrl}/v6/users/@me`)).status, 400);
   });
 
-  test('gives the gateway by the name that the caller used', async () => {
+  test('returns the gateway under the host that the caller used', async () => {
     const { json } = await call(simulator, 'GET', '/gateway/bot');
     assert.equal(json.url, `${simulator.url.replace('http', 'ws')}/gateway`);
     assert.deepEqual(json.session_start_limit, {
@@ -42,7 +42,7 @@ describe("the simulator's REST API", () => {
     });
   });
 
-  test('keeps commands: all at once, one by one, for one guild', async () => {
+  test('stores commands: in bulk, one by one, and per guild', async () => {
     const global = `/applications/${simulator.applicationId}/commands`;
     const own = `/applications/${simulator.applicationId}/guilds/${simulator.guilds.at(0).id}/commands`;
     const ping = { name: 'ping', description: 'Pings' };
@@ -68,7 +68,7 @@ describe("the simulator's REST API", () => {
     assert.deepEqual(await status('GET', '/applications/1/commands'), [403, 50001]);
   });
 
-  test('says where a wrong form is wrong', async () => {
+  test('names the invalid field of a form', async () => {
     const path = `/applications/${simulator.applicationId}/commands`;
     const option = { name: 'Upper', description: '', type: 12 };
     const { status: code, json } = await call(simulator, 'PUT', path, [
@@ -89,7 +89,7 @@ describe("the simulator's REST API", () => {
     assert.deepEqual([response.status, ((await response.json()) as Json).code], [400, 50109]);
   });
 
-  test('keeps messages, newest first', async () => {
+  test('stores messages, newest first', async () => {
     const path = `/channels/${simulator.guilds.at(0).channels[0]?.id}/messages`;
     const ids: string[] = [];
     for (const content of ['one', 'two', 'three']) ids.push((await call(simulator, 'POST', path, { content })).json.id);
@@ -176,7 +176,7 @@ describe('limits and misbehaviour', () => {
     assert.equal(exempt.status, 404);
   });
 
-  test('a channel takes five messages in five seconds, and says so', async () => {
+  test('a channel accepts five messages in five seconds, and says so in its headers', async () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
     const path = `/channels/${simulator.guilds.at(0).channels[0]?.id}/messages`;
     const answers = [];

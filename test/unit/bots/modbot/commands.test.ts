@@ -29,7 +29,7 @@ interface Button {
 const buttonsOf = (rows: readonly unknown[] | undefined): Button[] =>
   ((rows ?? []) as { components: Button[] }[]).flatMap(({ components }) => components);
 
-test('the manifest tells HTTP pods how each command may be answered for', () => {
+test('the manifest tells HTTP pods how each command may be deferred', () => {
   const { commands, components, modals } = manifestOf(modbot);
   assert.deepEqual(commands.warn, { ephemeral: false, deferrable: true, type: 5 });
   assert.deepEqual(commands.note, { ephemeral: true, deferrable: true, type: 5 });
@@ -39,7 +39,7 @@ test('the manifest tells HTTP pods how each command may be answered for', () => 
   assert.equal(modals.report?.ephemeral, true);
 });
 
-test('/warn records the warning, counts it and pings nobody but the member', async () => {
+test('/warn records and counts the warning, and pings only the member', async () => {
   await using harness = await createHarness();
   const first = messageOf(await useCommand(harness.context(), 'warn', warnOptions('spam')));
   assert.match(first.content ?? '', new RegExp(`^<@${MEMBER}> has been warned: spam\n-# Case 1 · warning 1$`));
@@ -78,7 +78,7 @@ test('cases are numbered per guild', async () => {
   );
 });
 
-test('at the limit a timeout is suggested, and its button carries it out once', async () => {
+test('at the limit a timeout is suggested, and its button applies it once', async () => {
   await using harness = await createHarness();
   await useCommand(harness.context(), 'warn', warnOptions('a'));
   await useCommand(harness.context(), 'warn', warnOptions('b'));
@@ -112,7 +112,7 @@ test('only moderators can press the buttons', async () => {
   assert.equal(harness.restCalls.length, 0);
 });
 
-test('with at-limit timeout the member is timed out, and a refusal is told', async () => {
+test('with at-limit timeout the member is timed out, and a failure is reported', async () => {
   await using harness = await createHarness();
   const options = [
     { name: 'warning-limit', value: 1 },
@@ -143,7 +143,7 @@ test('autocomplete suggests earlier reasons of this guild, the most used first',
   assert.deepEqual(await suggest('%'), []);
 });
 
-test('/note is seen by the moderator only', async () => {
+test('only the moderator sees /note', async () => {
   await using harness = await createHarness();
   const options = [
     { name: 'user', value: MEMBER },
@@ -174,7 +174,7 @@ test('/modlog pages with its buttons, and stops at both ends', async () => {
   );
 });
 
-test('/modlog of one member, for everybody', async () => {
+test('/modlog of one member, visible to everyone', async () => {
   await using harness = await createHarness();
   await useCommand(harness.context(), 'warn', warnOptions('theirs'));
   await useCommand(harness.context(), 'warn', warnOptions('other', MODERATOR));
@@ -188,7 +188,7 @@ test('/modlog of one member, for everybody', async () => {
   assert.doesNotMatch(message.embeds?.[0]?.description ?? '', /other/);
 });
 
-test('Report opens a modal, records the report and posts it, also when it is delivered twice', async () => {
+test('Report opens a modal, records the report and posts it once, even if it is delivered twice', async () => {
   await using harness = await createHarness();
   await useCommand(harness.context(), 'settings', subcommand('set', [{ name: 'report-channel', value: CHANNEL }]));
   const message = { id: '41771983423143937', channel_id: CHANNEL, author: { id: MODERATOR }, content: 'secret words' };
@@ -210,7 +210,7 @@ test('Report opens a modal, records the report and posts it, also when it is del
   assert.equal(again?.body.nonce, post?.body.nonce);
 });
 
-test('a report is recorded even when its channel cannot be written to', async () => {
+test('a report is recorded even if its channel is not writable', async () => {
   await using harness = await createHarness();
   harness.restStatus = 403;
   await useCommand(harness.context(), 'settings', subcommand('set', [{ name: 'report-channel', value: CHANNEL }]));
@@ -221,7 +221,7 @@ test('a report is recorded even when its channel cannot be written to', async ()
   assert.equal(harness.db.all('SELECT * FROM cases').length, 1);
 });
 
-test('/settings shows, changes a part, and goes back to the defaults', async () => {
+test('/settings shows, changes and resets the settings', async () => {
   await using harness = await createHarness();
   const use = async (name: string, options: { name: string; value: unknown }[] = []) =>
     messageOf(await useCommand(harness.context(), 'settings', subcommand(name, options))).content ?? '';

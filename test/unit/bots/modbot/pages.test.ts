@@ -39,7 +39,7 @@ const message = (unixMs: number, fields: object = {}) =>
   }) as never;
 const named = (name: string) => ({ id: GUILD, name, channels: [{ id: CHANNEL, name: 'general' }] }) as never;
 
-test('messages are counted per channel and hour, each event once, bots not at all', async () => {
+test('messages are counted per channel and hour, each event once, without those of bots', async () => {
   await using harness = await createHarness();
   const now = Date.now();
   const handle = modbot.events?.MESSAGE_CREATE;
@@ -59,7 +59,7 @@ test('messages are counted per channel and hour, each event once, bots not at al
   assert.deepEqual(body.channels, [{ channelId: CHANNEL, name: 'general', messages: 3 }]);
 });
 
-test('hours older than 30 days are forgotten', async () => {
+test('hours older than 30 days are deleted', async () => {
   await using harness = await createHarness();
   const handle = modbot.events?.MESSAGE_CREATE;
   await handle?.(message(Date.now() - 31 * 86_400_000), harness.context());
@@ -106,7 +106,7 @@ test('a note by API is written once per Idempotency-Key, and bad input is refuse
   assert.equal(harness.db.all('SELECT * FROM cases').length, 1);
 });
 
-test('where pages are open, a page of another site writes no notes', async () => {
+test('with open pages, a page of another site cannot write notes', async () => {
   await using harness = await createHarness();
   const post = async (headers: Record<string, string>) => {
     const init = { method: 'POST', headers, body: JSON.stringify({ userId: MEMBER, text: 'x' }) };
@@ -132,7 +132,7 @@ test('unknown paths and methods are refused', async () => {
   assert.equal(await status(`/app/${GUILD}/more`), 404);
 });
 
-test('the guild page escapes everything that people wrote', async () => {
+test('the guild page escapes all user content', async () => {
   await using harness = await createHarness();
   await modbot.events?.GUILD_CREATE?.(named('<script>alert(1)</script>'), harness.context());
   await warn(harness, `"><img src=x onerror='alert(1)'>`);
@@ -144,7 +144,7 @@ test('the guild page escapes everything that people wrote', async () => {
   assert.match(page, /&quot;&gt;&lt;img src=x onerror=&#39;alert\(1\)&#39;&gt;/);
 });
 
-test('the guild page filters, pages and says when there is nothing', async () => {
+test('the guild page filters, pages, and shows an empty state', async () => {
   await using harness = await createHarness();
   const page = async (query = '') => (await fetchPage(harness.context(), `/app/${GUILD}${query}`)).text();
   assert.match(await page(), /Nothing here yet.*No messages were counted/s);
@@ -188,7 +188,7 @@ test('without MODBOT_PAGES=open a page needs the link that /settings page gives'
   delete process.env.MODBOT_URL;
 });
 
-test('which servers there are is told only where pages are open', async () => {
+test('the list of servers is shown only if pages are open', async () => {
   await using harness = await createHarness();
   await modbot.events?.GUILD_CREATE?.(named('The Den'), harness.context());
   await warn(harness, 'a');

@@ -4,7 +4,7 @@ import { DiscordAPIError } from '@discordjs/rest';
 import { type CommandBody, isSame, registration, unchanged } from '../../../../src/gateway/discord/command-form.ts';
 import { refusalReasons } from '../../../../src/gateway/discord/command-refusal.ts';
 
-test('a command is registered without its handlers and without what only Guildway reads', () => {
+test('a command is registered without its handlers and without fields that only Guildway reads', () => {
   const made = registration({
     name: 'warn',
     description: 'Warns',
@@ -35,7 +35,7 @@ const registered: CommandBody = {
 };
 const same = (one: CommandBody, other: CommandBody): boolean => isSame(one, other, [0]);
 
-test('a command is the same however its defaults are written', () => {
+test('a command compares equal with and without explicit defaults', () => {
   assert.ok(same(registered, wanted));
   assert.ok(same({ ...registered, contexts: [2, 0, 1] }, wanted));
   assert.ok(same(registered, { ...wanted, contexts: [0, 1, 2], integration_types: [0], nsfw: false }));
@@ -48,7 +48,7 @@ test('a command is the same however its defaults are written', () => {
   assert.ok(same({ ...registered, name_localizations: null, options: [] }, empty));
 });
 
-test('every change of a definition is noticed, and so is what is gone from it', () => {
+test('every change to a definition is detected, including removals', () => {
   const without = (object: object, key: string): object =>
     Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));
   const full: CommandBody = {
@@ -79,13 +79,13 @@ test('every change of a definition is noticed, and so is what is gone from it', 
   for (const [what, change] of changes) assert.equal(same(registered, { ...wanted, ...change }), false, what);
 });
 
-test('a registered command is sent back without what only Discord writes', () => {
+test('a registered command is sent back without fields that only Discord writes', () => {
   const entryPoint = { type: 4, name: 'launch', description: '', handler: 2, integration_types: [0, 1] };
   const listed = { ...entryPoint, id: '1', application_id: '2', version: '3', dm_permission: true, contexts: null };
   assert.deepEqual(unchanged(listed), entryPoint);
 });
 
-test('a refusal names the command, the field and the reason; it stays readable however many there are', () => {
+test('a rejection names the command, the field and the reason, and stays readable for many commands', () => {
   const sent = [{ name: 'warn' }, { name: 'Look at', type: 2 }];
   const refusal = (raw: object): string =>
     refusalReasons(new DiscordAPIError(raw as never, 50035, 400, 'PUT', 'https://discord.test', {}), sent);

@@ -10,7 +10,7 @@ import type { ForwardSink, GuildEvent } from '../../../../src/gateway/discord-se
 import { createTopology, type Topology } from '../../../../src/routing/topology.ts';
 import { MemorySessions } from '../../../support/discord-pod.ts';
 
-test('room that comes while a session is being left lets no event overtake the one that was not taken', async () => {
+test('when room appears while a session is being left, no event overtakes a rejected one', async () => {
   const store = new MemorySessions();
   const sessions = new ShardSessions(store);
   sessions.start({ shardId: 0, shardCount: 1, sessionId: 's', sequence: 0, resumeURL: 'ws://localhost' });
@@ -47,7 +47,7 @@ test('room that comes while a session is being left lets no event overtake the o
   assert.deepEqual(taken.slice(MAX_PENDING_EVENTS), [MAX_PENDING_EVENTS + 1, MAX_PENDING_EVENTS + 2], 'each once');
 });
 
-test("an event of another owner's guild: forwarded where its owner does not receive it, and not done before it is safe", async () => {
+test("an event of another owner's guild is forwarded if the owner does not receive it, and acknowledged only once it is stored", async () => {
   // Owned by pod 1 of both topologies.
   const guild = '102860784345829376';
   const take = async (topology: Topology, forward: ForwardSink) => {

@@ -90,7 +90,7 @@ test('one identify per bucket and interval, first come first served, and buckets
   assert.equal(state.asked, 1, 'those that ask at once share one question to Discord');
 });
 
-test('who gives up is told at once and takes no slot', async () => {
+test('a caller that gives up is rejected immediately and takes no slot', async () => {
   const { clock, granted, want } = createGate();
   await want(0);
   const [second, third] = [new AbortController(), new AbortController()];
@@ -110,7 +110,7 @@ test('who gives up is told at once and takes no slot', async () => {
   ]);
 });
 
-test('never more in a day than Discord allows, though it counts late, and on when it allows more', async () => {
+test("identifies never exceed Discord's daily limit, even though Discord counts late, and continue when it allows more", async () => {
   const { clock, discord, granted, want, lines } = createGate({ remaining: 3, max_concurrency: 16 });
   // Discord is asked again at once, by the fourth, and still says three: it has not seen any of them.
   const all = Promise.all(Array.from({ length: 6 }, (_, shard) => want(shard)));
@@ -125,7 +125,7 @@ test('never more in a day than Discord allows, though it counts late, and on whe
   assert.equal(granted.length, 6);
 });
 
-test('while Discord cannot be asked for its limits nobody identifies', async () => {
+test("no shard identifies while Discord's limits are unknown", async () => {
   const { state, want, granted } = createGate();
   state.away = true;
   await assert.rejects(want(0), /Discord is away/);
@@ -143,7 +143,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
   return (await Promise.race([quiet, Promise.resolve(pending)])) !== pending;
 }
 
-test('one connection of a shard identifies, the latest, and the library learns of a rejection only when its own is gone', async () => {
+test('only the latest connection of a shard identifies, and the library learns of a rejection only when its own connection is gone', async () => {
   const stopping = new AbortController();
   const waiting: { shard: number; grant: () => void }[] = [];
   const turns = new IdentifyTurns({
@@ -170,7 +170,7 @@ test('one connection of a shard identifies, the latest, and the library learns o
   await assert.rejects(other, /closed/);
 });
 
-test('a shard whose identify is refused waits before the next one', async () => {
+test('a shard whose identify is rejected waits before the next one', async () => {
   let acquired = 0;
   const turns = new IdentifyTurns({
     acquire: async () => void acquired++,
@@ -201,7 +201,7 @@ function gateWith(options: Partial<IdentifyGateOptions>, limit: Partial<SessionS
   return { clock, discord, granted, want };
 }
 
-test('a gate that is closed at first, and after Discord could not be asked, lets nobody through before its time', async () => {
+test('a closed gate lets no identify through early, even after Discord could not be reached', async () => {
   let isAway = false;
   const { clock, granted, want } = gateWith({
     closedMs: 6_600,
@@ -227,7 +227,7 @@ test('a gate that is closed at first, and after Discord could not be asked, lets
   assert.equal(granted[1], 66_600 + 6_600, 'counted from when Discord could not be asked');
 });
 
-test('a gate that may be used at times only: asked again after every wait, and what refuses at the last moment refuses', async () => {
+test('a gate with time slots checks its slot after every wait, and a late refusal counts', async () => {
   const asked: number[] = [];
   const { clock, granted, want } = gateWith({
     // Open in the first 1,000 of every 10,000.
@@ -246,7 +246,7 @@ test('a gate that may be used at times only: asked again after every wait, and w
   assert.deepEqual(asked, [3, 3, 4, 9]);
 });
 
-test('a turn that passes while Discord is asked is not used', async () => {
+test('a time slot that passes while Discord is asked is not used', async () => {
   let asked = 0;
   let waitMs = 0;
   const { clock, granted, want } = gateWith({
@@ -265,7 +265,7 @@ test('a turn that passes while Discord is asked is not used', async () => {
   assert.deepEqual(granted, [1_000]);
 });
 
-test('a gate with a reserve asks Discord each time, and leaves identifies to others', async () => {
+test('a gate with a reserve asks Discord each time, and leaves the last identifies unused', async () => {
   const { clock, discord, granted, want } = gateWith({ reserve: 3 }, { remaining: 5 });
   for (let shard = 0; shard < 3; shard++) void want(shard);
   await clock.advance(12_000);

@@ -19,7 +19,7 @@ function openMoments(ordinal: number, pods: number): number[] {
   return moments;
 }
 
-test('every pod but 0 has its part of each cycle, and no two of them come closer than Discord allows, with clocks 2.5 s apart', () => {
+test("every pod but 0 has its slot in each cycle, and slots keep Discord's distance with clocks 2.5 s apart", () => {
   for (let pods = 2; pods <= 8; pods++) {
     const cycleMs = 2 * INTERVAL_MS * (pods - 1);
     const open = Array.from({ length: pods - 1 }, (_, i) => openMoments(i + 1, pods));
@@ -34,7 +34,7 @@ test('every pod but 0 has its part of each cycle, and no two of them come closer
   }
 });
 
-test('a pod that is not at its turn learns how long it is until then', () => {
+test('a pod outside its slot learns the time until its next slot', () => {
   for (const [ordinal, pods] of [
     [1, 2],
     [1, 3],
@@ -51,7 +51,7 @@ test('a pod that is not at its turn learns how long it is until then', () => {
   }
 });
 
-test("pod 0 comes back later than the last identify that did without it, by Discord's limit", () => {
+test("after an identify without pod 0, pod 0 waits for Discord's limit before the next", () => {
   const longestProbeMs = 2 * probeMs({ intervalMs: INTERVAL_MS });
   assert.ok(handbackMs({ intervalMs: INTERVAL_MS }) - longestProbeMs >= LIMIT_MS);
   assert.ok(longestProbeMs < INTERVAL_MS / 2, 'an answer of pod 0 arrives while the slot lasts');

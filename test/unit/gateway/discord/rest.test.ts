@@ -5,7 +5,7 @@ import { createDiscordRest, restShare } from '../../../../src/gateway/discord/re
 import { createTopology } from '../../../../src/routing/topology.ts';
 import { recordingLog, SECRET } from '../../../support/discord-pod.ts';
 
-test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each has one at least", () => {
+test("the pods' shares of the REST limit add up to 50 for 1 to 50 pods, and each is at least one", () => {
   for (let pods = 1; pods <= 50; pods++) {
     const shares = Array.from({ length: pods }, (_, ordinal) => restShare(ordinal, pods));
     assert.equal(
@@ -18,7 +18,7 @@ test("the pods' shares of the REST limit sum to 50 for 1 to 50 pods, and each ha
   }
 });
 
-test('with more than 50 pods each still has one request a second, and pod 0 says that this is more than there are', () => {
+test('with more than 50 pods each still gets one request a second, and pod 0 warns that the sum exceeds the limit', () => {
   for (const pods of [51, 99, 10_000]) {
     for (const ordinal of [0, 1, pods - 1]) assert.equal(restShare(ordinal, pods), 1, `pod ${ordinal} of ${pods}`);
   }

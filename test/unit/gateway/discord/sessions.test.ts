@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { ShardSessions } from '../../../../src/gateway/discord/sessions.ts';
 import { openTestStore, temporaryFolder } from '../../../support/store.ts';
 
-test('resumes count as failed in a row, over processes, until one succeeds', () => {
+test('failed resumes are counted across processes until one succeeds', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const sessions = new ShardSessions(store.sessions);

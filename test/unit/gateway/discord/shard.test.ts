@@ -11,7 +11,7 @@ import { StateMachine } from '../../../../src/state-machine.ts';
 import { MemorySessions } from '../../../support/discord-pod.ts';
 import { silent } from '../../../support/store.ts';
 
-test('the close codes that connecting again cannot help stop the shard and name the variable; no other does', () => {
+test('close codes that reconnecting cannot fix stop the shard and name the variable; no other code does', () => {
   const named: Record<number, RegExp> = {
     4004: /DISCORD_TOKEN/,
     4010: /DISCORD_SHARDS/,
@@ -29,7 +29,7 @@ test('the close codes that connecting again cannot help stop the shard and name 
     assert.equal(closeMeaning(code).action, 'resume', String(code));
 });
 
-test('only a 401 means that the token is refused', () => {
+test('only a 401 means that the token is invalid', () => {
   const answer = (status: number) =>
     new DiscordAPIError({ code: 0, message: 'x' }, 0, status, 'GET', 'http://127.0.0.1/', { files: [], body: {} });
   assert.match(refusedToken(answer(401)) ?? '', /DISCORD_TOKEN/);
@@ -37,7 +37,7 @@ test('only a 401 means that the token is refused', () => {
     assert.equal(refusedToken(error), null);
 });
 
-test('a shard changes its state only as the table says', () => {
+test('a shard changes its state only along the allowed transitions', () => {
   const states = Object.keys(SHARD_TRANSITIONS) as ShardState[];
   for (const from of states) {
     for (const to of states) {
@@ -49,7 +49,7 @@ test('a shard changes its state only as the table says', () => {
   }
 });
 
-test('nothing leads out of a shard that was stopped, and a failed one is never ready again', () => {
+test('a stopped shard never leaves its state, and a failed one is never ready again', () => {
   assert.deepEqual(SHARD_TRANSITIONS.stopped, []);
   assert.deepEqual(SHARD_TRANSITIONS.failed, ['stopped']);
   for (const [state, next] of Object.entries(SHARD_TRANSITIONS)) {
@@ -87,7 +87,7 @@ function shardOnAClock(t: TestContext) {
   return { shard, connect, pass, reconnects };
 }
 
-test('the waits between connections that fail in a row grow, up to half a minute; one that lasted begins anew', async (t) => {
+test('the backoff between failing connections grows up to half a minute; a connection that lasted resets it', async (t) => {
   const { shard, connect, pass } = shardOnAClock(t);
   const waits: number[] = [];
   for (let i = 0; i < 9; i++) {
@@ -107,7 +107,7 @@ test('the waits between connections that fail in a row grow, up to half a minute
   assert.equal(await connect(), 0);
 });
 
-test('a resume without an answer is left after 15 s; each event puts that off', async (t) => {
+test('a resume without a response is abandoned after 15 s; each event extends that', async (t) => {
   const { shard, connect, pass, reconnects } = shardOnAClock(t);
   await connect();
   assert.ok(shard.resuming());
@@ -121,7 +121,7 @@ test('a resume without an answer is left after 15 s; each event puts that off', 
   assert.equal(shard.state, 'waiting');
 });
 
-test('a shard that is stopped connects no more, whatever is reported', async (t) => {
+test('a stopped shard never connects again, whatever is reported', async (t) => {
   const { shard, connect } = shardOnAClock(t);
   await connect();
   shard.stop();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Watermark } from '../../../../src/gateway/discord/watermark.ts';
 
-test('what is stored never runs ahead of a handler that has not finished, and catches up when all have', () => {
+test('the stored sequence never passes an unfinished handler, and catches up when all have finished', () => {
   // Each event: whether it is handled, and when its handler finishes among all of them.
   const event = fc.record({ handled: fc.boolean(), gap: fc.integer({ min: 1, max: 3 }), at: fc.integer() });
   fc.assert(
@@ -40,7 +40,7 @@ test('what is stored never runs ahead of a handler that has not finished, and ca
   );
 });
 
-test('what is kept is bounded by what is pending', () => {
+test('the memory is bounded by the pending events', () => {
   const watermark = new Watermark(0);
   const slow = watermark.begin(1);
   const others = Array.from({ length: 5_000 }, (_, i) => watermark.begin(i + 2));

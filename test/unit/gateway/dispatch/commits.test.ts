@@ -102,7 +102,7 @@ const notes = (run: (context: BotContext) => ReturnType<typeof says> | Promise<R
   commands: [{ name: 'note', description: 'x', run: (_: unknown, context: BotContext) => run(context) }],
 });
 
-test('an answer leaves when the writes and the recorded answer are committed, in one commit for all of a turn', async () => {
+test('a response leaves when the writes and the recorded response are committed, in one commit per turn', async () => {
   await using pod = await setUp(
     notes((context) => {
       add(context, 'x');
@@ -115,7 +115,7 @@ test('an answer leaves when the writes and the recorded answer are committed, in
   await others;
 });
 
-test('a commit that fails: every user is told that nothing was saved, and it is done when it comes again', async () => {
+test('after a failed commit every user learns that nothing was saved, and a repetition is executed', async () => {
   await using pod = await setUp(
     notes((context) => {
       add(context, 'x');
@@ -131,7 +131,7 @@ test('a commit that fails: every user is told that nothing was saved, and it is 
   assert.deepEqual(pod.committed(), ['x']);
 });
 
-test('a handler whose first commit failed is not recorded as done, whatever it has written since', async () => {
+test('a handler whose first commit failed is not recorded as done, whatever it has written afterwards', async () => {
   await using pod = await setUp(
     notes(async (context) => {
       pod.failing = true;
@@ -146,7 +146,7 @@ test('a handler whose first commit failed is not recorded as done, whatever it h
   assert.equal(pod.recorded(), 0);
 });
 
-test('who has read what was not committed yet is told nothing of it when the commit fails', async () => {
+test('a reader of uncommitted data gets an error when the commit fails', async () => {
   await using pod = await setUp({
     commands: [
       {
@@ -171,7 +171,7 @@ test('who has read what was not committed yet is told nothing of it when the com
   assert.equal(await pod.use(command('count')), '0 notes');
 });
 
-test('a handler that waits for something else after its commit has failed does not succeed, and records nothing', async () => {
+test('a handler that goes on after its commit has failed does not succeed, and records nothing', async () => {
   const gate = Promise.withResolvers<void>();
   await using pod = await setUp(
     notes(async (context) => {
@@ -190,7 +190,7 @@ test('a handler that waits for something else after its commit has failed does n
   assert.deepEqual([pod.committed(), pod.recorded()], [[], 0]);
 });
 
-test("Discord's API is called after the commit, and not at all when it fails", async () => {
+test("Discord's API is called only after a successful commit", async () => {
   await using pod = await setUp(
     notes(async (context) => {
       add(context, 'x');
@@ -205,7 +205,7 @@ test("Discord's API is called after the commit, and not at all when it fails", a
   assert.deepEqual(pod.calls, []);
 });
 
-test('context.durable: what the handler has written is on disk, or it rejects', async () => {
+test("context.durable resolves when the handler's writes are on disk, or rejects", async () => {
   const seen: unknown[] = [];
   await using pod = await setUp(
     notes(async (context) => {
@@ -224,7 +224,7 @@ test('context.durable: what the handler has written is on disk, or it rejects', 
   assert.deepEqual(seen, [0, 1, 1, 'STORE_FAILED']);
 });
 
-test('a page and every chunk of a stream wait for what they may tell', async () => {
+test('a page and every chunk of a stream wait for the commits that they depend on', async () => {
   await using pod = await setUp({
     fetch: (_, context) => {
       add(context, 'head');
@@ -252,7 +252,7 @@ test('a page and every chunk of a stream wait for what they may tell', async () 
   await assert.rejects(pod.get(), (error) => errorCode(error) === 'STORE_FAILED');
 });
 
-test('events of one turn commit together; those whose commit fails are handled again, in order, once', async () => {
+test('events of one turn commit together; after a failed commit they are handled again once, in order', async () => {
   await using pod = await setUp({
     events: { MESSAGE_CREATE: ({ content }, context) => add(context, content) },
   });

@@ -30,7 +30,7 @@ function dispatchFor(store: ReturnType<typeof openTestStore>, events: NonNullabl
   });
 }
 
-test('an event that comes again after a restart changes nothing', async () => {
+test('an event repeated after a restart changes nothing', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const start = () =>
@@ -46,7 +46,7 @@ test('an event that comes again after a restart changes nothing', async () => {
   assert.deepEqual(notesOf(store), ['note 1', 'note 2', 'another session']);
 });
 
-test('events of one guild are handled in order, those of several side by side', async () => {
+test('events of one guild are handled in order, those of different guilds concurrently', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const gate = Promise.withResolvers<void>();
@@ -90,14 +90,14 @@ test('a handler that fails is logged, and the next event of its guild is handled
   assert.deepEqual(seen, ['one', 'two']);
 });
 
-test('events without a handler cost nothing, whatever they are called', async () => {
+test('events without a handler are ignored, whatever their name', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const dispatch = dispatchFor(store, {});
   for (const name of ['TYPING_START', 'constructor', '__proto__']) await dispatch.dispatch({ ...message(1, ''), name });
 });
 
-test('while the disk refuses, an event waits for it', async (t) => {
+test('an event waits while the disk refuses writes', async (t) => {
   // The pod's timer for trying again does not keep a process alive.
   const alive = setInterval(() => {}, 1_000);
   t.after(() => clearInterval(alive));
@@ -120,7 +120,7 @@ test('while the disk refuses, an event waits for it', async (t) => {
   assert.deepEqual(notesOf(store), ['patient']);
 });
 
-test('a handler that does not end is given up on after a minute: its signal says so, and its guild goes on', async (t) => {
+test('a handler that does not end is abandoned after a minute: its signal aborts, and its guild goes on', async (t) => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   t.mock.timers.enable({ apis: ['setTimeout'] });
@@ -147,7 +147,7 @@ test('a handler that does not end is given up on after a minute: its signal says
   await Promise.all([stuck, next]);
 });
 
-test('events commit without waiting for the disk: after a power loss they roll back with the sequence, and come again', async () => {
+test('events commit without waiting for the disk: after a power loss they roll back with the sequence, and Discord repeats them', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const seen: unknown[] = [];

@@ -49,7 +49,7 @@ function ownerOn(store: ReturnType<typeof openTestStore>, handlers: Handlers, wh
   });
 }
 
-test('the owner handles it once, also when it comes again after a restart of either pod', async () => {
+test('the owner handles it once, even if it is repeated after a restart of either pod', async () => {
   using folder = temporaryFolder();
   const deliver = async (sent: GuildEvent): Promise<number> => {
     using store = openTestStore(folder.file('pod'));
@@ -84,7 +84,7 @@ test('two deliveries at once run the handler once', async () => {
   assert.equal(runs, 1);
 });
 
-test('what is not an event of a guild of this pod changes nothing', async () => {
+test("a request that is not an event of one of this pod's guilds changes nothing", async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const owner = ownerOn(store, noteEach);
@@ -106,7 +106,7 @@ test('what is not an event of a guild of this pod changes nothing', async () => 
   assert.deepEqual(notesOf(store), []);
 });
 
-test('a handler that throws has handled it, as with an event of its own sessions', async () => {
+test("a handler that throws counts as having handled it, as for the pod's own events", async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const owner = ownerOn(store, {
@@ -117,7 +117,7 @@ test('a handler that throws has handled it, as with an event of its own sessions
   assert.equal((await owner.serve(body(event()))).status, 204);
 });
 
-test('a database that refuses is no answer: it is to be delivered again', async () => {
+test('an event that the database refuses is delivered again', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   for (const code of ['FENCED', 'TOPOLOGY_MISMATCH'] as const) {
@@ -126,7 +126,7 @@ test('a database that refuses is no answer: it is to be delivered again', async 
   }
 });
 
-test('the forwarder keeps it as a request for its owner, and tries until there is room', async () => {
+test('the forwarder stores it as a request for its owner, and retries until there is room', async () => {
   const { log, lines } = recordingLog();
   const statuses = [507, 503, 201];
   const kept: unknown[] = [];
@@ -154,7 +154,7 @@ test('the forwarder keeps it as a request for its owner, and tries until there i
   );
 });
 
-test('the forwarder gives up when the pod ends, so that the event comes again', async () => {
+test('the forwarder gives up when the pod shuts down, so that Discord repeats the event', async () => {
   const forward = createEventForwarder({
     put: async () => empty(507),
     pause: () => Promise.reject(new Error('the pod ends')),
@@ -163,7 +163,7 @@ test('the forwarder gives up when the pod ends, so that the event comes again', 
   await assert.rejects(forward(event()), /the pod ends/);
 });
 
-test('a session does not wait for an event that is on disk already: kept, or set aside for an operator', async () => {
+test('a session does not wait for an event that is already stored or set aside', async () => {
   for (const status of [200, 201, 423]) {
     let asked = 0;
     const forward = createEventForwarder({
@@ -179,7 +179,7 @@ test('a session does not wait for an event that is on disk already: kept, or set
   }
 });
 
-test('what no pod would take is dropped with a log line', async () => {
+test('an event that no pod accepts is dropped with a log line', async () => {
   const { log, lines } = recordingLog();
   const forward = createEventForwarder({
     put: () => Promise.reject(new Error('not asked')),

@@ -75,7 +75,7 @@ test('the second delivery gets the stored response and has no effect, in this pr
   assert.deepEqual(notesOf(store), ['a', 'b']);
 });
 
-test('a process that ended between two transactions: the first is not repeated, the second is made up for', async () => {
+test('after a crash between two transactions the first is not repeated, and the second is executed', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const first = newProcess(store);
@@ -112,7 +112,7 @@ test('two deliveries at the same time are one execution', async () => {
   assert.equal(pod.once.running, 0);
 });
 
-test('another body under the same identity is refused while it runs, from memory and from disk', async () => {
+test('a different body under the same identity is refused: while it runs, from memory, and from disk', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const pod = newProcess(store);
@@ -132,7 +132,7 @@ test('another body under the same identity is refused while it runs, from memory
   assert.deepEqual(notesOf(store), ['a']);
 });
 
-test('a handler that only reads costs no write, and its repetition gets the same response', async () => {
+test('a read-only handler writes nothing, and its repetition gets the same response', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const pod = newProcess(store);
@@ -148,7 +148,7 @@ test('a handler that only reads costs no write, and its repetition gets the same
   );
 });
 
-test('what failed is run again, over what is recorded', async () => {
+test('a failed handler runs again on top of its recorded steps', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const pod = newProcess(store);
@@ -162,7 +162,7 @@ test('what failed is run again, over what is recorded', async () => {
   assert.deepEqual(notesOf(store), ['a', 'b']);
 });
 
-test('a handler sees the same result the first time and when it is repeated', async () => {
+test('a handler sees the same result at the first execution and when it is repeated', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   for (const result of [undefined, null, 0, '', 'text', [1, { deep: [null] }], new Date(0), { gone: undefined }]) {
@@ -177,7 +177,7 @@ test('a handler sees the same result the first time and when it is repeated', as
   }
 });
 
-test('work that is asynchronous, or whose result JSON cannot hold, is refused and writes nothing', async () => {
+test('asynchronous work, or a result that JSON cannot hold, is rejected and writes nothing', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const context = newProcess(store).context(store.ledger.memo(identity('interaction:1')));
@@ -195,7 +195,7 @@ test('work that is asynchronous, or whose result JSON cannot hold, is refused an
   assert.deepEqual(notesOf(store), []);
 });
 
-test('without the ledger, what is delivered twice is done twice', async () => {
+test('without the ledger, a request delivered twice is executed twice', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const pod = newProcess(store, readFaults({ NODE_ENV: 'test', GUILDWAY_TEST_FAULT: 'no-ledger' }));
@@ -210,7 +210,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
 );
 
-test('whatever is delivered, however often, around whatever ends: each transaction is there exactly once', async () => {
+test('for any deliveries and crashes, each transaction is applied exactly once', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
       using folder = temporaryFolder();
@@ -245,7 +245,7 @@ test('whatever is delivered, however often, around whatever ends: each transacti
   );
 });
 
-test('a recorded response is not given again before its own commit', async () => {
+test('a recorded response is not repeated before its own commit', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   // The second one knows of the execution by the ledger alone, as one whose table of executions is full.

@@ -102,7 +102,7 @@ function startPod() {
 
 const stripeEvent = (more: object = {}) => ({ id: 'evt_1', type: 'invoice.paid', ...more });
 
-test('a Stripe event is remembered for longer than a stand-in keeps it', async () => {
+test('a Stripe event is remembered for longer than a stand-in stores it', async () => {
   using pod = startPod();
   await pod.stripe(stripeEvent());
   pod.pass(HINT_LIFE_MS.event + HOUR_MS);
@@ -110,7 +110,7 @@ test('a Stripe event is remembered for longer than a stand-in keeps it', async (
   assert.equal(pod.notes(), 1);
 });
 
-test('an interaction is remembered for longer than its token lives, and so for longer than a stand-in keeps it', async () => {
+test('an interaction is remembered for longer than its token is valid, and so for longer than a stand-in stores it', async () => {
   using pod = startPod();
   const interaction = command('note');
   await pod.interaction(interaction);
@@ -123,7 +123,7 @@ test('an interaction is remembered for longer than its token lives, and so for l
 const DISCORD_EVENT = `{"version":1,"application_id":"7","type":1,"event":{"type":"ENTITLEMENT_CREATE",
   "timestamp":"2026-01-31T12:00:00.123456","data":{"id":"1","user_id":"2","guild_ids":["3","4"]}}}`;
 
-test("a webhook event of Discord's is remembered for longer than a stand-in keeps it", async () => {
+test("Discord's webhook events are remembered for longer than a stand-in stores them", async () => {
   using pod = startPod();
   await pod.event(DISCORD_EVENT);
   pod.pass(HINT_LIFE_MS.event + HOUR_MS);
@@ -139,7 +139,7 @@ test('an Idempotency-Key is remembered for a day', async () => {
   assert.equal(pod.notes(), 1);
 });
 
-test('a Stripe event is its id, whatever else its bytes say', async () => {
+test('a Stripe event is identified by its id, whatever else it contains', async () => {
   using pod = startPod();
   const others = [
     { pending_webhooks: 2 },
@@ -153,7 +153,7 @@ test('a Stripe event is its id, whatever else its bytes say', async () => {
   assert.equal(pod.notes(), 2);
 });
 
-test('a Stripe event without a usable id is its bytes', async () => {
+test('a Stripe event without a usable id is identified by its bytes', async () => {
   using pod = startPod();
   for (const id of [undefined, null, 7, '', 'evt with spaces', 'x'.repeat(300)]) {
     const before = pod.notes();
@@ -165,7 +165,7 @@ test('a Stripe event without a usable id is its bytes', async () => {
   }
 });
 
-test("a webhook event of Discord's is its content, however it is written", async () => {
+test('a Discord webhook event is identified by its content, regardless of formatting', async () => {
   using pod = startPod();
   const { event, ...rest } = JSON.parse(DISCORD_EVENT);
   const { data, ...about } = event;
@@ -197,7 +197,7 @@ test('an interaction with the id of another one is refused', async () => {
   assert.equal(pod.notes(), 1);
 });
 
-test('an Idempotency-Key counts within one guild', async () => {
+test('an Idempotency-Key is scoped to one guild', async () => {
   using pod = startPod();
   for (const guildId of [GUILD, OTHER_GUILD, GUILD, OTHER_GUILD]) {
     assert.equal(await pod.keyed(guildId, 'key-1', 'authorization', 'Bearer x'), 200);
@@ -209,14 +209,14 @@ const body = Buffer.from('{}');
 const keyed: KeyedRequest = { guildId: '1', method: 'POST', target: '/api/guilds/1/notes', headers: [], body };
 const keyOf = (key: string, other: Partial<KeyedRequest> = {}) => identityOfKey(key, { ...keyed, ...other }, null);
 
-test('each kind is remembered for as long as it is promised', () => {
+test('each kind of identity is remembered for the documented time', () => {
   assert.equal(identityOfInteraction('1', null, body).retentionMs, HOUR_MS);
   assert.equal(keyOf('k').retentionMs, 24 * HOUR_MS);
   assert.equal(identityOfStripeEvent(Buffer.from('{"id":"evt_1"}'), null).retentionMs, 96 * HOUR_MS);
   assert.equal(identityOfEventWebhook({}, null).retentionMs, 96 * HOUR_MS);
 });
 
-test('an Idempotency-Key is of one guild and of one caller', () => {
+test('an Idempotency-Key is scoped to one guild and one caller', () => {
   const others: Partial<KeyedRequest>[] = [
     {},
     { guildId: '2' },
@@ -244,7 +244,7 @@ test('the same key with another method, target or body is another request', () =
 const caller = (headers: readonly string[], cookies: readonly string[] | null = null): string =>
   JSON.stringify(callerOf(headers, cookies));
 
-test('cookies of load balancers, CDNs and statistics do not make another caller', () => {
+test('cookies of load balancers, CDNs and analytics do not distinguish callers', () => {
   const alice = caller(['cookie', 'session=alice']);
   for (const cookie of [
     ...['AWSALB=1', 'AWSALBCORS=1', 'AWSALBTG=1', 'AWSELB=1', 'GCLB=1', 'ARRAffinity=1', 'ARRAffinitySameSite=1'],
@@ -282,14 +282,14 @@ test('with Authorization alone, cookies do not count; with declared cookies, the
   assert.equal(caller(['cookie', 'theme=1'], declared), caller([], declared));
 });
 
-test('who a caller is does not depend on the order of cookies, and a value counts with its name', () => {
+test('the identity of a caller does not depend on the order of cookies, and includes their names', () => {
   assert.equal(caller(['cookie', 'a=1; b=2']), caller(['cookie', 'b=2; a=1']));
   assert.notEqual(caller(['cookie', 'a=1; b=2']), caller(['cookie', 'a=2; b=1']));
   assert.notEqual(caller(['authorization', 'a=1']), caller(['cookie', 'a=1']));
   assert.equal(caller(['x-forwarded-for', '1.1.1.1']), caller([]));
 });
 
-test('a session cookie is declared by its name', () => {
+test('a bot declares its session cookies by name', () => {
   for (const name of ['', 'a b', 'a=b', 'a;b', 'ä']) {
     assert.throws(() => defineBot({ name: 'test', sessionCookies: [name] }), /is not the name of a cookie/, name);
   }

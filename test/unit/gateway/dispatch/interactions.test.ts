@@ -102,7 +102,7 @@ test('each kind of interaction reaches its handler', async () => {
   assert.equal((await answers(autocomplete('warn'))).data.choices.length, 25);
 });
 
-test('commands of one name and several types: each its own handler, and its own rule for a late answer', async () => {
+test('commands of different types with one name have separate handlers and deferrals', async () => {
   const run =
     (content: string, flags = 0) =>
     () => ({ type: 4 as const, data: { content, flags } });
@@ -137,7 +137,7 @@ test('an unknown command, component or name is answered, and logged with the int
   assert.deepEqual((await pod.serve(autocomplete('note'))).value, { type: 8, data: { choices: [] } });
 });
 
-test('a handler that throws or gives no valid response: an apology with a reference, and a log with the interaction', async () => {
+test('a handler that throws or returns an invalid response: an apology with a reference, and a log with the interaction', async () => {
   const bad: Record<string, () => never> = {
     throws: () => {
       throw new Error('a bug');
@@ -158,7 +158,7 @@ test('a handler that throws or gives no valid response: an apology with a refere
   }
 });
 
-test('no token and no content of a message is in a log of a failed handler', async () => {
+test('the log of a failed handler contains no token and no message content', async () => {
   const failure = Object.assign(new Error('Invalid Form Body'), {
     code: 50035,
     status: 400,
@@ -174,7 +174,7 @@ test('no token and no content of a message is in a log of a failed handler', asy
   assert.doesNotMatch(logged, /secret-token|private words/);
 });
 
-test('delivered again: the stored response, marked as such, and one effect', async () => {
+test('a repeated delivery gets the stored response, marked as such, and has no effect', async () => {
   await using pod = await setUp({ commands: note('once') });
   const interaction = command('note');
   const first = await pod.serve(interaction);
@@ -189,7 +189,7 @@ test('delivered again: the stored response, marked as such, and one effect', asy
   assert.deepEqual(notesOf(pod.store), ['once']);
 });
 
-test('an unknown command that was deferred, which only its user sees, is answered in that place', async () => {
+test('an unknown command that was deferred as ephemeral is answered in place', async () => {
   await using pod = await setUp({});
   assert.equal((await pod.serve(command('gone'), { deferred: 5 })).status, 200);
   assert.deepEqual(
@@ -198,7 +198,7 @@ test('an unknown command that was deferred, which only its user sees, is answere
   );
 });
 
-test('deferred: executed, shown by editing, and neither is done again', async () => {
+test('a deferred interaction is executed and shown by an edit, each only once', async () => {
   await using pod = await setUp({ commands: note('late') });
   const interaction = command('note');
   const deliver = () => pod.serve(interaction, { deferred: 5, lifeMs: 60_000 });
@@ -214,7 +214,7 @@ test('deferred: executed, shown by editing, and neither is done again', async ()
   );
 });
 
-test('two stand-ins at the same time, while the first delivery still runs: one execution, one follow-up', async () => {
+test('two stand-ins deliver while the first delivery still runs: one execution, one follow-up', async () => {
   const gate = Promise.withResolvers<void>();
   let calls = 0;
   await using pod = await setUp({
@@ -251,7 +251,7 @@ test('an edit that overtakes the first response is repeated', async () => {
   assert.equal(pod.discord.requests.length, 3);
 });
 
-test('one whose first response has long left, or never will, is not waited for', async () => {
+test('an edit does not wait for a first response that left long ago or never will', async () => {
   await using pod = await setUp({ commands: note('old') });
   pod.discord.answers.push({ status: 404, code: 10015 });
   const minuteAgo = String(BigInt(command('note').id) - (60_000n << 22n));
@@ -260,7 +260,7 @@ test('one whose first response has long left, or never will, is not waited for',
   assert.match(JSON.stringify(pod.lines.at(-1)), /cannot be told any more/);
 });
 
-test('while Discord fails the stand-in is told to come again, and the handler does not run again', async () => {
+test('while Discord fails the stand-in must retry, and the handler does not run again', async () => {
   await using pod = await setUp({ commands: note('kept') });
   const interaction = command('note');
   pod.discord.answers.push(...Array(3).fill({ status: 500 }));
@@ -270,7 +270,7 @@ test('while Discord fails the stand-in is told to come again, and the handler do
   assert.deepEqual(pod.discord.requests.at(-1)?.body, { content: 'note 1' });
 });
 
-test('a late answer that Discord refuses is replaced by an apology; a dead token ends it', async () => {
+test('a late response that Discord rejects is replaced by an apology; a dead token ends the attempts', async () => {
   await using pod = await setUp({ commands: note('x') });
   pod.discord.answers.push({ status: 400, code: 50035 });
   assert.equal((await pod.serve(command('note'), { deferred: 5 })).status, 200);
@@ -299,7 +299,7 @@ test('a pod whose clock is wrong waits for the first response like any other', a
   }
 });
 
-test('a store that refuses: an apology for who waits, an error for a stand-in', async () => {
+test('when the store refuses, a waiting user gets an apology and a stand-in an error', async () => {
   await using pod = await setUp({ commands: note('x') });
   // Another connection holds the write lock for longer than a statement waits.
   const { DatabaseSync } = await import('node:sqlite');

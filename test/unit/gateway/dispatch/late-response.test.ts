@@ -50,13 +50,13 @@ test('after a deferred update', () => {
   assert.deepEqual(late(component('page:2'), 6, { type: 6 }), { calls: [], lost: null });
 });
 
-test('flags that an edit does not take are left out', () => {
+test('flags that an edit does not accept are omitted', () => {
   const flags = EPHEMERAL | (1 << 2) | (1 << 15);
   const { calls } = late(command('warn'), 5, { type: 4, data: { content: 'x', flags } }, true);
   assert.deepEqual(calls, [`PATCH @original {"content":"x","flags":${(1 << 2) | (1 << 15)}}`]);
 });
 
-test('what was meant for one user is never shown in a message that everybody sees', () => {
+test('an ephemeral response is never shown in a public message', () => {
   const whisper = { type: 4, data: { content: 'a secret', flags: EPHEMERAL } };
   const { calls } = late(command('warn'), 5, whisper);
   assert.equal(calls.length, 2);
@@ -65,7 +65,7 @@ test('what was meant for one user is never shown in a message that everybody see
   assert.deepEqual(late(command('warn'), 5, whisper, true).calls, ['PATCH @original {"content":"a secret"}']);
 });
 
-test('a modal and an activity cannot be opened any more, and the user is told', () => {
+test('a modal or an activity can no longer be opened, and the user learns that', () => {
   for (const type of [9, 12]) {
     const after5 = late(command('report'), 5, { type, data: { title: 'Why?' } });
     assert.deepEqual(after5.calls, [`PATCH @original ${JSON.stringify({ content: MESSAGE.tooLate })}`]);
@@ -75,11 +75,11 @@ test('a modal and an activity cannot be opened any more, and the user is told', 
   }
 });
 
-test('a modal that a command opened has no message to change', () => {
+test('a modal that was opened by a command has no message to update', () => {
   assert.deepEqual(late(modalSubmit('report:1'), 5, { type: 7, data: {} }).calls, ['DELETE @original']);
 });
 
-test('a notice takes the place of a deferred message, and stands beside a component', () => {
+test('a notice replaces a deferred message, and follows up on a component', () => {
   const press = component('page:2');
   assert.deepEqual(shown(press, [lateNotice(press, 5, 'sorry')]), ['PATCH @original {"content":"sorry"}']);
   assert.deepEqual(shown(press, [lateNotice(press, 6, 'sorry')]), ['POST {"content":"sorry","flags":64}']);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { RecentExecutions } from '../../../../src/gateway/dispatch/recent-executions.ts';
 
-test('finds what was added, until newer ones take its place', () => {
+test('finds added entries until newer ones displace them', () => {
   const recent = new RecentExecutions<number>(4);
   for (let i = 0; i < 6; i++) {
     const entry = recent.add(`key ${i}`, 'hash', i);
@@ -16,7 +16,7 @@ test('finds what was added, until newer ones take its place', () => {
   );
 });
 
-test('what runs is not forgotten; when everything runs, the next one is not remembered', () => {
+test('a running execution is not evicted; when all are running, the next one is not remembered', () => {
   const recent = new RecentExecutions<number>(4);
   const entries = [0, 1, 2, 3].map((i) => recent.add(`key ${i}`, 'hash', i));
   assert.equal(recent.add('key 4', 'hash', 4), null);
@@ -30,7 +30,7 @@ test('what runs is not forgotten; when everything runs, the next one is not reme
 
 const command = fc.record({ action: fc.constantFrom('add', 'finish', 'delete', 'find'), key: fc.nat(12).map(String) });
 
-test('it agrees with a list, whatever is done to it', () => {
+test('it behaves like a list for any operations', () => {
   fc.assert(
     fc.property(fc.array(command, { maxLength: 200 }), (commands) => {
       const recent = new RecentExecutions<string>(8);

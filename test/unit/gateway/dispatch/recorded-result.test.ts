@@ -5,7 +5,7 @@ import { decodeResult, encodeResult } from '../../../../src/gateway/dispatch/rec
 
 const roundTrip = (value: unknown): unknown => decodeResult(encodeResult(value));
 
-test('what JSON can have is recorded as JSON', () => {
+test('JSON values are recorded as JSON', () => {
   for (const value of [null, 1, 'text', [1, { a: 'b' }], { nested: [true, null] }]) {
     assert.equal(encodeResult(value), JSON.stringify(value));
     assert.deepEqual(roundTrip(value), value);
@@ -17,7 +17,7 @@ test('what JSON can have is recorded as JSON', () => {
   );
 });
 
-test('integers that no number holds come back, and no string is taken for one', () => {
+test('integers beyond the safe range come back exactly, and no string is mistaken for one', () => {
   const row = { guild_id: 222_197_033_908_436_994n, points: 5, names: ['a', -(2n ** 63n)] };
   assert.deepEqual(roundTrip(row), row);
   assert.equal(roundTrip(10n), 10n);
@@ -37,7 +37,7 @@ test('integers that no number holds come back, and no string is taken for one', 
   fc.assert(fc.property(value, (any) => assert.deepEqual(roundTrip(any), any)));
 });
 
-test('what cannot be recorded is refused', () => {
+test('a result that cannot be recorded is rejected', () => {
   const circle: unknown[] = [];
   circle.push(circle);
   assert.throws(() => encodeResult(circle), TypeError);

@@ -8,7 +8,7 @@ function streamOf(...chunks: string[]): ReadableStream<Uint8Array> {
   return ReadableStream.from(chunks.map((chunk) => Buffer.from(chunk)));
 }
 
-test('a stream is read to its end, up to a size and a time', async () => {
+test('a stream is read to its end, up to a limit of size and time', async () => {
   assert.deepEqual(await collect(streamOf(), 10, inMs(1_000)), { kind: 'whole', body: Buffer.alloc(0) });
   assert.deepEqual(await collect(streamOf('abc'), 3, inMs(1_000)), { kind: 'whole', body: Buffer.from('abc') });
   assert.deepEqual(await collect(streamOf('ab', 'c'), 3, inMs(1_000)), { kind: 'whole', body: Buffer.from('abc') });
@@ -21,7 +21,7 @@ test('a stream is read to its end, up to a size and a time', async () => {
   await assert.rejects(collect(broken, 3, inMs(1_000)), /broken/);
 });
 
-test('a web request has what the caller sent, and nothing of this hop', async () => {
+test('a web request contains what the client sent, and nothing of this hop', async () => {
   const { signal } = new AbortController();
   const headers = [
     ...['host', 'inner:3000', 'x-forwarded-host', 'bot.example', 'x-forwarded-proto', 'https'],
@@ -51,7 +51,7 @@ test('a web request has what the caller sent, and nothing of this hop', async ()
   assert.equal(slashes.url, 'http://a.example//evil.example/x');
 });
 
-test('a response keeps its headers, each cookie by itself', () => {
+test('a response keeps its headers, with separate cookies', () => {
   const headers = new Headers({ 'content-type': 'text/plain', connection: 'close', 'guildway-pod': '9' });
   headers.append('set-cookie', 'a=1');
   headers.append('set-cookie', 'b=2');

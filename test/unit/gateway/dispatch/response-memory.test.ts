@@ -8,7 +8,7 @@ const { signal } = new AbortController();
 const enter = (memory: ResponseMemory) => memory.enter(inMs(60_000), () => signal);
 const isGranted = (entry: ReturnType<typeof enter>): entry is ResponseLease => !(entry instanceof Promise);
 
-test('before any response is known few handlers run at once; small responses let all run', async () => {
+test('few handlers run concurrently before response sizes are known; small responses let all run', async () => {
   const memory = new ResponseMemory(16 * MB);
   const entries = Array.from({ length: 10 }, () => enter(memory));
   assert.equal(entries.filter(isGranted).length, 4);
@@ -21,7 +21,7 @@ test('before any response is known few handlers run at once; small responses let
   assert.ok(Array.from({ length: 50 }, () => enter(memory)).every(isGranted));
 });
 
-test('what is held is bounded until it has left; those that wait have their turn in order', async () => {
+test('held responses are bounded until they are sent; waiting requests run in order', async () => {
   const memory = new ResponseMemory(16 * MB);
   const first = Array.from({ length: 4 }, () => enter(memory) as ResponseLease);
   const order: number[] = [];
@@ -42,7 +42,7 @@ test('what is held is bounded until it has left; those that wait have their turn
   assert.equal(memory.held, 0);
 });
 
-test('a response that is larger than everything together runs alone', () => {
+test('a response larger than the whole budget runs alone', () => {
   const memory = new ResponseMemory(MB);
   const entry = enter(memory);
   assert.ok(isGranted(entry));
@@ -51,7 +51,7 @@ test('a response that is larger than everything together runs alone', () => {
   entry.end();
 });
 
-test('a request that gets no turn in time gets an error', async () => {
+test('a request that waits too long for its turn gets an error', async () => {
   const memory = new ResponseMemory(MB);
   const entry = enter(memory);
   assert.equal(await memory.enter(inMs(5), () => signal), null);

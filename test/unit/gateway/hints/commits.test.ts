@@ -28,7 +28,7 @@ async function setUp() {
   });
 }
 
-test('a hint is acknowledged when it is committed, in one commit for all of a turn and for the bot', async () => {
+test("a hint is acknowledged when it is committed, in one commit per turn together with the bot's writes", async () => {
   await using standIn = await setUp();
   const { pod, committed } = standIn;
   const hints = Array.from({ length: 20 }, () => hint());
@@ -46,7 +46,7 @@ test('a hint is acknowledged when it is committed, in one commit for all of a tu
   assert.deepEqual([pod.store.hints.count, pod.deliverer.summary()[0]?.count], [20, 20]);
 });
 
-test('a commit that fails: every sender is told, nothing is counted or delivered, and it is stored when it comes again', async () => {
+test('after a failed commit every sender gets an error, nothing is counted or delivered, and a repetition is stored', async () => {
   await using standIn = await setUp();
   const { pod, owner, committed } = standIn;
   const [kept, lost] = [hint(), hint()];
@@ -68,7 +68,7 @@ test('a commit that fails: every sender is told, nothing is counted or delivered
   assert.deepEqual(owner.identities, [kept.identity, lost.identity]);
 });
 
-test('an attempt is committed before it is sent: after a kill it counts as one that the owner may have seen', async () => {
+test('an attempt is committed before it is sent: after a crash the owner may have seen it', async () => {
   await using standIn = await setUp();
   const { pod, owner, committed } = standIn;
   const seen: unknown[] = [];
@@ -83,7 +83,7 @@ test('an attempt is committed before it is sent: after a kill it counts as one t
   assert.deepEqual(seen, [[[one.identity, true]]]);
 });
 
-test('a removal whose commit fails: the hint is still there, and is delivered again until it is removed', async () => {
+test('after a removal whose commit fails the hint is delivered again until it is removed', async () => {
   await using standIn = await setUp();
   const { pod, owner, committed } = standIn;
   const one = hint();
@@ -99,7 +99,7 @@ test('a removal whose commit fails: the hint is still there, and is delivered ag
   assert.deepEqual([pod.store.hints.count, pod.store.hints.bytes], [0, 0]);
 });
 
-test('hints that are set aside in a commit that fails stay in delivery', async () => {
+test('hints whose setting aside fails to commit stay in delivery', async () => {
   await using standIn = await setUp();
   const { pod } = standIn;
   await pod.intake.put(hint({ identity: 'stripe:evt_commit' }));

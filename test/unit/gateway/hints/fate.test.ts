@@ -14,7 +14,7 @@ import { until } from '../../../support/wait.ts';
 const FAILURES = [429, 500, 503, 504];
 const REJECTIONS = [302, 400, 401, 404, 409, 410, 421, 451];
 
-test('whatever a bot answers to an event, those behind it are delivered, and the event is tried again or set aside', async () => {
+test('whatever a bot answers to an event, later events are delivered, and the event is retried or set aside', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const owner = pod.owners[1];
@@ -69,7 +69,7 @@ test('whatever a bot answers to an event, those behind it are delivered, and the
   assert.equal(pod.discord.requests.length, 0);
 });
 
-test("the pod's own word is told from a bot's answer by its header, whatever the status", () => {
+test("a pod's own statement is told from a bot's response by its header, whatever the status", () => {
   const verdict = (status: number, ...headers: string[]) => verdictOf({ status, headers, body: Buffer.alloc(0) });
   assert.deepEqual(verdict(200), { kind: 'delivered' });
   assert.deepEqual(verdict(204), { kind: 'delivered' });
@@ -87,7 +87,7 @@ test("the pod's own word is told from a bot's answer by its header, whatever the
     assert.deepEqual(verdict(status), { kind: 'rejected', why: `the bot answered ${status}` });
 });
 
-test('Retry-After counts, in seconds or as a date, up to an hour', () => {
+test('Retry-After is honored, in seconds or as a date, up to an hour', () => {
   const asked = (value: string): number | null => {
     const verdict = verdictOf({ status: 503, headers: ['retry-after', value], body: Buffer.alloc(0) });
     return verdict.kind === 'failed' ? verdict.retryAfterMs : assert.fail(verdict.kind);
@@ -118,7 +118,7 @@ test('Retry-After counts, in seconds or as a date, up to an hour', () => {
   assert.deepEqual(pauses, [1_000, 3_000, 9_000, 27_000, null]);
 });
 
-test('a bot that asks for a pause is left alone for it', async () => {
+test('a bot that asks for a pause gets it', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const owner = pod.owners[1];
@@ -136,7 +136,7 @@ test('a bot that asks for a pause is left alone for it', async () => {
   await until('it is delivered', () => pod.store.hints.count === 0);
 });
 
-test('an owner that does not answer is tried again, and those behind are delivered', async () => {
+test('an owner that does not answer is retried, and later hints are delivered', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const owner = pod.owners[1];
@@ -155,7 +155,7 @@ test('an owner that does not answer is tried again, and those behind are deliver
   assert.deepEqual(owner.identities, [lost.identity, behind.identity, lost.identity]);
 });
 
-test('an attempt is on disk as one that may have been carried out before it is sent', async () => {
+test('an attempt is recorded as possibly executed before it is sent', async () => {
   await using pod = await startStandIn();
   const owner = pod.owners[1];
   const seen: (boolean | undefined)[] = [];
@@ -169,7 +169,7 @@ test('an attempt is on disk as one that may have been carried out before it is s
   assert.deepEqual(seen, [true]);
 });
 
-test('a hint that comes back has its place before later ones of its guild, also before those that came meanwhile', async () => {
+test('a retried hint keeps its place before later ones of its guild, including those that arrived meanwhile', async () => {
   await using pod = await startStandIn();
   const owner = pod.owners[1];
   const [first, second, third] = [hint(), hint(), hint()];
@@ -192,7 +192,7 @@ test('a hint that comes back has its place before later ones of its guild, also 
   );
 });
 
-test('an interaction that its owner rejects ends, and its user is told', async () => {
+test('an interaction that its owner rejects ends, and its user is notified', async () => {
   await using pod = await startStandIn();
   const body = Buffer.from(JSON.stringify(command('note')));
   pod.owners[1].answer = () => problem(400, 'not an interaction');
@@ -204,7 +204,7 @@ test('an interaction that its owner rejects ends, and its user is told', async (
   assert.equal(pod.store.hints.setAsideTotals.count, 0);
 });
 
-test('an event whose owner is away until its time is over is set aside as one that was never sent', async () => {
+test('an event whose owner stays away until it expires is set aside as never sent', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await pod.intake.put(stripeHint({ guildId: GUILDS[0] }));

@@ -16,7 +16,7 @@ import { until } from '../../../support/wait.ts';
 /** A refusal as a gateway pod makes it: it has not looked at the request. */
 const refusal = (why: string) => problem(503, why, ['guildway-refusal', why]);
 
-test('a hint is read out of the request that brings it', () => {
+test('a hint is parsed from its request', () => {
   const headers = [
     ...[
       'content-type',
@@ -72,7 +72,7 @@ test('a hint is read out of the request that brings it', () => {
     assert.throws(() => parseHint(identity, list, Buffer.alloc(0)), /not a hint/, identity);
 });
 
-test('201 when it is on disk, 200 when it was, 409 with another body', async () => {
+test('a hint gets 201 when it is stored, 200 when it already was, 409 with a different body', async () => {
   await using pod = await startStandIn();
   const one = hint();
   const [first, second] = await Promise.all([pod.intake.put(one), pod.intake.put(one)]);
@@ -85,7 +85,7 @@ test('201 when it is on disk, 200 when it was, 409 with another body', async () 
   assert.equal((await pod.intake.put(other)).status, 200, 'a Stripe event is known by its id, whatever its bytes');
 });
 
-test('507 beyond the bounds and near a full disk; the others are taken', async () => {
+test('a hint gets 507 beyond the limits and near a full disk; others are accepted', async () => {
   await using few = await startStandIn({ limits: { ...AMPLE, maxCount: 2 } });
   const statuses = await Promise.all([1, 2, 3].map(async () => (await few.intake.put(hint())).status));
   assert.deepEqual(statuses, [201, 201, 507]);
@@ -98,7 +98,7 @@ test('507 beyond the bounds and near a full disk; the others are taken', async (
   assert.equal(full.store.hints.count, 0);
 });
 
-test('under the fault no-hint-fsync it is acknowledged before it is there', async () => {
+test('with the fault no-hint-fsync a hint is acknowledged before it is stored', async () => {
   await using pod = await startStandIn({
     faults: readFaults({ NODE_ENV: 'test', GUILDWAY_TEST_FAULT: 'no-hint-fsync' }),
   });
@@ -107,7 +107,7 @@ test('under the fault no-hint-fsync it is acknowledged before it is there', asyn
   await until('it is written late', () => pod.store.hints.count === 1);
 });
 
-test('delivered when the owner is back: each to its owner, with everything it needs, and then forgotten', async () => {
+test('hints are delivered when their owner is back, complete, and then removed', async () => {
   await using pod = await startStandIn();
   const all = GUILDS.map((guildId) => hint({ guildId, deferred: 5 }));
   const guildless = hint({ guildId: null, target: '/webhooks/discord-events' });
@@ -146,7 +146,7 @@ test('delivered when the owner is back: each to its owner, with everything it ne
   await until('the queues are closed', () => pod.deliverer.summary().length === 0);
 });
 
-test('hints outlive the process that took them', async () => {
+test('hints outlive the process that stored them', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   {
@@ -160,7 +160,7 @@ test('hints outlive the process that took them', async () => {
   await until('it is delivered', () => pod.store.hints.count === 0);
 });
 
-test("a guild's hints go in order, each when the one before is answered; other guilds do not wait for it", async () => {
+test("a guild's hints are delivered in order, one at a time; other guilds do not wait", async () => {
   await using pod = await startStandIn();
   const gate = Promise.withResolvers<void>();
   const [a1, a2, b1, b2] = [hint(), hint(), hint({ guildId: SIBLING }), hint({ guildId: SIBLING })];
@@ -185,7 +185,7 @@ test("a guild's hints go in order, each when the one before is answered; other g
   );
 });
 
-test('one that fails at its owner is tried again, and does not hold up its guild for that', async () => {
+test('a hint that fails at its owner is retried without delaying its guild', async () => {
   await using pod = await startStandIn();
   const [bad, good] = [hint(), hint()];
   const owner = pod.owners[1];
@@ -199,7 +199,7 @@ test('one that fails at its owner is tried again, and does not hold up its guild
   assert.equal(owner.requests.length, 4);
 });
 
-test('a pod that refuses because it serves nothing is asked again, in the old order', async () => {
+test('a pod that refuses because it does not serve is retried, in the original order', async () => {
   await using pod = await startStandIn();
   const all = [hint(), hint(), hint()];
   const owner = pod.owners[1];
@@ -224,7 +224,7 @@ test('a pod that refuses because it serves nothing is asked again, in the old or
   );
 });
 
-test('misdirected: follows a pod that knows more, and gives up going round in circles', async () => {
+test('a misdirected delivery follows a pod that knows more, and gives up in a loop', async () => {
   await using pod = await startStandIn();
   const moved = (owner: number, epoch: number) =>
     problem(421, 'not mine', ['guildway-owner', String(owner), 'guildway-epoch', String(epoch)]);
@@ -250,7 +250,7 @@ test('misdirected: follows a pod that knows more, and gives up going round in ci
   await until('it is delivered', () => pod.store.hints.count === 0);
 });
 
-test('misdirected: a pod of the same epoch is followed, one of an older epoch is not', async () => {
+test('a misdirected delivery follows a pod of the same epoch, not of an older one', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const [, owner, other] = pod.owners;
@@ -272,7 +272,7 @@ test('misdirected: a pod of the same epoch is followed, one of an older epoch is
   }
 });
 
-test('a hint that is with its owner when its time is over has the outcome that the owner gives it', async () => {
+test('a hint that expires during its delivery has the outcome of that delivery', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const owner = pod.owners[1];
@@ -292,7 +292,7 @@ test('a hint that is with its owner when its time is over has the outcome that t
   assert.equal(pod.discord.requests.length, 0);
 });
 
-test('the rate is bounded', async () => {
+test('the delivery rate is bounded', async () => {
   await using pod = await startStandIn({ rate: 100 });
   for (let i = 0; i < 60; i++) await pod.intake.put(hint({ guildId: null }));
   const startedAt = performance.now();
@@ -303,7 +303,7 @@ test('the rate is bounded', async () => {
   assert.ok(seconds > 0.45, `60 in ${seconds.toFixed(2)} s`);
 });
 
-test('a refusal for good ends it; an interaction’s user is told', async () => {
+test('a permanent rejection ends a hint; the user of an interaction is notified', async () => {
   await using pod = await startStandIn();
   const body = Buffer.from(JSON.stringify(command('note')));
   pod.owners[1].answer = () => problem(409, 'another body');
@@ -317,7 +317,7 @@ test('a refusal for good ends it; an interaction’s user is told', async () => 
   );
 });
 
-test('time runs out: the user is told what is known, it is counted, and it is never sent', async () => {
+test('an expired hint is counted and never sent, and its user is told what is known', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const body = Buffer.from(JSON.stringify(command('note')));
@@ -339,7 +339,7 @@ test('time runs out: the user is told what is known, it is counted, and it is ne
   assert.deepEqual(pod.owners[1].requests, []);
 });
 
-test('an owner that is back after the time gets nothing, even before anybody has looked', async () => {
+test('an owner that returns after the expiry gets nothing, even before the next check', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await pod.intake.put(hint({ lifeMs: 1_000 }));
@@ -351,7 +351,7 @@ test('an owner that is back after the time gets nothing, even before anybody has
   assert.equal(pod.store.hints.count, 0);
 });
 
-test('time runs out while Discord is away: told later, or given up on when the token is dead', async () => {
+test('if Discord is away at the expiry, the user is told later, or not at all once the token is dead', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   const body = Buffer.from(JSON.stringify(command('note')));

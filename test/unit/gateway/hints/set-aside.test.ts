@@ -41,7 +41,7 @@ function actionsOf(pod: StandIn) {
   };
 }
 
-test('they survive the process, are not delivered by themselves, and do not hold up a drain', async () => {
+test('they survive the process, are not delivered automatically, and do not delay a drain', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const clocks = new ManualClocks();
@@ -63,7 +63,7 @@ test('they survive the process, are not delivered by themselves, and do not hold
   assert.equal(pod.owners[1].requests.length, 0);
 });
 
-test('an operator has one delivered again, or all of them', async () => {
+test('an operator redelivers one or all of them', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1', 'stripe:evt_2', 'stripe:evt_3');
@@ -95,7 +95,7 @@ test('one that is rejected again is set aside again', async () => {
   assert.deepEqual([entry?.attempts, entry?.reason], [10, 'the bot answered 401']);
 });
 
-test('an operator drops one, or all of them', async () => {
+test('an operator drops one or all of them', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1', 'stripe:evt_2', 'stripe:evt_3');
@@ -112,7 +112,7 @@ test('an operator drops one, or all of them', async () => {
   assert.deepEqual(pod.store.hints.setAsideTotals, { count: 0, bytes: 0 });
 });
 
-test('what an operator cannot have meant is refused by name', async () => {
+test('an invalid operator request is rejected by name', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
@@ -131,7 +131,7 @@ test('what an operator cannot have meant is refused by name', async () => {
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [1, 1]);
 });
 
-test('one that its owner may have done and no longer remembers is delivered again only by force', async () => {
+test('a hint that its owner may have executed and forgotten is redelivered only by force', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
@@ -148,7 +148,7 @@ test('one that its owner may have done and no longer remembers is delivered agai
   });
 });
 
-test('an event that is set aside and comes again is not acknowledged: from here it would not be delivered', async () => {
+test('a repeated event that is set aside is not acknowledged: this pod would not deliver it', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
@@ -156,7 +156,7 @@ test('an event that is set aside and comes again is not acknowledged: from here 
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 1]);
 });
 
-test('nothing is sent once more after its owner may have forgotten that it was done', async () => {
+test('nothing is sent again after its owner may have forgotten the execution', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
@@ -190,7 +190,7 @@ test('nothing is sent once more after its owner may have forgotten that it was d
   assert.equal(third.requests.length, 2);
 });
 
-test('they have limits of their own; beyond these nothing is dropped, and in the end nothing new is taken', async () => {
+test('they have separate limits; beyond these nothing is dropped, and eventually nothing new is accepted', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks, limits: { ...AMPLE, maxCount: 2 } });
   await setAside(pod, clocks, 'stripe:evt_1', 'stripe:evt_2');
@@ -224,7 +224,7 @@ test('they have limits of their own; beyond these nothing is dropped, and in the
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [0, 2]);
 });
 
-test('their bodies are bounded, too', async () => {
+test('the size of their bodies is bounded', async () => {
   const clocks = new ManualClocks();
   const maxBytes = stripeHint().body.length;
   await using pod = await startStandIn({ clocks, limits: { ...AMPLE, maxBytes } });

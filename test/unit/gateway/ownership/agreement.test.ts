@@ -90,7 +90,7 @@ const ORDERS = [
   ],
 ];
 
-test('a first start needs nobody: the last pod to come is enough, in any order, without waiting', async () => {
+test('a first start needs no operator: all serve once the last pod has arrived, in any order', async () => {
   for (const order of ORDERS) {
     const pods = new Pods();
     for (const ordinal of order.slice(0, -1)) pods.start(ordinal, md5(3));
@@ -107,7 +107,7 @@ test('a first start needs nobody: the last pod to come is enough, in any order, 
   }
 });
 
-test('a pod that was counted on keeps its word when it is started again', async () => {
+test('a pod keeps its claim when it is restarted', async () => {
   const pods = new Pods();
   for (const ordinal of [0, 1, 2, 3, 4]) pods.start(ordinal, md5(5));
   // Pod 0 goes away as soon as it has claimed, and comes back with another number, of which pods 3 and 4 are no part.
@@ -129,7 +129,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('stop' as const), ordinal: fc.nat(2), turns: pauseTurns }),
 );
 
-test('whatever pods are given and whenever they start and end, all that serve do so under one topology', async () => {
+test('for any settings, starts and stops, all serving pods serve under one topology', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { maxLength: 20 }),

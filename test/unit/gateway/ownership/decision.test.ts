@@ -39,7 +39,7 @@ function why(...args: Parameters<typeof decision>): string {
 }
 
 describe('a pod without rows', () => {
-  test('that joins a larger topology while rows are elsewhere waits, and names both topologies and the pods', () => {
+  test('waits when it joins a larger topology while rows are elsewhere, and names both topologies and the pods', () => {
     const rows = [0, 1, 2].map((ordinal) => placed(ordinal, md5(3), md5(5, 2)));
     for (const ordinal of [3, 4]) {
       const other = empty(7 - ordinal, md5(5, 2));
@@ -55,7 +55,7 @@ describe('a pod without rows', () => {
     }
   });
 
-  test('waits as long as a pod has not answered, and says for which, why, and what an operator can do', () => {
+  test('waits until every pod has answered, and names the pod, the reason and the remedy', () => {
     const text = why(empty(0, md5(3)), [empty(1, md5(3)), 2]);
     assert.match(text, /^waiting for gateway-2: .*gateway-2: connect ECONNREFUSED.*set TOPOLOGY_CONFIRMED=md5\/3$/);
     assert.match(why(empty(0, md5(3)), []), /waiting for gateway-1 and gateway-2: .*not asked yet/);
@@ -64,12 +64,12 @@ describe('a pod without rows', () => {
     assert.match(why(claimed(0, md5(3)), [claimed(1, md5(3)), 2]), /waiting for gateway-2/);
   });
 
-  test('serves without the pods that do not answer when an operator has confirmed the topology', () => {
+  test('serves without the missing pods when an operator has confirmed the topology', () => {
     assert.equal(kind(empty(0, md5(3)), [empty(1, md5(3)), 2], true), 'claim');
     assert.equal(kind(claimed(0, md5(3)), [claimed(1, md5(3)), 2], true), 'serve');
   });
 
-  test('claims when all others were given the same topology, and serves when all have claimed it', () => {
+  test('claims when all others have the same setting, and serves when all have claimed it', () => {
     assert.equal(kind(empty(0, md5(3)), [empty(1, md5(3)), empty(2, md5(3))]), 'claim');
     assert.equal(kind(empty(0, md5(3)), [claimed(1, md5(3)), placed(2, md5(3))]), 'claim');
     assert.match(why(claimed(0, md5(3)), [empty(1, md5(3)), claimed(2, md5(3))]), /agreeing/);
@@ -77,13 +77,13 @@ describe('a pod without rows', () => {
     assert.equal(kind(claimed(0, md5(3)), [claimed(1, md5(3)), placed(2, md5(3))]), 'serve');
   });
 
-  test('waits while pods without rows were given several topologies', () => {
+  test('waits while pods without rows have different settings', () => {
     assert.match(why(empty(0, md5(3)), [empty(1, md5(3)), empty(2, md5(5))]), /gateway-2 was given NUM_GATEWAY_PODS=5/);
     const shards = byShard(3, 8);
     assert.match(why(empty(0, md5(3)), [empty(1, shards), claimed(2, shards)]), /gateway-1 and gateway-2 were given/);
   });
 
-  test('whose volume was lost serves again when the rows of all others were placed under its topology', () => {
+  test('serves again after losing its volume when the rows of all others were placed under its topology', () => {
     assert.equal(kind(empty(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'claim');
     assert.equal(kind(claimed(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'serve');
     // The others' rows decide, whatever their pods were given meanwhile.
@@ -104,7 +104,7 @@ describe('a pod without rows', () => {
 });
 
 describe('a pod that has served under its topology', () => {
-  test('serves, whoever is away and whatever pods without rows were given', () => {
+  test('serves, no matter which pods are away and how pods without rows are set', () => {
     assert.equal(kind(placed(0, md5(3)), [1, 2]), 'serve');
     assert.equal(kind(placed(0, md5(3)), [empty(1, md5(5, 2)), claimed(2, md5(5, 2))]), 'serve');
     assert.equal(kind(placed(0, md5(3)), [placed(1, md5(3), md5(5, 2)), placed(2, md5(3))]), 'serve');
@@ -115,14 +115,14 @@ describe('a pod that has served under its topology', () => {
     assert.equal(kind(placed(0, md5(3, 2)), [placed(1, md5(5, 1)), 2]), 'serve');
   });
 
-  test('waits when the rows of another were placed under a newer topology, or nobody can tell which is newer', () => {
+  test("waits when another pod's rows were placed under a newer topology, or it is unclear which is newer", () => {
     assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(3, 3)), 1, 2, 4]), /gateway-0.*NUM_GATEWAY_PODS=3/);
     assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(3, 2)), 1, 2, 4]), /gateway-0.*NUM_GATEWAY_PODS=3/);
     assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(5, 4)), 1, 2, 4]), /gateway-0.*TOPOLOGY_EPOCH=4/);
   });
 });
 
-test('a pod whose epoch has grown asks like one without rows: the topology has changed in between', () => {
+test('a pod with a higher epoch asks like one without rows: the topology has changed in between', () => {
   // A volume of an earlier time with five pods, after three pods went on without it.
   const back = placed(3, md5(5, 2), md5(5, 4));
   assert.match(why(back, [0, 1, 2, 4]), /waiting for gateway-0, gateway-1, gateway-2 and gateway-4/);
@@ -135,7 +135,7 @@ test('a pod whose epoch has grown asks like one without rows: the topology has c
   assert.equal(kind(placed(0, md5(2), md5(2, 2)), [placed(1, md5(2, 2))]), 'serve');
 });
 
-test('of many pods the first ones are named', () => {
+test('only the first of many pods are named', () => {
   assert.match(
     why(empty(0, md5(100)), []),
     /waiting for gateway-1, gateway-2, gateway-3, gateway-4, gateway-5 and 94 more:/,

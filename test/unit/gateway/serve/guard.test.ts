@@ -37,7 +37,7 @@ function check(
   });
 }
 
-test('its own guild, wherever a request names it', () => {
+test('requests for its own guild pass, wherever they name it', () => {
   const mine = { kind: 'mine', guildId: MINE };
   assert.deepEqual(check(1, `/app/${MINE}`), mine);
   assert.deepEqual(check(1, `/api/guilds/${MINE}/cases?page=2`), mine);
@@ -51,12 +51,12 @@ test('its own guild, wherever a request names it', () => {
   assert.deepEqual(check(1, '/webhooks/stripe', { body: JSON.stringify(stripe) }), mine);
 });
 
-test('where a command is registered is not where it was used', () => {
+test("the guild of a command's registration is not the guild of its use", () => {
   const body = JSON.stringify({ data: { guild_id: OTHER }, guild_id: MINE });
   assert.deepEqual(check(1, '/webhooks/discord', { body }), { kind: 'mine', guildId: MINE });
 });
 
-test("another pod's guild: 421 with the owner and the epoch", () => {
+test("requests for another pod's guild get 421 with the owner and the epoch", () => {
   const verdict = check(1, `/app/${OTHER}`);
   assert.ok(verdict.kind === 'misdirected');
   const { status, headers, body } = verdict.response;
@@ -67,7 +67,7 @@ test("another pod's guild: 421 with the owner and the epoch", () => {
   assert.match(body.toString(), /belongs to gateway-2, not to gateway-1, under md5\/3, epoch 7/);
 });
 
-test('what has no guild belongs to pod 0, but any pod reads it; a question to all pods belongs to each', () => {
+test('a request without a guild belongs to pod 0, but any pod serves reads; a request to all pods belongs to each', () => {
   const mine = { kind: 'mine', guildId: null };
   for (const target of ['/', '/nothing/here', '/by-query', '/by-header', '/pod-0']) {
     for (const method of ['GET', 'POST', 'DELETE', null])

@@ -15,7 +15,7 @@ test('reads and writes', () => {
   assert.deepEqual(notesOf(store), ['one', 'two']);
 });
 
-test('transactions are for context.transaction, and the promises of the store are not for changing', () => {
+test('a bot cannot control transactions or weaken durability', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const db = store.botDatabases.full;
@@ -51,7 +51,7 @@ test('transactions are for context.transaction, and the promises of the store ar
   db.run(INSERT, '1', 'still works');
 });
 
-test("a violated constraint is the bot's own error, and writes nothing", () => {
+test('a violated constraint is an error of the bot, and writes nothing', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const db = store.botDatabases.full;
@@ -68,7 +68,7 @@ test("a violated constraint is the bot's own error, and writes nothing", () => {
   assert.equal(store.connection.fatal, null);
 });
 
-test('a transaction inside another one is refused, and the outer one goes on', () => {
+test('a nested transaction is refused, and the outer one goes on', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const db = store.botDatabases.full;
@@ -79,14 +79,14 @@ test('a transaction inside another one is refused, and the outer one goes on', (
   assert.deepEqual(notesOf(store), ['outer']);
 });
 
-test('statements are kept, and a bot that makes ever new ones does not fill the memory', () => {
+test('statements are cached, and a bot that keeps creating new ones does not fill the memory', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const db = store.botDatabases.full;
   for (let i = 0; i < 1_500; i++) assert.equal(db.get<{ n: number }>(`SELECT ${i} AS n`)?.n, i);
 });
 
-test('what is acknowledged commits with synchronous=FULL, gateway events with NORMAL', async () => {
+test('acknowledged writes commit with synchronous=FULL, gateway events with NORMAL', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const { sqlite } = store.connection;
@@ -108,7 +108,7 @@ test('what is acknowledged commits with synchronous=FULL, gateway events with NO
   assert.deepEqual(seen, [NORMAL, FULL]);
 });
 
-describe('integers that no number holds', () => {
+describe('integers beyond the safe range', () => {
   const GUILD = 222_197_033_908_436_994n;
   const TABLE = 'CREATE TABLE points (guild_id INTEGER PRIMARY KEY, points INTEGER) STRICT';
   const open = (path: string) => openTestStore(path, { bot: { tables: ['points'], migrations: [TABLE] } });
@@ -147,7 +147,7 @@ describe('integers that no number holds', () => {
     }
   });
 
-  test('are returned by a statement that writes, which is executed once', () => {
+  test('are returned by a writing statement, which is executed once', () => {
     using folder = temporaryFolder();
     using store = open(folder.file('pod'));
     const db = store.botDatabases.full;
@@ -162,7 +162,7 @@ describe('integers that no number holds', () => {
     assert.equal(db.get<{ points: number }>('SELECT points FROM points')?.points, 2);
   });
 
-  test('are ids of guilds that are listed, beside those in columns of text', () => {
+  test('are listed as guild ids, together with ids in TEXT columns', () => {
     using folder = temporaryFolder();
     const bot = { tables: ['points', 'notes'], migrations: [TABLE, NOTES] };
     using store = openTestStore(folder.file('pod'), { bot });

@@ -33,7 +33,7 @@ function setUp(overrides: Parameters<typeof openTestStore>[1] = {}) {
   };
 }
 
-test('transactions of one turn are read at once, and committed together at its end', async () => {
+test('transactions of one turn are visible immediately, and committed together at its end', async () => {
   using pod = setUp();
   const { connection, add } = pod;
   connection.join('full', 'bot', () => add('one'));
@@ -50,14 +50,14 @@ test('transactions of one turn are read at once, and committed together at its e
   assert.equal(connection.pending, null);
 });
 
-test('a single transaction waits for no other: it is committed when the turn ends', async () => {
+test('a single transaction does not wait for others: it is committed when the turn ends', async () => {
   using pod = setUp();
   pod.add('alone');
   await new Promise(setImmediate);
   assert.deepEqual(pod.committed(), ['alone']);
 });
 
-test('one that throws undoes only itself', async () => {
+test('a transaction that throws rolls back only itself', async () => {
   using pod = setUp();
   const { connection, add } = pod;
   connection.join('full', 'bot', () => add('before'));
@@ -72,7 +72,7 @@ test('one that throws undoes only itself', async () => {
   assert.deepEqual(pod.committed(), ['before', 'after']);
 });
 
-test('a commit that fails fails all of its members, and the next one goes on', async () => {
+test('a failed commit fails all of its members, and the next one succeeds', async () => {
   const { has, ...faults } = readFaults({ GUILDWAY_TEST_FAULT: 'fail-commit', NODE_ENV: 'test' });
   let failing = true;
   using pod = setUp({ faults: { ...faults, has: (fault) => failing && has(fault) } });
@@ -87,14 +87,14 @@ test('a commit that fails fails all of its members, and the next one goes on', a
   assert.deepEqual(pod.committed(), ['kept']);
 });
 
-test('a transaction of its own commits what came before it, in order, and is committed when it returns', () => {
+test('a separate transaction commits pending ones first, and is committed when it returns', () => {
   using pod = setUp();
   pod.add('together');
   pod.connection.transaction('full', () => pod.add('alone'));
   assert.deepEqual(pod.committed(), ['together', 'alone']);
 });
 
-test('closing commits what is open', () => {
+test('closing commits the open group', () => {
   using folder = temporaryFolder();
   {
     using store = openTestStore(folder.file('pod'));
@@ -104,7 +104,7 @@ test('closing commits what is open', () => {
   assert.deepEqual(notesOf(store), ['the last']);
 });
 
-test('the fence holds for a commit: a process that has lost its database writes nothing', async () => {
+test('the fence covers a commit: a process that has lost its database writes nothing', async () => {
   using pod = setUp();
   let owned = true;
   pod.connection.setFence(() => {

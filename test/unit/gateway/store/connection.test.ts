@@ -14,7 +14,7 @@ import { noFaults, openTestStore, silent, storeOptions, temporaryFolder } from '
 const pragma = ({ sqlite }: Connection, name: string): unknown =>
   Object.values(sqlite.prepare(`PRAGMA ${name}`).get() ?? {})[0];
 
-test('from the first commit on: WAL, synchronous=FULL, foreign keys, and a WAL that is cut', () => {
+test('every commit uses WAL, synchronous=FULL, foreign keys and a bounded WAL', () => {
   using folder = temporaryFolder();
   const connection = new Connection(folder.file('pod'), noFaults);
   assert.equal(pragma(connection, 'journal_mode'), 'wal');
@@ -24,7 +24,7 @@ test('from the first commit on: WAL, synchronous=FULL, foreign keys, and a WAL t
   connection.close();
 });
 
-test('a transaction holds the right to write from its beginning, and its fence is looked up under it', () => {
+test('a transaction holds the write lock from its start, and checks its fence under it', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   using other = new DatabaseSync(folder.file('pod'), { timeout: 0 });
@@ -39,7 +39,7 @@ test('a transaction holds the right to write from its beginning, and its fence i
   assert.equal(fenced, 1);
 });
 
-test('what somebody is told about never commits with what does not wait for the disk', async () => {
+test('acknowledged writes never commit in a group that does not wait for the disk', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const { connection } = store;
@@ -52,7 +52,7 @@ test('what somebody is told about never commits with what does not wait for the 
   assert.equal(connection.transaction('full', synchronous), 2);
 });
 
-test('a process that has seen an older epoch than its database writes nothing, nor does an older incarnation', () => {
+test('a process with an older epoch or incarnation than its database writes nothing', () => {
   for (const change of ['epoch = epoch + 1', 'incarnation = incarnation + 1']) {
     using folder = temporaryFolder();
     using store = openTestStore(folder.file('pod'));
@@ -63,7 +63,7 @@ test('a process that has seen an older epoch than its database writes nothing, n
   }
 });
 
-test('damage that is come across later ends the serving for good, whichever of its codes SQLite gives', () => {
+test("damage found later stops the pod for good, with any of SQLite's codes", () => {
   // SQLITE_CORRUPT, SQLITE_CORRUPT_INDEX and SQLITE_NOTADB.
   for (const errcode of [11, 11 | (3 << 8), 26]) {
     using folder = temporaryFolder();
@@ -82,7 +82,7 @@ test('damage that is come across later ends the serving for good, whichever of i
   }
 });
 
-test('a pod that ends leaves nothing in the WAL, also while a backup has the database open', () => {
+test('a pod that shuts down leaves nothing in the WAL, even while a backup has the database open', () => {
   using folder = temporaryFolder();
   const store = openTestStore(folder.file('pod'));
   // Closing the last connection would do it without being told.
@@ -93,7 +93,7 @@ test('a pod that ends leaves nothing in the WAL, also while a backup has the dat
   assert.equal(statSync(`${folder.file('pod')}-wal`, { throwIfNoEntry: false })?.size ?? 0, 0);
 });
 
-test('a database that a newer Guildway has written is not opened by an older one', () => {
+test('an older Guildway does not open a database written by a newer one', () => {
   using folder = temporaryFolder();
   openTestStore(folder.file('pod')).close();
   {
@@ -103,7 +103,7 @@ test('a database that a newer Guildway has written is not opened by an older one
   assert.throws(() => openTestStore(folder.file('pod')), { code: 'DATABASE_UNSAFE' });
 });
 
-test('a pod whose rows are elsewhere holds the lock all the same, and releases it when it ends', () => {
+test('a pod that does not serve still holds the lock, and releases it when it exits', () => {
   using folder = temporaryFolder();
   openTestStore(folder.file('pod')).close();
   const topology = createTopology({ strategy: 'md5', pods: 3 });
@@ -114,7 +114,7 @@ test('a pod whose rows are elsewhere holds the lock all the same, and releases i
   openTestStore(folder.file('pod')).close();
 });
 
-test('what the ledger need not remember goes in small steps, with others between them, however much there is', async (t) => {
+test('expired ledger rows are deleted in small steps with other work in between, however many there are', async (t) => {
   using folder = temporaryFolder();
   let now = 1_000;
   using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });

@@ -30,7 +30,7 @@ async function run(path: string, options: { fault?: Fault; killAfter?: number })
 
 const expected = (count: number) => Array.from({ length: count }, (_, i) => `note ${i}`);
 
-test('killed before the commit: nothing of it', async () => {
+test('killed before the commit: nothing is written', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   assert.equal((await run(path, { fault: 'kill-before-commit' })).length, 1);
@@ -38,7 +38,7 @@ test('killed before the commit: nothing of it', async () => {
   assert.deepEqual(notesOf(store), []);
 });
 
-test('killed after the commit: all of it', async () => {
+test('killed after the commit: everything is written', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   assert.equal((await run(path, { fault: 'kill-after-commit' })).length, 1);
@@ -46,7 +46,7 @@ test('killed after the commit: all of it', async () => {
   assert.deepEqual(notesOf(store), expected(1));
 });
 
-test('killed at any moment: everything that returned, and at most one more', async () => {
+test('killed at any moment: every returned transaction is written, and at most one more', async () => {
   using folder = temporaryFolder();
   for (const killAfter of [3, 40, 300]) {
     const path = folder.file(`pod-${killAfter}`);

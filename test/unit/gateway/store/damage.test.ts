@@ -37,7 +37,7 @@ const addNote = (store: ReturnType<typeof openTestStore>, text: string): void =>
 const corrupt = (pattern: RegExp) => (error: unknown) =>
   error instanceof GuildwayError && error.code === 'DATABASE_CORRUPT' && pattern.test(error.message);
 
-test('a WAL that is torn anywhere gives a valid prefix', async () => {
+test('a WAL that is torn anywhere yields a valid prefix', async () => {
   using folder = temporaryFolder();
   const intact = folder.file('intact.sqlite3');
   await abandon(intact, 40);
@@ -61,7 +61,7 @@ test('a WAL that is torn anywhere gives a valid prefix', async () => {
   assert.ok(seen.size > 5, `prefixes of several lengths: ${[...seen]}`);
 });
 
-test('a WAL with a flipped bit gives the prefix before it', async () => {
+test('a WAL with a flipped bit yields the prefix before it', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   await abandon(path, 40);
@@ -78,7 +78,7 @@ test('a WAL with a flipped bit gives the prefix before it', async () => {
   );
 });
 
-test('a file that is no database is refused and left alone', () => {
+test('a file that is not a database is refused and left unchanged', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   writeFileSync(path, 'these are not rows. '.repeat(500));
@@ -87,7 +87,7 @@ test('a file that is no database is refused and left alone', () => {
   assert.deepEqual(readFileSync(path), before);
 });
 
-test('a page that was overwritten is found at start, not when a handler comes across it', () => {
+test('an overwritten page is detected at start, not when a handler reads it', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   {
@@ -101,7 +101,7 @@ test('a page that was overwritten is found at start, not when a handler comes ac
   assert.throws(() => openTestStore(path), corrupt(/is damaged.* Restore it/));
 });
 
-test('a database that is cut short is refused', () => {
+test('a truncated database is refused', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   {
@@ -116,7 +116,7 @@ for (const [name, damage] of [
   ['removed', (path: string) => rmSync(path)],
   ['emptied', (path: string) => truncateSync(path, 0)],
 ] as const) {
-  test(`a database that was ${name} does not start empty, until somebody says that it should`, () => {
+  test(`a database that was ${name} does not start empty until an operator allows it`, () => {
     using folder = temporaryFolder();
     const path = folder.file('pod.sqlite3');
     openTestStore(path).close();
@@ -131,7 +131,7 @@ for (const [name, damage] of [
   });
 }
 
-test('a WAL without its database is not thrown away', async () => {
+test('a WAL without its database is not deleted', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   await abandon(path, 10);

@@ -31,7 +31,7 @@ const refuses = (bot: Bot, message: RegExp, pods = 1): void =>
     String(message),
   );
 
-test('each declared table and column is there', () => {
+test('each declared table and column must exist', () => {
   const migrations = [CASES];
   refuses({ tables: ['notes'] }, /declares the table notes, but its migrations do not create it/);
   refuses({ global: ['notes'] }, /declares the table notes, but its migrations do not create it/);
@@ -62,7 +62,7 @@ test('each declared table and column is there', () => {
   );
 });
 
-test('a table that is not declared stops a bot on several pods by its name, and one on one pod is warned', () => {
+test('an undeclared table stops a bot on several pods, and is a warning on a single pod', () => {
   const steps = { name: 'steps', guild: { via: 'cases', on: 'case_id' } };
   const tables = [{ name: 'cases', guild: 'guild' }, steps];
   const message = /does not declare the table plans.*`tables`.*'plans'.*`global`/;
@@ -74,7 +74,7 @@ test('a table that is not declared stops a bot on several pods by its name, and 
   assert.ok(declared.some((line) => /no index that starts with case_id/.test(line)));
 });
 
-test('a full-text index that triggers fill needs no declaration; one that nobody fills does', () => {
+test('a full-text index filled by triggers needs no declaration; any other does', () => {
   const notes = 'CREATE TABLE notes (id INTEGER PRIMARY KEY, guild_id TEXT NOT NULL, text TEXT)';
   const index = "CREATE VIRTUAL TABLE found USING fts5 (text, content = 'notes', content_rowid = 'id')";
   const trigger =

@@ -21,7 +21,7 @@ const hint = (identity: string, overrides: Partial<NewHint> = {}): NewHint => ({
 
 const putAll = (store: Store, ...hints: NewHint[]) => Promise.all(hints.map((one) => store.hints.put(one)));
 
-test('hints survive the process, in their order, with everything in them', async () => {
+test('hints survive the process, complete and in order', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const binary = hint('stripe:evt_1', { guildId: null, deferred: 0, body: Buffer.from([0, 255, 10]), uncertain: true });
@@ -47,7 +47,7 @@ test('hints survive the process, in their order, with everything in them', async
   assert.equal(store.hints.read(first?.id ?? 0), null);
 });
 
-test('an attempt is written down, and time runs out for the oldest first', async () => {
+test('an attempt is recorded, and the oldest hint expires first', async () => {
   using folder = temporaryFolder();
   let now = 1_000;
   using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });
@@ -64,7 +64,7 @@ test('an attempt is written down, and time runs out for the oldest first', async
   assert.deepEqual(store.hints.expired(1), [second?.id]);
 });
 
-test('a hint is on disk (synchronous=FULL) before anybody is told that it is kept', async () => {
+test('a hint is on disk (synchronous=FULL) before it is acknowledged', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const { sqlite } = store.connection;
@@ -89,7 +89,7 @@ test('a hint is on disk (synchronous=FULL) before anybody is told that it is kep
   assert.deepEqual(seen, [FULL, FULL, FULL]);
 });
 
-test('what is set aside is counted for itself, is not due, and waits again when it is taken back', async () => {
+test('set-aside hints are counted separately, do not expire, and wait again when they are taken back', async () => {
   using folder = temporaryFolder();
   let now = 1_000;
   const path = folder.file('pod');
@@ -126,7 +126,7 @@ test('what is set aside is counted for itself, is not due, and waits again when 
   assert.deepEqual(store.hints.setAsideTotals, { count: 0, bytes: 0 });
 });
 
-test('a clock that is set back between two processes does not lengthen a life', async () => {
+test('setting the clock back between two processes does not extend the life of a hint', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   {

@@ -8,7 +8,7 @@ import { noFaults, openTestStore, silent, temporaryFolder } from '../../../suppo
 
 const identity = (key: string, retentionMs = 1_000) => ({ key, guildId: '1', bodyHash: 'hash', retentionMs });
 
-test('steps, the response and the completion are found under their identity', async () => {
+test('steps, the response and the completion are stored under their identity', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const one = identity('interaction:1', 3_600_000);
@@ -36,7 +36,7 @@ test('steps, the response and the completion are found under their identity', as
   );
 });
 
-test('a response whose first step has been forgotten has a row of its own', () => {
+test('a response whose first step has expired gets its own row', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const one = identity('interaction:1', 3_600_000);
@@ -45,7 +45,7 @@ test('a response whose first step has been forgotten has a row of its own', () =
   assert.throws(() => store.ledger.recordResponse(identity('interaction:2'), 'x'.repeat(300_000)), /keep it below/);
 });
 
-test('a step that is rolled back with its transaction was never recorded', () => {
+test('a step that is rolled back with its transaction is not recorded', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const memo = store.ledger.memo(identity('interaction:1'));
@@ -58,7 +58,7 @@ test('a step that is rolled back with its transaction was never recorded', () =>
   assert.equal(memo.read(0), undefined);
 });
 
-test('what is too old is forgotten in steps; the rest stays', () => {
+test('expired rows are deleted in steps; the rest stays', () => {
   using folder = temporaryFolder();
   let now = 0;
   using store = openTestStore(folder.file('pod'), { now: () => asWallTime(now) });
@@ -73,7 +73,7 @@ test('what is too old is forgotten in steps; the rest stays', () => {
   assert.notEqual(ledger.find('stripe:evt'), null);
 });
 
-test('a result that is too large is refused before anything is written', () => {
+test('an oversized result is refused before anything is written', () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const memo = store.ledger.memo(identity('interaction:1'));
@@ -81,7 +81,7 @@ test('a result that is too large is refused before anything is written', () => {
   assert.equal(store.ledger.find('interaction:1'), null);
 });
 
-test('rows of an earlier version get the guild that their key names', () => {
+test('rows of an earlier version get the guild from their key', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   {

@@ -42,7 +42,7 @@ test('a second process on the same database refuses to start and names the first
   assert.match(second.firstLine, /gateway-0, incarnation 1/);
 });
 
-test('a killed process leaves no lock behind, and the next one is another incarnation', async () => {
+test('a killed process leaves no lock behind, and the next one has a new incarnation', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   {
@@ -67,7 +67,7 @@ test('the same process cannot open it twice either', () => {
   openTestStore(path).close();
 });
 
-test('a folder that cannot be made is an error that names DATABASE_PATH', () => {
+test('a folder that cannot be created is an error that names DATABASE_PATH', () => {
   using folder = temporaryFolder();
   writeFileSync(folder.file('taken'), 'a file');
   assert.throws(
@@ -77,7 +77,7 @@ test('a folder that cannot be made is an error that names DATABASE_PATH', () => 
   );
 });
 
-test('who holds a database is on disk before it is used: the note, its name, and no half of it', () => {
+test('the note of the holder is on disk, complete, before the database is used', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   const calls: string[] = [];

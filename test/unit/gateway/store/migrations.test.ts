@@ -25,7 +25,7 @@ test('scripts run once, in order, and later ones are added', () => {
   assert.deepEqual(notesOf(store), ['from the migration']);
 });
 
-test('a script that has changed is refused, one that is only laid out anew is not', () => {
+test('a changed script is refused; one with different whitespace is not', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   withBot(path, { migrations: [NOTES] }).close();
@@ -36,7 +36,7 @@ test('a script that has changed is refused, one that is only laid out anew is no
   withBot(path, { migrations: [`\r\n  ${NOTES.replaceAll(' ', '\n    ')}`] }).close();
 });
 
-test('a script that fails leaves nothing of itself, and the ones before it stay', () => {
+test('a failing script is rolled back, and earlier scripts stay applied', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   const bad = 'CREATE TABLE extra (guild_id TEXT); INSERT INTO nowhere VALUES (1)';
@@ -48,7 +48,7 @@ test('a script that fails leaves nothing of itself, and the ones before it stay'
   assert.throws(() => store.botDatabases.full.get('SELECT * FROM extra'), /no such table: extra/);
 });
 
-test('a bot that is rolled back runs on the tables of its newer version', () => {
+test('an older version of a bot runs on the tables of its newer version', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   withBot(path, { migrations: [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT'] }).close();
@@ -56,7 +56,7 @@ test('a bot that is rolled back runs on the tables of its newer version', () => 
   assert.deepEqual(notesOf(store), []);
 });
 
-test("scripts stay out of transaction control and of Guildway's tables", () => {
+test("scripts can neither control transactions nor touch Guildway's tables", () => {
   using folder = temporaryFolder();
   for (const [i, script] of [
     'COMMIT; CREATE TABLE x (guild_id TEXT)',
@@ -69,7 +69,7 @@ test("scripts stay out of transaction control and of Guildway's tables", () => {
   }
 });
 
-test('the guilds of all tables are listed once', () => {
+test('the guilds of all tables are listed without duplicates', () => {
   using folder = temporaryFolder();
   const more = 'CREATE TABLE more (guild_id TEXT PRIMARY KEY) WITHOUT ROWID';
   using store = withBot(folder.file('pod'), { migrations: [NOTES, more], tables: ['notes', 'more'] });

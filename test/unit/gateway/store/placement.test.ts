@@ -35,7 +35,7 @@ function misplacement(path: string, topology: TopologyOptions, ordinal = 0): str
   }
 }
 
-test('another number of pods: both topologies are named, and nothing is written', () => {
+test('a different number of pods: the error names both topologies, and nothing is written', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   makeDatabase(path, { strategy: 'md5', pods: 3 });
@@ -51,7 +51,7 @@ test('another number of pods: both topologies are named, and nothing is written'
   assert.equal(store.incarnation, 2);
 });
 
-test('another strategy, other shards, another pod', () => {
+test('a different strategy, other shards or another pod are refused', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   makeDatabase(path, { strategy: 'discord-shard', pods: 3, shards: 8 }, 1);
@@ -69,7 +69,7 @@ test('an older epoch is refused, a newer one is recorded', () => {
   assert.match(misplacement(path, { strategy: 'md5', pods: 3, epoch: 4 }), /TOPOLOGY_EPOCH=5/);
 });
 
-test('with one pod every strategy places every row alike', () => {
+test('with one pod every strategy places rows the same way', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   makeDatabase(path, { strategy: 'md5', pods: 1 });
@@ -78,7 +78,7 @@ test('with one pod every strategy places every row alike', () => {
   assert.deepEqual(notesOf(store), ['here']);
 });
 
-test('the database of a bot that ran before Guildway is taken by one pod only', () => {
+test('only a single pod takes the database of a bot that ran before Guildway', () => {
   using folder = temporaryFolder();
   const path = folder.file('bot.sqlite3');
   const sqlite = new DatabaseSync(path);
@@ -89,7 +89,7 @@ test('the database of a bot that ran before Guildway is taken by one pod only', 
   assert.deepEqual(notesOf(store), ['old']);
 });
 
-test('a process that lost its database writes nothing more', async () => {
+test('a process that has lost its database writes nothing more', async () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   using store = openTestStore(path);

@@ -38,7 +38,7 @@ function temporaryFolder(t: TestContext): string {
   return folder;
 }
 
-test('a database on a new volume, or one older than the volume, says that it was restored and what may be missing', (t) => {
+test('a database on a new volume, or older than its volume, is reported as restored with what may be missing', (t) => {
   const [first, second] = [temporaryFolder(t), temporaryFolder(t)];
   const used = open(first);
   used.store.connection.transaction('full', () =>
@@ -68,7 +68,7 @@ test('a database on a new volume, or one older than the volume, says that it was
   assert.match(older.said.join(), /^restored from a backup/);
 });
 
-test("Litestream's tables in a new database are not taken for a bot's", (t) => {
+test("Litestream's tables in a new database are not mistaken for a bot's", (t) => {
   const folder = temporaryFolder(t);
   const litestream = new DatabaseSync(join(folder, 'a.sqlite3'));
   litestream.exec('CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)');

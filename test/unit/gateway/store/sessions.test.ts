@@ -9,7 +9,7 @@ const session = (sessionId: string, sequence: number) => ({
   shardCount: 4,
 });
 
-test('a session is there again after a restart', () => {
+test('a session is restored after a restart', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   {
@@ -56,7 +56,7 @@ test('an event is remembered until the stored sequence has passed it', () => {
   }
 });
 
-test("the guilds of a shard's session are kept with it, and forgotten with it", () => {
+test("the guilds of a shard's session are stored and deleted with it", () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   const guildsOf = (store: ReturnType<typeof openTestStore>, shard: number) => store.sessions.readGuilds(shard).sort();

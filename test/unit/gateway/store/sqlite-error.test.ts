@@ -5,7 +5,7 @@ import { isBusy, toStoreError } from '../../../../src/gateway/store/sqlite-error
 
 const sqliteError = (errcode: number) => Object.assign(new Error('of SQLite'), { code: 'ERR_SQLITE_ERROR', errcode });
 
-test("errors of the disk and of the file are the store's; those of a statement stay what they are", () => {
+test('errors of the disk and the file become store errors; those of a statement are unchanged', () => {
   // SQLITE_FULL, SQLITE_IOERR_FSYNC, SQLITE_READONLY_DBMOVED.
   for (const code of [13, 1034, 1032])
     assert.equal(errorCode(toStoreError(sqliteError(code))), 'STORE_FAILED', `${code}`);

@@ -33,7 +33,7 @@ test('attempts end after 2 s for a browser, and at the deadline for any other cl
   assert.equal(routed({ fields: ['accept', 'application/json'] }).attemptsUntil, deadlineAt);
 });
 
-test('what streams goes over plain HTTP; a client that cannot get a stream gets the response whole', () => {
+test('streams go over plain HTTP; a client that cannot receive a stream gets the whole response', () => {
   assert.deepEqual([routed({}).transport, routed({ stream }, Buffer.alloc(0), true).transport], ['link', 'plain']);
   assert.deepEqual([routed({}).whole, routed({ stream }).whole], [true, false]);
 });

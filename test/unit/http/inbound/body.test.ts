@@ -63,7 +63,7 @@ async function startReader(bodies: BodyReader, limit: number) {
   };
 }
 
-test('a client that goes away in the middle of its body takes nothing of the room with it', {
+test('a client that disconnects in the middle of its body releases its allowance', {
   timeout: 20_000,
 }, async () => {
   await using reader = await startReader(new BodyReader(1_334), 900);
@@ -89,7 +89,7 @@ test('a body is rejected at the first byte beyond its limit, with or without a d
   assert.equal(await reader.outcome(4), 'BODY_TOO_LARGE');
 });
 
-test('what is held together is bounded, also by bodies that were read elsewhere, and released once', () => {
+test('held bodies are bounded in total, including those read elsewhere, and released once', () => {
   const bodies = new BodyReader(1_000);
   const interaction = { kind: 'interaction', pod: null, client: null } as const;
   const release = bodies.hold(600, interaction);
@@ -101,7 +101,7 @@ test('what is held together is bounded, also by bodies that were read elsewhere,
   bodies.hold(1_000, interaction);
 });
 
-test('interactions have a quarter for themselves; bodies for one pod get half of the rest, those of one client a quarter', () => {
+test('a quarter is reserved for interactions; bodies for one pod get half of the rest, those of one client a quarter', () => {
   const other = (pod: number | null, client: string | null) => ({ kind: 'other', pod, client }) as const;
   const bodies = new BodyReader(1_000);
   const full = { code: 'OVERLOADED' };
@@ -119,7 +119,7 @@ test('interactions have a quarter for themselves; bodies for one pod get half of
   bodies.hold(187, other(null, '203.0.113.1'));
 });
 
-test('a slow body is dropped when another body needs its room', async () => {
+test('a slow body is dropped when another body needs its allowance', async () => {
   const bodies = new BodyReader(1_000);
   await using reader = await startReader(bodies, 900);
   reader.send(750, 749);
@@ -139,7 +139,7 @@ test('a slow body is dropped when another body needs its room', async () => {
   assert.equal(await reader.outcome(1), 'OVERLOADED');
 });
 
-test('what one client sends beside them takes no room from the interactions that come from its address', () => {
+test('other bodies from an address take nothing from the allowance of its interactions', () => {
   const bodies = new BodyReader(1_000);
   const use = (kind: 'interaction' | 'other') => ({ kind, pod: null, client: '203.0.113.1' }) as const;
   bodies.hold(187, use('other'));
@@ -151,7 +151,7 @@ test('what one client sends beside them takes no room from the interactions that
   bodies.hold(60, { kind: 'interaction', pod: null, client: '203.0.113.2' });
 });
 
-test('a body gives way after a second and not before, and never to its own rest', async () => {
+test('a body gives way after a second and not before, and never to its own remainder', async () => {
   let now = 0;
   const bodies = new BodyReader(1_000, () => asMonotonicTime(now));
   await using reader = await startReader(bodies, 900);

@@ -28,7 +28,7 @@ test('hop-by-hop headers are removed in both directions, including those that Co
   assert.deepEqual(responseHeaders(fields), ['x-kept', '1']);
 });
 
-test('Connection does not hide what says where the message itself ends', () => {
+test('Connection cannot remove the headers that delimit the message', () => {
   const fields = fieldsOf(['Connection', 'Transfer-Encoding, Expect', 'Transfer-Encoding', 'chunked', 'Host', 'a']);
   assert.equal(readHead('POST', '/', '1.1', fields).bodyLength, null, 'it has a body of unknown length');
   assert.deepEqual(names(requestHeaders(fields, '192.0.2.1')), [
@@ -40,7 +40,7 @@ test('Connection does not hide what says where the message itself ends', () => {
   ]);
 });
 
-test("internal headers are for pods: a client's are dropped, and a pod's do not reach it", () => {
+test("internal headers are for pods only: a client's are dropped, and a client never gets them", () => {
   const fields = ['guildway-deferred', '5', 'guildway-hint', 'x', 'guildway-anything', 'x', 'x-kept', '1'];
   assert.deepEqual(names(requestHeaders(fields, '192.0.2.1')), ['x-kept', ...ADDED]);
   assert.deepEqual(responseHeaders(fields), ['x-kept', '1']);
@@ -89,7 +89,7 @@ test('protocol and host come from the first proxy, if it is trusted', () => {
   assert.deepEqual(proxied('https', 'evil.example', '203.0.113.7'), ['http', 'own.example']);
 });
 
-test('Forwarded is read if no proxy sets X-Forwarded-*, and never forwarded', () => {
+test('Forwarded is read if no proxy sets X-Forwarded-*, and is never forwarded', () => {
   const forwarded = (value: string, ...more: string[]) => origin(['forwarded', value, ...more]);
   const all = ['203.0.113.7, 10.0.0.2, 192.0.2.1', 'https', 'bot.example'];
   assert.deepEqual(forwarded('for=203.0.113.7;proto=https;host=bot.example, for=10.0.0.2;proto=http'), all);

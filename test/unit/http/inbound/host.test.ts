@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { isHost } from '../../../../src/http/inbound/host.ts';
 
-test('a host is a name or an address and perhaps a port, and nothing more', () => {
+test('a host is a name or an address with an optional port', () => {
   for (const text of ['bot.example', 'bot_1.example:8443', '127.0.0.1:80', '[::1]', '[::1]:80'])
     assert.ok(isHost(text), text);
   for (const text of ['', 'a,b', 'a b', 'user@a', 'a/b', 'a:b', 'a:123456', '[::1', 'a\r\nb', 'x'.repeat(301)]) {

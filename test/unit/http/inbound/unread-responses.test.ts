@@ -15,7 +15,7 @@ function connection(unreadBytes: number) {
   return { state, socket: socket as unknown as Socket };
 }
 
-test('a large response has room up to the limit; a client that reads nothing for 5 s gives way, a slow one does not', () => {
+test('a large response may use the whole limit; a client that reads nothing for 5 s gives way, a slow one does not', () => {
   let now = 0;
   const unread = new UnreadResponses({ maxBytes: 1_000, now: () => asMonotonicTime(now) });
   const [stalled, slow] = [connection(400), connection(500)];
@@ -35,7 +35,7 @@ test('a large response has room up to the limit; a client that reads nothing for
   unread.close();
 });
 
-test('a response that was read at once is not watched', () => {
+test('a response that was read immediately is not tracked', () => {
   const unread = new UnreadResponses({ maxBytes: 1_000 });
   const quick = connection(0);
   unread.wrote(quick.socket);

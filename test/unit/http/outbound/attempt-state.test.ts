@@ -10,7 +10,7 @@ function newAttempt(): { attempt: AttemptState; errors: DispatchError[] } {
   return { attempt: new AttemptState(0, handler as ResponseHandler), errors };
 }
 
-test('an attempt is not sent while it waits for a connection, and unknown from then on', () => {
+test('an attempt counts as not sent while it waits for a connection, and as unknown from then on', () => {
   const { attempt, errors } = newAttempt();
   assert.equal(attempt.cancelled().outcome, 'not-sent');
   attempt.fail(new Error('refused'));
@@ -24,7 +24,7 @@ test('an attempt is not sent while it waits for a connection, and unknown from t
   );
 });
 
-test('an attempt ends once: a failure after its end reaches nobody', () => {
+test('an attempt ends once: a failure after its end is ignored', () => {
   const { attempt, errors } = newAttempt();
   assert.ok(attempt.end());
   assert.ok(!attempt.end());

@@ -95,7 +95,7 @@ function retry(next: Dispatcher, percent = 100): Retry {
   return new Retry({ pods, budget: new RetryBudget(percent), baseMs: 0, onRetry() {}, next });
 }
 
-test('an attempt that was not sent is made again; one with an unknown outcome only if the request may run twice', async () => {
+test('an attempt that was not sent is retried; one with an unknown outcome only if the request may run twice', async () => {
   for (const [repeatable, steps, expected] of [
     ['never', [fails(away), answers()], ['response 200']],
     ['always', [fails(lost), answers()], ['response 200']],
@@ -118,7 +118,7 @@ test('after an attempt with an unknown outcome the outcome stays unknown, whatev
   assert.deepEqual(heard, ['CANCELLED unknown']);
 });
 
-test('a response that has begun is not asked for again: the handler gets its error', async () => {
+test('a started response is not retried: the handler gets its error', async () => {
   const { heard, handler, over } = listener();
   retry(play(streams(200, [], lost)).next).dispatch(request(), handler);
   await over;
@@ -139,7 +139,7 @@ test('nothing is sent again without budget, without time, or after the client di
   }
 });
 
-test('where any pod may answer, another one is asked after a failure', async () => {
+test('if any pod may answer, another one is asked after a failure', async () => {
   const { heard, handler, over } = listener();
   const { asked, next } = play(fails(away), answers());
   const forwarded = request({ anyPod: true });
@@ -175,7 +175,7 @@ function obey(next: Dispatcher, noted: { redirects?: number; asks?: number; warn
   });
 }
 
-test("a pod's refusal is an error that says that nothing was sent; a bot's status is a response", () => {
+test("a pod's refusal is an error with the outcome not-sent; a bot's status is a response", () => {
   for (const [step, expected] of [
     [answers(refuses), ['LINK_UNAVAILABLE not-sent']],
     [answers({ ...refuses, status: 401 }), ['LINK_REFUSED not-sent']],
@@ -229,7 +229,7 @@ test('while guilds move, redirects are followed to pods that nobody has named be
   }
 });
 
-test('if the pod that was named fails, the next attempt starts at the owner again', async () => {
+test("if the redirect's target fails, the next attempt starts at the owner again", async () => {
   const { heard, handler, over } = listener();
   const { asked, next } = play(answers(redirects(1)), fails(away), answers());
   retry(obey(next)).dispatch(request(), handler);
@@ -237,7 +237,7 @@ test('if the pod that was named fails, the next attempt starts at the owner agai
   assert.deepEqual([heard, asked], [['response 200'], [0, 1, 0]]);
 });
 
-test('the client gets the statement about a body that has begun to stream', () => {
+test("for a started upload the client gets the pod's statement", () => {
   const { heard, handler } = listener();
   const upload = { read: (): AsyncIterable<Buffer> => assert.fail('not read here') };
   obey(play(streams(503, refuses.headers, 'end')).next).dispatch(request({ upload }), handler);
@@ -265,7 +265,7 @@ test('the breaker counts each attempt once: refusals and failures of the pod, no
   assert.equal(twice.closed, true, 'a refusal whose connection is lost is one failure');
 });
 
-test('an open breaker lets nothing pass, and says that nothing was sent', () => {
+test('an open breaker fails every request as not sent', () => {
   const { heard, handler } = listener();
   const open = breaker(1);
   open.failed();
@@ -296,7 +296,7 @@ test('requests choose their transport, and wait for a link that is being dialled
   assert.equal(used.at(-1), 'plain', 'a pod without a link');
 });
 
-test('a dial that fails, or takes longer than attempts may start, is an error that says that nothing was sent', async () => {
+test('a dial that fails or takes too long is an error with the outcome not-sent', async () => {
   const never: Dispatcher = { dispatch: () => assert.fail('there is no connection') };
   const transports = { link: never, plain: never, upgrade: never };
   for (const [dial, attemptsUntil] of [
@@ -311,7 +311,7 @@ test('a dial that fails, or takes longer than attempts may start, is an error th
   }
 });
 
-test('a whole response is collected from its parts, up to what the link would carry', async () => {
+test('a whole response is collected from its parts, up to the limit of the link', async () => {
   const collect = (step: (handler: ResponseHandler) => void) =>
     new Promise<GatewayResponse>((resolve, reject) =>
       step(new WholeResponse(request(), { onResponse: resolve, onError: reject })),

@@ -20,7 +20,7 @@ test('retries never exceed their share of live requests by more than the reserve
   );
 });
 
-test('a long quiet time does not pay for a storm: what is not spent is kept up to a bound', () => {
+test('a long quiet period does not pay for a storm: the saved budget is bounded', () => {
   const budget = new RetryBudget(20);
   for (let i = 0; i < 100_000; i++) budget.earn();
   let retries = 0;

@@ -4,14 +4,14 @@ import { blamesPod, mayTryAgain } from '../../../../src/http/outbound/retry-poli
 
 const failed = { code: 'LINK_UNAVAILABLE', sentNow: false, sentEver: false, repeatable: false } as const;
 
-test('a request that was certainly not sent may wait for its pod at no cost', () => {
+test('waiting for a pod costs no budget if the request was certainly not sent', () => {
   assert.equal(mayTryAgain(failed), 'free');
   assert.equal(mayTryAgain({ ...failed, repeatable: true }), 'free');
   assert.equal(mayTryAgain({ ...failed, code: 'LINK_REFUSED' }), 'free');
   assert.equal(mayTryAgain({ ...failed, code: 'LINK_SATURATED' }), 'free');
 });
 
-test('a request that may have arrived is retried only if that is harmless, at a cost', () => {
+test('a request that may have arrived is retried only if that is safe, and costs budget', () => {
   const lost = { ...failed, code: 'LINK_LOST', sentNow: true, sentEver: true } as const;
   assert.equal(mayTryAgain(lost), 'no');
   assert.equal(mayTryAgain({ ...lost, repeatable: true }), 'costs');
@@ -20,7 +20,7 @@ test('a request that may have arrived is retried only if that is harmless, at a 
   assert.equal(mayTryAgain({ ...failed, sentEver: true, repeatable: true }), 'free');
 });
 
-test('failures that a retry would only repeat are final', () => {
+test('failures that a retry would repeat are final', () => {
   for (const code of [
     ...(['CANCELLED', 'DEADLINE_EXCEEDED', 'TOPOLOGY_MISMATCH', 'BODY_TOO_LARGE', 'REQUEST_INVALID'] as const),
   ]) {

@@ -29,7 +29,7 @@ function frame(length: number, masked = false): Buffer {
 
 const LENGTHS = [0, 1, 125, 126, 300, 65_535, 65_536, 70_000];
 
-test('the end of a frame is found for every form of a length, however the bytes come', () => {
+test('the end of a frame is found for every length encoding, however the bytes are split', () => {
   for (const masked of [false, true]) {
     const frames = LENGTHS.map((length) => frame(length, masked));
     const bytes = Buffer.concat(frames);

@@ -29,20 +29,20 @@ describe('history check', () => {
     }
   });
 
-  test('one that was refused or reported as not done is absent', () => {
+  test('an operation that was refused or reported as not done is absent', () => {
     for (const fate of ['refused', 'not-done'] as const) {
       assert.deepEqual(problems([operation(fate)], []), []);
       assert.deepEqual(problems([operation(fate)], [row()]), ['contradicted']);
     }
   });
 
-  test('one with an unknown outcome exists at most once', () => {
+  test('an operation with an unknown outcome exists at most once', () => {
     assert.deepEqual(problems([operation('unknown')], []), []);
     assert.deepEqual(problems([operation('unknown')], [row()]), []);
     assert.deepEqual(problems([operation('unknown')], [row(), row()]), ['doubled']);
   });
 
-  test('a deferred one must be completed or reported', () => {
+  test('a deferred operation must be completed or reported', () => {
     assert.deepEqual(problems([operation('unresolved')], []), ['lost']);
     assert.deepEqual(problems([operation('unresolved')], [row()]), ['unresolved']);
   });
@@ -53,7 +53,7 @@ describe('history check', () => {
     assert.deepEqual(problems([operation('acknowledged')], [row(), row({ pod: 2 })]), ['doubled', 'misplaced']);
   });
 
-  test('every step counts for itself', () => {
+  test('every step is checked separately', () => {
     const two = operation('acknowledged', { steps: 2 });
     assert.deepEqual(problems([two], [row(), row({ step: 1 })]), []);
     assert.deepEqual(problems([two], [row()]), ['lost']);
@@ -71,7 +71,7 @@ describe('history check', () => {
     assert.throws(() => checkHistory([operation('unknown'), operation('refused')], [], ownerOf), /numbered a/);
   });
 
-  test('the verdict counts fates and names what is wrong', () => {
+  test('the verdict counts outcomes and names errors', () => {
     const verdict = checkHistory(
       [operation('acknowledged'), operation('completed', { id: 'b' }), operation('unknown', { id: 'c' })],
       [row(), row({ operation: 'c' })],

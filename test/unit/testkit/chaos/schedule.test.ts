@@ -14,7 +14,7 @@ const name = (pod: PodRef): string => `${pod.type}-${pod.index}`;
 const endOf = (fault: Fault): number => fault.atMs + ('durationMs' in fault ? fault.durationMs : 0);
 
 describe('fault schedule', () => {
-  test('a seed gives the same schedule', () => {
+  test('the same seed gives the same schedule', () => {
     assert.deepEqual(planFaults(options), planFaults(options));
     assert.notDeepEqual(planFaults(options), planFaults({ ...options, seed: 8 }));
   });

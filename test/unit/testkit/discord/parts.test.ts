@@ -16,7 +16,7 @@ import { isSigned } from '../../../support/simulator.ts';
 describe('a session', () => {
   const facts = { id: 's', shard: 0, numShards: 1, intents: 0, properties: {}, identifiedAt: 0 };
 
-  test('keeps so many events for a resume, and no more', () => {
+  test('keeps a bounded number of events for a resume', () => {
     const session = new GatewaySession(facts, 5);
     const sent: string[] = [];
     const replay = (seq: number) => {
@@ -64,7 +64,7 @@ describe('interaction records', () => {
     sourceMessageId: null,
   };
 
-  test('are found by their token, until some time after it has expired', () => {
+  test('are found by their token until some time after its expiry', () => {
     let now = Date.UTC(2026, 0, 1);
     const clock = { now: () => now };
     const records = new InteractionRecords(clock, new SnowflakeSource(clock));
@@ -90,7 +90,7 @@ describe('rate limits', () => {
     assert.equal(limits.global(1500).retryAfter, 0.5);
   });
 
-  test('of a route are counted for each channel apart', () => {
+  test('of a route are counted per channel', () => {
     const limits = new RateLimits(50);
     const rule = { limit: 1, windowMs: 1000, by: 'channel' };
     const hit = (channel: string) => limits.route('POST /x', channel, rule, 0).allowed;
@@ -119,13 +119,13 @@ describe('small parts', () => {
     assert.equal(router.match('GET', '/users/%zz')?.params.user, '%zz');
   });
 
-  test('tokens do not get into logs', () => {
+  test('tokens do not appear in logs', () => {
     assert.equal(redactPath('/interactions/1/secret/callback'), '/interactions/1/…/callback');
     assert.equal(redactPath('/webhooks/1/secret'), '/webhooks/1/…');
     assert.equal(redactPath('/channels/1/messages/2'), '/channels/1/messages/2');
   });
 
-  test('form errors are thrown together, by path', () => {
+  test('form errors are thrown together, grouped by path', () => {
     const errors = new FormErrors();
     errors.throwIfAny();
     errors.text('a.0.b', 'xx', 1, 1);
@@ -139,7 +139,7 @@ describe('small parts', () => {
     );
   });
 
-  test('the message store forgets the oldest of a channel, and lists what a user can see', () => {
+  test('the message store drops the oldest messages of a channel, and lists those visible to a user', () => {
     const changes: string[] = [];
     const store = new MessageStore(3, (change, { message }) => changes.push(`${change} ${message.id}`));
     const add = (id: string, visibleTo: string | null) =>
@@ -154,7 +154,7 @@ describe('small parts', () => {
     assert.equal(changes.at(-1), 'delete 2');
   });
 
-  test('keys come from a seed or from chance, and sign what node:crypto verifies', () => {
+  test('keys are seeded or random, and node:crypto verifies their signatures', () => {
     const pair = createKeyPair('seed');
     assert.deepEqual(createKeyPair('seed'), pair);
     assert.notDeepEqual(createKeyPair(), createKeyPair());

@@ -15,14 +15,14 @@ import { World } from '../../../../testkit/discord/world/world.ts';
 const createWorld = (guilds: number, seed = 1) => new World({ seed, guilds, applicationId: '1080278231547908097' });
 
 describe('snowflakes', () => {
-  test('tell when they were made', () => {
+  test('contain their creation time', () => {
     // The example of Discord's reference: 175928847299117063 was made at 2016-04-30 11:18:25.796 UTC.
     assert.equal(new Date(snowflakeTime('175928847299117063')).toISOString(), '2016-04-30T11:18:25.796Z');
     assert.equal(snowflakeAt(Date.UTC(2016, 3, 30, 11, 18, 25, 796), (1 << 17) | 7), '175928847299117063');
     assert.equal(snowflakeAfter('175928847299117063', 8), '175928847299117071');
   });
 
-  test('grow strictly, however many are made in a millisecond, and when the clock goes back', () => {
+  test('increase strictly, even within a millisecond and when the clock goes back', () => {
     let now = Date.UTC(2026, 0, 1);
     const source = new SnowflakeSource({ now: () => now });
     let last = 0n;
@@ -35,7 +35,7 @@ describe('snowflakes', () => {
     assert.ok(Math.abs(snowflakeTime(String(last)) - now) < 5100);
   });
 
-  test('belong to the shard that the routing computes, too', () => {
+  test('belong to the shard that the routing computes', () => {
     for (const id of createWorld(500).guilds.ids) {
       for (const shards of [1, 2, 3, 16, 64]) assert.equal(shardOf(id, shards), discordShard(id, shards));
     }
@@ -44,7 +44,7 @@ describe('snowflakes', () => {
 });
 
 describe('the world', () => {
-  test('is the same for the same seed, and another for another', () => {
+  test('is the same for the same seed, and different for another', () => {
     const describeGuild = (world: World, index: number) => {
       const { id, name, members, channels } = world.guilds.at(index);
       return { id, name, members: [...members.keys()], channels: channels.map((channel) => channel.id) };
@@ -77,7 +77,7 @@ describe('the world', () => {
     }
   });
 
-  test('finds a channel by its id, also in a guild that nobody has looked at yet', () => {
+  test('finds a channel by its id, even in a guild that was not used yet', () => {
     const first = createWorld(30);
     const { id, channels } = first.guilds.at(11);
     const channel = createWorld(30).channel(channels[2]?.id ?? '');
@@ -88,7 +88,7 @@ describe('the world', () => {
     assert.equal(first.channel('123456789012345678'), undefined);
   });
 
-  test('knows any other guild and user, and keeps them apart from those the bot is in', () => {
+  test('knows any other guild and user, separate from those of the bot', () => {
     const world = createWorld(3);
     const stranger = world.anyGuild('18446744073709551615');
     assert.deepEqual([stranger.joined, world.guild(stranger.id), world.guilds.size], [false, undefined, 3]);

@@ -142,7 +142,7 @@ const requests: Record<string, [text: string, method: string]> = {
   'a PING': [request('/webhooks/discord', 'POST', '{"type":1}', signature('{"type":1}')), 'POST'],
 };
 
-test('both ways give the pod the same request and the client the same response', async () => {
+test('both paths give the pod the same request and the client the same response', async () => {
   for (const [what, [text, method]] of Object.entries(requests)) {
     const fastClient = new Client();
     const whole = await fastClient.write(text).next(method);
@@ -157,7 +157,7 @@ test('both ways give the pod the same request and the client the same response',
   }
 });
 
-test('what the fast path does not serve is answered on the same connection', async () => {
+test('a request that the fast path does not serve is answered on the same connection', async () => {
   const others = {
     'not found': [request('/_guildway/state'), '404'],
     'not a guild id': [request('/api/guilds/x'), '400'],
@@ -228,7 +228,7 @@ test('a client that disconnects cancels its request', async () => {
   );
 });
 
-test('idle connections are closed, one with a request is not', async () => {
+test('idle connections are closed; a connection with a request is not', async () => {
   const never = new Client();
   const once = new Client();
   const busy = new Client();
@@ -241,7 +241,7 @@ test('idle connections are closed, one with a request is not', async () => {
   await until('it is closed', () => busy.socket.closed);
 });
 
-test('bodies count as held until they are answered', async () => {
+test('bodies count as held until their requests are answered', async () => {
   const accounting = { bodies: new BodyReader(10), clientOf: () => null };
   const whole = { method: 'POST', url: '/', fields: [], body: Buffer.from('123456') };
   const connection = { address: '', respond: () => {}, hasRoom: () => true, close: () => {} };
@@ -259,7 +259,7 @@ test('bodies count as held until they are answered', async () => {
   );
 });
 
-test('one client cannot use up the allowance of bodies for all', async () => {
+test('one client cannot use up the body allowance', async () => {
   const accounting = { bodies: new BodyReader(128 * 1024), clientOf: ({ address }: { address: string }) => address };
   const whole = { method: 'POST', url: '/', fields: [], body: Buffer.alloc(16 * 1024) };
   const send = (address: string) => {
@@ -271,7 +271,7 @@ test('one client cannot use up the allowance of bodies for all', async () => {
   await send('192.0.2.2');
 });
 
-test('a pod that is ended answers what it has, and says that the connection is over', async () => {
+test('a pod that shuts down answers accepted requests, and announces that the connection closes', async () => {
   const idle = new Client();
   const busy = new Client();
   await idle.write(request(path)).next();

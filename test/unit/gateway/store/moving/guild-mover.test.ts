@@ -26,7 +26,7 @@ function rowsOf(store: Store, table: string): unknown[] {
   return statement.all().map((row) => ({ ...row }));
 }
 
-test('what Guildway knows of a guild moves with its rows, and nothing of other guilds does', async () => {
+test("Guildway's own data about a guild moves with its rows; other guilds are unaffected", async () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -72,7 +72,7 @@ test('what Guildway knows of a guild moves with its rows, and nothing of other g
   assert.equal(from.mover.records.read(B), null);
 });
 
-test('what the protocol of moves knows is on disk, and read again', () => {
+test('the state of the move protocol is stored and read back', () => {
   using folder = temporaryFolder();
   const path = folder.file('0');
   const state = nothingMoved();
@@ -113,7 +113,7 @@ test('what the protocol of moves knows is on disk, and read again', () => {
   assert.deepEqual(state.done.get(0), new Set([2]));
 });
 
-test('a copy is one snapshot, of bounded chunks, and has what is not committed yet', async () => {
+test('a copy is one snapshot in bounded chunks, and includes pending writes', async () => {
   using folder = temporaryFolder();
   using store = openPod(folder.file('0'), 0, bot);
   for (let i = 0; i < 40; i++) note(store, A, `${i} `.padEnd(20_000, 'x'));
@@ -129,7 +129,7 @@ test('a copy is one snapshot, of bounded chunks, and has what is not committed y
   for (const chunk of chunks) assert.ok(chunk.length < 256 * 1024 + 20_100, `${chunk.length} bytes`);
 });
 
-test('rows that change after the copy keep their guild here, whoever has changed them', () => {
+test('rows that change after the copy keep their guild here, no matter which handler changed them', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   for (const text of ['one', 'two']) note(from, A, text);
@@ -150,7 +150,7 @@ test('rows that change after the copy keep their guild here, whoever has changed
   }
 });
 
-test('a copy that is damaged, cut or of other guilds is refused, and nothing of it stays', () => {
+test('a damaged, truncated or mismatched copy is refused, and nothing of it stays', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -184,7 +184,7 @@ test('a copy that is damaged, cut or of other guilds is refused, and nothing of 
   assert.deepEqual(to.mover.records.all(), new Map());
 });
 
-test('a copy replaces what came with an earlier one, and never the rows of a guild that is served here', () => {
+test('a copy replaces the rows of an earlier copy, but never those of a guild that is served here', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -206,7 +206,7 @@ test('a copy replaces what came with an earlier one, and never the rows of a gui
   assert.deepEqual(notesOf(to), []);
 });
 
-test("rows of guilds that turn out to be another pod's are removed, whatever ends their record", () => {
+test('rows of guilds that turn out to belong to another pod are removed, however their record ends', () => {
   const ends: Record<string, Write[]> = {
     forget: [{ kind: 'forget', guild: A }],
     settled: [{ kind: 'settled', epoch: 1, completeTo: 1 }],
@@ -224,7 +224,7 @@ test("rows of guilds that turn out to be another pod's are removed, whatever end
   }
 });
 
-test('a step may take some of the guilds of a copy', () => {
+test('a step may import only some guilds of a copy', () => {
   using folder = temporaryFolder();
   const migrations = [NOTES, 'CREATE TABLE cases (id INTEGER PRIMARY KEY, guild_id TEXT)'];
   const counted = { tables: ['notes', 'cases'], migrations };
@@ -245,7 +245,7 @@ test('a step may take some of the guilds of a copy', () => {
   assert.equal(from.mover.setAside.totals().guilds, 2);
 });
 
-test('pods with different schemas exchange no guild, and the difference is named', () => {
+test('pods with different schemas exchange no guild, and the error names the difference', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, { ...bot, migrations: [NOTES, 'ALTER TABLE notes ADD COLUMN mood TEXT'] });
   from.botDatabases.full.run("INSERT INTO notes VALUES (?, 'x', 'good')", A);
@@ -271,7 +271,7 @@ test('pods with different schemas exchange no guild, and the difference is named
   }
 });
 
-test('a batch of guilds takes as many transactions as one guild', () => {
+test('a batch of guilds needs as many transactions as one guild', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -301,7 +301,7 @@ test('a batch of guilds takes as many transactions as one guild', () => {
   assert.equal(rowsOf(to, 'notes').length, 500);
 });
 
-test('a guild that was given away is fetched again by its version, for as long as its copy is kept', () => {
+test('a given-away guild can be fetched again by its version while its copy is kept', () => {
   using folder = temporaryFolder();
   let now = 1_000_000;
   using from = openPod(folder.file('0'), 0, bot, { now: () => asWallTime(now) });

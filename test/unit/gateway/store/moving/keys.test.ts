@@ -28,7 +28,7 @@ const all = (store: Store, sql: string): unknown[] => store.botDatabases.full.al
 const addCase = (store: Store, guildId: string): number =>
   Number(store.botDatabases.full.run('INSERT INTO cases (guild_id) VALUES (?)', guildId).lastInsertRowid);
 
-test('a pod counts in blocks of its own, whatever the largest key is, and leaves one before it is full', () => {
+test('a pod counts in its own blocks, whatever the largest key is, and leaves a block before it is full', () => {
   assert.equal(startOfKeys(0, 0), 0);
   assert.equal(startOfKeys(5, 0), 5);
   assert.equal(startOfKeys(0, 3), 3 * BLOCK);
@@ -40,7 +40,7 @@ test('a pod counts in blocks of its own, whatever the largest key is, and leaves
   assert.ok(Number.isSafeInteger(startOfKeys(2 ** 15 * ROUND - ROUND, 9_999) + BLOCK));
 });
 
-test('pods give new rows keys that no other pod gives, also after rows have arrived, and existing rows keep theirs', () => {
+test('pods assign unique keys to new rows, even after imports, and existing rows keep theirs', () => {
   using folder = temporaryFolder();
   using zero = openPod(folder.file('0'), 0, CASES);
   using two = openPod(folder.file('2'), 2, CASES);
@@ -52,7 +52,7 @@ test('pods give new rows keys that no other pod gives, also after rows have arri
   assert.equal(addCase(two, B), 2 * BLOCK + 2);
 });
 
-test('one pod counts 1, 2, 3; as one of several it goes on in a block of its own at its next start', () => {
+test('a single pod counts 1, 2, 3; as one of several it continues in its own block at its next start', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod');
   {
@@ -69,7 +69,7 @@ test('one pod counts 1, 2, 3; as one of several it goes on in a block of its own
   assert.deepEqual(all(store, 'SELECT id FROM cases ORDER BY id'), [[1], [2], [20_000_001], [ROUND + 1]]);
 });
 
-test('rows whose keys are taken get new ones, and so does what refers to them by a foreign key or by via', () => {
+test('rows with conflicting keys get new ones, and so do references by a foreign key or by via', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, CASES);
   using to = openPod(folder.file('1'), 1, CASES);
@@ -103,7 +103,7 @@ test('rows whose keys are taken get new ones, and so does what refers to them by
   assert.equal(addCase(to, A), BLOCK + 3);
 });
 
-test('rows whose keys must not change stay where they are, and are named', () => {
+test('rows with conflicting keys that must not change do not move, and the error names them', () => {
   const cases: [string, StoreOptions['bot'], string, RegExp][] = [
     [
       'fixed',
@@ -135,7 +135,7 @@ test('rows whose keys must not change stay where they are, and are named', () =>
   }
 });
 
-test('a row whose text key is taken stays where it is, and is named', () => {
+test('a row with a conflicting text key does not move, and the error names it', () => {
   using folder = temporaryFolder();
   const bot = { tables: ['codes'], migrations: ['CREATE TABLE codes (code TEXT PRIMARY KEY, guild_id TEXT)'] };
   using from = openPod(folder.file('0'), 0, bot);

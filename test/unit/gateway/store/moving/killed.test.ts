@@ -13,7 +13,7 @@ import { temporaryFolder } from '../../../../support/store.ts';
 const CHILD = fileURLToPath(new URL('../../../../support/moving-child.ts', import.meta.url));
 const OTHER = '1000000000000000002';
 
-test('a process that is killed in any step of a move leaves all of the step or nothing', async () => {
+test('a process that is killed in any step of a move leaves the step complete or undone', async () => {
   const whole = '200 notes, 200 words';
   const none = '0 notes, 0 words';
   const steps: Record<string, [string, string]> = {
@@ -49,7 +49,7 @@ test('a process that is killed in any step of a move leaves all of the step or n
   );
 });
 
-test('a full disk undoes a step, on either side, and the move goes on when there is room', (t) => {
+test('a full disk undoes a step on either side, and the move continues when there is room', (t) => {
   using folder = temporaryFolder();
   const disk = join(folder.path, 'disk');
   mkdirSync(disk);

@@ -53,7 +53,7 @@ function scribble(store: Store, random: Random): void {
   }
 }
 
-test('the guild is the same after its move, whatever is written while it is copied', () => {
+test('a guild is identical after its move, whatever is written while it is copied', () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
       const random = randomFrom(seed);
@@ -109,7 +109,7 @@ test('the guild is the same after its move, whatever is written while it is copi
   );
 });
 
-test('a guild that is written to after its last changes stays, whoever writes, and its next changes have it', () => {
+test('a guild that is written to after its last changes stays, and the next changes include the write', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -157,7 +157,7 @@ test('a guild that is written to after its last changes stays, whoever writes, a
   );
 });
 
-test('a guild that comes back finds none of the rows that it left', () => {
+test('a guild that returns finds none of its former rows', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -179,7 +179,7 @@ test('a guild that comes back finds none of the rows that it left', () => {
   );
 });
 
-test('writes of a transaction that is undone are no changes, those of one that is not yet committed are', () => {
+test('rolled-back writes are not changes; uncommitted writes are', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);
@@ -207,7 +207,7 @@ test('writes of a transaction that is undone are no changes, those of one that i
   ]);
 });
 
-test('a pod removes by itself the rows of a large guild that it gave away, and old copies', async (t) => {
+test('a pod automatically removes the rows of a large guild that it gave away, and old copies', async (t) => {
   using folder = temporaryFolder();
   let now = 1_000_000;
   using from = openPod(folder.file('0'), 0, bot, { now: () => asWallTime(now) });
@@ -239,7 +239,7 @@ test('a pod removes by itself the rows of a large guild that it gave away, and o
   }
 });
 
-test('a pod that ended while a copy came in parts removes the part', () => {
+test('a pod that crashed while a guild arrived in parts removes the parts', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   from.botDatabases.full.run(`INSERT INTO notes VALUES (1, '${A}', 'one')`);
@@ -257,7 +257,7 @@ test('a pod that ended while a copy came in parts removes the part', () => {
   assert.equal(to.mover.records.read(A), null);
 });
 
-test('a copy that was given up leaves nothing, on either side', () => {
+test('an abandoned copy leaves nothing on either side', () => {
   using folder = temporaryFolder();
   using from = openPod(folder.file('0'), 0, bot);
   using to = openPod(folder.file('1'), 1, bot);

@@ -28,7 +28,7 @@ const bot: StoreOptions['bot'] = {
   ],
 };
 
-test('rows of two databases that collide are found, with what happens to them', async () => {
+test('colliding rows of two databases are found, with their fate', async () => {
   using folder = temporaryFolder();
   using one = openPod(folder.file('0'), 0, bot);
   {
@@ -59,7 +59,7 @@ test('rows of two databases that collide are found, with what happens to them', 
   assert.match(steps ?? '', /keys: 'fixed'/);
 });
 
-test('sizes count the rows of every guild, also those that hang on others', () => {
+test('sizes count the rows of every guild, including child rows', () => {
   using folder = temporaryFolder();
   using store = openPod(folder.file('0'), 0, bot);
   const db = store.botDatabases.full;

@@ -44,7 +44,7 @@ function guildsIn({ connection, mover }: Store): Set<string> {
   );
 }
 
-test('a guild of any schema is the same after its move, and no other guild changes', () => {
+test('a guild of any schema is identical after its move, and no other guild changes', () => {
   fc.assert(
     fc.property(fc.integer(), (seed) => {
       const random = randomFrom(seed);

@@ -15,11 +15,11 @@ const get = 'GET /app/1?a=b HTTP/1.1\r\nHost: a\r\nX-Y: z\r\n\r\n';
 const post = (body: string, extra = '') =>
   `POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: ${body.length}\r\n${extra}\r\n${body}`;
 
-test('this version of Node has the parser, and it does what is expected of it', () => {
+test('this version of Node has the parser, and it behaves as expected', () => {
   assert.notEqual(parsers, null);
 });
 
-test('a whole request is read, one after the other', () => {
+test('whole requests are read one after another', () => {
   assert.deepEqual(parse(get), {
     ...{ method: 'GET', url: '/app/1?a=b', fields: ['host', 'a', 'x-y', 'z'], body: Buffer.alloc(0) },
   });
@@ -29,7 +29,7 @@ test('a whole request is read, one after the other', () => {
   }
 });
 
-test('anything else is left to the server, and the next whole request is read again', () => {
+test('anything else is left to the server, and the next whole request is read', () => {
   const others = {
     'half a head': 'GET / HTTP/1.1\r\nHos',
     'half a body': post('abc').slice(0, -1),
@@ -143,7 +143,7 @@ const bytes = fc
     return Buffer.from(end === null ? text : text.slice(0, end), 'latin1');
   });
 
-test('what is read as a whole request is one request for Node, and the same', async () => {
+test('a whole request is the same single request for Node', async () => {
   let whole = 0;
   await fc.assert(
     fc.asyncProperty(bytes, async (chunk) => {
