@@ -1,13 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { ApplicationUrls } from './application-urls.ts';
 import { ConsoleApi } from './console-api/console-api.ts';
+import { Dispatcher } from './events/dispatcher.ts';
 import { Events } from './events/events.ts';
-import { deliverMessageEvent } from './events/message-events.ts';
+import { dispatchMessageEvent } from './events/message-events.ts';
 import { WebhookEvents } from './events/webhook-events.ts';
 import { Feed, type FeedEvent } from './feed.ts';
 import { GatewayControl } from './gateway/control.ts';
 import { GATEWAY_PATH, Gateway, RESUME_PATH } from './gateway/gateway.ts';
+import { SessionIndex } from './gateway/session-index.ts';
 import { Interactions } from './interactions/interactions.ts';
 import { Modals } from './interactions/modals.ts';
 import { PayloadBuilder } from './interactions/payload.ts';
@@ -17,19 +20,18 @@ import { InteractionSender } from './interactions/sender.ts';
 import { WebhookSigner } from './keys.ts';
 import { Misbehaviour } from './misbehaviour.ts';
 import { createToken, resolveOptions, type SimulatorOptions } from './options.ts';
+import { Access } from './rest/access.ts';
 import { RestApi } from './rest/rest-api.ts';
-import { applicationRoutes } from './rest/routes/applications.ts';
-import { gatewayRoutes } from './rest/routes/gateway.ts';
-import { interactionRoutes } from './rest/routes/interactions.ts';
-import { webhookRoutes } from './rest/routes/webhooks.ts';
-import { worldRoutes } from './rest/routes/world.ts';
+import { allRoutes } from './rest/routes/all.ts';
 import type { RestTraffic } from './rest/traffic.ts';
+import type { Dispatch } from './rest/world-parts.ts';
 import { SnowflakeSource } from './snowflake.ts';
 import { AuditLog } from './store/audit-log.ts';
 import { CommandStore } from './store/commands.ts';
 import { FileStore } from './store/files.ts';
 import { MessageBuilder } from './store/message-builder.ts';
 import { MessageStore } from './store/messages.ts';
+import { UnknownRequests } from './unknown.ts';
 import { Violations } from './violations.ts';
 import { type GuildDirectory, World } from './world/world.ts';
 
@@ -43,7 +45,7 @@ export interface SimulatorStats {
   readonly requests: Readonly<Record<string, number>>;
   readonly statuses: Readonly<Record<string, number>>;
   readonly violations: Readonly<Record<string, number>>;
-  /** Requests to routes that are not simulated, which got a 404. */
+  /** Requests that are not simulated: routes, which got a 404, fields of bodies, and opcodes. */
   readonly unknownRoutes: Readonly<Record<string, number>>;
 }
 
@@ -100,12 +102,14 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   const files = new FileStore(ids);
   const builder = new MessageBuilder(ids, world, files);
   const signer = new WebhookSigner(keyPair);
-  const gateway = new Gateway({ options: resolved, credentials, world, violations, feed });
-  const dispatch = (name: string, data: object, guildId: string | null) =>
-    gateway.sessions.deliver(name, guildId, JSON.stringify(data));
+  const unknown = new UnknownRequests(log, feed);
+  const sessions = new SessionIndex();
+  const dispatcher = new Dispatcher(sessions, world);
+  const dispatch: Dispatch = (name, data, guildId) => dispatcher.send(name, data, guildId);
+  const gateway = new Gateway({ options: resolved, credentials, world, violations, feed, sessions, dispatch, unknown });
 
   const messages = new MessageStore(resolved.messagesPerChannel, (change, stored) => {
-    deliverMessageEvent(gateway.sessions, world, change, stored);
+    dispatchMessageEvent(dispatcher, world, change, stored);
     if (!feed.active) return;
     const { guildId, channelId, visibleTo, message } = stored;
     if (change === 'create') feed.publish({ type: 'message', guildId, visibleTo, message });
@@ -155,50 +159,28 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   });
   sender.setUrl(resolved.interactionsUrl);
   webhooks.setUrl(resolved.eventWebhookUrl);
-  const events = new Events({ ids, world, messages, builder, gateway, webhooks });
+  const events = new Events({ ids, world, messages, builder, gateway, dispatch, webhooks });
 
   const audit = new AuditLog(ids, world.bot.id, dispatch);
-  const worldParts = { ids, world, messages, builder, audit, dispatch };
+  const routes = allRoutes({
+    ...{ ids, world, messages, builder, audit, dispatch },
+    ...{ applicationId, publicKey: keyPair.publicKey, commands, records, responder },
+    urls: new ApplicationUrls(sender, interactions, webhooks),
+    gateway: {
+      maxConcurrency: resolved.maxConcurrency,
+      guildCount: resolved.guilds,
+      startLimit: () => gateway.limits.startLimit(),
+    },
+  });
+  const access = new Access({ world, messages }, routes);
   const rest = new RestApi({
     misbehaviour: misbehave,
     violations,
     globalRequestsPerSecond: resolved.globalRequestsPerSecond,
     token: () => credentials.token,
-    onUnknownRoute(route) {
-      log('route not simulated', { route });
-      feed.publish({ type: 'unknown_route', route });
-    },
-    routes: [
-      ...gatewayRoutes({
-        maxConcurrency: resolved.maxConcurrency,
-        guildCount: resolved.guilds,
-        startLimit: () => gateway.limits.startLimit(),
-      }),
-      ...applicationRoutes({
-        applicationId,
-        publicKey: keyPair.publicKey,
-        world,
-        commands,
-        urls: {
-          get interactionsUrl() {
-            return sender.url;
-          },
-          get eventWebhookUrl() {
-            return webhooks.url;
-          },
-          setEventWebhookUrl: (url) => webhooks.setUrl(url),
-          async tryInteractionsUrl(url) {
-            const former = sender.url;
-            sender.setUrl(url);
-            if (url === null || (await interactions.verifyEndpoint()).accepted) return true;
-            sender.setUrl(former);
-            return false;
-          },
-        },
-      }),
-      ...worldRoutes(worldParts),
-      ...webhookRoutes(worldParts, applicationId, interactionRoutes({ applicationId, records, responder })),
-    ],
+    unknown,
+    access,
+    routes,
   });
 
   const server = createServer();
@@ -250,7 +232,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
       requests: rest.traffic.counts(),
       statuses: rest.traffic.statuses(),
       violations: violations.counts(),
-      unknownRoutes: rest.traffic.unknown(),
+      unknownRoutes: unknown.counts(),
     }),
     async stop() {
       if (stopping.signal.aborted) return;

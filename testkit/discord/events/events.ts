@@ -1,11 +1,18 @@
+import type { APIGuildMember } from 'discord-api-types/v10';
+import { leaveGuild } from '../actions/guilds.ts';
+import { addMember, removeMember, updateMember } from '../actions/members.ts';
+import { react, unreact } from '../actions/reactions.ts';
+import { changeVoice, type VoiceChange } from '../actions/voice.ts';
 import type { Gateway } from '../gateway/gateway.ts';
-import { react, unreact } from '../rest/routes/reactions.ts';
+import { guildCreateFor } from '../gateway/greeting.ts';
+import { guildIdOf, placeOf } from '../rest/lookup.ts';
 import type { Dispatch } from '../rest/world-parts.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
 import type { MessageBuilder } from '../store/message-builder.ts';
 import type { MessageStore, StoredMessage } from '../store/messages.ts';
 import { parseEmoji } from '../store/reactions.ts';
-import { createMember, type SimulatedGuild } from '../world/guild.ts';
+import { guildOfFirstChannel, type SimulatedGuild } from '../world/guild.ts';
+import type { Presence } from '../world/presence.ts';
 import type { World } from '../world/world.ts';
 import type { WebhookDelivery, WebhookEvents } from './webhook-events.ts';
 
@@ -25,6 +32,7 @@ interface EventsParts {
   readonly messages: MessageStore;
   readonly builder: MessageBuilder;
   readonly gateway: Gateway;
+  readonly dispatch: Dispatch;
   readonly webhooks: WebhookEvents;
 }
 
@@ -63,35 +71,82 @@ export class Events {
 
   /** A user reacts to a message: `🔥`, or `name:id` for a custom emoji. @throws Error if the message does not exist */
   reactionAdd(messageId: string, userId: string, emoji: string): void {
-    react(this.#here, this.#message(messageId), parseEmoji(emoji), userId);
+    react(this.#parts, this.#message(messageId), parseEmoji(emoji), userId);
   }
 
   /** A user removes a reaction. @throws Error if the message does not exist */
   reactionRemove(messageId: string, userId: string, emoji: string): void {
-    unreact(this.#here, this.#message(messageId), parseEmoji(emoji), userId);
+    unreact(this.#parts, this.#message(messageId), parseEmoji(emoji), userId);
+  }
+
+  /** A user types in a channel. @throws Error if the channel does not exist */
+  typing(channelId: string, userId: string): void {
+    const { world, dispatch } = this.#parts;
+    const channel = world.channel(channelId);
+    if (channel === undefined) throw new Error(`there is no channel ${channelId}`);
+    const guildId = guildIdOf(channel);
+    const member = guildId === null ? undefined : world.guild(guildId)?.members.get(userId);
+    const facts = { channel_id: channelId, user_id: userId, timestamp: Math.floor(Date.now() / 1000) };
+    dispatch('TYPING_START', { ...facts, ...placeOf(guildId), ...(member === undefined ? {} : { member }) }, guildId);
   }
 
   /** A user joins a guild. @throws Error if the bot is not in the guild */
   memberJoin(guildId: string, userId: string): void {
-    const guild = this.#guild(guildId);
-    const member = createMember(userId, [], new Date().toISOString());
-    this.#parts.world.keep(guild);
-    guild.members.set(userId, member);
-    this.dispatch('GUILD_MEMBER_ADD', { ...member, guild_id: guildId }, guildId);
+    addMember(this.#parts, this.#guild(guildId), userId);
   }
 
   /** A user leaves a guild. @throws Error if the bot is not in the guild */
   memberLeave(guildId: string, userId: string): void {
-    const guild = this.#guild(guildId);
-    this.#parts.world.keep(guild);
-    if (!guild.members.delete(userId)) return;
-    const user = this.#parts.world.user(userId);
-    this.dispatch('GUILD_MEMBER_REMOVE', { guild_id: guildId, user }, guildId);
+    removeMember(this.#parts, this.#guild(guildId), userId);
   }
 
-  get #here() {
-    const dispatch: Dispatch = (name, data, guildId) => this.dispatch(name, data, guildId);
-    return { world: this.#parts.world, dispatch };
+  /** A member changes, such as `nick`, `roles` or `premium_since`. @throws Error if the user is not a member */
+  memberUpdate(guildId: string, userId: string, change: Partial<Omit<APIGuildMember, 'user'>>): void {
+    const guild = this.#guild(guildId);
+    const member = guild.members.get(userId);
+    if (member === undefined) throw new Error(`user ${userId} is not a member of guild ${guildId}`);
+    updateMember(this.#parts, guild, { ...member, ...change });
+  }
+
+  /** A user joins, moves, mutes or, with `channel_id` null, leaves a voice channel. @throws Error if the bot is not in the guild */
+  voice(guildId: string, userId: string, change: VoiceChange): void {
+    changeVoice(this.#parts, this.#guild(guildId), userId, change);
+  }
+
+  /** A user's presence changes in the guilds of the user and the bot. */
+  presence(userId: string, presence: Presence): void {
+    const { world, dispatch } = this.#parts;
+    world.presences.set(userId, presence);
+    for (const guild of world.guilds) {
+      if (guild.members.has(userId))
+        dispatch('PRESENCE_UPDATE', { ...world.presences.json(userId), guild_id: guild.id }, guild.id);
+    }
+  }
+
+  /** The permissions of the bot's role change. @param permissions a bit field @throws Error if the bot is not in the guild */
+  botPermissions(guildId: string, permissions: bigint): void {
+    const { world, dispatch } = this.#parts;
+    const guild = this.#guild(guildId);
+    const role = guild.roles.find(({ tags }) => tags?.bot_id === world.bot.id);
+    if (role === undefined) throw new Error(`the bot has no role of its own in guild ${guildId}`);
+    world.keep(guild);
+    role.permissions = permissions.toString();
+    dispatch('GUILD_ROLE_UPDATE', { guild_id: guildId, role }, guildId);
+  }
+
+  /** The bot is added to a guild. @returns the new guild */
+  botJoin(): SimulatedGuild {
+    const { ids, world, gateway } = this.#parts;
+    const guild = world.join(guildOfFirstChannel(ids.next()));
+    gateway.sessions.deliverEach('GUILD_CREATE', guild.id, (session) =>
+      guildCreateFor(world, guild, session.facts.intents),
+    );
+    return guild;
+  }
+
+  /** The bot is removed from a guild. @throws Error if the bot is not in the guild */
+  botLeave(guildId: string): void {
+    leaveGuild(this.#parts, this.#guild(guildId).id);
   }
 
   #message(messageId: string): StoredMessage {

@@ -4,15 +4,17 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { Feed } from '../feed.ts';
 import type { ResolvedOptions } from '../options.ts';
+import type { Dispatch } from '../rest/world-parts.ts';
+import type { UnknownRequests } from '../unknown.ts';
 import type { Rule, Violations } from '../violations.ts';
 import type { World } from '../world/world.ts';
+import { isCommand, runCommand, updatePresence } from './commands.ts';
 import { type ClientPayload, GatewayConnection } from './connection.ts';
 import { greet } from './greeting.ts';
 import { checkIdentify, type IdentifyData } from './identify.ts';
 import { IdentifyLimits } from './identify-limits.ts';
-import { memberChunks } from './members.ts';
 import { GatewaySession } from './session.ts';
-import { SessionIndex } from './session-index.ts';
+import type { SessionIndex } from './session-index.ts';
 
 /** The bot's token. Too many identifies replace it, as Discord does. */
 interface Credentials {
@@ -26,6 +28,9 @@ interface GatewayParts {
   readonly world: World;
   readonly violations: Violations;
   readonly feed: Feed;
+  readonly sessions: SessionIndex;
+  readonly dispatch: Dispatch;
+  readonly unknown: UnknownRequests;
 }
 
 export const GATEWAY_PATH = '/gateway';
@@ -34,8 +39,6 @@ export const RESUME_PATH = '/gateway/resume';
 /** Close codes after which a session cannot be resumed. */
 const ENDING_CODES = new Set([1000, 4003, 4004, 4005, 4007, 4010, 4011, 4012, 4013, 4014]);
 const SWEEP_MS = 10_000;
-/** Presence, voice state, request members, soundboard sounds, channel info: accepted after the identify. */
-const OTHER_OPCODES = new Set([3, 4, 8, 31, 43]);
 
 /** The reason for refusing a payload: closes the connection or reports an invalid session. */
 type Refusal = 'invalid_session' | { readonly closeCode: number; readonly reason: string; readonly rule?: Rule };
@@ -44,7 +47,7 @@ const protocolError = (closeCode: number, reason: string): Refusal => ({ closeCo
 
 /** Discord's gateway: connections, and the sessions that outlive them. */
 export class Gateway {
-  readonly sessions = new SessionIndex();
+  readonly sessions: SessionIndex;
   readonly limits: IdentifyLimits;
   /** True if the resume URL refuses connections. */
   resumeUrlDead = false;
@@ -55,6 +58,7 @@ export class Gateway {
 
   constructor(parts: GatewayParts) {
     this.#parts = parts;
+    this.sessions = parts.sessions;
     const { clock, maxConcurrency, identifyWindowMs: windowMs, sessionStartLimit: total } = parts.options;
     this.limits = new IdentifyLimits({ clock, maxConcurrency, windowMs, total });
     this.#sweep = setInterval(() => this.#endForgotten(), SWEEP_MS);
@@ -159,13 +163,9 @@ export class Gateway {
       if (data.token !== this.#parts.credentials.token) return { closeCode: 4004, reason: 'Authentication failed.' };
       return op === 2 ? this.#identify(connection, data) : this.#resume(connection, data);
     }
-    if (!OTHER_OPCODES.has(op)) return { closeCode: 4001, reason: `Unknown opcode ${op}.`, rule: 'gateway_payload' };
+    if (!isCommand(op)) return { closeCode: 4001, reason: `Unknown opcode ${op}.`, rule: 'gateway_payload' };
     if (connection.session === null) return protocolError(4003, 'Not authenticated.');
-    if (op === 8) {
-      for (const chunk of memberChunks(this.#parts.world, data)) {
-        connection.session.dispatch('GUILD_MEMBERS_CHUNK', JSON.stringify(chunk));
-      }
-    }
+    runCommand(this.#parts, connection.session, op, data);
     return null;
   }
 
@@ -187,6 +187,7 @@ export class Gateway {
     const properties = data.properties ?? {};
     const facts = { id, shard, numShards, intents, properties, identifiedAt: options.clock.now() };
     const session = new GatewaySession(facts, options.replayBufferSize);
+    if (data.presence) updatePresence(world, violations, data.presence);
     this.#attach(session, connection);
     this.sessions.add(session);
     this.publish('identified', session);

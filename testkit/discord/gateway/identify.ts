@@ -6,6 +6,7 @@ export interface IdentifyData {
   readonly intents?: unknown;
   readonly shard?: unknown;
   readonly properties?: Record<string, unknown>;
+  readonly presence?: Record<string, unknown> | null;
 }
 
 interface Limits {

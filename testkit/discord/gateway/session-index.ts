@@ -3,6 +3,13 @@ import { shardOf } from '../snowflake.ts';
 import { requiredIntents } from './intents.ts';
 import type { GatewaySession } from './session.ts';
 
+interface DeliveryOptions {
+  /** The data for sessions without the message content intent. Default: the same data. */
+  readonly withoutContent?: (() => string) | undefined;
+  /** Whether sessions get the event regardless of their intents. */
+  readonly anyIntent?: boolean | undefined;
+}
+
 /** Sessions by id and by shard. Several sessions may have the same shard or different shard counts. */
 export class SessionIndex {
   readonly #byId = new Map<string, GatewaySession>();
@@ -43,23 +50,32 @@ export class SessionIndex {
   /**
    * Sends an event to every session of its shard that has the intent for it.
    * @param json the event's data
-   * @param withoutContent the data for sessions without the message content intent; default `json`
    * @returns the number of sessions that received it
    */
-  deliver(name: string, guildId: string | null, json: string, withoutContent?: () => string): number {
-    const required = requiredIntents(name, guildId);
+  deliver(name: string, guildId: string | null, json: string, options: DeliveryOptions = {}): number {
+    const { withoutContent, anyIntent = false } = options;
     let redacted: string | undefined;
+    const data = ({ facts }: GatewaySession): string => {
+      if (withoutContent === undefined || (facts.intents & GatewayIntentBits.MessageContent) !== 0) return json;
+      redacted ??= withoutContent();
+      return redacted;
+    };
+    return this.#each(anyIntent ? 0 : requiredIntents(name, guildId), guildId, (session) =>
+      session.dispatch(name, data(session)),
+    );
+  }
+
+  /** Like `deliver`, with data that differs between sessions. */
+  deliverEach(name: string, guildId: string | null, data: (session: GatewaySession) => string): number {
+    return this.#each(requiredIntents(name, guildId), guildId, (session) => session.dispatch(name, data(session)));
+  }
+
+  #each(required: number, guildId: string | null, act: (session: GatewaySession) => void): number {
     let count = 0;
     for (const [numShards, shards] of this.#byShard) {
       for (const session of shards[shardOf(guildId, numShards)] ?? []) {
-        const { intents } = session.facts;
-        if (required !== 0 && (intents & required) === 0) continue;
-        if (withoutContent === undefined || (intents & GatewayIntentBits.MessageContent) !== 0) {
-          session.dispatch(name, json);
-        } else {
-          redacted ??= withoutContent();
-          session.dispatch(name, redacted);
-        }
+        if (required !== 0 && (session.facts.intents & required) === 0) continue;
+        act(session);
         count++;
       }
     }

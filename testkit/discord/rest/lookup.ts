@@ -1,5 +1,5 @@
 import type { MessageStore, StoredMessage } from '../store/messages.ts';
-import type { GuildChannel, ThreadChannel } from '../world/channel.ts';
+import type { GuildChannel } from '../world/channel.ts';
 import type { SimulatedGuild } from '../world/guild.ts';
 import type { SimulatedChannel, World } from '../world/world.ts';
 import { DiscordError } from './errors.ts';
@@ -51,8 +51,6 @@ export function createLookup(world: World, messages: MessageStore): Lookup {
 export function guildIdOf(channel: SimulatedChannel): string | null {
   return 'guild_id' in channel ? (channel.guild_id ?? null) : null;
 }
-
-export const isThread = (channel: SimulatedChannel): channel is ThreadChannel => 'thread_metadata' in channel;
 
 /** `{ guild_id }` for events of a guild, `{}` for a direct channel. */
 export const placeOf = (guildId: string | null): object => (guildId === null ? {} : { guild_id: guildId });

@@ -1,20 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Misbehaviour } from '../misbehaviour.ts';
+import type { UnknownRequests } from '../unknown.ts';
 import type { Violations } from '../violations.ts';
+import type { Access } from './access.ts';
 import { type RestBody, readBody } from './body.ts';
 import { DiscordError } from './errors.ts';
 import { RateLimits } from './rate-limits.ts';
 import { type Match, type RestReply, type Route, Router } from './router.ts';
-import { RestTraffic, redactPath } from './traffic.ts';
+import { RestTraffic, redactPath, unknownRoute } from './traffic.ts';
 
 interface RestApiParts {
-  readonly routes: Iterable<Route>;
+  readonly routes: readonly Route[];
   readonly misbehaviour: Misbehaviour;
   readonly violations: Violations;
   readonly globalRequestsPerSecond: number;
   readonly token: () => string;
-  /** Called for the first request to each route that is not simulated. */
-  readonly onUnknownRoute: (route: string) => void;
+  readonly access: Access;
+  readonly unknown: UnknownRequests;
 }
 
 interface Answer {
@@ -104,25 +106,22 @@ export class RestApi {
         return limited(verdict.headers, verdict.retryAfter, 'user');
       }
     }
+    const given = {
+      params,
+      query: new URLSearchParams(query),
+      json: body.json,
+      files: body.files,
+      reason: auditLogReason(request),
+      host: request.headers.host ?? '127.0.0.1',
+    };
     const handled = await Promise.resolve()
-      .then(() =>
-        route.handle({
-          params,
-          query: new URLSearchParams(query),
-          json: body.json,
-          files: body.files,
-          reason: auditLogReason(request),
-          host: request.headers.host ?? '127.0.0.1',
-        }),
-      )
+      .then(() => route.handle({ ...given, granted: this.#parts.access.check(name, given) }))
       .catch(failure);
     return headers === undefined ? handled : { ...handled, headers };
   }
 
   #unknown({ method = 'GET', url = '' }: IncomingMessage): Answer {
-    const path = VERSION.exec(url)?.[2] ?? url;
-    const { route, isFirst } = this.traffic.addUnknown(method, path);
-    if (isFirst) this.#parts.onUnknownRoute(route);
+    this.#parts.unknown.add(unknownRoute(method, VERSION.exec(url)?.[2] ?? url));
     return UNKNOWN_ROUTE;
   }
 

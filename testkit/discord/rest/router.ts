@@ -10,6 +10,8 @@ export interface RestRequest {
   readonly reason: string | null;
   /** The `Host` of the request. */
   readonly host: string;
+  /** The bot's permissions in the guild or channel of the path; all outside of guilds. */
+  readonly granted: bigint;
 }
 
 export interface RestReply {

@@ -11,7 +11,6 @@ export interface RestCall {
 }
 
 const KEPT = 2000;
-const MAX_UNKNOWN = 200;
 
 /** Counts requests by route and stores the most recent ones. */
 export class RestTraffic {
@@ -20,22 +19,6 @@ export class RestTraffic {
   readonly #ring: RestCall[] = [];
   #next = 0;
   #total = 0;
-
-  /** By {@link routeOf}. */
-  readonly #unknown = new Map<string, number>();
-
-  /** Counts a request to a route that is not simulated. @returns the route's name, and whether this is its first request */
-  addUnknown(method: string, path: string): { readonly route: string; readonly isFirst: boolean } {
-    const route = routeOf(method, path);
-    const before = this.#unknown.get(route) ?? 0;
-    if (before > 0 || this.#unknown.size < MAX_UNKNOWN) this.#unknown.set(route, before + 1);
-    return { route, isFirst: before === 0 };
-  }
-
-  /** Requests to routes that are not simulated: `{ 'GET /guilds/:id/templates': 2 }`. */
-  unknown(): Readonly<Record<string, number>> {
-    return Object.fromEntries(this.#unknown);
-  }
 
   add(call: RestCall): void {
     this.#total++;
@@ -69,7 +52,7 @@ export class RestTraffic {
 }
 
 /** The name of a route that is not simulated: the path without ids and tokens. */
-const routeOf = (method: string, path: string): string =>
+export const unknownRoute = (method: string, path: string): string =>
   `${method} ${redactPath(path).replaceAll(/\/\d+(?=\/|$)/g, '/:id')}`;
 
 /** Replaces the tokens of interaction and webhook paths. */

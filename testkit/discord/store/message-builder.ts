@@ -42,6 +42,8 @@ interface NewMessage {
   readonly files: readonly UploadedFile[];
   /** The message that this one replies to or forwards. */
   readonly referenced?: APIMessage | null | undefined;
+  /** Whether `@everyone` and `@here` mention anyone. Default true. */
+  readonly mayMentionEveryone?: boolean | undefined;
   /** Further fields: the interaction's metadata, webhook_id, type. */
   readonly extra?: Record<string, unknown> | undefined;
 }
@@ -73,6 +75,7 @@ export class MessageBuilder {
       edited_timestamp: null,
       tts: body.tts ?? false,
       ...this.#mentions(content, body, isReply ? (referenced?.author.id ?? null) : null),
+      ...(message.mayMentionEveryone === false ? { mention_everyone: false } : {}),
       attachments: this.#attachments(message.channelId, body, message.files, []),
       embeds: embeds(body),
       components: numberComponents(body.components),

@@ -19,7 +19,21 @@ export interface GuildChannel {
   user_limit?: number;
   rtc_region?: string | null;
   default_auto_archive_duration?: number;
+  /** Of forums and media channels. */
+  available_tags?: ForumTag[];
+  default_reaction_emoji?: object | null;
+  default_thread_rate_limit_per_user?: number;
+  default_sort_order?: number | null;
+  default_forum_layout?: number;
   flags: number;
+}
+
+interface ForumTag {
+  readonly id: string;
+  readonly name: string;
+  readonly moderated: boolean;
+  readonly emoji_id: string | null;
+  readonly emoji_name: string | null;
 }
 
 export interface ThreadChannel extends GuildChannel {
@@ -42,6 +56,11 @@ export interface ThreadChannel extends GuildChannel {
 export type ChannelFields = Partial<Omit<GuildChannel, 'id' | 'guild_id'>>;
 
 const VOICE: readonly number[] = [ChannelType.GuildVoice, ChannelType.GuildStageVoice];
+const FORUMS: readonly number[] = [ChannelType.GuildForum, ChannelType.GuildMedia];
+
+export const isVoice = ({ type }: { readonly type: number }): boolean => VOICE.includes(type);
+export const isForum = ({ type }: { readonly type: number }): boolean => FORUMS.includes(type);
+export const isThread = (channel: object): channel is ThreadChannel => 'thread_metadata' in channel;
 
 /** Creates a channel with the fields of its type. */
 export function createChannel(id: string, guildId: string, fields: ChannelFields): GuildChannel {
@@ -59,6 +78,12 @@ export function createChannel(id: string, guildId: string, fields: ChannelFields
   };
   if (type === ChannelType.GuildCategory) return { ...base, ...fields, type };
   const talk = { rate_limit_per_user: 0, last_message_id: null };
-  const own = VOICE.includes(type) ? { bitrate: 64_000, user_limit: 0, rtc_region: null } : { topic: null };
-  return { ...base, ...talk, ...own, ...fields, type };
+  return { ...base, ...talk, ...fieldsOfType(type), ...fields, type };
+}
+
+function fieldsOfType(type: number): Partial<GuildChannel> {
+  if (VOICE.includes(type)) return { bitrate: 64_000, user_limit: 0, rtc_region: null };
+  if (!FORUMS.includes(type)) return { topic: null };
+  const defaults = { default_reaction_emoji: null, default_thread_rate_limit_per_user: 0, default_sort_order: null };
+  return { topic: null, available_tags: [], ...defaults, default_forum_layout: 0 };
 }

@@ -1,4 +1,5 @@
 import type { SimulatedGuild } from './guild.ts';
+import type { Presences } from './presence.ts';
 
 /** A guild in the form of the REST API. */
 export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
@@ -11,7 +12,7 @@ export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
     discovery_splash: null,
     features: [],
     emojis: guild.emojis,
-    stickers: [],
+    stickers: guild.stickers,
     banner: null,
     owner_id: guild.ownerId,
     application_id: null,
@@ -41,6 +42,7 @@ export function guildObject(guild: SimulatedGuild): Record<string, unknown> {
     nsfw: false,
     nsfw_level: 0,
     hub_type: null,
+    ...guild.settings,
   };
 }
 
@@ -49,25 +51,33 @@ export function approximateCounts({ members }: SimulatedGuild): object {
   return { approximate_member_count: members.size, approximate_presence_count: Math.ceil(members.size / 2) };
 }
 
-/**
- * The data of a GUILD_CREATE, as JSON.
- * @param members the members to include; without the presences intent Discord sends only the bot
- */
-export function guildCreateJson(guild: SimulatedGuild, members: 'all' | 'bot', botId: string): string {
-  const bot = guild.members.get(botId);
+interface GuildCreateOptions {
+  readonly botId: string;
+  /** With the presences intent, Discord sends all members and presences; without it, the bot and the users in voice channels. */
+  readonly presences: Presences | null;
+}
+
+/** The data of a GUILD_CREATE, as JSON. */
+export function guildCreateJson(guild: SimulatedGuild, { botId, presences }: GuildCreateOptions): string {
+  const members = [...guild.members.values()];
   return JSON.stringify({
     ...guildObject(guild),
     joined_at: guild.joinedAt,
     large: false,
     unavailable: false,
     member_count: guild.members.size,
-    voice_states: [],
-    members: members === 'all' ? [...guild.members.values()] : bot === undefined ? [] : [bot],
+    voice_states: [...guild.voice.values()],
+    members: presences === null ? members.filter(({ user: { id } }) => id === botId || guild.voice.has(id)) : members,
     channels: guild.channels,
     threads: guild.threads.filter(({ thread_metadata }) => !thread_metadata.archived),
-    presences: [],
+    presences: presences === null ? [] : presencesOf(guild, presences),
     stage_instances: [],
     guild_scheduled_events: [],
     soundboard_sounds: [],
   });
+}
+
+/** Presences of the members who are not offline. */
+function presencesOf({ members }: SimulatedGuild, presences: Presences): object[] {
+  return [...members.keys()].filter((id) => presences.get(id).status !== 'offline').map((id) => presences.json(id));
 }

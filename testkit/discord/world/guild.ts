@@ -1,10 +1,11 @@
-import type { APIGuildMember, APIRole, GuildMemberFlags } from 'discord-api-types/v10';
+import { type APIGuildMember, type APIRole, ChannelType, type GuildMemberFlags } from 'discord-api-types/v10';
 import { snowflakeAfter, snowflakeTime } from '../snowflake.ts';
 import { createChannel, type GuildChannel, type ThreadChannel } from './channel.ts';
 import { CHANNELS, GUILD_FIRST, GUILD_SECOND, LOCALES } from './names.ts';
-import { EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
+import { BOT_PERMISSIONS, EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
 import { hashText, Random } from './random.ts';
 import { createUser } from './users.ts';
+import type { VoiceState } from './voice.ts';
 
 /** An emoji of a guild in the form of the REST API. */
 export interface GuildEmoji {
@@ -18,10 +19,23 @@ export interface GuildEmoji {
   readonly available: boolean;
 }
 
+/** A sticker of a guild in the form of the REST API. */
+export interface GuildSticker {
+  readonly id: string;
+  name: string;
+  description: string | null;
+  tags: string;
+  readonly type: 2;
+  readonly format_type: number;
+  readonly available: boolean;
+  readonly guild_id: string;
+  readonly user: object;
+}
+
 /** A simulated guild. It follows from its id and the seed and is created on first use, so a million guilds cost nothing. */
 export interface SimulatedGuild {
   readonly id: string;
-  readonly name: string;
+  name: string;
   readonly locale: string;
   readonly ownerId: string;
   /** Whether the bot is in the guild. Users can use an installed app in a guild that the bot has not joined. */
@@ -32,7 +46,14 @@ export interface SimulatedGuild {
   readonly channels: GuildChannel[];
   /** All threads, including archived ones. */
   readonly threads: ThreadChannel[];
+  /** The members of threads by thread, and the times at which they joined. */
+  readonly threadMembers: Map<string, Map<string, string>>;
   readonly emojis: GuildEmoji[];
+  readonly stickers: GuildSticker[];
+  /** The users in voice channels. */
+  readonly voice: Map<string, VoiceState>;
+  /** Changed fields of the guild object, such as its features. */
+  readonly settings: Record<string, unknown>;
   /** By user id. Includes the bot if it has joined. */
   readonly members: Map<string, APIGuildMember>;
   /** Reasons of bans by user id. */
@@ -44,16 +65,30 @@ export interface SimulatedGuild {
   readonly memberIds: readonly string[];
 }
 
-// Offsets of roles and channels in the block of ids that starts with the guild's id.
+// Offsets of roles and channels in the block of 16 ids that starts with the guild's id.
 const ADMIN_ROLE = 1;
 const MODERATOR_ROLE = 2;
 const BOT_ROLE = 3;
 const FIRST_CHANNEL = 8;
-const MAX_CHANNELS = 4;
+const TEXT_CHANNELS = 4;
+/** The channels after the text channels. */
+const OTHER_CHANNELS: readonly { readonly name: string; readonly type: ChannelType; readonly inCategory?: true }[] = [
+  { name: 'Community', type: ChannelType.GuildCategory },
+  { name: 'Lounge', type: ChannelType.GuildVoice, inCategory: true },
+  { name: 'news', type: ChannelType.GuildAnnouncement, inCategory: true },
+  { name: 'questions', type: ChannelType.GuildForum, inCategory: true },
+];
 
-/** The possible ids of the guild of a channel. */
-export function guildsOfChannel(channelId: string): string[] {
-  return Array.from({ length: MAX_CHANNELS }, (_, index) => snowflakeAfter(channelId, -(FIRST_CHANNEL + index)));
+/** The guild of a channel that was created with its guild: the ids of both are in a block of 16. */
+export function guildOfFirstChannel(channelId: string): string {
+  const id = BigInt(channelId);
+  return String(id - (id % 16n));
+}
+
+/** A channel or thread of a guild. */
+export function channelOf({ channels, threads }: SimulatedGuild, channelId: string): GuildChannel | undefined {
+  const isIt = ({ id }: GuildChannel): boolean => id === channelId;
+  return channels.find(isIt) ?? threads.find(isIt);
 }
 
 /**
@@ -87,7 +122,7 @@ export function createGuild(
     members.set(bot.id, { ...createMember(bot.id, [botRole], joinedAt), user: bot as APIGuildMember['user'] });
   }
   const names = new Set(['general', 'mod-log']);
-  while (names.size < MAX_CHANNELS) names.add(random.pick(CHANNELS));
+  while (names.size < TEXT_CHANNELS) names.add(random.pick(CHANNELS));
   return {
     id,
     name: `${random.pick(GUILD_FIRST)} ${random.pick(GUILD_SECOND)}`,
@@ -97,21 +132,34 @@ export function createGuild(
     joinedAt,
     roles: [
       createRole(id, '@everyone', EVERYONE_PERMISSIONS, 0),
-      createRole(moderatorRole, 'Moderator', MODERATOR_PERMISSIONS, 2),
+      createRole(moderatorRole, 'Moderator', MODERATOR_PERMISSIONS, 1),
+      ...(bot === null ? [] : [createBotRole(botRole, bot.id)]),
       createRole(adminRole, 'Admin', 8n, 3),
-      ...(bot === null ? [] : [createRole(botRole, 'guildway', MODERATOR_PERMISSIONS, 1)]),
     ],
-    channels: [...names].map((name, index) =>
-      createChannel(snowflakeAfter(id, FIRST_CHANNEL + index), id, { name, position: index }),
-    ),
+    channels: createChannels(id, [...names]),
     threads: [],
+    threadMembers: new Map(),
     emojis: [],
+    stickers: [],
+    voice: new Map(),
+    settings: {},
     members,
     bans: new Map(),
     adminIds: [ownerId, adminId],
     moderatorIds: [moderatorId],
     memberIds,
   };
+}
+
+function createChannels(guildId: string, names: readonly string[]): GuildChannel[] {
+  const idOf = (index: number): string => snowflakeAfter(guildId, FIRST_CHANNEL + index);
+  const texts = names.map((name, index) => createChannel(idOf(index), guildId, { name, position: index }));
+  const category = idOf(TEXT_CHANNELS);
+  const others = OTHER_CHANNELS.map(({ name, type, inCategory }, index) => {
+    const place = { position: TEXT_CHANNELS + index, parent_id: inCategory ? category : null };
+    return createChannel(idOf(TEXT_CHANNELS + index), guildId, { name, type, ...place });
+  });
+  return [...texts, ...others];
 }
 
 export function createMember(userId: string, roles: string[], joinedAt: string): APIGuildMember {
@@ -144,8 +192,13 @@ export function createRole(id: string, name: string, permissions: bigint, positi
     hoist: position > 1,
     position,
     permissions: permissions.toString(),
-    managed: name === 'guildway',
+    managed: false,
     mentionable: false,
     flags: 0,
   } as unknown as APIRole;
+}
+
+/** The role that Discord creates for a bot. It is below the administrators, so the bot cannot act on them. */
+function createBotRole(id: string, botId: string): APIRole {
+  return { ...createRole(id, 'guildway', BOT_PERMISSIONS, 2), managed: true, tags: { bot_id: botId } };
 }

@@ -1,4 +1,5 @@
-import { PermissionFlagsBits } from 'discord-api-types/v10';
+import { ChannelType, PermissionFlagsBits } from 'discord-api-types/v10';
+import { type GuildChannel, isThread } from './channel.ts';
 import type { SimulatedGuild } from './guild.ts';
 
 const P = PermissionFlagsBits;
@@ -10,7 +11,7 @@ export interface Overwrite {
   readonly deny: string;
 }
 
-const ALL_PERMISSIONS = Object.values(P).reduce((all, bit) => all | bit, 0n);
+export const ALL_PERMISSIONS = Object.values(P).reduce((all, bit) => all | bit, 0n);
 
 export const EVERYONE_PERMISSIONS =
   P.ViewChannel |
@@ -25,6 +26,8 @@ export const EVERYONE_PERMISSIONS =
   P.Connect |
   P.Speak |
   P.ChangeNickname |
+  P.CreatePublicThreads |
+  P.CreatePrivateThreads |
   P.CreateInstantInvite;
 
 export const MODERATOR_PERMISSIONS =
@@ -35,6 +38,9 @@ export const MODERATOR_PERMISSIONS =
   P.ManageNicknames |
   P.ModerateMembers |
   P.ViewAuditLog;
+
+/** The bot's role has every permission except Administrator, which would ignore the overwrites of channels. */
+export const BOT_PERMISSIONS = ALL_PERMISSIONS & ~P.Administrator;
 
 /** The application's permissions in direct messages, where it has no roles. */
 export const DIRECT_PERMISSIONS = P.AttachFiles | P.EmbedLinks | P.MentionEveryone | P.UseExternalEmojis;
@@ -54,16 +60,23 @@ export function memberPermissions(guild: SimulatedGuild, userId: string): bigint
 /** The permissions of a member in time-out. */
 const TIMED_OUT = P.ViewChannel | P.ReadMessageHistory;
 
-/** A member's permissions in a channel, as Discord computes them: base permissions, overwrites, time-outs. */
-export function channelPermissions(
-  guild: SimulatedGuild,
-  userId: string,
-  channel: { readonly permission_overwrites?: readonly Overwrite[] | undefined } | undefined,
-): bigint {
+/**
+ * A member's permissions in a channel, as Discord computes them: base permissions, overwrites, time-outs. A thread has those of its
+ * channel. Only its members and moderators see a private thread.
+ */
+export function channelPermissions(guild: SimulatedGuild, userId: string, channel: GuildChannel | undefined): bigint {
   const member = guild.members.get(userId);
   let granted = memberPermissions(guild, userId);
   if (member === undefined || granted === ALL_PERMISSIONS) return granted;
+  if (channel !== undefined && isThread(channel)) {
+    const parent = guild.channels.find(({ id }) => id === channel.parent_id);
+    const inParent = channelPermissions(guild, userId, parent);
+    const isHidden = channel.type === ChannelType.PrivateThread && (inParent & P.ManageThreads) === 0n;
+    return isHidden && guild.threadMembers.get(channel.id)?.has(userId) !== true ? 0n : inParent;
+  }
   const overwrites = channel?.permission_overwrites ?? [];
+  // Most channels have none. The bot's permissions are computed for every message.
+  if (overwrites.length === 0 && !member.communication_disabled_until) return granted;
   const apply = (chosen: readonly Overwrite[]): void => {
     for (const { deny } of chosen) granted &= ~BigInt(deny);
     for (const { allow } of chosen) granted |= BigInt(allow);

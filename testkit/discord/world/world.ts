@@ -3,7 +3,8 @@ import { ChannelType } from 'discord-api-types/v10';
 import { shardOf, snowflakeAfter, snowflakeAt } from '../snowflake.ts';
 import { GenerationCache } from '../store/generation-cache.ts';
 import type { GuildChannel, ThreadChannel } from './channel.ts';
-import { createGuild, guildsOfChannel, type SimulatedGuild } from './guild.ts';
+import { channelOf, createGuild, guildOfFirstChannel, type SimulatedGuild } from './guild.ts';
+import { Presences } from './presence.ts';
 import { Random } from './random.ts';
 import { createBotUser, createUser, createUserIds } from './users.ts';
 
@@ -29,6 +30,7 @@ export class World {
   /** Users who do not accept direct messages from the bot. */
   readonly closedToDirectMessages = new Set<string>();
   readonly guilds: GuildDirectory;
+  readonly presences = new Presences();
   readonly #seed: number;
   readonly #people: readonly string[];
   readonly #peopleIds: ReadonlySet<string>;
@@ -57,12 +59,22 @@ export class World {
 
   /** A guild that the bot is in. */
   guild(guildId: string): SimulatedGuild | undefined {
-    if (!this.#known.has(guildId)) return undefined;
-    const found = this.#changed.get(guildId) ?? this.#guilds.get(guildId);
-    if (found !== undefined) return found;
+    const cached = this.#cached(guildId);
+    if (cached !== undefined || !this.#known.has(guildId)) return cached;
     const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
     this.#guilds.set(guildId, guild);
     return guild;
+  }
+
+  /** Like `guild`, but does not cache a guild that nothing has used yet: for reading all guilds, such as at the start of a session. */
+  peek(guildId: string): SimulatedGuild | undefined {
+    const cached = this.#cached(guildId);
+    if (cached !== undefined || !this.#known.has(guildId)) return cached;
+    return createGuild(guildId, this.#seed, this.#people, this.bot);
+  }
+
+  #cached(guildId: string): SimulatedGuild | undefined {
+    return this.#known.has(guildId) ? (this.#changed.get(guildId) ?? this.#guilds.get(guildId)) : undefined;
   }
 
   /** Any guild: one that the bot is in, or one that it has never seen. */
@@ -85,6 +97,23 @@ export class World {
     this.#ids.splice(this.#ids.indexOf(guildId), 1);
     this.#byShard.clear();
     return true;
+  }
+
+  /**
+   * The bot joins a guild. Its members and channels follow from the id, as in every guild.
+   * @param guildId a multiple of 16, because the ids of roles and channels follow the guild's id
+   * @throws RangeError if it is not
+   */
+  join(guildId: string): SimulatedGuild {
+    if (BigInt(guildId) % 16n !== 0n) throw new RangeError(`the guild id ${guildId} must be a multiple of 16`);
+    const known = this.guild(guildId);
+    if (known !== undefined) return known;
+    const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
+    this.#known.add(guildId);
+    this.#ids.push(guildId);
+    this.#byShard.clear();
+    this.keep({ ...guild, joinedAt: new Date().toISOString() });
+    return this.guild(guildId) as SimulatedGuild;
   }
 
   addChannel(guild: SimulatedGuild, channel: GuildChannel): void {
@@ -135,13 +164,11 @@ export class World {
 
   /** A channel that the bot can see, or undefined. */
   channel(channelId: string): SimulatedChannel | undefined {
-    const isIt = (one: GuildChannel): boolean => one.id === channelId;
-    const later = this.#guildOfChannel.get(channelId);
-    for (const guildId of later === undefined ? guildsOfChannel(channelId) : [later]) {
-      const guild = this.guild(guildId) ?? this.#strangers.get(guildId);
-      const found = guild?.channels.find(isIt) ?? guild?.threads.find(isIt);
-      if (found !== undefined) return found;
-    }
+    if (!/^\d{1,20}$/.test(channelId)) return undefined;
+    const guildId = this.#guildOfChannel.get(channelId) ?? guildOfFirstChannel(channelId);
+    const guild = this.guild(guildId) ?? this.#strangers.get(guildId);
+    const found = guild === undefined ? undefined : channelOf(guild, channelId);
+    if (found !== undefined) return found;
     const userId = snowflakeAfter(channelId, -1);
     return this.#users.get(userId) !== undefined || this.#peopleIds.has(userId)
       ? this.directChannel(userId)

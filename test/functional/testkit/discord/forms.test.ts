@@ -18,7 +18,8 @@ describe('the simulator takes and sends what Discord does', () => {
 
   before(async () => {
     simulator = await startDiscordSimulator({ guilds: 3, globalRequestsPerSecond: 1_000 });
-    channels = [...simulator.guilds].flatMap((guild) => guild.channels.map(({ id }) => id));
+    const texts = [...simulator.guilds].flatMap((guild) => guild.channels.filter(({ type }) => type === 0));
+    channels = texts.map(({ id }) => id);
     channelId = channels.pop() as string;
   });
   after(() => simulator.stop());

@@ -1,18 +1,10 @@
+import type { ApplicationUrls } from '../../application-urls.ts';
 import type { CommandStore } from '../../store/commands.ts';
 import type { World } from '../../world/world.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
 import type { RestRequest, Route } from '../router.ts';
 
-/** The URLs of an application. */
-interface ApplicationUrls {
-  readonly interactionsUrl: string | null;
-  readonly eventWebhookUrl: string | null;
-  /** Sets the interactions URL if it responds to a PING and rejects a wrong signature. @returns whether it was set */
-  tryInteractionsUrl(url: string | null): Promise<boolean>;
-  setEventWebhookUrl(url: string | null): void;
-}
-
-interface Parts {
+export interface ApplicationParts {
   readonly applicationId: string;
   readonly publicKey: string;
   readonly world: World;
@@ -21,7 +13,7 @@ interface Parts {
 }
 
 /** Routes of the application and of its global and guild commands. */
-export function applicationRoutes(parts: Parts): Route[] {
+export function applicationRoutes(parts: ApplicationParts): Route[] {
   const self = () => applicationObject(parts);
   return [
     { method: 'GET', path: '/applications/@me', auth: 'bot', handle: () => ({ status: 200, body: self() }) },
@@ -43,7 +35,7 @@ export function applicationRoutes(parts: Parts): Route[] {
   ];
 }
 
-function commandRoutes({ applicationId, world, commands }: Parts, path: string): Route[] {
+function commandRoutes({ applicationId, world, commands }: ApplicationParts, path: string): Route[] {
   const scope = ({ params }: RestRequest): string | null => {
     if (params.application !== applicationId) throw new DiscordError(403, 50001);
     const guildId = params.guild ?? null;
@@ -107,7 +99,7 @@ async function setInteractionsUrl(urls: ApplicationUrls, value: unknown): Promis
   errors.throwIfAny();
 }
 
-function applicationObject({ applicationId, publicKey, world, urls }: Parts): object {
+function applicationObject({ applicationId, publicKey, world, urls }: ApplicationParts): object {
   return {
     id: applicationId,
     name: world.bot.username,

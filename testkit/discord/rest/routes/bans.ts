@@ -1,7 +1,9 @@
 import { AuditLogEvent } from 'discord-api-types/v10';
+import { removeMember } from '../../actions/members.ts';
 import { snowflakeTime } from '../../snowflake.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { DiscordError } from '../errors.ts';
+import { requireAboveMember } from '../hierarchy.ts';
 import { createLookup } from '../lookup.ts';
 import { pageLimit } from '../paging.ts';
 import type { Route } from '../router.ts';
@@ -50,14 +52,14 @@ export function banRoutes(parts: WorldParts): Route[] {
       handle(request) {
         const guild = lookup.guild(request);
         const userId = request.params.user ?? '';
-        if (userId === guild.ownerId) throw new DiscordError(403, 50013);
+        requireAboveMember(guild, world.bot.id, userId);
         const user = world.user(userId);
         world.keep(guild);
         guild.bans.set(userId, request.reason);
         const body = (request.json ?? {}) as { delete_message_seconds?: number; delete_message_days?: number };
         const seconds = body.delete_message_seconds ?? (body.delete_message_days ?? 0) * 86_400;
         if (seconds > 0) deleteRecent(parts, guild, userId, seconds);
-        if (guild.members.delete(userId)) dispatch('GUILD_MEMBER_REMOVE', { guild_id: guild.id, user }, guild.id);
+        removeMember(parts, guild, userId);
         audit.add(guild.id, AuditLogEvent.MemberBanAdd, userId, request.reason);
         dispatch('GUILD_BAN_ADD', { guild_id: guild.id, user }, guild.id);
         return { status: 204 };

@@ -1,9 +1,16 @@
 import { AuditLogEvent } from 'discord-api-types/v10';
-import { type ChannelFields, createChannel, type GuildChannel, type ThreadChannel } from '../../world/channel.ts';
+import { emptyVoice } from '../../actions/voice.ts';
+import {
+  type ChannelFields,
+  createChannel,
+  type GuildChannel,
+  isThread,
+  type ThreadChannel,
+} from '../../world/channel.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import type { Overwrite } from '../../world/permissions.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
-import { createLookup, isThread } from '../lookup.ts';
+import { createLookup } from '../lookup.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
@@ -24,11 +31,14 @@ const FIELDS = [
     'flags',
   ],
   ...['permission_overwrites', 'rtc_region', 'default_auto_archive_duration', 'available_tags', 'applied_tags'],
+  ...['default_reaction_emoji', 'default_thread_rate_limit_per_user', 'default_sort_order', 'default_forum_layout'],
+  'video_quality_mode',
 ];
 const THREAD_FIELDS = ['archived', 'locked', 'auto_archive_duration', 'invitable'];
 
 /** Routes of guild channels, including threads, and of their permission overwrites. */
-export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldParts): Route[] {
+export function channelRoutes(parts: WorldParts): Route[] {
+  const { ids, world, messages, audit, dispatch } = parts;
   const lookup = createLookup(world, messages);
   const changed = (guild: SimulatedGuild, channel: GuildChannel): GuildChannel => {
     world.keep(guild);
@@ -52,6 +62,7 @@ export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldPa
         const fields = channelFields(guild, request.json, 'create');
         const position = fields.position ?? guild.channels.length;
         const channel = createChannel(ids.next(), guild.id, { ...fields, position });
+        numberTags(channel, ids);
         world.addChannel(guild, channel);
         audit.add(guild.id, AuditLogEvent.ChannelCreate, channel.id, request.reason);
         dispatch('CHANNEL_CREATE', channel, guild.id);
@@ -83,6 +94,7 @@ export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldPa
       handle(request) {
         const { channel, guild } = lookup.guildChannel(request);
         Object.assign(channel, channelFields(guild, request.json, 'edit'));
+        numberTags(channel, ids);
         if (isThread(channel)) editThread(channel, request.json);
         const action = isThread(channel) ? AuditLogEvent.ThreadUpdate : AuditLogEvent.ChannelUpdate;
         audit.add(guild.id, action, channel.id, request.reason);
@@ -98,8 +110,13 @@ export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldPa
         // Closing a direct channel only hides it.
         if (!('guild_id' in direct)) return { status: 200, body: direct };
         const { channel, guild } = lookup.guildChannel(request);
-        world.removeChannel(guild, channel.id);
         const { id, parent_id, type } = channel;
+        emptyVoice(parts, guild, id);
+        world.removeChannel(guild, id);
+        for (const child of guild.channels.filter((one) => one.parent_id === id)) {
+          child.parent_id = null;
+          changed(guild, child);
+        }
         const action = isThread(channel) ? AuditLogEvent.ThreadDelete : AuditLogEvent.ChannelDelete;
         audit.add(guild.id, action, id, request.reason);
         if (isThread(channel)) dispatch('THREAD_DELETE', { id, guild_id: guild.id, parent_id, type }, guild.id);
@@ -139,6 +156,16 @@ export function channelRoutes({ ids, world, messages, audit, dispatch }: WorldPa
       },
     },
   ];
+}
+
+/** Gives new tags of a forum their ids. */
+function numberTags(channel: GuildChannel, ids: WorldParts['ids']): void {
+  if (channel.available_tags === undefined) return;
+  channel.available_tags = channel.available_tags.map((tag) => ({
+    ...{ moderated: false, emoji_id: null, emoji_name: null },
+    ...tag,
+    id: tag.id ?? ids.next(),
+  }));
 }
 
 /** The role or member of an overwrite, in the form of the audit log. */

@@ -1,6 +1,6 @@
 import type { Route } from '../router.ts';
 
-interface Parts {
+export interface GatewayRouteParts {
   readonly maxConcurrency: number;
   readonly guildCount: number;
   /** The identifies per day, those remaining, and the milliseconds until the limit resets. */
@@ -8,7 +8,7 @@ interface Parts {
 }
 
 /** Routes that return the gateway's URL. Libraries call them to log in. */
-export function gatewayRoutes({ maxConcurrency, guildCount, startLimit }: Parts): Route[] {
+export function gatewayRoutes({ maxConcurrency, guildCount, startLimit }: GatewayRouteParts): Route[] {
   // Uses the host of this request, because clients may know the simulator under another name than its own.
   const url = (host: string) => `ws://${host}/gateway`;
   return [

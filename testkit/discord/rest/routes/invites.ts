@@ -1,6 +1,8 @@
+import { PermissionFlagsBits as P } from 'discord-api-types/v10';
 import { InviteStore, type StoredInvite } from '../../store/invites.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { approximateCounts } from '../../world/guild-object.ts';
+import { requireInChannel } from '../access.ts';
 import { DiscordError } from '../errors.ts';
 import { createLookup } from '../lookup.ts';
 import type { RestRequest, Route } from '../router.ts';
@@ -88,6 +90,7 @@ export function inviteRoutes({ world, messages, dispatch }: WorldParts): Route[]
       auth: 'bot',
       handle(request) {
         const { invite, guild } = inviteOf(request);
+        requireInChannel(world, invite.channelId, P.ManageChannels);
         invites.delete(invite.code);
         const data = { channel_id: invite.channelId, guild_id: guild.id, code: invite.code };
         dispatch('INVITE_DELETE', data, guild.id);

@@ -1,13 +1,15 @@
-import { type APIMessage, AuditLogEvent } from 'discord-api-types/v10';
+import { type APIMessage, AuditLogEvent, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import { snowflakeTime } from '../../snowflake.ts';
 import type { UploadedFile } from '../../store/files.ts';
 import type { MessageBody } from '../../store/message-builder.ts';
 import type { MessageStore } from '../../store/messages.ts';
+import { isForum, isThread, type ThreadChannel } from '../../world/channel.ts';
 import type { SimulatedChannel, World } from '../../world/world.ts';
+import { requireAll } from '../access.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
-import { createLookup, guildIdOf, isThread, placeOf } from '../lookup.ts';
+import { createLookup, guildIdOf, placeOf } from '../lookup.ts';
 import { pageLimit } from '../paging.ts';
-import type { Route, RouteLimit } from '../router.ts';
+import type { RestRequest, Route, RouteLimit } from '../router.ts';
 import { validateMessage } from '../validate-message.ts';
 import type { WorldParts } from '../world-parts.ts';
 
@@ -16,7 +18,6 @@ const MESSAGES = '/channels/:channel/messages';
 const TWO_WEEKS_MS = 14 * 86_400_000;
 const SUPPRESS_EMBEDS = 4;
 const CROSSPOSTED = 1;
-const FORUM = 15;
 
 /** Routes of messages in channels and threads. */
 export function messageRoutes(parts: WorldParts): Route[] {
@@ -32,6 +33,8 @@ export function messageRoutes(parts: WorldParts): Route[] {
         const at = (name: string): string | undefined => query.get(name) ?? undefined;
         const page = { before: at('before'), after: at('after'), around: at('around') };
         const found = { ...page, limit: pageLimit(query, 100, 50) };
+        // Without the permission Discord returns an empty list instead of an error.
+        if ((request.granted & P.ReadMessageHistory) === 0n) return { status: 200, body: [] };
         return { status: 200, body: messages.list(lookup.channel(request).id, world.bot.id, found) };
       },
     },
@@ -42,7 +45,7 @@ export function messageRoutes(parts: WorldParts): Route[] {
       limit: BY_CHANNEL,
       handle: (request) => ({
         status: 200,
-        body: postMessage(parts, lookup.channel(request), request.json, request.files),
+        body: postMessage(parts, lookup.channel(request), request),
       }),
     },
     {
@@ -122,16 +125,17 @@ export function messageRoutes(parts: WorldParts): Route[] {
 
 /** Posts a message of the bot. @throws DiscordError if Discord would refuse it */
 export function postMessage(
-  { ids, world, messages, builder }: WorldParts,
+  parts: WorldParts,
   channel: SimulatedChannel,
-  json: unknown,
-  files: readonly UploadedFile[],
-  id = ids.next(),
+  { json, files, granted }: Pick<RestRequest, 'json' | 'files' | 'granted'>,
+  id = parts.ids.next(),
 ): APIMessage {
-  if (channel.type === FORUM) throw new DiscordError(400, 40058);
+  const { world, messages, builder } = parts;
+  if (isForum(channel)) throw new DiscordError(400, 40058);
   if (isClosed(world, channel)) throw new DiscordError(403, 50007);
   refuseArchived(channel);
   const body = validateMessage(json, { edited: null, files: files.length });
+  requireContent(granted, body, files);
   const again = sameNonce(messages, channel.id, body);
   if (again !== undefined) return again;
   const referenced = referencedBy(messages, body);
@@ -141,11 +145,30 @@ export function postMessage(
     message: builder.build({
       ...{ id, channelId: channel.id, author: world.bot, files, referenced },
       body: { ...kept, flags: (body.flags ?? 0) & ~64 },
+      mayMentionEveryone: (granted & P.MentionEveryone) !== 0n,
       extra: body.nonce === undefined ? undefined : { nonce: body.nonce },
     }),
     ...{ channelId: channel.id, guildId: guildIdOf(channel), visibleTo: null },
   });
+  if (isThread(channel)) reopen(parts, channel);
   return message;
+}
+
+/** @throws DiscordError 50013, 160002 */
+function requireContent(granted: bigint, body: MessageBody, files: readonly UploadedFile[]): void {
+  if (files.length > 0) requireAll(granted, P.AttachFiles);
+  if ((body.embeds?.length ?? 0) > 0) requireAll(granted, P.EmbedLinks);
+  const replies = body.message_reference !== undefined && body.message_reference.type !== 1;
+  if (replies && (granted & P.ReadMessageHistory) === 0n) throw new DiscordError(403, 160002);
+}
+
+/** A message reopens an archived thread. */
+function reopen({ world, dispatch }: WorldParts, thread: ThreadChannel): void {
+  const guild = world.guild(thread.guild_id);
+  if (!thread.thread_metadata.archived || guild === undefined) return;
+  world.keep(guild);
+  thread.thread_metadata = { ...thread.thread_metadata, archived: false, archive_timestamp: new Date().toISOString() };
+  dispatch('THREAD_UPDATE', thread, guild.id);
 }
 
 /** Deletes messages of a channel with one event for all. */

@@ -1,13 +1,6 @@
-import type { StoredMessage } from '../../store/messages.ts';
-import {
-  addReaction,
-  clearReactions,
-  parseEmoji,
-  type ReactionEmoji,
-  reactionUsers,
-  removeReaction,
-} from '../../store/reactions.ts';
-import { createLookup, placeOf } from '../lookup.ts';
+import { react, reactionPlace, unreact } from '../../actions/reactions.ts';
+import { clearReactions, parseEmoji, type ReactionEmoji, reactionUsers } from '../../store/reactions.ts';
+import { createLookup } from '../lookup.ts';
 import { pageLimit } from '../paging.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
@@ -57,7 +50,7 @@ export function reactionRoutes({ world, messages, dispatch }: WorldParts): Route
         const stored = lookup.message(request);
         const emoji = emojiOf(request);
         if (clearReactions(stored, emoji, world.bot.id)) {
-          dispatch('MESSAGE_REACTION_REMOVE_EMOJI', { ...place(stored), emoji }, stored.guildId);
+          dispatch('MESSAGE_REACTION_REMOVE_EMOJI', { ...reactionPlace(stored), emoji }, stored.guildId);
         }
         return { status: 204 };
       },
@@ -69,43 +62,10 @@ export function reactionRoutes({ world, messages, dispatch }: WorldParts): Route
       handle(request) {
         const stored = lookup.message(request);
         if (clearReactions(stored, null, world.bot.id)) {
-          dispatch('MESSAGE_REACTION_REMOVE_ALL', place(stored), stored.guildId);
+          dispatch('MESSAGE_REACTION_REMOVE_ALL', reactionPlace(stored), stored.guildId);
         }
         return { status: 204 };
       },
     },
   ];
 }
-
-/** Adds a user's reaction and sends the event. */
-export function react(
-  parts: Pick<WorldParts, 'world' | 'dispatch'>,
-  stored: StoredMessage,
-  emoji: ReactionEmoji,
-  userId: string,
-): void {
-  const { world, dispatch } = parts;
-  if (!addReaction(stored, emoji, userId, world.bot.id)) return;
-  const member = stored.guildId === null ? undefined : world.guild(stored.guildId)?.members.get(userId);
-  const facts = { user_id: userId, emoji, message_author_id: stored.message.author.id, burst: false, type: 0 };
-  const data = { ...place(stored), ...facts, ...(member === undefined ? {} : { member }) };
-  dispatch('MESSAGE_REACTION_ADD', data, stored.guildId);
-}
-
-/** Removes a user's reaction and sends the event. */
-export function unreact(
-  { world, dispatch }: Pick<WorldParts, 'world' | 'dispatch'>,
-  stored: StoredMessage,
-  emoji: ReactionEmoji,
-  userId: string,
-): void {
-  if (!removeReaction(stored, emoji, userId, world.bot.id)) return;
-  const data = { ...place(stored), user_id: userId, emoji, burst: false, type: 0 };
-  dispatch('MESSAGE_REACTION_REMOVE', data, stored.guildId);
-}
-
-const place = ({ message, channelId, guildId }: StoredMessage): object => ({
-  channel_id: channelId,
-  message_id: message.id,
-  ...placeOf(guildId),
-});

@@ -1,11 +1,13 @@
 import { type APIRole, AuditLogEvent } from 'discord-api-types/v10';
 import { createRole, type SimulatedGuild } from '../../world/guild.ts';
 import { DiscordError } from '../errors.ts';
+import { requireAboveRole, requireOwnPermissions, requireSameOrderAbove } from '../hierarchy.ts';
 import { createLookup } from '../lookup.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
 const ROLES = '/guilds/:guild/roles';
+const MAX_ROLES = 250;
 const FIELDS = ['name', 'permissions', 'color', 'colors', 'hoist', 'icon', 'unicode_emoji', 'mentionable'];
 
 /** Routes of roles and their order. */
@@ -41,10 +43,12 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
       handle(request) {
         const guild = lookup.guild(request);
         const everyone = guild.roles.find(({ id }) => id === guild.id);
+        if (guild.roles.length >= MAX_ROLES) throw new DiscordError(400, 30005);
+        const fields = roleFields(request.json);
+        if (fields.permissions !== undefined) requireOwnPermissions(guild, world.bot.id, fields.permissions);
+        // The lowest: of roles with the same position, the older ones are above.
         const role = createRole(ids.next(), 'new role', BigInt(everyone?.permissions ?? 0), 1);
-        // A new role is the lowest. The others move up.
-        for (const other of guild.roles) if (other.id !== guild.id) other.position++;
-        guild.roles.push(Object.assign(role, roleFields(request.json)));
+        guild.roles.push(Object.assign(role, fields));
         world.keep(guild);
         audit.add(guild.id, AuditLogEvent.RoleCreate, role.id, request.reason);
         dispatch('GUILD_ROLE_CREATE', { guild_id: guild.id, role }, guild.id);
@@ -57,10 +61,16 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
       auth: 'bot',
       handle(request) {
         const guild = lookup.guild(request);
+        const moves = new Map<string, number>();
         for (const { id, position } of (request.json ?? []) as { id: string; position?: number | null }[]) {
-          const role = guild.roles.find((one) => one.id === id);
-          if (role === undefined) throw new DiscordError(404, 10011);
-          if (typeof position === 'number') role.position = position;
+          if (!guild.roles.some((one) => one.id === id)) throw new DiscordError(404, 10011);
+          if (typeof position === 'number') moves.set(id, position);
+        }
+        requireSameOrderAbove(guild, world.bot.id, moves);
+        for (const role of guild.roles) {
+          const position = moves.get(role.id) ?? role.position;
+          if (position === role.position) continue;
+          role.position = position;
           changed(guild, role);
         }
         return { status: 200, body: guild.roles };
@@ -72,7 +82,11 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
       auth: 'bot',
       handle(request) {
         const guild = lookup.guild(request);
-        const role = Object.assign(roleOf(guild, request), roleFields(request.json));
+        const role = roleOf(guild, request);
+        const fields = roleFields(request.json);
+        if (role.id !== guild.id) requireAboveRole(guild, world.bot.id, role);
+        if (fields.permissions !== undefined) requireOwnPermissions(guild, world.bot.id, fields.permissions);
+        Object.assign(role, fields);
         audit.add(guild.id, AuditLogEvent.RoleUpdate, role.id, request.reason);
         return { status: 200, body: changed(guild, role) };
       },
@@ -85,6 +99,7 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
         const guild = lookup.guild(request);
         const role = roleOf(guild, request);
         if (role.id === guild.id || role.managed) throw new DiscordError(400, 50028);
+        requireAboveRole(guild, world.bot.id, role);
         guild.roles.splice(guild.roles.indexOf(role), 1);
         for (const [userId, member] of guild.members) {
           if (!member.roles.includes(role.id)) continue;

@@ -1,14 +1,13 @@
 import { ChannelType } from 'discord-api-types/v10';
-import { createChannel, type GuildChannel, type ThreadChannel } from '../../world/channel.ts';
+import { createChannel, type GuildChannel, isForum, isThread, type ThreadChannel } from '../../world/channel.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
-import { createLookup, isThread } from '../lookup.ts';
+import { createLookup } from '../lookup.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 import { postMessage } from './messages.ts';
 
 const HAS_THREAD = 32;
-const FORUMS: readonly number[] = [ChannelType.GuildForum, ChannelType.GuildMedia];
 const THREADS = '/channels/:channel/threads';
 const MEMBERS = '/channels/:channel/thread-members';
 
@@ -16,9 +15,6 @@ const MEMBERS = '/channels/:channel/thread-members';
 export function threadRoutes(parts: WorldParts): Route[] {
   const { ids, world, messages, dispatch } = parts;
   const lookup = createLookup(world, messages);
-  /** User ids by thread. */
-  const joined = new Map<string, Set<string>>();
-
   const open = (guild: SimulatedGuild, parent: GuildChannel, id: string, json: unknown): ThreadChannel => {
     const body = (json ?? {}) as Record<string, unknown>;
     const errors = new FormErrors();
@@ -43,14 +39,14 @@ export function threadRoutes(parts: WorldParts): Route[] {
       ...(Array.isArray(body.applied_tags) ? { applied_tags: body.applied_tags as string[] } : {}),
     };
     world.addThread(guild, thread);
-    joined.set(id, new Set([world.bot.id]));
-    const data = { ...thread, newly_created: true, member: member(id, world.bot.id) };
+    guild.threadMembers.set(id, new Map([[world.bot.id, now]]));
+    const data = { ...thread, newly_created: true, member: member(guild, id, world.bot.id) };
     dispatch('THREAD_CREATE', data, guild.id);
     return thread;
   };
-  const member = (id: string, userId: string): object => ({
+  const member = (guild: SimulatedGuild, id: string, userId: string): object => ({
     ...{ id, user_id: userId, flags: 0 },
-    join_timestamp: new Date().toISOString(),
+    join_timestamp: guild.threadMembers.get(id)?.get(userId) ?? new Date().toISOString(),
   });
   const threadOf = (request: RestRequest): { thread: ThreadChannel; guild: SimulatedGuild } => {
     const { channel, guild } = lookup.guildChannel(request);
@@ -61,21 +57,25 @@ export function threadRoutes(parts: WorldParts): Route[] {
   const changeMember = (request: RestRequest, joins: boolean): { status: number } => {
     const { thread, guild } = threadOf(request);
     const userId = userOf(request);
-    const members = joined.get(thread.id) ?? new Set<string>();
-    joined.set(thread.id, members);
+    if (!guild.members.has(userId)) throw new DiscordError(404, 10013);
+    const members = guild.threadMembers.get(thread.id) ?? new Map<string, string>();
     if (joins === members.has(userId)) return { status: 204 };
-    if (joins) members.add(userId);
+    world.keep(guild);
+    guild.threadMembers.set(thread.id, members);
+    if (joins) members.set(userId, new Date().toISOString());
     else members.delete(userId);
     thread.member_count = members.size;
-    const change = joins ? { added_members: [member(thread.id, userId)] } : { removed_member_ids: [userId] };
+    const change = joins ? { added_members: [member(guild, thread.id, userId)] } : { removed_member_ids: [userId] };
     const data = { id: thread.id, guild_id: guild.id, member_count: members.size, ...change };
     dispatch('THREAD_MEMBERS_UPDATE', data, guild.id);
     return { status: 204 };
   };
   /** The form of lists: the threads, and the bot's memberships. */
-  const listed = (threads: readonly ThreadChannel[]): object => ({
+  const listed = (guild: SimulatedGuild, threads: readonly ThreadChannel[]): object => ({
     threads,
-    members: threads.filter(({ id }) => joined.get(id)?.has(world.bot.id)).map(({ id }) => member(id, world.bot.id)),
+    members: threads
+      .filter(({ id }) => guild.threadMembers.get(id)?.has(world.bot.id))
+      .map(({ id }) => member(guild, id, world.bot.id)),
   });
   const archived = (type: 'public' | 'private') => (request: RestRequest) => {
     const { channel, guild } = lookup.guildChannel(request);
@@ -86,7 +86,7 @@ export function threadRoutes(parts: WorldParts): Route[] {
         one.thread_metadata.archived &&
         (one.type === ChannelType.PrivateThread) === isPrivate,
     );
-    return { status: 200, body: { ...listed(threads), has_more: false } };
+    return { status: 200, body: { ...listed(guild, threads), has_more: false } };
   };
   return [
     {
@@ -96,6 +96,7 @@ export function threadRoutes(parts: WorldParts): Route[] {
       handle(request) {
         const { channel, guild } = lookup.guildChannel(request);
         const stored = lookup.message(request);
+        if (((stored.message.flags ?? 0) & HAS_THREAD) !== 0) throw new DiscordError(400, 160004);
         const thread = open(guild, channel, stored.message.id, request.json);
         const flags = (stored.message.flags ?? 0) | HAS_THREAD;
         messages.replace(stored, { ...stored.message, flags, thread: thread as never });
@@ -109,13 +110,13 @@ export function threadRoutes(parts: WorldParts): Route[] {
       handle(request) {
         const { channel, guild } = lookup.guildChannel(request);
         const body = (request.json ?? {}) as Record<string, unknown>;
-        if (!FORUMS.includes(channel.type)) {
+        if (!isForum(channel)) {
           const type = body.type ?? ChannelType.PrivateThread;
           return { status: 201, body: open(guild, channel, ids.next(), { ...body, type }) };
         }
         const thread = open(guild, channel, ids.next(), body);
         // A post's first message has the id of the post.
-        const message = postMessage(parts, thread, body.message, request.files, thread.id);
+        const message = postMessage(parts, thread, { ...request, json: body.message }, thread.id);
         return { status: 201, body: { ...thread, message } };
       },
     },
@@ -124,8 +125,9 @@ export function threadRoutes(parts: WorldParts): Route[] {
       path: '/guilds/:guild/threads/active',
       auth: 'bot',
       handle(request) {
-        const { threads } = lookup.guild(request);
-        return { status: 200, body: listed(threads.filter(({ thread_metadata }) => !thread_metadata.archived)) };
+        const guild = lookup.guild(request);
+        const active = guild.threads.filter(({ thread_metadata }) => !thread_metadata.archived);
+        return { status: 200, body: listed(guild, active) };
       },
     },
     { method: 'GET', path: `${THREADS}/archived/public`, auth: 'bot', handle: archived('public') },
@@ -137,8 +139,20 @@ export function threadRoutes(parts: WorldParts): Route[] {
       path: MEMBERS,
       auth: 'bot',
       handle(request) {
-        const { thread } = threadOf(request);
-        return { status: 200, body: [...(joined.get(thread.id) ?? [])].map((userId) => member(thread.id, userId)) };
+        const { thread, guild } = threadOf(request);
+        const members = [...(guild.threadMembers.get(thread.id)?.keys() ?? [])];
+        return { status: 200, body: members.map((userId) => member(guild, thread.id, userId)) };
+      },
+    },
+    {
+      method: 'GET',
+      path: `${MEMBERS}/:user`,
+      auth: 'bot',
+      handle(request) {
+        const { thread, guild } = threadOf(request);
+        const userId = userOf(request);
+        if (guild.threadMembers.get(thread.id)?.has(userId) !== true) throw new DiscordError(404, 10007);
+        return { status: 200, body: member(guild, thread.id, userId) };
       },
     },
   ];

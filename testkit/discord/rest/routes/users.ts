@@ -1,3 +1,4 @@
+import { leaveGuild } from '../../actions/guilds.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { approximateCounts } from '../../world/guild-object.ts';
 import { memberPermissions } from '../../world/permissions.ts';
@@ -26,7 +27,7 @@ export function userRoutes({ world, dispatch }: WorldParts): Route[] {
         const counts = query.get('with_counts') === 'true';
         return {
           status: 200,
-          body: page.map((id) => partialGuild(world, world.guilds.get(id) as SimulatedGuild, counts)),
+          body: page.map((id) => partialGuild(world, world.peek(id) as SimulatedGuild, counts)),
         };
       },
     },
@@ -35,9 +36,7 @@ export function userRoutes({ world, dispatch }: WorldParts): Route[] {
       path: '/users/@me/guilds/:guild',
       auth: 'bot',
       handle({ params }) {
-        const id = params.guild ?? '';
-        if (!world.leave(id)) throw new DiscordError(404, 10004);
-        dispatch('GUILD_DELETE', { id }, id);
+        if (!leaveGuild({ world, dispatch }, params.guild ?? '')) throw new DiscordError(404, 10004);
         return { status: 204 };
       },
     },

@@ -1,7 +1,8 @@
-import type { APIUser } from 'discord-api-types/v10';
+import { type APIUser, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import type { MessageBody } from '../../store/message-builder.ts';
 import type { StoredMessage } from '../../store/messages.ts';
 import { type StoredWebhook, WebhookStore } from '../../store/webhooks.ts';
+import { requireInChannel } from '../access.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
 import { createLookup } from '../lookup.ts';
 import type { RestReply, RestRequest, Route } from '../router.ts';
@@ -23,7 +24,8 @@ export function webhookRoutes(parts: WorldParts, applicationId: string, interact
   const webhookOf = ({ params }: RestRequest): StoredWebhook => {
     const webhook = webhooks.get(params.webhook ?? '');
     if (webhook === undefined) throw new DiscordError(404, 10015);
-    if (params.token !== undefined && params.token !== webhook.token) throw new DiscordError(401, 50027);
+    if (params.token === undefined) requireInChannel(world, webhook.channelId, P.ManageWebhooks);
+    else if (params.token !== webhook.token) throw new DiscordError(401, 50027);
     return webhook;
   };
   const shown = ({ id, token, guildId, channelId, name, avatar }: StoredWebhook, withUser: boolean): object => ({
