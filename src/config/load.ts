@@ -56,7 +56,7 @@ function read<K extends Key>(env: Environment, key: K): Values[K] | null {
 }
 
 /**
- * What no value may contain, because nobody sees it. A secret from a file or from `echo` can end with a line break, and then
+ * Invisible characters that no value may contain. A secret from a file or from `echo` can end with a line break, and then
  * every signature is wrong.
  */
 function invisibleIn(raw: string): string | null {

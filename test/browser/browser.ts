@@ -36,7 +36,7 @@ export class TestBrowser implements AsyncDisposable {
     return new TestBrowser(await chromium.launch({ executablePath, args }));
   }
 
-  /** A page with cookies and storage of its own. */
+  /** A page with separate cookies and storage. */
   async page(options: BrowserContextOptions = {}): Promise<Page> {
     const context = await this.#browser.newContext({ viewport: WINDOW, ...options });
     const page = await context.newPage();

@@ -15,7 +15,7 @@ describe('the console', { skip }, () => {
   let page: Page;
   let actor: ConsoleActor;
   let guildNumber = 0;
-  /** Each test has a guild of its own. */
+  /** Each test uses a separate guild. */
   let guild: SimulatedGuild;
 
   const nameOf = (userId: string | undefined): string => simulator.world.user(userId as string).global_name as string;
@@ -63,7 +63,7 @@ describe('the console', { skip }, () => {
     await reason.focus();
     await shouting.waitFor();
     await reason.fill('same l');
-    // Till then it is the answer to what was typed before that is shown, and the next one takes its place.
+    // Until then the response to the previous input is shown, and the next one replaces it.
     await shouting.waitFor({ state: 'detached' });
     await page.getByRole('option', { name: 'posting the same link everywhere' }).waitFor();
     await reason.press('ArrowDown');
@@ -86,7 +86,7 @@ describe('the console', { skip }, () => {
     await log.getByRole('button', { name: 'Next page' }).press('Enter');
     await log.getByText('Page 2 of 2 · 6 cases').waitFor();
     await log.getByText('note number 1').waitFor();
-    // The focus stays in the message that was replaced: back again without the mouse.
+    // The focus stays in the replaced message: go back without the mouse.
     await page.keyboard.press('Enter');
     await log.getByText('Page 1 of 2').waitFor();
 

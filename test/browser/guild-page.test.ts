@@ -44,7 +44,7 @@ describe('the guild page', { skip }, () => {
     await row.getByRole('link', { name: member.id }).click();
     await guildPage.getByRole('link', { name: 'Everyone' }).waitFor();
 
-    // Events travel by the gateway: the page shows them as soon as they have been counted.
+    // Events arrive through the gateway: the page shows them once they are counted.
     await until(async () => {
       await guildPage.reload();
       return (await guildPage.getByRole('img', { name: /^Messages per hour/ }).count()) === 1;

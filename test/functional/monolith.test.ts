@@ -10,7 +10,7 @@ import { BARE } from '../support/environment.ts';
 
 const user = '81384788765712384';
 
-/** The same things done by people in each of two guilds, and what the bot answered. */
+/** The same user actions in each of two guilds, and the bot's responses. */
 async function converse(discord: DiscordSimulator): Promise<unknown[]> {
   const answers: unknown[] = [];
   for (const guildId of discord.guilds.ids.slice(0, 2)) {
@@ -36,7 +36,7 @@ async function converse(discord: DiscordSimulator): Promise<unknown[]> {
   return answers;
 }
 
-/** Times and keys differ between two runs of anything. */
+/** Times and keys differ between runs. */
 const comparable = (answers: unknown[]): unknown =>
   JSON.parse(
     JSON.stringify(answers)

@@ -1,4 +1,4 @@
-// Where a response ends is decided by the pods, never by what a bot says of it.
+// The pods decide where a response ends, never the bot.
 import assert from 'node:assert/strict';
 import { Agent, request as httpRequest } from 'node:http';
 import { after, before, test } from 'node:test';
@@ -20,9 +20,9 @@ const chunks = (...texts: string[]): ReadableStream<Uint8Array> =>
     },
   });
 
-/** What a bot may answer, by the last segment of the path. */
+/** The bot's responses, by the last segment of the path. */
 const ANSWERS: Readonly<Record<string, () => Response>> = {
-  // What `new Response(r.body, { headers: r.headers })` makes of a compressed upstream response.
+  // The result of `new Response(r.body, { headers: r.headers })` for a compressed upstream response.
   decompressed: () =>
     new Response(chunks(PAGE), {
       headers: { 'content-encoding': 'gzip', 'content-length': String(gzipSync(PAGE).length) },
@@ -71,7 +71,7 @@ interface Answer {
   readonly body: string | null;
 }
 
-/** Asks on a connection that is kept. Rejects when there is no answer. */
+/** Sends a request on a persistent connection. Rejects without a response. */
 function ask(agent: Agent, guild: string, name: string, options: { method?: string; accept: string }): Promise<Answer> {
   const { method = 'GET', accept } = options;
   return new Promise((resolve, reject) => {
@@ -93,7 +93,7 @@ function ask(agent: Agent, guild: string, name: string, options: { method?: stri
   });
 }
 
-// Server-sent events take plain HTTP between the pods, everything else the link.
+// Server-sent events use plain HTTP between the pods, everything else the link.
 for (const [way, accept] of [
   ['plain HTTP', 'text/event-stream'],
   ['the link', 'text/html'],

@@ -15,7 +15,7 @@ import { until } from '../support/wait.ts';
 const path = (file: string): string => fileURLToPath(new URL(file, import.meta.url));
 const GUILD = '197038439483310086';
 
-/** A monolith whose bot answers `wait` only when `release` has been asked for. */
+/** A monolith whose bot answers `wait` only after a request for `release`. */
 async function startMonolith(env: Record<string, string>) {
   const folder = temporaryFolder();
   const child = spawn(process.execPath, [path('../../src/main.ts')], {
@@ -60,13 +60,13 @@ test('a monolith that shuts down is not ready, and serves late requests until th
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   assert.equal(await ask('first', { agent }), '200 first');
   const waiting = ask('wait', { agent: new Agent() });
-  // It has arrived when one that was sent after it has been answered.
+  // It has arrived once a later request is answered.
   assert.equal(await ask('second', { agent }), '200 second');
 
   monolith.child.kill('SIGTERM');
   await until('it is not ready', async () => (await ready()).status === 503);
   assert.deepEqual((await ready()).reasons, ['shutting down']);
-  // The connection was there before. Its request reaches the gateway service, which still takes it.
+  // The connection existed before. Its request reaches the gateway service, which still accepts it.
   assert.equal(await ask('release', { agent }), '200 release');
   assert.equal(await waiting, '200 wait');
   assert.deepEqual(await monolith.ended, [0, null]);

@@ -54,14 +54,14 @@ async function startService(mode: 'http' | 'gateway' | 'monolith') {
   try {
     await until('it has started', () => lines.some(({ port }) => port !== undefined));
   } catch (error) {
-    // A process that is left behind would keep this one from ending.
+    // A leftover process would keep this one from exiting.
     await service[Symbol.asyncDispose]();
     throw error;
   }
   return service;
 }
 
-/** Nobody listens there; a service starts all the same. */
+/** Nothing listens there, but a service starts anyway. */
 const nowhere = 'http://127.0.0.1:{9+ordinal}';
 
 for (const mode of ['http', 'gateway', 'monolith'] as const) {
@@ -71,9 +71,12 @@ for (const mode of ['http', 'gateway', 'monolith'] as const) {
     assert.equal(await service.ended, 1);
     const [line, ...more] = service.errors();
     assert.equal(more.length, 0);
-    assert.deepEqual([line?.level, line?.origin, line?.err?.message], [60, 'uncaughtException', 'thrown to nobody']);
+    assert.deepEqual(
+      [line?.level, line?.origin, line?.err?.message],
+      [60, 'uncaughtException', 'thrown and not caught'],
+    );
     assert.match(line?.err?.stack ?? '', /crashing-bot\.ts:\d+/);
-    assert.doesNotMatch(service.output(), /what somebody wrote/);
+    assert.doesNotMatch(service.output(), /a user's text/);
   });
 }
 
@@ -82,9 +85,12 @@ test('http: an unhandled rejection is logged with its stack and ends the process
   service.child.kill('SIGHUP');
   assert.equal(await service.ended, 1);
   const [line] = service.errors();
-  assert.deepEqual([line?.level, line?.origin, line?.err?.message], [60, 'unhandledRejection', 'rejected to nobody']);
+  assert.deepEqual(
+    [line?.level, line?.origin, line?.err?.message],
+    [60, 'unhandledRejection', 'rejected and not handled'],
+  );
   assert.match(line?.err?.stack ?? '', /crashing-bot\.ts:\d+/);
-  assert.doesNotMatch(service.output(), /what somebody wrote/);
+  assert.doesNotMatch(service.output(), /a user's text/);
 });
 
 for (const mode of ['gateway', 'monolith'] as const) {
@@ -92,7 +98,7 @@ for (const mode of ['gateway', 'monolith'] as const) {
     await using service = await startService(mode);
     service.child.kill('SIGHUP');
     const line = await until('it is logged', () => service.errors()[0]);
-    assert.deepEqual([line.level, line.err?.message], [50, 'rejected to nobody']);
+    assert.deepEqual([line.level, line.err?.message], [50, 'rejected and not handled']);
     service.child.kill('SIGTERM');
     assert.equal(await service.ended, 0);
   });

@@ -30,7 +30,7 @@ interface Live {
   next(): Promise<string>;
 }
 
-/** Opens a websocket by an HTTP pod and takes the bot's first message. */
+/** Opens a websocket through an HTTP pod and reads the bot's first message. */
 async function open(
   path = `/app/${guildId}/live`,
   options: ClientOptions = {},
@@ -58,7 +58,7 @@ function connect(path: string, options: ClientOptions = {}, protocols: string[] 
   return new WebSocket(`${http.url.replace('http', 'ws')}${path}`, protocols, options);
 }
 
-/** The answer to an upgrade that is refused. */
+/** The response to a refused upgrade. */
 async function refused(
   path: string,
   options: ClientOptions = {},
@@ -80,7 +80,7 @@ interface Close {
   readonly aborted: number;
 }
 
-/** How the guild's websockets ended, as the bot saw it, since this was last asked. */
+/** How the guild's websockets ended, as seen by the bot, since the last call. */
 let seen = 0;
 async function closes(count: number): Promise<Close[]> {
   const all = await until('closes', async () => {

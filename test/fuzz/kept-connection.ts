@@ -36,8 +36,7 @@ export class KeptConnection implements Disposable {
 
   async #askOnce(method: string, parts: readonly string[]): Promise<Kept> {
     const socket = await this.#open();
-    if (this.#text !== '')
-      throw new WireError(`bytes that nobody asked for: ${JSON.stringify(this.#text.slice(0, 200))}`);
+    if (this.#text !== '') throw new WireError(`unexpected bytes: ${JSON.stringify(this.#text.slice(0, 200))}`);
     for (const part of parts) await new Promise((resolve) => socket.write(part, 'latin1', resolve));
     const end = performance.now() + PATIENCE_MS;
     for (;;) {

@@ -189,7 +189,7 @@ export class ResponseFuzz implements FuzzTarget {
       const { status, body } = response as NonNullable<typeof response>;
       assert.deepEqual({ status, body }, { status: 200, body: `mine <${token}>` }, 'the next request');
       assert.deepEqual(tokensIn(text), [token]);
-      assert.ok(!text.includes('smuggled'), 'somebody else’s cookie');
+      assert.ok(!text.includes('smuggled'), 'another response’s cookie');
     }
   }
 }

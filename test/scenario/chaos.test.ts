@@ -1,4 +1,4 @@
-/** The history check over a cluster that faults happen to; and that it can fail. `npm run chaos` is the long one. */
+/** The history check over a cluster with injected faults, and proof that it can fail. `npm run chaos` is the long version. */
 import assert from 'node:assert/strict';
 import { rm } from 'node:fs/promises';
 import { describe, test } from 'node:test';
@@ -11,7 +11,7 @@ import { until } from './support.ts';
 
 const SMALL = { httpPods: 2, gatewayPods: 3, guilds: 30, rate: 40, everyMs: 1_200 } as const;
 
-/** Runs with one of the faults of src/gateway/faults.ts in every gateway pod; what is left of it is removed. */
+/** Runs with one of the faults of src/gateway/faults.ts in every gateway pod, and removes its files. */
 async function runBroken(fault: string, options: Partial<ChaosOptions>): Promise<ChaosReport> {
   const report = await runChaos({
     ...SMALL,
@@ -41,7 +41,7 @@ describe('history check', () => {
   });
 });
 
-// They mostly wait, so at the same time.
+// They mostly wait, so they run concurrently.
 describe('the history check can fail', { concurrency: true }, () => {
   test('it reports duplicates without the ledger', async () => {
     const report = await runBroken('no-ledger', { gatewayPods: 2, slowShare: 0.5 });
@@ -58,7 +58,7 @@ describe('the history check can fail', { concurrency: true }, () => {
         await sleep(500);
         await owner.kill();
         await until('something is deferred', () => recorder.count('deferred') > 0);
-        // What was acknowledged in the last half second is not on disk.
+        // Acknowledgements of the last half second are not on disk.
         await standIn.kill();
         await Promise.all([owner.start(), standIn.start()]);
       },

@@ -1,4 +1,4 @@
-/** Somebody sets the clocks of pods that run: nothing stops, nothing is done twice. */
+/** The clocks of running pods are set: nothing stops, nothing is executed twice. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { assertDeferred, completion, type Scenario, startScenario } from './support.ts';
@@ -28,7 +28,7 @@ describe('the clocks of running pods are set', () => {
       assert.equal(await completion(kept), `done kept-${direction}`);
       assert.equal((await scenario.operate(guildId, `after-${direction}`)).outcome, 'answered');
 
-      // Longer than what the link takes.
+      // Longer than the link accepts.
       const body = JSON.stringify({
         operation: `plain-${direction}`,
         steps: 1,

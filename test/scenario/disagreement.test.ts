@@ -1,4 +1,4 @@
-/** Cases 9, 10 and 11: pods that disagree about who owns what, and two processes that think they are the same pod. */
+/** Pods that disagree about ownership, and two processes that act as the same pod. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { Pod } from '../../testkit/cluster/index.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 import { type Scenario, startScenario, until } from './support.ts';
 
-/** A guild that is owned by these pods, for these numbers of pods. */
+/** A guild with these owners, for these numbers of pods. */
 function guildWith(scenario: Scenario, owners: Readonly<Record<number, number>>): string {
   const guildId = scenario.simulator.guilds.ids.find((id) =>
     Object.entries(owners).every(([pods, owner]) => getGatewayPodForGuild(id, Number(pods)) === owner),
@@ -17,18 +17,18 @@ function guildWith(scenario: Scenario, owners: Readonly<Record<number, number>>)
   return guildId;
 }
 
-/** Whether no row is at a pod that the gateway pods' own number of pods does not name. */
+/** Whether every row is at its owner under the gateway pods' own number of pods. */
 function assertPlacedFor(scenario: Scenario, pods: number): void {
   for (const row of scenario.rows()) assert.equal(row.pod, getGatewayPodForGuild(row.guildId, pods), row.operation);
 }
 
-/** Starts the HTTP pod again, with this number of gateway pods. */
+/** Restarts the HTTP pod with this number of gateway pods. */
 async function restartHttp(scenario: Scenario, thinks: number): Promise<void> {
   scenario.http(0).env.NUM_GATEWAY_PODS = String(thinks);
   await scenario.http(0).restart();
 }
 
-/** Starts the HTTP pod with another number of pods than the gateway pods have, and sends operations of many guilds. */
+/** Starts the HTTP pod with a different number of pods than the gateway pods, and sends operations for many guilds. */
 async function assertNoWrongWrite(scenario: Scenario, httpThinks: number): Promise<void> {
   const gatewaysThink = scenario.cluster.gatewayPods.length;
   const http = scenario.http(0);
@@ -46,7 +46,7 @@ async function assertNoWrongWrite(scenario: Scenario, httpThinks: number): Promi
   for (const { guildId, interaction, write } of results) {
     assert.ok(interaction.outcome === 'answered' || interaction.outcome === 'deferred', interaction.problem ?? '');
     const owner = getGatewayPodForGuild(guildId, gatewaysThink);
-    // One redirect is followed, also to a pod that the HTTP pod did not know of; what was done was done at the owner.
+    // One redirect is followed, even to a pod that the HTTP pod did not know; operations are executed at the owner.
     if (write.status === 201) assert.equal(write.headers.get('guildway-pod'), String(owner));
     else assert.ok(write.status === 421 || write.status >= 500, `status ${write.status}`);
   }
@@ -91,8 +91,8 @@ describe('three pods that disagree about the topology', () => {
   });
 
   test('redirects end in time after a bounded number of hops, and nothing is written', async () => {
-    // gateway-0 takes itself for one of two, gateway-1 for one of five; for this guild each names the other. They serve only because
-    // an operator vouches for each, and because they cannot hear from each other that their topologies differ.
+    // gateway-0 believes in two pods, gateway-1 in five; for this guild each names the other. They serve only because an operator has
+    // confirmed both topologies, and because they cannot reach each other to learn that these differ.
     const guildId = guildWith(scenario, { 3: 0, 2: 1, 5: 0 });
     for (const pod of scenario.cluster.gatewayPods)
       await scenario.network.set(pod.ordinal as number, 'refuse', ['gateway']);
@@ -104,10 +104,10 @@ describe('three pods that disagree about the topology', () => {
       await pod.stop();
       pod.env.NUM_GATEWAY_PODS = String(pods);
       pod.env.TOPOLOGY_CONFIRMED = `md5/${pods}`;
-      // Its rows are where the old number placed them.
+      // Its rows are placed under the old number.
       pod.env.DATABASE_PATH = `${scenario.cluster.databasePath(ordinal)}.other`;
       pod.spawn();
-      // It may serve. A Discord session it has not: pod 0, which hands out the slots, is out of reach, too.
+      // It may serve, but has no Discord session: pod 0, which grants the slots, is also unreachable.
       await until(`${pod.name} serves`, async () => {
         const { reasons } = await pod.admin<{ reasons?: string[] }>('/readyz').catch(() => ({ reasons: ['starting'] }));
         return reasons?.every((reason) => reason.startsWith('Discord'));

@@ -1,4 +1,4 @@
-/** Case 27: Discord ends gateway connections in every way that it has. */
+/** Discord ends gateway connections in every possible way. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { type Scenario, startScenario, until } from './support.ts';
@@ -66,7 +66,7 @@ describe('Discord ends the gateway connections', () => {
   test('op 9, not resumable: the pod identifies again within the limits, and events continue', async () => {
     const before = identifies();
     gateway().invalidate({}, { resumable: false });
-    await until('identified anew', () => identifies() === before + 2 && connected(), 20_000);
+    await until('identified again', () => identifies() === before + 2 && connected(), 20_000);
     await assertHandledOnce(send());
     assert.equal(scenario.simulator.violations.count('identify_bucket'), 0);
   });
@@ -78,7 +78,7 @@ describe('Discord ends the gateway connections', () => {
       return !state.ready && state.reasons.some((reason) => reason.includes('4014')) && state;
     });
     assert.match(reasons.join(' '), /intents/);
-    // Requests are served all the same: the rows are here.
+    // Requests are still served: the rows are here.
     const result = await scenario.operate(scenario.guildOf(0), 'still-served');
     assert.equal(result.outcome, 'answered');
   });

@@ -1,4 +1,4 @@
-/** Case 12: disks that are full. An error, never an acknowledgement of something that is not on disk. */
+/** Full disks: an error, never an acknowledgement of data that is not on disk. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -54,7 +54,7 @@ describe('a full disk', { skip: mountsUnavailable() }, () => {
     disk(0).fill();
     disk(2).fill();
     await scenario.gateway(1).kill();
-    const result = await scenario.operate(scenario.guildOf(1), 'nobody-keeps');
+    const result = await scenario.operate(scenario.guildOf(1), 'no-stand-in');
     assert.equal(result.outcome, 'answered', result.problem ?? '');
     assert.equal(result.responseType, 4);
     const data = (result.response as { data?: { flags?: number } }).data;
@@ -63,6 +63,6 @@ describe('a full disk', { skip: mountsUnavailable() }, () => {
     disk(2).free();
     await scenario.gateway(1).start();
     await scenario.hintsDrained();
-    assert.deepEqual(scenario.rowsOf('nobody-keeps'), []);
+    assert.deepEqual(scenario.rowsOf('no-stand-in'), []);
   });
 });

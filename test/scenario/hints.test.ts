@@ -1,4 +1,4 @@
-/** Cases 20 and 24: requests that were kept for long. */
+/** Requests that were stored for a long time. */
 import assert from 'node:assert/strict';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,10 +12,10 @@ import { assertDeferred, completion, type Scenario, startScenario, until } from 
 
 const HINTS = 10_000;
 const RATE = 2_000;
-/** How long a busy machine may take for all of them. */
+/** The time limit for all of them on a busy machine. */
 const PATIENCE_MS = 120_000;
 
-/** Writes hints into the database of a stand-in that is not running, as if it had kept them for an hour. */
+/** Writes hints into the database of a stopped stand-in, as if they had been stored for an hour. */
 function keep(scenario: Scenario, standIn: number, guilds: readonly string[]): void {
   const { interactions } = scenario.simulator;
   const [guildId] = guilds as readonly [string];
@@ -45,7 +45,7 @@ function keep(scenario: Scenario, standIn: number, guilds: readonly string[]): v
   database.close();
 }
 
-/** 10,000 commits wait for the disk; where there is one in memory, the test need not. */
+/** 10,000 commits wait for the disk; the test uses one in memory if there is one. */
 const MEMORY = '/dev/shm';
 
 describe('hints', () => {
@@ -71,7 +71,7 @@ describe('hints', () => {
     // Live traffic of the same guilds, while the rate is watched. Behind the hints it would wait for longer than its budget, and be
     // deferred.
     let mostPerSecond = 0;
-    // Counting takes time too: a window is from before its first count to after its last one.
+    // Counting takes time too: a window spans from before its first count to after its last.
     const count = () => ({ from: performance.now(), rows: countRows(path), to: performance.now() });
     let last = count();
     for (let live = 0; ; live++) {

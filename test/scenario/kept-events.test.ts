@@ -1,4 +1,4 @@
-/** Cases 57 and 58: what the bot makes of an event that was kept for it. */
+/** The bot's responses to stored events. */
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import type { HintsSummary } from '../../src/gateway/hints/hints.ts';
 import { assertDeferred, completion, type Scenario, startScenario, until } from './support.ts';
 
 const BOT = fileURLToPath(new URL('../support/stripe-bot.ts', import.meta.url));
-/** Whatever its behaviour, an event that was acknowledged stays until it is done or an operator drops it. */
+/** Whatever the bot does, an acknowledged event stays until it is done or an operator drops it. */
 const REFUSALS = ['400', '401', '410', '421', '429', '503'];
 
 describe('events stored for an owner', () => {
@@ -33,7 +33,7 @@ describe('events stored for an owner', () => {
     const response = await fetch(`${scenario.cluster.url}/webhooks/stripe`, {
       method: 'POST',
       body,
-      // A client cannot say that it has been verified.
+      // A client cannot claim that its event was verified.
       headers: { 'stripe-signature': `t=${at},v1=${mac}`, 'guildway-verified': 'discord' },
     });
     await response.body?.cancel();
@@ -81,7 +81,7 @@ describe('events stored for an owner', () => {
   test('set-aside events survive a restart, and an operator can list, redeliver or drop them', async () => {
     const standIn = scenario.gateway(0);
     await standIn.stop();
-    // As if the days had passed.
+    // As if days had passed.
     const database = new DatabaseSync(scenario.cluster.databasePath(0));
     database.exec('UPDATE guildway_hints SET expires_at = stored_at');
     database.close();

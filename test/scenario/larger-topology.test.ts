@@ -1,6 +1,6 @@
 /**
- * Case 33: pods with empty databases join under a larger number while the rows are elsewhere. Three pods with rows are started again
- * as three of five; the two new ones must not begin a second history of any guild.
+ * Pods with empty databases join under a larger number while the rows are elsewhere. Three pods with rows are restarted as three of
+ * five; the two new ones must not start a second history of any guild.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -16,7 +16,7 @@ import { until } from './support.ts';
 
 const BOT = fileURLToPath(new URL('../../testkit/chaos/bot.ts', import.meta.url));
 const MOST_PODS = 5;
-/** Two guilds of each pod of five. */
+/** Two guilds for each of five pods. */
 const GUILDS = Array.from({ length: MOST_PODS }, (_, ordinal) => guildsOf(ordinal, 2)).flat();
 
 let directory: string;
@@ -79,7 +79,7 @@ async function write(guildId: string, id: string): Promise<{ status: number; tex
   return { status: response.status, text: await response.text() };
 }
 
-/** The guilds of which a pod has rows, once for each row. */
+/** The guild of each row of a pod. */
 function rowsOf(ordinal: number): string[] {
   const sqlite = new DatabaseSync(databaseOf(ordinal), { readOnly: true });
   try {
@@ -98,7 +98,7 @@ const reasonsOf = async (pod: Pod): Promise<string> =>
 
 test('three pods with rows, restarted as five: the new pods serve nothing, and name the topologies that differ', async () => {
   const three = gateways.slice(0, 3);
-  // All at once, and nobody has to say that it is the first start.
+  // All at once, without an operator who confirms the first start.
   spawn(three, 3, 1);
   await Promise.all([...three, http].map((pod) => pod.ready()));
   for (const guildId of GUILDS) assert.equal((await write(guildId, 'first')).status, 201);

@@ -1,4 +1,4 @@
-/** What clients do not read, and what is asked for at once, stays within the memory that the manifests give a pod. */
+/** Unread responses and concurrent requests stay within the memory limits of the manifests. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -15,7 +15,7 @@ const LIMIT = { http: 256 * MEGABYTE, gateway: 768 * MEGABYTE } as const;
 const GUILD = '197038439483310086';
 const skip = process.platform !== 'linux';
 
-/** What the manifest sets for an HTTP pod; stricter for a gateway pod than its own. */
+/** The manifest's setting for an HTTP pod; stricter than a gateway pod's own. */
 function ofManifest(name: string): string {
   const manifest = readFileSync(new URL('../../cluster/base/http-service.yaml', import.meta.url), 'utf8');
   return new RegExp(`- name: ${name}\\n\\s+value: "?([^"\\n]+)`).exec(manifest)?.[1] as string;
@@ -41,7 +41,7 @@ before(async () => {
 });
 after(async () => cluster?.[Symbol.asyncDispose]());
 
-/** The most memory that a pod has ever had. */
+/** The peak memory of a pod. */
 function peakOf(pod: Pod): number {
   const peak = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pod.pid}/status`, 'latin1'));
   return Number(peak?.[1]) * 1024;
@@ -64,7 +64,7 @@ async function open(): Promise<Socket> {
   return socket;
 }
 
-/** Sends a request straight to the HTTP pod. @returns the status, and how many bytes came until the connection ended */
+/** Sends a request directly to the HTTP pod. @returns the status, and the number of bytes until the connection ended */
 async function countBytes(request: string): Promise<{ status: number; bytes: number }> {
   const socket = await open();
   let status = Number.NaN;
@@ -86,7 +86,7 @@ test('150 concurrent requests for a 5 MB page: all get the page or an error in t
       const { status, bytes } = await countBytes(
         `GET /app/${GUILD}/5 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`,
       );
-      // A busy machine may be too slow for some: 504 and 502 are answers, too.
+      // A busy machine may be too slow for some: 504 and 502 are responses too.
       assert.ok((status === 200 && bytes >= 5 * MEGABYTE) || status > 500, `${status} with ${bytes} bytes`);
       return status;
     }),
@@ -138,7 +138,7 @@ test('200 requests for a 7 MB page on a link that is not read', { skip }, async 
   const request = requestPayload(`GET\0/app/${GUILD}/7\0host\0x`);
   request.writeUInt32BE(20_000, 0);
   for (let id = 1; id <= 200; id++) socket.write(frame(FRAME.request, id, request));
-  // Others wait until the pod gives up a peer that has been silent for three heartbeats, and what this peer has not read.
+  // Others wait until the pod disconnects a peer that was silent for three heartbeats, and frees its unread responses.
   await assertWithinLimits();
   socket.destroy();
 });

@@ -1,4 +1,4 @@
-/** Cases 5 and 7: names of gateway pods that do not resolve, or only slowly. The processes really ask a name server. */
+/** Names of gateway pods that do not resolve, or only slowly. The processes query a real name server. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,7 +8,7 @@ import { FaultDns } from '../../testkit/faults/dns.ts';
 import { mountsUnavailable } from '../../testkit/faults/privileges.ts';
 import { assertDeferred, completion, type Scenario, startScenario } from './support.ts';
 
-/** How long the slow name takes. */
+/** The delay of the slow name. */
 const SLOW_MS = 4_000;
 const HERE = { address: '127.0.0.1' } as const;
 const nameOf = (ordinal: number): string => `gateway-${ordinal}.guildway.test`;
@@ -52,14 +52,14 @@ describe('the name of an owner', { skip: mountsUnavailable() }, () => {
   });
 
   test('resolves slowly: requests for other owners are not delayed', async () => {
-    // The end of the connections makes every pod resolve again.
+    // Closed connections make every pod resolve again.
     await scenario.gateway(1).kill();
     dns.answers.set(nameOf(1), { ...HERE, delayMs: SLOW_MS });
     await scenario.gateway(1).start();
     const slow = Array.from({ length: 20 }, (_, i) => scenario.operate(scenario.guildOf(1), `slow-name-${i}`));
     for (let i = 0; i < 40; i++) {
       const result = await scenario.operate(scenario.guildOf(0, i % 2), `quick-name-${i}`);
-      // Behind the slow name it would be deferred: resolving takes longer than an owner is waited for.
+      // A request that waits for the slow name would be deferred: resolving takes longer than an owner's time limit.
       assert.equal(result.outcome, 'answered');
     }
     for (const result of await Promise.all(slow)) assertDeferred(result);

@@ -1,10 +1,10 @@
-/** Case 28: a pod that is restarted resumes its sessions with Discord; no event is missed and none is handled twice. */
+/** A restarted pod resumes its Discord sessions; no event is lost or handled twice. */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Scenario, startScenario, until } from './support.ts';
 
-/** Longer than a pod waits between two notes of how far it has handled events. */
+/** Longer than the interval at which a pod stores its sequence. */
 const SEVERAL_NOTES_MS = 600;
 
 describe('a pod is restarted under a stream of events', () => {
@@ -39,7 +39,7 @@ describe('a pod is restarted under a stream of events', () => {
       };
 
       await until('events arrive', () => handled().has(`${how}-20`));
-      // Its handler is at work when the pod ends.
+      // Its handler is running when the pod ends.
       send(scenario.guildOf(1, 2), `${how}-at-work`, 2 * SEVERAL_NOTES_MS);
       await sleep(SEVERAL_NOTES_MS);
       await pod.kill(how);
@@ -52,7 +52,7 @@ describe('a pod is restarted under a stream of events', () => {
       stop.abort();
       await stream;
 
-      assert.equal(simulator.gateway.identifies().length, identifies, 'it identified anew instead of resuming');
+      assert.equal(simulator.gateway.identifies().length, identifies, 'it identified again instead of resuming');
       await until('every event is written down', () => missing().length === 0).catch(() => {});
       assert.deepEqual(missing(), []);
       const rows = scenario.rows().filter(({ operation }) => operation.startsWith(how));

@@ -1,4 +1,4 @@
-/** Cases 8 and 25: every pod is restarted by SIGTERM, one after the other, while everything is used. */
+/** Every pod is restarted by SIGTERM, one after another, under load. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { measureRolling } from '../../testkit/chaos/measures.ts';
@@ -12,9 +12,9 @@ test('rolling restart under load: no request fails, nothing is lost or executed 
     guilds: 30,
     routing: 'discord-shard',
     rate: 40,
-    // What the machine's other work costs in time is no fault of a restart: with Discord's 3 s it would count.
+    // Delays by other work on the machine are not the restart's fault: with Discord's 3 s they would count.
     discordWaitsMs: 20_000,
-    // Nor do pods give an answer up that Discord would still take: a stand-in that gets no processor for a second has time, too.
+    // Pods do not abandon a response that Discord would still accept: a stand-in without CPU for a second has time too.
     env: { INTERACTION_BUDGET_MS: '2900', STAND_IN_RESERVE_MS: '2000' },
   });
   const unmet = criteria.filter(({ met }) => !met).map(({ what, seen }) => `${what}: ${seen}`);

@@ -2,11 +2,11 @@
 import { defineBot } from 'guildway';
 
 /** Contains a user's text, as errors of REST clients do. */
-const error = (message: string) => Object.assign(new Error(message), { requestBody: { json: 'what somebody wrote' } });
+const error = (message: string) => Object.assign(new Error(message), { requestBody: { json: "a user's text" } });
 
 process.on('SIGUSR2', () => {
-  throw error('thrown to nobody');
+  throw error('thrown and not caught');
 });
-process.on('SIGHUP', () => void Promise.reject(error('rejected to nobody')));
+process.on('SIGHUP', () => void Promise.reject(error('rejected and not handled')));
 
 export default defineBot({ name: 'crashing', fetch: async () => new Response('fine') });

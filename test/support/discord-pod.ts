@@ -87,9 +87,9 @@ export interface DiscordPodOptions {
   readonly topology?: Topology;
   readonly store?: MemorySessions;
   readonly bot?: Partial<BotDefinition>;
-  /** Handles an event after it is recorded. */
+  /** Handles an event after it was recorded. */
   readonly handle?: (event: GuildEvent) => Promise<void> | void;
-  /** Takes events of other owners' guilds. */
+  /** Receives events of other owners' guilds. */
   readonly forward?: ForwardSink;
   /** Overrides of the defaults. */
   readonly timing?: Partial<SessionTiming>;

@@ -1,4 +1,4 @@
-/** A bot whose pages have the size in megabytes that their last path segment names. Each is created anew. */
+/** A bot with pages of the size in megabytes that their last path segment names. Each page is newly allocated. */
 import { defineBot } from 'guildway';
 
 let made = 0;

@@ -10,7 +10,7 @@ const die = (at: string): void => {
   if (step === at) process.kill(process.pid, 'SIGKILL');
 };
 
-/** Ends the process when somebody has iterated over all values but the last `left` ones. */
+/** Kills the process after all but the last `left` values were iterated. */
 const killedAt = <Value>(at: string, values: readonly Value[], left = 0): readonly Value[] =>
   Object.assign([...values], {
     *[Symbol.iterator]() {

@@ -14,10 +14,10 @@ export const openPod = (
   overrides: Partial<StoreOptions> = {},
 ): Store & Disposable => openTestStore(path, { bot, topology, ordinal, ...overrides });
 
-/** What a pod knows that has moved nothing. */
+/** The state of a pod that has moved nothing. */
 export const nothingMoved = (): MovingState => initialState(0, topology.toRecord());
 
-/** What a step writes of guilds that move between this pod and pod 1. */
+/** The records of a step for guilds that move between this pod and pod 1. */
 export const records = (state: GuildRecord['state'], guildIds: readonly string[], epoch = 1): Recorded => ({
   state: nothingMoved(),
   writes: guildIds.map((guild) => ({ kind: 'record', guild, record: recordOf(state, epoch) })),
@@ -44,7 +44,7 @@ export function move(from: Store, to: Store, guildIds: readonly string[]): Retur
   return imported;
 }
 
-/** Of the guild that a killed process moves. */
+/** The guild that a killed process moves. */
 export const KILLED_GUILD = '1000000000000000001';
 
 export const KILLED_BOT: StoreOptions['bot'] = {
@@ -68,7 +68,7 @@ export function fillKilled(store: Store, guildId: string, notes: number): void {
   });
 }
 
-/** How many notes and words a guild has, and its record. */
+/** The number of notes and words of a guild, and its record. */
 export function stateOf(store: Store, guildId: string): string {
   const [notes, words] = store.mover.tables.map(({ countRows }) =>
     Object.values(store.connection.sqlite.prepare(countRows).get({ guilds: JSON.stringify([guildId]) }) ?? {}),

@@ -26,7 +26,7 @@ interface RandomTable {
   readonly name: string;
   readonly sql: string;
   readonly declaration: NonNullable<BotDefinition['tables']>[number];
-  /** Inserts a row of a guild, if there is one that it can hang on. */
+  /** Inserts a row of a guild, if there is a parent row. */
   insert(sqlite: DatabaseSync, guildId: string): void;
 }
 
@@ -36,7 +36,7 @@ const VALUES: readonly Value[] = [
   ...[new Uint8Array(), new Uint8Array([0, 255, 1]), new Uint8Array(2_000).fill(7)],
 ];
 
-/** Values that a column of a STRICT table takes. */
+/** Values that a column of a STRICT table accepts. */
 const STRICT_VALUES: Readonly<Record<string, readonly Value[]>> = {
   TEXT: VALUES.filter((value) => value === null || typeof value === 'string'),
   INTEGER: VALUES.filter((value) => value === null || typeof value === 'bigint'),
@@ -51,7 +51,7 @@ export function randomBot(random: Random): {
   tables: RandomTable[];
 } {
   const tables: RandomTable[] = [];
-  // Text keys are unique over all databases of a test; integer keys may be the same in two of them.
+  // Text keys are unique across all databases of a test; integer keys may conflict.
   let unique = random.below(2 ** 31);
   const count = 1 + random.below(4);
   for (let i = 0; i < count; i++) {

@@ -21,7 +21,7 @@ try {
     say(`committed ${i}`);
   }
   // Until it is killed.
-  // Until then the store must stay reachable: the lock of one that is collected is released.
+  // Until then the store must stay referenced: garbage collection would release its lock.
   setInterval(() => void store.incarnation, 1_000);
 } catch (error) {
   say(`error ${(error as { code?: string }).code} ${(error as Error).message}`);

@@ -36,7 +36,7 @@ export function storeOptions(path: string, overrides: Partial<StoreOptions> = {}
   };
 }
 
-/** Opens a store that is this pod's. */
+/** Opens a store that belongs to this pod. */
 export function openTestStore(path: string, overrides: Partial<StoreOptions> = {}): Store & Disposable {
   const opened = openStore(storeOptions(path, overrides));
   try {

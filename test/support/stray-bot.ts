@@ -4,7 +4,7 @@ import { defineBot } from 'guildway';
 export default defineBot({
   name: 'stray',
   async fetch(request) {
-    if (new URL(request.url).pathname === '/stray') void Promise.reject(new Error('nobody waits for this'));
+    if (new URL(request.url).pathname === '/stray') void Promise.reject(new Error('unhandled on purpose'));
     return new Response('fine');
   },
 });

@@ -8,7 +8,7 @@ test('a cross-site request is detected by Sec-Fetch-Site, or by Origin in old br
   assert.equal(from({}), false, 'no browser');
   assert.equal(from({ 'sec-fetch-site': 'same-origin', origin: 'https://elsewhere.example' }), false);
   assert.equal(from({ 'sec-fetch-site': 'none' }), false, 'typed into the address bar');
-  assert.equal(from({ 'sec-fetch-site': 'same-site' }), true, 'another subdomain may belong to somebody else');
+  assert.equal(from({ 'sec-fetch-site': 'same-site' }), true, 'another subdomain may belong to another party');
   assert.equal(from({ 'sec-fetch-site': 'cross-site' }), true);
   assert.equal(from({ origin: 'https://bot.example:8443' }), false);
   assert.equal(from({ origin: 'https://bot.example' }), true, 'another port is another origin');

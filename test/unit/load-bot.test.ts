@@ -14,7 +14,7 @@ test('BOT names a module whose default export is a bot; without it the moderatio
   for (const [name, message] of [
     [file, /has no bot as its default export/],
     [folder.file('none.mjs'), /cannot load/],
-    ['a-package-that-nobody-has', /cannot load/],
+    ['a-package-that-does-not-exist', /cannot load/],
   ] as const) {
     await assert.rejects(
       loadBot(name),

@@ -32,7 +32,7 @@ test('test folders mirror those of src or of the repository', () => {
   }
 });
 
-/** Of a test: the modules that it imports, those that the comment before its imports names, and the one in whose place it stands. */
+/** The modules of a test: those that it imports, those named in the comment before its imports, and the one that it mirrors. */
 function namedBy(file: string): string[] {
   const text = readFileSync(ROOT + file, 'utf8');
   const [head = ''] = text.split(/^import /m, 1);

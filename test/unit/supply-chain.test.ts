@@ -1,4 +1,4 @@
-/** What is built, and by what, comes from where it is said to come from. The locks have their own test. */
+/** The inputs of the build come from their declared sources. The locks have their own test. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

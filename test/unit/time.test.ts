@@ -22,7 +22,7 @@ import { temporaryFolder } from '../support/store.ts';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const time = JSON.stringify(join(root, 'src/time.ts'));
 
-/** What compiles. */
+/** Code that compiles. */
 const RIGHT = [
   'wait(10)',
   'wait(setting * 2)',
@@ -32,7 +32,7 @@ const RIGHT = [
   'read(after(wallNow(), 10))',
 ];
 
-/** What must not. */
+/** Code that must not compile. */
 const WRONG = [
   'until(10_000)',
   'until(setting)',

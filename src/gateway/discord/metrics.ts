@@ -27,7 +27,7 @@ export function createSessionMetrics(
   });
   return {
     resumed: new Counter({ name: 'guildway_sessions_resumed_total', help: 'Sessions that were resumed.', registers }),
-    identified: new Counter({ name: 'guildway_identifies_total', help: 'Sessions that were started anew.', registers }),
+    identified: new Counter({ name: 'guildway_identifies_total', help: 'New sessions that were started.', registers }),
     events: new Counter({
       name: 'guildway_discord_events_total',
       help: 'Events of guilds that this pod owns, by type.',

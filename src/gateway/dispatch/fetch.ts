@@ -116,7 +116,7 @@ export class FetchDispatch {
       // `Response.error()` has status 0.
       if (!(status >= 200 && status <= 599)) throw new RangeError(`the handler's response has status ${status}`);
       if (body !== null && !isReadable(given))
-        throw new TypeError('the body of a response must be null or a ReadableStream that nobody has read');
+        throw new TypeError('the body of a response must be null or an unread ReadableStream');
       const list = fromWebHeaders(headers);
       return body === null ? { status, headers: list, body: Buffer.alloc(0) } : { status, headers: list, stream: body };
     } catch (error) {

@@ -13,7 +13,7 @@ test('requests of a disconnected client are aborted before the memory of their r
         return new Promise((resolve) =>
           context.signal.addEventListener('abort', () => resolve({ status: 500, headers: [], body: empty })),
         );
-      // More than the sockets between the two hold: it leaves with the connection.
+      // More than the sockets between the two can buffer: it is dropped with the connection.
       const body = Buffer.alloc(8 * 1024 * 1024);
       return { status: 200, headers: [], body, sent: () => letGo.resolve(waiting.aborted) };
     },
@@ -23,6 +23,6 @@ test('requests of a disconnected client are aborted before the memory of their r
   socket.pause();
   socket.write(frame(FRAME.request, 1, requestPayload('GET\0/waits')));
   socket.write(frame(FRAME.request, 2, requestPayload('GET\0/large')));
-  assert.equal(await letGo.promise, true, 'what it lets go would go to a request that nobody waits for');
+  assert.equal(await letGo.promise, true, 'a request without a client must not use the released memory');
   socket.destroy();
 });

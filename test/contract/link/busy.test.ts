@@ -10,7 +10,7 @@ test('a response that arrived in time counts, even if the process is too busy to
     answers = true;
     return { status: 200, headers: [], body: Buffer.from('in time') };
   });
-  // Server and client share this process: it is kept busy from the moment at which the answer has been given to the kernel.
+  // Server and client share this process, which is busy from the moment at which the kernel has the response.
   pod.http.on('connection', (socket: Socket) => {
     const write = socket.write.bind(socket) as (data: Buffer) => boolean;
     socket.write = (data: Buffer | string | Uint8Array): boolean => {

@@ -204,7 +204,7 @@ test('a slow reader makes the pod stop reading instead of filling its memory', a
   for (let id = 1; id <= 400; id++) {
     const copy = Buffer.from(request);
     copy.writeUInt32BE(id, 5);
-    // Each in a write of its own, padded by a body so that they cannot all be read at once.
+    // Each in a separate write, padded by a body so that one read cannot cover them all.
     raw.write(Buffer.concat([frame(FRAME.request, id, requestPayload('GET\0/', Buffer.alloc(60 * 1024)))]));
   }
   let before = -1;
@@ -259,7 +259,7 @@ test('a peer that answers no ping is disconnected after three heartbeats; one th
     alive.write(frame(FRAME.pong, 0, empty));
   });
   await new Promise((resolve) => silent.once('close', resolve));
-  // One per round while it is silent; a round that comes late, on a busy machine, adds one.
+  // One per round while the peer is silent; a late round on a busy machine adds one.
   assert.ok(pings >= 1 && pings <= 8, `${pings} pings`);
   assert.ok(answered >= 1);
   await until('the pod has given up the silent one only', () => pod.link.connections === 1);
@@ -282,7 +282,7 @@ test('a process that was paused gives its peers time to show that they are alive
 
 for (const [name, bytes] of [
   ['a length beyond the limit', Buffer.from([0xff, 0xff, 0xff, 0xff, 4, 0, 0, 0, 1])],
-  // 320 KiB and one byte: refused by its length, before any of it is kept.
+  // 320 KiB and one byte: rejected by its length, before anything is buffered.
   ['a request a byte too long', Buffer.from([0, 5, 0, 1, 4, 0, 0, 0, 1])],
   ['a length too short for a frame', Buffer.from([0, 0, 0, 1, 4, 0, 0, 0, 1])],
   ['a head longer than the frame', frame(FRAME.request, 1, Buffer.from([0, 0, 0, 9, 0, 0, 0xff, 0xff, 0, 2, 65]))],
@@ -367,7 +367,7 @@ test('a peer that reads nothing is saturated: requests beyond the limit are neve
   const request = { ...get('/'), body: Buffer.alloc(256 * 1024) };
   let refused: DispatchError | null = null;
   let sent = 0;
-  // In turns, so that what the sockets take is not counted.
+  // Alternating, so that the sockets' buffers do not count.
   for (; refused === null && sent < 400; sent++) {
     client.send(request, inMs(60_000), {
       onResponse: () => assert.fail('the peer reads nothing'),

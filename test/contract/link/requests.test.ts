@@ -21,7 +21,7 @@ test('the delivery of a hint gets its full time, no matter how long the process 
   const channel = linkChannel(client);
   await channel.connect();
   await channel.send(get('/'), 60_000);
-  // The time left travels in whole milliseconds.
+  // The remaining time is sent in whole milliseconds.
   assert.ok(lost <= 1, `${lost} ms of its time are lost`);
 });
 
@@ -114,7 +114,7 @@ test('a request that times out has an unknown outcome, and the pod learns that i
     });
   });
   using client = startClient(pod.url);
-  // Connected, so that the time of the next request is not over before it could be sent.
+  // Connected first, so that the next request does not expire before it is sent.
   await client.request(get('/answered'), 10_000);
   await assert.rejects(client.request(get('/'), 50), (error: DispatchError) => {
     assert.equal(error.code, 'DEADLINE_EXCEEDED');

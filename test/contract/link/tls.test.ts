@@ -1,4 +1,5 @@
-// A proof can be relayed by whoever is at a pod's address. With https URLs the certificate ends that, before the link says anything.
+// An attacker at a pod's address can relay a proof. With https URLs the certificate prevents that before the link sends
+// anything.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, connect, type Socket } from 'node:net';
@@ -10,7 +11,7 @@ const pem = (name: string): string => readFileSync(new URL(`../../vectors/tls/${
 /** Self-signed, for the name `localhost` only. */
 const certificate = pem('certificate');
 
-/** Passes every byte on to a pod, as a sidecar that terminates TLS does, or somebody who relays the pod's proof. */
+/** Forwards every byte to a pod, like a sidecar that terminates TLS or an attacker who relays the pod's proof. */
 async function startRelay(podUrl: string): Promise<{ port: number; passed: () => number } & AsyncDisposable> {
   const sockets = new Set<Socket>();
   let passed = 0;

@@ -71,7 +71,7 @@ test('health reports a running process, readiness the reasons why it cannot serv
     );
     assert.equal((await ask(admin.port, 'GET', { host: 'ops.internal:9090' })).status, 200);
     const rebound = await ask(admin.port, 'GET', { host: `evil.example:${admin.port}` });
-    assert.equal(rebound.status, 403, 'a name that somebody else pointed at this machine');
+    assert.equal(rebound.status, 403, 'a host name that another site points at this machine');
     assert.match(rebound.body, /evil\.example/);
   } finally {
     await admin.close();
@@ -136,7 +136,7 @@ test('a blocked event loop is detected by a single timer', async (t) => {
     return Number(line?.[1]);
   };
   let seen = 0;
-  // The first time that the timer fires there is nothing yet to measure from.
+  // The first tick has nothing to measure from.
   while (seen < 0.1) {
     await sleep(120);
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 250);

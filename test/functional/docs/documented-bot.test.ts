@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** The project of somebody who copies the examples of docs/bots.md: those whose first line is the name of a file. */
+/** A project with the examples copied from docs/bots.md: those whose first line names a file. */
 let project: string;
 const files: string[] = [];
 
@@ -42,7 +42,7 @@ test('the examples of docs/bots.md have the right types', async () => {
   );
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   const { stdout } = spawnSync(process.execPath, [tsc, '-p', project], { cwd: project, encoding: 'utf8' });
-  // Not what it finds in the sources behind the examples: that is checked with them.
+  // Errors in the imported sources do not count: these are checked elsewhere.
   assert.deepEqual(
     stdout.split('\n').filter((line) => /^\S+\.ts\(/.test(line) && !line.startsWith('../../')),
     [],
@@ -50,7 +50,7 @@ test('the examples of docs/bots.md have the right types', async () => {
 });
 
 test('the bot of docs/bots.md runs, and its test passes', () => {
-  // Not as a part of this test run: the example reports to whoever starts it.
+  // Not as part of this test run: the example's report goes to its parent process.
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--test', 'greeter.test.ts'], {
     cwd: project,

@@ -1,4 +1,4 @@
-// What a gateway pod takes, how long it lets a caller wait, and when it serves nothing any more.
+// What a gateway pod accepts, how long clients wait, and when it stops serving.
 // Of src/gateway/dispatch/time-limit.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// What only a process of its own can show.
+// Behaviour that only a separate process can show.
 // Of src/gateway/stray-rejections.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -57,7 +57,7 @@ test('an unhandled rejection in a handler is logged, and the pod continues', asy
   await using pod = startPod(folder.file('pod'));
   assert.equal(await (await pod.get('/stray')).text(), 'fine');
   const line = await until('it is logged', () => pod.lines.find(({ level }) => level === 50));
-  assert.match(JSON.stringify(line), /nobody waits for this/);
+  assert.match(JSON.stringify(line), /unhandled on purpose/);
   assert.equal((await pod.get('/')).status, 200);
   pod.child.kill('SIGTERM');
   assert.equal(await pod.ended, 0);

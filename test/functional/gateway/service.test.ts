@@ -1,4 +1,4 @@
-// A gateway pod as its callers have it: over the link and over plain HTTP, with a real database.
+// A gateway pod as its callers see it: over the link and over plain HTTP, with a real database.
 // Of src/gateway/admission.ts, src/gateway/serve/{router,server,incoming,internal-endpoints,plain-request,response-writer}.ts.
 import assert from 'node:assert/strict';
 import { request as httpRequest } from 'node:http';
@@ -266,7 +266,7 @@ test('buffered and streamed bodies are bounded', async () => {
   assert.equal((await pod.plain('POST', target, { body })).status, 413);
   assert.equal((await pod.plain('POST', target, { body, headers: { 'idempotency-key': 'k' } })).status, 413);
   assert.equal((await pod.plain('POST', target, { body: 'x'.repeat(1_024) })).status, 201);
-  // A caller that goes away in the middle leaves the pod unharmed.
+  // A caller that disconnects midway does not harm the pod.
   const auth = signPlainRequest(SECRET, ORDINAL, 'POST', target);
   const half = httpRequest(pod.url + target, {
     method: 'POST',
@@ -301,7 +301,7 @@ test('handlers that throw or never return do not take the pod with them', async 
   for (const hanging of never) await assert.rejects(hanging, { code: 'DEADLINE_EXCEEDED' });
   const late = await pod.plain('GET', `/app/${GUILD}/never`, { headers: { 'guildway-deadline-ms': '50' } });
   assert.equal(late.status, 504);
-  // The slots of those that hang are free again.
+  // The slots of hanging handlers are free again.
   await until('nothing is in flight', () => pod.link.inFlight === 0);
   assert.equal(JSON.parse((await interact('note')).text).data.content, 'noted');
   assert.deepEqual(pod.service.readiness(), { ready: true, reasons: [] });

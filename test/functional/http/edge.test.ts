@@ -177,7 +177,7 @@ test('a body over the limit gets a readable 413 before its signature is checked,
     const answer = await rawReadingLate(request);
     assert.match(answer, /^HTTP\/1\.1 413 .*Connection: close.*"error"/is);
   }
-  // To the byte: what fits is read, and then refused for its signature.
+  // To the byte: a body that fits is read, and then rejected for its signature.
   for (const [length, status] of [
     [256 * 1024, 401],
     [256 * 1024 + 1, 413],
@@ -186,7 +186,7 @@ test('a body over the limit gets a readable 413 before its signature is checked,
     const answer = await rawReadingLate(`${head}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n${chunk}`);
     assert.match(answer, new RegExp(`^HTTP/1\\.1 ${status} `), `${length} bytes`);
   }
-  // One that only says that it is too large is not waited for: it never comes.
+  // A body that only declares to be too large is not awaited: it never arrives.
   assert.match(await raw(`${head}Content-Length: ${over}\r\n\r\n`), /^HTTP\/1\.1 413 /);
 });
 
@@ -215,7 +215,7 @@ test('buffered bodies are bounded in total and accepted again when there is room
   )
     .map(([name, value]) => `${name}: ${value}\r\n`)
     .join('')}\r\n`;
-  // Each sends all but the last byte of a body that is within its limit, and waits.
+  // Each sends all but the last byte of a body within its limit, and waits.
   const almost = Buffer.concat([Buffer.from(head), Buffer.alloc(size - 1, 'x')]);
   let refused = 0;
   const clients = Array.from({ length: 320 }, () => {

@@ -1,4 +1,4 @@
-/** Upgrades, readiness, and the end of an HTTP pod. */
+/** Upgrades, readiness, and the shutdown of an HTTP pod. */
 // Of src/http/endpoints/{upgrades,upgrade-response}.ts, src/http/outbound/{upgrade-transport,reachability}.ts, src/end-socket.ts.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -118,7 +118,7 @@ test('a pod that shuts down finishes running requests, tells its clients to reco
 });
 
 test('while a pod drains, an idle connection may bring one more request for IDLE_DRAIN_MS', async () => {
-  // The second pod shows that the time is over that the first one does not give.
+  // The second pod shows that the time is over which the first does not grant.
   await using patient = await startHttp({ gatewayPods: 1, env: { IDLE_DRAIN_MS: '600000' } });
   await using hasty = await startHttp({ gatewayPods: 1, env: { IDLE_DRAIN_MS: '0' } });
   const [socket, other] = [connect(patient.port, '127.0.0.1'), connect(hasty.port, '127.0.0.1')];
@@ -203,10 +203,10 @@ test('a request that has arrived is answered, even if the pod is too busy to rea
   received = '';
   const closed = once(socket, 'close');
   const draining = http.service.drain();
-  // After an immediate the event loop looks at its timers, and then at its sockets.
+  // After an immediate the event loop runs its timers, and then its sockets.
   await new Promise((resolve) => setImmediate(resolve));
   socket.write(`GET /app/${id} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  // Longer than idle connections are given: their timer is due before anything is read.
+  // Longer than the limit of idle connections: their timer is due before anything is read.
   const busyUntil = performance.now() + 300;
   while (performance.now() < busyUntil);
   await Promise.all([closed, draining]);

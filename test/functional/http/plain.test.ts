@@ -15,7 +15,7 @@ const id = '197038439483310086';
 const owner = getGatewayPodForGuild(id, 3);
 let http: HttpUnderTest;
 const pods: (Server & AsyncDisposable)[] = [];
-/** Ends the stream that has said nothing yet. */
+/** Ends the stream that has sent nothing yet. */
 let silent = (): void => {};
 const seen: { pod: number; request: IncomingMessage; body: string }[] = [];
 
@@ -171,7 +171,7 @@ test('server-sent events arrive as they are sent, and end when the client discon
 test('a stream without an event still sends its head', async () => {
   const response = await fetch(`${http.url}/app/${id}/silent`, { headers: { accept: 'text/event-stream' } });
   assert.equal(response.headers.get('content-type'), 'text/event-stream');
-  // Only now: had its beginning waited for it, there would be no response.
+  // Only now: if the head had waited for this, there would be no response.
   silent();
   assert.equal(await response.text(), 'data: at last\n\n');
 });
@@ -240,7 +240,7 @@ test('an invalid guild id never leaves the edge', async () => {
     /^HTTP\/1\.1 404 /,
   );
   assert.equal((await fetch(`${http.url}/_guildway/state`)).status, 404);
-  // A URL parser would read another guild out of these than the router.
+  // A URL parser and a router would read different guilds from these.
   for (const path of [
     `/app/${id}/../1`,
     `/app/${id}/%2E%2e/1`,

@@ -1,4 +1,4 @@
-// scripts/setup.mjs, in a project of its own. npm is replaced by a script that counts its runs and installs what the lock has.
+// scripts/setup.mjs in a separate project. A script replaces npm, counts its runs and installs the packages of the lock.
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { temporaryFolder } from '../../support/store.ts';
 
 const SETUP = fileURLToPath(new URL('../../../scripts/setup.mjs', import.meta.url));
-/** Any program that waits; in place of the project's Node, which is a hundred times as large. */
+/** Any program that waits replaces the project's Node, which is a hundred times as large. */
 const SLEEP = '/bin/sleep';
 
 const NPM = `#!${process.execPath}
@@ -48,7 +48,7 @@ class Project implements Disposable {
     writeFileSync(this.file(path), text);
   }
 
-  /** What package-lock.json asks for. */
+  /** The packages of package-lock.json. */
   lock(version: string): void {
     const packages = {
       '': { name: 'project' },
@@ -59,7 +59,7 @@ class Project implements Disposable {
     this.write('package-lock.json', JSON.stringify({ packages }));
   }
 
-  /** What `npm ci` by hand leaves: no trace of setup.mjs. */
+  /** The result of a manual `npm ci`: no trace of setup.mjs. */
   installed(): void {
     this.write('node_modules/node/package.json', '{"version":"24.0.0"}');
     this.write('node_modules/a/package.json', '{"version":"1.0.0"}');
@@ -155,7 +155,7 @@ test('concurrent runs install once, and all continue when it is done', async () 
 test('a failed or interrupted installation is repeated', async () => {
   using project = new Project();
   assert.equal((await project.setup({ NPM_FAILS: '1' })).code, 1);
-  // Everything looks right, but nobody knows what is behind it.
+  // Everything looks right, but the installation was incomplete.
   project.installed();
   assert.equal((await project.setup()).code, 0);
   assert.equal(project.npmRuns, 2);

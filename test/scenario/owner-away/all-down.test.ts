@@ -1,4 +1,4 @@
-/** Case 26: no gateway pod at all. */
+/** All gateway pods are down. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { until } from '../support.ts';

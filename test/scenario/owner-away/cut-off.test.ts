@@ -1,4 +1,4 @@
-/** Cases 4 and 6: an owner that runs, and that some pods cannot reach. */
+/** A running owner that some pods cannot reach. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import { assertDeferred, completion, type Scenario } from '../support.ts';

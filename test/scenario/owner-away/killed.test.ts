@@ -1,4 +1,4 @@
-/** Cases 1, 2, 22 and 23: a gateway pod dies at the worst moment. */
+/** A gateway pod dies at the worst moment. */
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
 import type { Fault } from '../../../src/gateway/faults.ts';
@@ -69,7 +69,7 @@ describe('a gateway pod is killed', () => {
     await killStandIn('kill-before-hint-commit', 'kept-once');
   });
 
-  /** Kills the stand-in of an owner that is away, when it is about to store a hint. */
+  /** Kills the stand-in of an absent owner when it is about to store a hint. */
   async function killStandIn(fault: Fault, operation: string): Promise<void> {
     const owner = scenario.gateway(1);
     const standIn = scenario.gateway(2);

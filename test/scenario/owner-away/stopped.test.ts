@@ -1,4 +1,4 @@
-/** Case 3: an owner is stopped for ten seconds, and goes on where it was. */
+/** An owner is paused for ten seconds, and then continues. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,7 +9,7 @@ test('a stopped owner: clients get responses in time, and late originals duplica
   const scenario = await sharedScenario();
   const guildId = scenario.guildOf(1);
   const owner = scenario.gateway(1);
-  // Connects, so that the requests below are on their way when the owner stops.
+  // Connects, so that the requests below are in flight when the owner stops.
   assert.equal((await scenario.operate(guildId, 'warm')).outcome, 'answered');
 
   owner.pause();
@@ -17,7 +17,7 @@ test('a stopped owner: clients get responses in time, and late originals duplica
   const ids = Array.from({ length: 8 }, (_, i) => `stopped-${i}`);
   const results = await Promise.all(ids.map((id) => scenario.operate(guildId, id)));
   for (const result of results) assertDeferred(result);
-  // Guilds of other owners do not notice.
+  // Guilds of other owners are unaffected.
   const other = await scenario.operate(scenario.guildOf(2), 'other');
   assert.equal(other.outcome, 'answered');
 

@@ -11,7 +11,7 @@ const slash: Command = { name: 'report', description: 'x', run, ephemeral: true 
 const user: Command = { name: 'report', type: 2, run, deferrable: false };
 const message: Command = { name: 'report', type: 3, run };
 const bot = defineBot({ name: 'test', commands: [slash, user, message, { name: 'ban', description: 'x', run }] });
-/** As it reaches an HTTP pod: in a handshake. */
+/** In the form that an HTTP pod gets in a handshake. */
 const manifest: BotManifest = JSON.parse(JSON.stringify(manifestOf(bot)));
 
 const deferral = (type: number | undefined, given: BotManifest, name = 'report') =>

@@ -1,4 +1,4 @@
-/** The optional components fit the base: Litestream beside each gateway pod, and what Prometheus asks for. */
+/** The optional components fit the base: Litestream beside each gateway pod, and Prometheus' targets. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { parse } from 'yaml';
@@ -45,7 +45,7 @@ for (const overlay of OVERLAYS) {
       assert.equal(environment(litestream, 'gateway-2').POD_NAME, 'gateway-2');
       assert.equal(addr, `:${litestream.ports[0].containerPort}`);
       assert.equal(snapshot.interval, '1h');
-      // The volume belongs to root when it is new.
+      // A new volume belongs to root.
       assert.equal(pod(set).securityContext.fsGroup, pod(set).securityContext.runAsGroup);
     });
   });

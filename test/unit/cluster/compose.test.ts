@@ -1,4 +1,4 @@
-/** What runs outside Kubernetes has the same environment and limits as the manifests: compose.yaml, and the staging run. */
+/** compose.yaml and the staging run have the same environment and limits as the manifests. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';

@@ -14,7 +14,7 @@ const skip =
     ? 'needs kubectl or kustomize, version 5 or newer'
     : false;
 
-/** What the alerts may look at beside the pods' own metrics: Litestream 0.5.18 and the kubelet have them. */
+/** Metrics that alerts may use beside the pods' own: those of Litestream 0.5.18 and the kubelet. */
 const OTHER_METRICS = [
   ...['litestream_txid', 'litestream_sync_error_count', 'litestream_replica_operation_total'],
   ...['kubelet_volume_stats_available_bytes', 'kubelet_volume_stats_capacity_bytes'],

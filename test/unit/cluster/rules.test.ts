@@ -1,4 +1,4 @@
-/** What no schema knows: that the manifests agree with one another and with the code. */
+/** What no schema covers: the manifests agree with each other and with the code. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { describe, test } from 'node:test';
@@ -52,12 +52,12 @@ for (const overlay of OVERLAYS) {
     test('the service accepts the configuration of every pod', () => {
       const known = [...Object.values(VARIABLES).map(({ name }) => name), 'NODE_OPTIONS', 'MALLOC_MMAP_THRESHOLD_'];
       for (const env of [httpEnvironment(), gatewayEnvironment('gateway-0'), gatewayEnvironment('gateway-2')]) {
-        // MODBOT_ is the bot's own.
+        // MODBOT_ belongs to the bot.
         const unknown = Object.keys(env).filter((name) => !known.includes(name) && !name.startsWith('MODBOT_'));
         assert.deepEqual(unknown, []);
         loadConfig(overlay === 'production' ? { ...env, ...FILLED_IN } : env);
         if (overlay === 'production') {
-          // Nobody can run with the placeholders by accident, and least of all with a link secret that the world knows.
+          // Placeholders cannot run by accident, least of all a publicly known link secret.
           assert.throws(() => loadConfig(env), { code: 'CONFIG_INVALID' });
           assert.throws(() => loadConfig({ ...env, ...FILLED_IN, LINK_SECRET: env.LINK_SECRET }), /LINK_SECRET/);
         }
@@ -94,7 +94,7 @@ for (const overlay of OVERLAYS) {
           assert.equal(probe.httpGet.port, 'admin');
           assert.equal((await fetch(`http://127.0.0.1:${admin.port}${probe.httpGet.path}`)).status, 200);
         }
-        // A database or a neighbour that is away must not get a pod killed, neither while it runs nor while it starts.
+        // An absent database or neighbour must not get a pod killed, neither while it runs nor while it starts.
         assert.equal(part.livenessProbe.httpGet.path, '/healthz');
         assert.equal(part.startupProbe.httpGet.path, '/healthz');
         assert.equal(part.readinessProbe.httpGet.path, '/readyz');
@@ -128,7 +128,7 @@ for (const overlay of OVERLAYS) {
       for (const part of workloads().flatMap(containers)) {
         if (part.name !== 'http' && part.name !== 'gateway') continue;
         const { NODE_OPTIONS = '' } = environment(part, 'gateway-0');
-        // An option that this Node does not know ends the process before it says anything.
+        // An option that this Node does not know ends the process without a message.
         execFileSync(process.execPath, ['--eval', ''], { env: { NODE_OPTIONS } });
         const heapMiB = Number(/--max-old-space-size=(\d+)/.exec(NODE_OPTIONS)?.[1]);
         const limitMiB = Number(/^(\d+)Mi$/.exec(part.resources.limits.memory)?.[1]);

@@ -1,16 +1,16 @@
-/** Who may do what: secrets, security contexts, network policies. */
+/** Privileges: secrets, security contexts, network policies. */
 import assert from 'node:assert/strict';
 import { BlockList, isIPv6 } from 'node:net';
 import { describe, test } from 'node:test';
 import { OVERLAYS, type Part, readOverlay, skip } from '../../support/overlay.ts';
 
-/** Where clouds give a node's credentials to whoever asks. */
+/** Addresses at which clouds serve a node's credentials. */
 const METADATA_SERVICES = [
   ...['169.254.169.254', '169.254.170.2', '168.63.129.16', '100.100.100.200'],
   ...['fd00:ec2::254', 'fd20:ce::254', 'fe80::a9fe:a9fe'],
 ];
 
-/** Whom a policy lets in. */
+/** The peers that a policy allows. */
 function nameOf({ namespaceSelector, podSelector, ipBlock }: Part): string {
   assert.equal(ipBlock, undefined);
   if (namespaceSelector === undefined) return podSelector.matchLabels['app.kubernetes.io/component'];
@@ -78,7 +78,7 @@ for (const overlay of OVERLAYS) {
         podSelector: {},
         policyTypes: ['Ingress', 'Egress'],
       });
-      // Who may come in, port by port. A policy without `from` would let in everybody.
+      // The allowed peers by port. A policy without `from` would allow everyone.
       const opened = all('NetworkPolicy').flatMap(({ spec }) =>
         (spec.ingress ?? []).flatMap(({ from, ports }: Part) => {
           assert.ok(from?.length > 0 && ports?.length > 0);

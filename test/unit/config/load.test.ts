@@ -89,7 +89,7 @@ test('a monolith is a single pod, whatever NUM_GATEWAY_PODS says', () => {
   assert.equal(config.ordinal, 0);
 });
 
-/** A value that is allowed for each variable that has no default. */
+/** A valid value for each variable without a default. */
 const VALID: Readonly<Record<string, string>> = {
   ...{ LINK_SECRET: 'x'.repeat(32), DISCORD_TOKEN: 'MTA.secret.part', STRIPE_WEBHOOK_SECRET: 'whsec_0123456789' },
   ...{ DISCORD_PUBLIC_KEY: 'ab'.repeat(32), DISCORD_APP_ID: '1234567890', POD_NAME: 'gateway-1', POD_ORDINAL: '1' },
@@ -119,7 +119,7 @@ test('no variable accepts surrounding white space or control characters, and the
       if (secret) assert.doesNotMatch(text, new RegExp(value));
     }
   }
-  // In the middle, too, where a token was pasted with what stood before it.
+  // Also in the middle, where a token was pasted together with other text.
   assert.match(message({ ...gateway, DISCORD_TOKEN: 'Bot abc' }), /^DISCORD_TOKEN: its value is not allowed/);
 });
 
@@ -161,7 +161,7 @@ test("a probable typo in a variable's name is reported with the likely variable"
     assert.deepEqual(warnings({ [mistyped]: 'x' }), [`${mistyped} is not read: did you mean ${meant}?`]);
   }
   assert.deepEqual(warnings({ GUILDWAY_THREADS: '4' }), ['GUILDWAY_THREADS is not read']);
-  // What a machine, a cluster and a bot have.
+  // Variables of the machine, the cluster and the bot.
   const others = {
     ...{ PATH: '/bin', HOME: '/', NODE_ENV: 'test', NODE_NAME: 'a', HOSTNAME: 'b', TZ: 'UTC', SERVICE_NAME: 'c' },
     ...{ GATEWAY_INTERNAL_SERVICE_HOST: 'd', HTTP_SERVICE_PORT_3000_TCP: 'e', DATABASE_URL: 'f', MODBOT_PAGES: 'open' },
@@ -180,7 +180,7 @@ test('a missing variable is reported where its absence matters', () => {
   assert.deepEqual(missing({}, 'http'), ['LINK_SECRET', 'DISCORD_PUBLIC_KEY']);
   assert.deepEqual(missing({}, 'gateway'), ['DISCORD_TOKEN']);
   assert.deepEqual(missing(VALID, 'monolith'), []);
-  // Another name for it is a mistake only as long as the right one is not there.
+  // Another name is a mistake only while the right one is missing.
   assert.deepEqual(missing({ DISCORD_BOT_TOKEN: 'x' }, 'gateway'), ['DISCORD_TOKEN', 'DISCORD_BOT_TOKEN']);
   assert.deepEqual(missing({ DISCORD_BOT_TOKEN: 'x', DISCORD_TOKEN: 'y' }, 'gateway'), []);
 });

@@ -7,12 +7,12 @@ import { VARIABLES } from '../../../src/config/variables.ts';
 
 const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 
-/** Keys that `loadConfig` turns into something else, and what the code reads in their place. */
+/** Keys that `loadConfig` replaces, and the keys that the code reads instead. */
 const DERIVED: Readonly<Record<string, string>> = { podName: 'name' };
 /** Read by `loadConfig` itself, for the ordinal of a gateway pod. */
 const IN_CONFIG: ReadonlySet<string> = new Set(['podOrdinal']);
 
-/** Who reads `config.<key>`: one of the services, or both by way of what they share. */
+/** The readers of `config.<key>`: one of the services, or both through shared code. */
 function readersOf(key: string): string[] {
   const reads = new RegExp(`\\bconfig\\.${DERIVED[key] ?? key}\\b`);
   const files = globSync('{main.ts,http/**/*.ts,gateway/**/*.ts,observability/**/*.ts}', { cwd: src });

@@ -1,4 +1,4 @@
-// Somebody sets the system's clock while a pod runs: nothing stops, ends early or is done twice.
+// The system clock is set while a pod runs: nothing stops, expires early or is executed twice.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -25,7 +25,7 @@ for (const stepMs of STEPS_MS) {
     owner.away = false;
     await until('both are delivered', () => pod.store.hints.count === 0);
     assert.equal(owner.requests.length, 4, 'each failed once and was done once');
-    // A whole bucket of tokens, and not those of ten minutes.
+    // One bucket of tokens, and not those of ten minutes.
     for (let i = 0; i < 3; i++) await pod.intake.put(hint());
     await until('later ones are delivered', () => pod.store.hints.count === 0);
     assert.deepEqual(

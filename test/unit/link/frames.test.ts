@@ -141,7 +141,7 @@ test('a proof for plain HTTP is valid for one pod, method and target, and for a 
   for (const wrong of [undefined, '', 'v1', 'v1;2;3;4', header.slice(0, -1), `${header}0`]) {
     assert.equal(verifyPlainRequest(secret, wrong, 'POST', '/app/1?x=1', [now]), null);
   }
-  // A pod whose clock was set while it ran says both: before and after. The same holds for the one that is asked.
+  // A pod whose clock was set while it ran sends both times, before and after. The receiving pod accepts both as well.
   const stepped = after(now, 600_000);
   const both = signPlainRequest(secret, 2, 'POST', '/app/1?x=1', [stepped, now]);
   for (const clocks of [[now], [stepped], [after(now, -600_000), now]]) {

@@ -5,7 +5,7 @@ import { DispatchError } from '../../../src/errors.ts';
 import { InFlight, type LinkHandler } from '../../../src/link/in-flight.ts';
 import { asMonotonicTime } from '../../../src/time.ts';
 
-/** A handler that hears of its error or, with null, of its response. */
+/** A handler that gets its error or, with null, its response. */
 const handler = (hear: (error: DispatchError | null) => void): LinkHandler => ({
   onResponse: () => hear(null),
   onError: hear,
@@ -14,7 +14,7 @@ const RESPONSE = { status: 200, headers: [], body: Buffer.alloc(0) };
 const LOST = new DispatchError('LINK_LOST', 'unknown', 'gone');
 
 test('each request is taken once by its id, for any number and order', () => {
-  // true: one begins; a number: one of those in flight ends.
+  // true: a request starts; a number: one in flight ends.
   const step = fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, { weight: 2, arbitrary: fc.nat() });
   const start = fc.constantFrom(0, 2 ** 20 - 50, 2 ** 32 - 300);
   fc.assert(
@@ -68,7 +68,7 @@ test('deadlines fire once, in any order, and a response takes precedence', async
   assert.deepEqual([first, second, third], [0xffff_ffff, 1, 2]);
   inFlight.take(first)?.onResponse(RESPONSE);
   now = 60;
-  // The look-out is a timer that does not keep a process alive; something must while it is waited for.
+  // The deadline timer does not keep a process alive; something must while the test waits for it.
   const keepAlive = setInterval(() => {}, 1_000);
   while (outcomes.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
   clearInterval(keepAlive);

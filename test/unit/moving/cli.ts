@@ -1,4 +1,4 @@
-/** `npm run explore`: the same explorer as in `npm test`, for as deep and as long as one likes. */
+/** `npm run explore`: the explorer of `npm test`, to any depth and duration. */
 import { parseArgs } from 'node:util';
 import { explore, walk } from './explore.ts';
 import { SCENARIOS } from './scenarios.ts';

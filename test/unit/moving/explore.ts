@@ -1,15 +1,15 @@
 import { Broken, type Fault, type Scenario, World } from './world.ts';
 
 export interface Exploration {
-  /** Worlds that differ. */
+  /** The number of distinct worlds. */
   readonly states: number;
-  /** Events that were tried, over all of them. */
+  /** The number of tried events in total. */
   readonly steps: number;
-  /** Of the first world that breaks a rule: what is wrong, and the events that lead there. */
+  /** The first broken rule, and the events that lead to it. */
   readonly broken: { readonly why: string; readonly events: readonly string[] } | null;
 }
 
-/** Tries every order of everything that can happen, to a depth. Breadth first, so that what it finds is short. */
+/** Tries every order of all possible events to a depth. Breadth first, so that failures are short. */
 export function explore(
   scenario: Scenario,
   limits: { readonly depth: number; readonly states: number },
@@ -45,7 +45,7 @@ export function explore(
   return { states: seen.size, steps, broken: null };
 }
 
-/** One walk of random events, then peace: the move must complete. */
+/** One walk of random events, then none: the move must complete. */
 export function walk(scenario: Scenario, seed: number, length: number, fault: Fault | null = null): Exploration {
   const world = new World({ scenario, fault });
   const random = mulberry32(seed);
@@ -69,7 +69,7 @@ export function walk(scenario: Scenario, seed: number, length: number, fault: Fa
   return { states: events.length, steps: events.length, broken: null };
 }
 
-/** A small generator of random numbers from 0 to 1 that a seed repeats. */
+/** A small seeded generator of random numbers from 0 to 1. */
 function mulberry32(seed: number): () => number {
   let a = seed | 0;
   return () => {

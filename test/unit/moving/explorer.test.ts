@@ -12,7 +12,7 @@ import { explore, walk } from './explore.ts';
 import { CHANGE_TWICE, GROW, SCENARIOS, withRestores } from './scenarios.ts';
 import type { Fault, Scenario } from './world.ts';
 
-/** What `npm test` affords; `npm run explore` goes on from here. */
+/** The share of `npm test`; `npm run explore` goes further. */
 const STATES = 3_000;
 const WALKS = 40;
 const STEPS = 80;

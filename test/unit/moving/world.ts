@@ -10,10 +10,10 @@ import type { Step } from '../../../src/moving/step.ts';
 import { adoptTopology, newsOf, settle } from '../../../src/moving/topologies.ts';
 import type { TopologyRecord } from '../../../src/routing/topology.ts';
 
-/** The rows of a guild: the numbers of the writes that made them. */
+/** The rows of a guild: the numbers of the writes that created them. */
 type Rows = readonly number[];
 
-/** Steps of the protocol that are broken on purpose, to show that the explorer notices. */
+/** Steps of the protocol that are broken on purpose, to show that the explorer detects it. */
 export type Fault =
   | 'active before the old owner has given the guild away'
   | 'attempts are not told apart'
@@ -33,7 +33,7 @@ interface Disk {
   state: MovingState;
   incarnation: number;
   readonly rows: Map<string, Rows>;
-  /** Set aside: what was given away, by guild and epoch. */
+  /** Set-aside copies, by guild and epoch. */
   readonly copies: Map<string, Rows>;
 }
 
@@ -41,7 +41,7 @@ interface Pod extends Disk {
   counter: number;
   /** Counts restored volumes. */
   boot: number;
-  /** As it was at a backup. */
+  /** The state at the backup. */
   backup: Disk | null;
 }
 
@@ -49,19 +49,19 @@ interface Packet {
   readonly from: number;
   readonly to: number;
   readonly message: Message;
-  /** Of the sender. */
+  /** The sender's. */
   readonly boot: number;
-  /** Beside an offer. */
+  /** With an offer. */
   readonly rows: ReadonlyMap<string, Rows>;
 }
 
 const NO_ROWS: ReadonlyMap<string, Rows> = new Map();
-/** More would only be more of the same, and the number of worlds must end somewhere. */
+/** More adds nothing new, and the number of worlds must be finite. */
 const MAX_PACKETS = 8;
 const MAX_WRITES = 6;
 const MAX_RESTARTS = 4;
 
-/** Something that can happen now. */
+/** A possible event. */
 export interface Event {
   readonly name: string;
   readonly happen: (world: World) => void;
@@ -69,14 +69,14 @@ export interface Event {
 
 export class Broken extends Error {}
 
-/** Some pods with their disks, what is on its way between them, and what clients were told. Deterministic, and cheap to copy. */
+/** Some pods with their disks, the messages in flight, and what clients were told. Deterministic, and cheap to copy. */
 export class World {
   readonly scenario: Scenario;
   readonly topologies: readonly TopologyRecord[];
   readonly fault: Fault | null;
   readonly pods: Pod[];
   packets: Packet[];
-  /** By guild: the writes that were acknowledged. */
+  /** The acknowledged writes, by guild. */
   readonly acknowledged: Map<string, Rows>;
   /** Guilds of volumes that were restored: writes since the backup may be missing. */
   readonly tainted: Set<string>;
@@ -139,7 +139,7 @@ export class World {
     }
   }
 
-  /** Everything that can happen now. */
+  /** All possible events. */
   events(): Event[] {
     const events: Event[] = [];
     const add = (name: string, happen: (world: World) => void): void => void events.push({ name, happen });
@@ -187,7 +187,7 @@ export class World {
   /** Lets all pods work without losses until nothing changes. @throws Broken when guilds are not where the newest topology says */
   calm(): void {
     for (let round = 0; round < 40; round++) {
-      // Its environment tells pod 0 the newest topology, also when a restored volume has forgotten it.
+      // Pod 0 knows the newest topology from its environment, even if a restored volume lacks it.
       const given = adoptTopology(this.#state(0), this.topologies.at(-1) as TopologyRecord);
       if (!('refused' in given)) this.#run(0, given);
       for (const { state } of this.pods) {
@@ -201,7 +201,7 @@ export class World {
         while (this.packets.length > 0) this.#deliver(0);
         this.check();
       }
-      // What was offered and never stored is offered again.
+      // An offer that was never stored is repeated.
       for (const { state } of this.pods) if (round % 3 === 2) this.#undo(state.ordinal);
     }
     const last = this.topologies.at(-1) as TopologyRecord;
@@ -218,7 +218,7 @@ export class World {
     this.check();
   }
 
-  /** Two worlds with one key go on alike. */
+  /** Two worlds with the same key continue identically. */
   key(): string {
     return JSON.stringify(
       [this.pods, this.packets, this.acknowledged, this.tainted, this.writes, this.restarts, this.adopted],
@@ -271,7 +271,7 @@ export class World {
     this.#run(ordinal, offerParcel(state, attempt));
   }
 
-  /** As when a handler of one guild runs on. */
+  /** As when a handler of one guild keeps running. */
   #keepOne(ordinal: number): void {
     const state = this.#state(ordinal);
     for (const { attempt, guilds } of [...state.parcels.values()])
@@ -322,12 +322,12 @@ export class World {
       rows: new Map(),
       copies: new Map(),
     };
-    // Also what it gave away without the new owner knowing: it has them again, as they were at the backup.
+    // Including guilds that it gave away without the new owner's knowledge: it has them again, in the state of the backup.
     const given = [...pod.state.records].filter(([, record]) => record.state === 'moved' && !record.confirmed);
     const before = [...pod.rows.keys(), ...disk.rows.keys(), ...given.map(([guild]) => guild)];
     for (const guild of before) this.tainted.add(guild);
     Object.assign(pod, copyOf(disk));
-    // What was on its way to the earlier process went with its connections.
+    // Messages to the earlier process are lost with its connections.
     this.packets = this.packets.filter(({ to }) => to !== ordinal);
     pod.boot++;
     this.#restart(ordinal);

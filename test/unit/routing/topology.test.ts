@@ -19,7 +19,7 @@ import { parseTopologyText, topologyOf, topologyText } from '../../../src/routin
 const MAX = 2n ** 64n - 1n;
 const snowflakes = fc.bigInt(1n, MAX).map(String);
 
-/** The published contract, as it is written. */
+/** The published contract, verbatim. */
 const published = (guildId: string): number => createHash('md5').update(guildId).digest().readUInt32BE(0);
 
 /** Snowflakes as Discord makes them: milliseconds since 2015, then worker, process and increment. Seeded. */
@@ -124,7 +124,7 @@ test('discord-shard: counts differ by at most one, a new pod takes only its shar
 test('discord-shard: the highest-numbered shard moves from the pod with the most shards, of several the highest ordinal', () => {
   assert.deepEqual(assignShards(4, 1), [0, 0, 0, 0]);
   assert.deepEqual(assignShards(4, 2), [0, 0, 1, 1]);
-  // Pods 0 and 1 have two each: the higher ordinal gives its highest shard.
+  // Pods 0 and 1 have two each: the higher ordinal gives away its highest shard.
   assert.deepEqual(assignShards(4, 3), [0, 0, 1, 2]);
   assert.deepEqual(assignShards(4, 4), [0, 3, 1, 2]);
   assert.throws(() => assignShards(2, 3), { code: 'CONFIG_INVALID' });

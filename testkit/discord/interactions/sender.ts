@@ -145,9 +145,9 @@ export class InteractionSender {
     const sentAt = performance.now();
     const delivered = this.#parts.dispatch(record.guildId, body.toString());
     const verdict = await judgeCallback(record, delivered === 0 ? 0 : this.#parts.deadlineMs);
-    const nobody = delivered === 0 ? { problem: 'no session for this shard, and no interactions URL' } : {};
+    const undelivered = delivered === 0 ? { problem: 'no session for this shard, and no interactions URL' } : {};
     const elapsedMs = performance.now() - sentAt;
-    return { via: 'gateway', status: null, headers: NO_HEADERS, sentAt, elapsedMs, ...verdict, ...nobody };
+    return { via: 'gateway', status: null, headers: NO_HEADERS, sentAt, elapsedMs, ...verdict, ...undelivered };
   }
 }
 

@@ -1,4 +1,4 @@
-// The bot's commands at Discord: what is registered, what is left alone, and what happens when Discord refuses.
+// The bot's commands at Discord: what is registered, what is preserved, and what happens when Discord rejects them.
 // Of src/gateway/discord/{command-duty,command-registration}.ts.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -13,7 +13,7 @@ const startDiscord = () => startDiscordSimulator({ guilds: 1, identifyWindowMs: 
 const run = () => ({ type: 4 as const, data: { content: '' } });
 const warn: Command = {
   name: 'warn',
-  description: 'Warns somebody',
+  description: 'Warns a member',
   default_member_permissions: '8',
   ephemeral: true,
   options: [{ type: 3, name: 'reason', description: 'Why', autocomplete: true, required: true }],
@@ -27,7 +27,7 @@ const writes = (discord: DiscordSimulator): number => discord.rest.counts()[PUT]
 const registeredAt = (discord: DiscordSimulator) =>
   discord.commands.list(null) as unknown as Readonly<Record<string, unknown>>[];
 
-/** Starts pod 0 with these commands, and ends it when they are registered. */
+/** Starts pod 0 with these commands, and stops it when they are registered. */
 async function register(discord: DiscordSimulator, commands: readonly Command[]): Promise<void> {
   await using pod = await startDiscordPod(discord, { bot: { commands } });
   await until('it is done', () => pod.lines.some(({ text }) => text === 'commands registered'));
@@ -101,7 +101,7 @@ test("a rejection is logged once with Discord's reason, the pod serves, and the 
   {
     await using pod = await startDiscordPod(discord, { bot: { commands: [look, wrong] } });
     const said = () => pod.lines.filter(({ text }) => text.includes('Discord refuses the bot'));
-    await until('it is said', () => said().length > 0 && isReady(pod));
+    await until('the rejection is logged', () => said().length > 0 && isReady(pod));
     const { ready, reasons } = pod.sessions.readiness();
     assert.equal(ready, true);
     assert.match(reasons.join(), /refuses.*"Warn"\.name: .*; "Warn"\.description: .*restart/);
@@ -128,7 +128,7 @@ test('the application of another bot is reported with the variable to check', as
 test('failures of Discord are retried and logged once', async (t) => {
   await using discord = await startDiscord();
   let requests = 0;
-  // The library itself asks four times.
+  // The library itself tries four times.
   const api = createServer((request, response) => {
     if ((request.url ?? '').includes('/commands') && ++requests <= 8) response.writeHead(503).end();
     else response.writeHead(307, { location: `${discord.apiUrl}${(request.url ?? '').replace('/api', '')}` }).end();

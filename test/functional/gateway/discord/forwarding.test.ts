@@ -70,7 +70,7 @@ test("an event on shard 0 of another pod's guild is handled once by its owner, e
   const owner = await startPod(1, port + 1, folder.file('pod-1'), discord);
   await until('both are ready', () => receiver.isReady() && owner.isReady());
 
-  // Without a guild for the simulator: it goes to shard 0.
+  // The simulator sees no guild, so it sends the event to shard 0.
   const entitlement = (id: string): void => {
     assert.equal(discord.events.dispatch('ENTITLEMENT_CREATE', { id, guild_id: guildId }, null), 1);
   };

@@ -1,11 +1,11 @@
-// Which guilds a pod knows: as READY names them, as events change them, and as a process finds them that resumes.
+// The guilds that a pod knows: from READY, from events, and after a resume.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type DiscordSimulator, startDiscordSimulator } from '../../../../testkit/discord/index.ts';
 import { type DiscordPod, isReady, MemorySessions, startDiscordPod } from '../../../support/discord-pod.ts';
 import { until } from '../../../support/wait.ts';
 
-/** A guild that READY does not name: the bot joins it later, or has left it. */
+/** A guild that is missing from READY: the bot joins it later, or has left it. */
 const OTHER = '81384788765712384';
 
 const startDiscord = () => startDiscordSimulator({ guilds: 4, identifyWindowMs: 0 });
@@ -14,7 +14,7 @@ const join = (discord: DiscordSimulator, id: string) => discord.events.dispatch(
 const leave = (discord: DiscordSimulator, id: string, outage: { unavailable?: boolean } = {}) =>
   discord.events.dispatch('GUILD_DELETE', { id, ...outage }, id);
 
-/** What a killed process leaves behind. */
+/** The state that a killed process leaves behind. */
 function kept({ rows, guilds }: MemorySessions): MemorySessions {
   const store = new MemorySessions();
   for (const [shard, session] of rows) store.rows.set(shard, session);

@@ -1,4 +1,4 @@
-// Case 59 and its relatives: a Discord that does not do what its documentation says. The real library, and a gateway with a script.
+// A Discord that deviates from its documentation. The real library, and a scripted gateway.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { StoredSession } from '../../../../src/gateway/discord-seam.ts';
@@ -10,11 +10,11 @@ import {
 } from '../../../support/scripted-gateway.ts';
 import { until } from '../../../support/wait.ts';
 
-/** Long enough for a busy machine to answer in. */
+/** Long enough for a response on a busy machine. */
 const timing = { resumeMs: 700, helloMs: 700, readyMs: 700, backoffBaseMs: 20 };
 const HELLO = { op: 10, d: { heartbeat_interval: 5_000 } };
 
-/** What an earlier process has left: a session at its seventh event. */
+/** The state of an earlier process: a session at its seventh event. */
 function keptSession(resumeUrl: string, failedResumes = 0): MemorySessions {
   const store = new MemorySessions();
   const session: StoredSession = { sessionId: 'of an earlier process', sequence: 7, resumeUrl, shardCount: 1 };
@@ -41,7 +41,7 @@ const answers: readonly [string, (connection: ScriptedConnection) => void, heart
   ['closes without a code', ({ socket }) => socket.close()],
   ['drops the socket', ({ socket }) => socket.terminate()],
   ['closes with a code that allows a resume', ({ socket }) => socket.close(4000)],
-  ['closes with a code that nobody knows', ({ socket }) => socket.close(4999)],
+  ['closes with an unknown code', ({ socket }) => socket.close(4999)],
   ['sends nothing but heartbeats', () => {}, 40],
   ['asks to resume again, each time', (connection) => connection.send({ op: 9, d: true })],
   ['asks to reconnect, each time', (connection) => connection.send({ op: 7, d: null })],

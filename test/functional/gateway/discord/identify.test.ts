@@ -46,7 +46,7 @@ async function startPod(
       DISCORD_API_URL: discord.apiUrl,
       DISCORD_SHARDS: '1',
       IDENTIFY_INTERVAL_MS: '400',
-      // The pods start one after the other.
+      // The pods start one after another.
       TOPOLOGY_CONFIRMED: `md5/${PODS}`,
       ...env,
     }),
@@ -80,7 +80,7 @@ test('pods get their slots from pod 0 over HTTP, wait while it is away, and go o
   await using two = await startPod(place, 2);
   await until('both are connected', () => discord.stats().connections === 2);
   assert.equal(one.readiness().ready || two.readiness().ready, false);
-  assert.deepEqual(discord.gateway.identifies(), [], 'without pod 0 nobody counts, so nobody identifies');
+  assert.deepEqual(discord.gateway.identifies(), [], 'without pod 0 no pod counts identifies, so none identifies');
   {
     await using zero = await startPod(place, 0);
     await until('all are ready', () => [zero, one, two].every((pod) => pod.readiness().ready));

@@ -1,4 +1,4 @@
-// Case 60: one call that Discord refuses fails alone. The real REST client, and a server that refuses what a path says.
+// One call that Discord rejects fails alone. The real REST client, and a server that rejects what a path says.
 // Of src/gateway/discord/pod-rest.ts.
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
@@ -15,7 +15,7 @@ interface Call {
   readonly authorization: string | undefined;
 }
 
-/** Discord's REST API: refuses what the path says, and notes who asks. */
+/** Discord's REST API: rejects what the path says, and records the callers. */
 async function startApi() {
   const calls: Call[] = [];
   const server = createServer((request, response) => {

@@ -39,7 +39,7 @@ for (const strategy of ['md5', 'discord-shard'] as const) {
     await until('all of them', () => zero.contents().length === owned.length * 2 + 1);
     for (const { guildId } of zero.events) assert.equal(topology.ownerOf(guildId), 0);
     assert.deepEqual([...zero.sessions.guildIds()].sort(), owned.sort());
-    // Under discord-shard nobody sends what is not ours.
+    // Under discord-shard no event of another pod arrives.
     const foreign = discord.guilds.size - owned.length;
     assert.equal(
       await zero.metric('guildway_discord_events_dropped_total'),
@@ -108,7 +108,7 @@ test('a pod killed before a sequence was stored gets the events again, with the 
   await until('all but one are handled', () => killed.contents().length === 10);
   const unfinished = killed.events[killed.events.length - 7]?.sequence as number;
   await until('what came before it is stored', () => store.rows.get(0)?.sequence === unfinished - 1);
-  // What the disk has when the process is gone.
+  // The content of the disk when the process is gone.
   const kept = new MemorySessions();
   kept.rows.set(0, store.rows.get(0) as NonNullable<ReturnType<MemorySessions['read']>>);
   await killed.sessions.close();

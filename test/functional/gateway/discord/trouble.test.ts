@@ -1,4 +1,4 @@
-// Case 27 for the Discord side of one pod: everything that Discord's gateway does to a connection, with the real library.
+// Everything that Discord's gateway does to a connection of one pod, with the real library.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -167,7 +167,7 @@ describe('one pod and', { concurrency: true }, () => {
 
   test('shutting down while a connection opens ends in time and opens no other', async (t) => {
     await using discord = await startDiscord();
-    // A gateway that takes connections and never says hello.
+    // A gateway that accepts connections and never sends hello.
     const silentGateway = new WebSocketServer({ port: 0, host: '127.0.0.1' });
     t.after(() => silentGateway.close());
     let opened = 0;

@@ -1,5 +1,5 @@
-// While pod 0 is away, the other pods begin sessions by the clock and the lowest of them registers the commands. Real sessions at the
-// simulator; pod 0 is an HTTP server in front of its sessions, which can be away.
+// While pod 0 is away, the other pods identify in time slots, and the lowest of them registers the commands. Real sessions at the
+// simulator; pod 0 is an HTTP server in front of its sessions that can be switched off.
 // Of src/gateway/discord/peers.ts.
 import assert from 'node:assert/strict';
 import { createServer, type Server } from 'node:http';

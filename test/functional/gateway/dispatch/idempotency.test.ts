@@ -1,4 +1,4 @@
-// Who an Idempotency-Key belongs to. A recorded response is given without asking the bot, so it must not reach another caller.
+// The owner of an Idempotency-Key. A recorded response is sent without asking the bot, so it must not reach another caller.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { BotContext } from '../../../../src/bot/index.ts';
@@ -8,7 +8,7 @@ import { NOTES } from '../../../support/store.ts';
 
 const TARGET = `/api/guilds/${GUILD}/secret`;
 
-/** Tells its caller who they are, and refuses those whom it does not know. */
+/** Tells callers who they are, and rejects unknown ones. */
 const bot = {
   tables: ['notes'],
   migrations: [NOTES],

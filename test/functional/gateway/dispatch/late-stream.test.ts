@@ -1,11 +1,11 @@
-// Streams that nobody reads: their sources are told, or they would produce until the process ends.
+// Unread streams: their sources must be cancelled, or they produce until the process ends.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGatewayPod } from '../../../support/gateway-pod.ts';
 import { GUILD } from '../../../support/interactions.ts';
 import { until } from '../../../support/wait.ts';
 
-/** A bot with an endless response, which comes when it is asked to. */
+/** A bot with an endless response, which starts on request. */
 function endlessBot(headers: Record<string, string> = {}) {
   const begin = Promise.withResolvers<void>();
   let cancelled = 0;

@@ -1,4 +1,4 @@
-// Gateway pods that find out from each other whether they may serve, with real sockets and databases. See also the scenario
+// Gateway pods that ask each other whether they may serve, with real sockets and databases. See also the scenario
 // `larger-topology`, with processes.
 // Of src/gateway/serve/held.ts, src/gateway/ownership/ask-peer.ts.
 import assert from 'node:assert/strict';
@@ -109,13 +109,13 @@ class Place implements AsyncDisposable {
     return this.#folder.file(`gateway-${ordinal}.sqlite3`);
   }
 
-  /** The volume is gone. */
+  /** Deletes the volume. */
   lose(ordinal: number): void {
     for (const suffix of ['', '-wal', '-shm', '.lock', '.holder.json'])
       rmSync(this.path(ordinal) + suffix, { force: true });
   }
 
-  /** Notes in a pod's database; 0 where there is not even a table. */
+  /** The notes in a pod's database; 0 without a table. */
   notes(ordinal: number): number {
     const sqlite = new DatabaseSync(this.path(ordinal), { readOnly: true });
     try {
@@ -145,7 +145,7 @@ test('a restarted pod refuses requests until it has asked the other pods, and it
   const pods = [await place.start(0, 2), await place.start(1, 2)];
   await until('both are ready', () => pods.every(isReady));
   for (const pod of pods) await pod.close();
-  // The other pod takes the connection and says nothing, as one that is starved does.
+  // The other pod accepts the connection and sends nothing, like a starved process.
   const silent: Socket[] = [];
   const other = createServer((socket) => silent.push(socket));
   const answers = (): void => {
@@ -181,7 +181,7 @@ test('at a first start, pods name the pod they wait for, and then all serve with
   await until('all are ready', () => [zero, one, two].every(isReady));
   for (const pod of [zero, one, two]) assert.equal((await pod.write()).status, 201);
 
-  // Afterwards each starts without the others.
+  // Afterwards each pod starts without the others.
   await zero.close();
   await one.close();
   await two.close();
@@ -196,7 +196,7 @@ test('with more pods than the rows were placed for, no pod serves, each says why
   await until('all are ready', () => first.every(isReady));
   for (const pod of first) assert.equal((await pod.write()).status, 201);
 
-  // While the old ones still run, and after they have been started again.
+  // While the old pods still run, and after their restart.
   const env = { TOPOLOGY_EPOCH: '2' };
   const three = await place.start(3, 5, env);
   assert.match(reasonsOf(three), /gateway-0, gateway-1 and gateway-2 were placed under NUM_GATEWAY_PODS=3/);
@@ -222,7 +222,7 @@ test('with more pods than the rows were placed for, no pod serves, each says why
     [1, 1, 1, 0, 0],
   );
 
-  // Given back what it had, everything goes on; the epoch may stay as it is.
+  // With the old settings everything continues; the epoch may stay.
   for (const pod of [three, four, ...again]) await pod.close();
   const back = await Promise.all([0, 1, 2].map((ordinal) => place.start(ordinal, 3, env)));
   await until('all are ready', () => back.every(isReady));
@@ -267,7 +267,7 @@ test('a pod stops serving when an absent pod turns out to have rows under a newe
   const small = await Promise.all([0, 1].map((ordinal) => place.start(ordinal, 2, { TOPOLOGY_EPOCH: '3' })));
   await until('all are ready', () => small.every(isReady));
   for (const pod of small) await pod.close();
-  // A volume of an earlier time, when there were three pods.
+  // A volume from when there were three pods.
   const stale = await place.start(2, 3, { TOPOLOGY_EPOCH: '2', TOPOLOGY_CONFIRMED: 'md5/3' });
   assert.equal((await stale.write()).status, 201);
   const back = await place.start(0, 2, { TOPOLOGY_EPOCH: '3' });

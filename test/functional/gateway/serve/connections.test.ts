@@ -1,4 +1,4 @@
-// Streams that last never keep an HTTP pod from getting its link.
+// Long-lived streams never keep an HTTP pod from connecting its link.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startGatewayPod } from '../../../support/gateway-pod.ts';

@@ -29,7 +29,7 @@ test('a draining pod waits for a handler whose client has disconnected', async (
   await until('it runs', () => order.length === 1);
   await assert.rejects(gone, { code: 'DEADLINE_EXCEEDED' });
   const drained = pod.service.drain().then(() => order.push('drained'));
-  // Longer than the pod itself waits for an answer that is late.
+  // Longer than the pod itself waits for a late response.
   await delay(500);
   release();
   await drained;
@@ -46,7 +46,7 @@ test('idle connections do not delay a draining pod, and a connection with a requ
       return new Response('answered');
     },
   };
-  // Without a limit of its own the drain would last as long as these.
+  // Without a separate limit the drain would last as long as these.
   const env = { HEADERS_TIMEOUT_MS: '600000', BODY_TIMEOUT_MS: '600000', KEEP_ALIVE_MS: '600000' };
   await using pod = await startGatewayPod({ bot, env });
   const sockets = ['', 'GET / HTTP/1.1\r\nhost: p', 'GET /refused HTTP/1.1\r\nhost: p\r\n\r\n'].map((bytes) => {

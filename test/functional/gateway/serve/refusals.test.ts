@@ -1,4 +1,4 @@
-// What a pod says on plain HTTP before it looks at a request: marked, so that its caller can tell it from an answer.
+// A pod's own statements over plain HTTP are marked, so that its caller can tell them from the bot's responses.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -50,7 +50,7 @@ test('a draining pod refuses a new request with a marked response, and does not 
     },
   };
   await using pod = await startGatewayPod({ bot });
-  // Opened before it drains: it takes no connections after that.
+  // Opened before the drain: afterwards the pod accepts no connections.
   const late = connect({ port: pod.service.port, host: '127.0.0.1' });
   await once(late, 'connect');
   const first = pod.plain('GET', '/');

@@ -18,7 +18,7 @@ test('an idle connection to a gateway pod is closed after KEEP_ALIVE_MS', async 
   await using pod = await startGatewayPod({ bot, env: { KEEP_ALIVE_MS: '100' } });
   const idle = connect({ port: pod.service.port, host: '127.0.0.1' });
   await once(idle, 'connect');
-  // A refusal is an answer, too, and leaves the connection open for the next request.
+  // A refusal is a response too, and leaves the connection open for the next request.
   idle.write('GET / HTTP/1.1\r\nhost: pod\r\n\r\n');
   assert.match(await text(idle), /^HTTP\/1\.1 401 [\s\S]*\r\nkeep-alive: timeout=/i);
 });

@@ -13,7 +13,7 @@ const OURS = ids.find((id) => topology.ownerOf(id) === 0) ?? '';
 const THEIRS = ids.find((id) => topology.ownerOf(id) === 1) ?? '';
 const SECRET = 'a secret of the test cluster';
 
-/** Opens a websocket at a pod itself, with this proof. @returns null when it is open, else the refusal */
+/** Opens a websocket directly at a pod, with this proof. @returns null when it is open, else the refusal */
 async function dial(pod: GatewayPod, target: string, proof?: string): Promise<IncomingMessage | null> {
   const headers = proof === undefined ? {} : { 'guildway-auth': proof };
   const socket = new WebSocket(pod.url.replace('http', 'ws') + target, { headers });

@@ -1,4 +1,4 @@
-// An operator finds out from the log why every webhook is refused.
+// The log tells an operator why every webhook is rejected.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';

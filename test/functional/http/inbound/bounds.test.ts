@@ -1,4 +1,4 @@
-/** What an HTTP pod does not take, and what it does not pass on. */
+/** What an HTTP pod does not accept, and what it does not forward. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
@@ -58,7 +58,7 @@ test('a response that is held in memory is bounded', async () => {
 test('a pod that is shutting down refuses a websocket', async () => {
   await using http = await startHttp({ gatewayPods: 1 });
   await using _pod = await startPlainPod(http.gatewayPorts[0] as number, (_request, response) => response.end('here'));
-  // Opened before, as a balancer opens some ahead: afterwards no connection is taken.
+  // Opened before, as balancers do: afterwards no connection is accepted.
   const socket = connect(http.port, '127.0.0.1');
   await once(socket, 'connect');
   await until('the pod has it', async () => (await fetch(http.url)).ok);

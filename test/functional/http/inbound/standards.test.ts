@@ -161,7 +161,7 @@ test('proxy variants: lists in X-Forwarded-*, Forwarded, HTTP/1.0 without Host, 
     assert.equal(seen.at(-1)?.url.href, url, line);
     assert.equal(seen.at(-1)?.guildId, GUILD);
   }
-  // A webhook by each of these forms is verified, and answered as the webhook.
+  // A webhook in each of these forms is verified and answered as the webhook.
   const ping = '{"type":1}';
   const signed = Object.entries(signedHeaders(ping))
     .map(([name, value]) => `${name}: ${value}\r\n`)
@@ -259,7 +259,7 @@ test('a closing connection is closed in bounded time, even if the peer ignores i
   await Promise.all(
     ended.map(async ([port, bytes]) => {
       const socket = await stubborn(port, bytes);
-      // Whoever writes to a connection that its other side has let go of hears so.
+      // A write to a connection that the peer has released fails.
       await until(`closed after ${bytes.slice(0, 40)}`, () => !socket.write('x') || socket.destroyed);
       socket.destroy();
     }),

@@ -71,7 +71,7 @@ test('only a bounded number of pipelined requests is processed; the connection e
   await until('the first is served', () => server.first.length === 1);
   server.first[0]?.end();
   await closed;
-  // Not what the client has read: bytes that nobody took reset its connection.
+  // The client cannot tell from what it read: unread bytes reset its connection.
   assert.equal(server.served(), 101);
   assert.equal(server.made(), 102, 'the one that was too many, and nothing behind it');
 });
@@ -93,7 +93,7 @@ test('waiting requests are bounded across all connections; served requests make 
 });
 
 test('a connection whose client does not read its response is closed in bounded time, even without a body', async () => {
-  // More than the system takes.
+  // More than the system buffers.
   const headers = ['content-length', '0', 'x-long', 'x'.repeat(20 * 1024 * 1024)];
   const none = Buffer.alloc(0);
   const bodies = new BodyReader(1_000);

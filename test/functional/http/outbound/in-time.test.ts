@@ -85,8 +85,8 @@ test('a request to all pods waits for an absent pod only for the connection time
   const patient = { ...env, ...secret, REQUEST_TIMEOUT_MS: '120000', CONNECT_TIMEOUT_MS: '200' };
   await using http = await startHttp({ gatewayPods: 2, env: patient, manifest });
   const none = await timed('not-stored', fetch(`${http.url}/all`));
-  assert.equal(none.status, 503, 'nobody has answered');
+  assert.equal(none.status, 503, 'no pod has answered');
   await using _pod = await startLinkPod(http, 0, () => ({ status: 200, headers: [], body: Buffer.from('here') }));
-  // It counts as away until it has been dialled again.
+  // It counts as away until it is dialled again.
   await until('one answers', async () => (await timed('one', fetch(`${http.url}/all`))).status === 200);
 });

@@ -22,13 +22,13 @@ const json = (value: unknown): GatewayResponse => ({
   headers: ['content-type', 'application/json'],
 });
 
-/** What the gateway pods of a test say. */
+/** The statements of a test's gateway pods. */
 interface World {
-  /** From the one in force to the newest. */
+  /** From the topology in force to the newest. */
   chain: string[];
   /** The pod that serves the guild. */
   owner: number;
-  /** Of requests for the guild. */
+  /** The number of requests for the guild. */
   readonly asked: number[];
 }
 
@@ -76,7 +76,7 @@ test('an HTTP pod learns of more pods, finds guilds before and after they move, 
   assert.deepEqual([await page(), world.asked.splice(0)], ['pod 2', [2]]);
   assert.deepEqual([await everyone(), await pods()], [[3, 0], 3]);
 
-  // 3 -> 5: the guild has moved to pod 4, which this HTTP pod has never heard of.
+  // 3 -> 5: the guild has moved to pod 4, which this HTTP pod does not know.
   for (const ordinal of [3, 4]) stack.use(await startPod(http, world, ordinal));
   Object.assign(world, { chain: ['md5/3@1', 'md5/5@2'], owner: 4 });
   assert.deepEqual([await page(), world.asked.splice(0)], ['pod 4', [2, 4]]);
@@ -107,7 +107,7 @@ test('an HTTP pod that starts in the middle of a move asks the pods which it was
   await using _zero = await startPod(http, world, 0);
   await until('the link', () => http.service.readiness().reasons.length === 0);
   const page = async () => (await fetch(`${http.url}/app/${GUILD}/x`)).text();
-  // The first request waits until pod 0 has said which topologies there are.
+  // The first request waits until pod 0 has named the topologies.
   assert.equal(await page(), 'pod 1');
   world.asked.length = 0;
   assert.deepEqual([await page(), world.asked], ['pod 1', [0, 1]]);

@@ -15,7 +15,7 @@ import {
   startPlainPod,
 } from '../../../support/http-service.ts';
 
-// Gateway pods here speak the real link over real sockets; what they answer is up to each test.
+// Gateway pods here use the real link over real sockets; each test chooses their responses.
 
 const secret = 'the link secret of this test';
 const id = '197038439483310086'; // owner 2 of 3
@@ -90,7 +90,7 @@ async function startPod(
   };
 }
 
-/** The first dial of a pod that was not there yet is repeated within half a second. */
+/** The failed first dial of a pod is repeated within half a second. */
 async function linked(http: HttpUnderTest, ...ordinals: number[]): Promise<void> {
   for (const end = performance.now() + 30_000; performance.now() < end; ) {
     const { reasons } = http.service.readiness();
@@ -150,7 +150,7 @@ test('while the owner is away, a stand-in has the interaction on disk before Dis
   assert.equal(headerValue(hint.headers, 'guildway-hint-life-ms'), String(14.5 * 60_000));
   assert.equal(JSON.parse(hint.body.toString()).data.name, 'open');
 
-  // What cannot be deferred is answered honestly, and kept nowhere.
+  // A request that cannot be deferred gets an honest response, and is stored nowhere.
   assert.deepEqual((await interact(http, { type: 4, data: { name: 'open' } })).body, {
     type: 8,
     data: { choices: [] },
@@ -233,9 +233,9 @@ test('a live but slow owner: the interaction is deferred and stored where it can
   await linked(http, 2);
   const { body } = await interact(http, command('open'));
   assert.deepEqual(body, { type: 5 });
-  assert.equal(owner.hints.length, 1, 'nobody else is there: the owner itself keeps it');
+  assert.equal(owner.hints.length, 1, 'no other pod is up: the owner itself stores it');
   const slow = await interact(http, command('form'));
-  assert.match(slow.body.data.content, /may have done/, 'it was sent: nobody can say that nothing was done');
+  assert.match(slow.body.data.content, /may have done/, 'it was sent, so its outcome is unknown');
 });
 
 test('a redirect is followed; pods that point at each other end it, naming both sides', async () => {
@@ -256,7 +256,7 @@ test('a redirect is followed; pods that point at each other end it, naming both 
   assert.equal(looping.status, 502);
   assert.match(((await looping.json()) as { error: string }).error, /names pod 1.*md5\/3 epoch 1.*NUM_GATEWAY_PODS/);
   const hops = one.requests.length + two.requests.length - before;
-  // The owner, once more on the way that can follow, and whom it named.
+  // The owner again, on the path that can follow a redirect, and then the pod that it named.
   assert.ok(hops <= 3, `${hops} hops`);
 });
 
@@ -384,7 +384,7 @@ test('an owner that fails every request: retries stay a fifth of live requests',
     await Promise.all(Array.from({ length: 20 }, async () => (await fetch(`${plain.url}/app/${id}`)).status));
   }
   const retries = arrived - requests;
-  // A fifth, and the ten that are always allowed.
+  // A fifth, plus the ten that are always allowed.
   assert.ok(retries <= requests * 0.2 + 10, `${retries} retries of ${requests} requests`);
   assert.ok(retries > 10, `${retries} retries of ${requests} requests: live requests earn them`);
   server.close();

@@ -68,7 +68,7 @@ test('a started upload is not retried: its client learns that nothing was done',
 test('an interaction that its owner refused was not executed, and its caller learns that', async () => {
   await using http = await startHttp({
     gatewayPods: 1,
-    // What it refuses counts as a pod that is away, and would not be asked any more.
+    // After enough refusals the pod would count as away and get no more requests.
     env: { ...env, LINK_SECRET: 'the link secret of this test', BREAKER_FAILURES: '1000' },
   });
   let refuses = true;

@@ -1,4 +1,4 @@
-/** A stand-in that is slow: nobody is given up while there is time. */
+/** A slow stand-in: no stand-in is abandoned while there is time. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { GatewayRequest, GatewayResponse } from '../../../../src/protocol/message.ts';
@@ -31,7 +31,7 @@ test('the next stand-in is asked while a slow one is pending, and the slow one s
   await using _slow = await startLinkPod(http, 0, async (request) => {
     if (!isHint(request)) return status(503);
     asked.push('first');
-    // It answers only after the next one has been asked, which is when it would have been given up.
+    // It answers only after the next one has been asked.
     await second.promise;
     return status(201);
   });

@@ -1,4 +1,4 @@
-// A client that stops reading a response that streams is disconnected, and with it the pod stops sending.
+// A client that stops reading a streamed response is disconnected, and then the pod stops sending.
 // Of src/http/inbound/client-stream.ts.
 import assert from 'node:assert/strict';
 import { lookup } from 'node:dns';

@@ -22,7 +22,7 @@ const env = {
   RETRY_BASE_MS: '5',
   STRIPE_WEBHOOK_SECRET: 'whsec_test',
 };
-/** The pods of these tests say in their handshake that they know no commands: then only the user may see the late answer. */
+/** The pods of these tests report no commands in their handshake, so late responses must be ephemeral. */
 const DEFERRED = '{"type":5,"data":{"flags":64}}';
 
 type Answer = (request: GatewayRequest) => GatewayResponse | Promise<GatewayResponse>;
@@ -73,7 +73,7 @@ async function sendEvent(http: HttpUnderTest): Promise<number> {
   return (await fetch(`${http.url}/webhooks/discord-events`, { method: 'POST', headers, body })).status;
 }
 
-/** What an interaction is answered with, and the statuses that Stripe and Discord get for an event. */
+/** The response to an interaction, and the statuses that Stripe and Discord get for an event. */
 const askAll = (http: HttpUnderTest): Promise<[string, number, number]> =>
   Promise.all([interact(http).then(({ text }) => text), sendStripe(http), sendEvent(http)]);
 
@@ -151,7 +151,7 @@ test('a request is not sent after its client disconnected', async () => {
   const client = new AbortController();
   const gone = fetch(`${http.url}/app/${id}/gone`, { method: 'POST', body: 'x', signal: client.signal });
   const stays = fetch(`${http.url}/app/${id}/stays`, { method: 'POST', body: 'x' });
-  // What is answered later has been read later: this service runs in the test's own process.
+  // Responses that arrive later were read later: this service runs in the test's own process.
   const inOrder = async (): Promise<void> => {
     for (let i = 0; i < 3; i++) assert.equal((await fetch(`${http.url}/app/0`)).status, 400);
   };

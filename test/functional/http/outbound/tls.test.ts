@@ -24,7 +24,7 @@ const manifest = {
   routes: [{ path: '/streams', guild: { from: 'none' as const }, stream: true }],
 };
 
-/** Gateway pod 0 with TLS. @returns what has reached it, by the way it came */
+/** Gateway pod 0 with TLS. @returns what has reached it, by transport */
 async function startTlsPod(port: number) {
   const reached = { link: 0, plain: 0, websocket: 0 };
   const server = createServer({ cert: certificate, key: pem('key') }, (_, response) => {
@@ -55,7 +55,7 @@ async function startTlsPod(port: number) {
   };
 }
 
-/** What a client of the HTTP service gets, by each way to the pod. */
+/** What a client of the HTTP service gets, by transport. */
 async function tryAll(host: string, port: number) {
   const env = { LINK_SECRET, GATEWAY_URL_TEMPLATE: `https://${host}:{${port}+ordinal}`, REQUEST_TIMEOUT_MS: '1000' };
   await using http = await startHttp({ gatewayPods: 1, env, manifest });
@@ -78,7 +78,7 @@ test('a gateway pod with https:// is reached only if its certificate is trusted 
   await using pod = await startTlsPod(port);
   const nothing = { link: 503, plain: 503, websocket: 1_006 };
   try {
-    assert.deepEqual(await tryAll('localhost', port), nothing, 'nobody trusts it');
+    assert.deepEqual(await tryAll('localhost', port), nothing, 'the certificate is untrusted');
     setDefaultCACertificates([...before, certificate]);
     assert.deepEqual(await tryAll('127.0.0.1', port), nothing, 'it is for another name');
     assert.deepEqual(pod.reached, { link: 0, plain: 0, websocket: 0 });

@@ -1,4 +1,4 @@
-/** Plain HTTP to gateway pods: what is sent again and what never is, redirects, and callers and pods that go away. */
+/** Plain HTTP to gateway pods: retries, redirects, and clients and pods that disconnect. */
 // Of src/http/outbound/{plain-transport,forwarded-request,retry,connect,pod-statements,dispatcher,whole-response}.ts.
 import assert from 'node:assert/strict';
 import type { LookupOptions } from 'node:dns';
@@ -119,7 +119,7 @@ test('a pod gets the remaining time of its client', async () => {
   within(`/app/${id}/read`, 5_000);
   within(`/app/${id}/stream`, 5_000);
   within(`/app/${id}/ws`, 5_000);
-  // The end of Discord's time is kept for a stand-in.
+  // The rest of Discord's time is reserved for a stand-in.
   within('/webhooks/discord', 1_500);
 });
 
@@ -183,7 +183,7 @@ test('a client that disconnects before the response cancels its request', async 
   await until('it arrives', () => arrived.length === 1);
   socket.destroy();
   await until('the pod is told', () => left === 1);
-  // In the middle of a body that would have been read first: nothing of it reaches the pod.
+  // In the middle of a body that is buffered first: nothing of it reaches the pod.
   const half = connect(one.http.port, '127.0.0.1');
   half.write(`POST /app/${id} HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhello`);
   await once(half, 'ready');
@@ -258,7 +258,7 @@ test('concurrent lookups of a name are merged; nothing is cached', async () => {
   await again;
 });
 
-/** Whether what was written has left within this time. */
+/** Whether written bytes have left within this time. */
 async function drained(request: ClientRequest, withinMs: number): Promise<boolean> {
   const waiting = AbortSignal.timeout(withinMs);
   return once(request, 'drain', { signal: waiting }).then(
@@ -273,7 +273,7 @@ before(async () => {
 });
 after(() => flat[Symbol.asyncDispose]());
 
-/** The bytes of all buffers in this process that somebody still holds. */
+/** The bytes of all referenced buffers in this process. */
 function heldBytes(): number {
   collectGarbage();
   return process.memoryUsage().arrayBuffers;
@@ -297,7 +297,7 @@ test('128 MiB pass in both directions without being buffered', async () => {
   upload.write(chunk);
   const [response] = await answered;
 
-  // Nobody reads the answer, so that all stops when the buffers on the way there and back are full, those of the sockets too.
+  // The response is not read, so everything stops when all buffers in both directions are full, including the sockets'.
   let sent = chunk.length;
   let stuck = false;
   while (!stuck && sent < size) {

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { findFreePorts, listens } from '../../../../testkit/cluster/ports.ts';
 
 const POD = new URL('../../../../testkit/cluster/pod.ts', import.meta.url).href;
-/** In place of a pod: listens on its port until it is killed. */
+/** Replaces a pod: listens on its port until it is killed. */
 const LISTENER = "require('net').createServer().listen(process.env.PORT, '127.0.0.1'); process.on('SIGTERM', () => {})";
 
-/** A process that has started a pod, waits, and has another listener of its own for SIGTERM or has not. */
+/** A process that has started a pod and waits, with or without another SIGTERM listener. */
 function parent(port: number, ownListener: boolean): string {
   return `
     const { Pod } = await import(${JSON.stringify(POD)});

@@ -49,7 +49,7 @@ describe("discord.js's Client on the simulator", () => {
 
   before(async () => {
     simulator = await startDiscordSimulator({ guilds: 30, identifyWindowMs: 0 });
-    // Buckets are open at once here; left alone, the library waits five seconds before it identifies a shard again.
+    // Buckets open immediately here; by default the library waits five seconds before it identifies a shard again.
     const buildIdentifyThrottler = async () => ({ waitForIdentify: async () => {} });
     client = createClient(simulator, 3, { ws: { buildIdentifyThrottler } });
     client.on(Events.InteractionCreate, (interaction) => {
@@ -104,7 +104,7 @@ describe("discord.js's Client on the simulator", () => {
   test('registers commands', async () => {
     const warn = new SlashCommandBuilder()
       .setName('warn')
-      .setDescription('Warns somebody')
+      .setDescription('Warns a member')
       .addUserOption((option) => option.setName('user').setDescription('Whom').setRequired(true))
       .addStringOption((option) => option.setName('reason').setDescription('Why').setAutocomplete(true));
     const commands = await client.application?.commands.set([warn]);
@@ -308,7 +308,7 @@ describe("discord.js's Client on the simulator", () => {
       { name: 'close code 1000', shard: 2, resumes: false, act: (gateway, filter) => gateway.close(filter, 1000) },
     ];
     for (const { name, shard, resumes, act } of troubles) {
-      test(`${name}: the shard ${resumes ? 'resumes, and misses nothing' : 'identifies anew'}`, async () => {
+      test(`${name}: the shard ${resumes ? 'resumes, and misses nothing' : 'identifies again'}`, async () => {
         const { gateway, events, guilds } = simulator;
         const [former] = gateway.sessions({ shard });
         const guildId = [...guilds].find(({ id }) => (BigInt(id) >> 22n) % 3n === BigInt(shard))?.id ?? '';

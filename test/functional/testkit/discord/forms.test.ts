@@ -24,9 +24,9 @@ describe('the simulator takes and sends what Discord does', () => {
   });
   after(() => simulator.stop());
 
-  /** What is wrong with a message by path, as `code: message`. */
+  /** The errors of a message by path, as `code: message`. */
   async function refused(body: object, messageId?: string): Promise<Record<string, string>> {
-    // Five messages in five seconds are what a channel takes.
+    // A channel accepts five messages in five seconds.
     const at = messageId === undefined ? (channels[next++ % channels.length] as string) : channelId;
     const path = `/channels/${at}/messages${messageId === undefined ? '' : `/${messageId}`}`;
     const answer = await call(simulator, messageId === undefined ? 'POST' : 'PATCH', path, body);

@@ -48,7 +48,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.deepEqual(simulator.violations.list(), []);
   });
 
-  /** Resolves with what an event brings, once it fits. */
+  /** Resolves with the data of the first matching event. */
   function heard<T extends unknown[]>(event: string, fits: (...what: T) => boolean = () => true): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<T>();
     const listener = (...what: T): void => {
@@ -168,7 +168,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
     const permissions = BigInt((interaction.payload.member as { permissions: string }).permissions);
     assert.deepEqual([permissions & ViewChannel, permissions & SendMessages], [ViewChannel, 0n]);
     const changed = heard<[TextChannel, TextChannel]>(Events.ChannelUpdate, (_, now) => now.name === 'closed-1');
-    // Not by the library, which would have changed its own object before the event comes.
+    // Not through the library, which would change its own object before the event arrives.
     const edit = { name: 'closed-1', topic: 'done', rate_limit_per_user: 5 };
     assert.equal((await call(simulator, 'PATCH', `/channels/${ticket.id}`, edit)).status, 200);
     const [before, now] = await changed;

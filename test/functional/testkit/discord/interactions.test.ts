@@ -245,7 +245,7 @@ describe('after the first response', () => {
     assert.equal(result.outcome, 'deferred');
     assert.equal(result.message?.flags, 64 | 128);
     const settled = result.settled(5000);
-    // The flag of the edit is ignored: whether it is ephemeral was decided by the first response.
+    // The flag of the edit is ignored: the first response decides whether it is ephemeral.
     const edited = await call(simulator, 'PATCH', original(simulator, token), { content: 'done', flags: 0 }, null);
     assert.equal(edited.status, 200);
     assert.deepEqual([edited.json.content, edited.json.flags], ['done', 64]);
@@ -312,7 +312,7 @@ describe('after the first response', () => {
     const result = await stage.simulator.interactions.command({ guildId: stage.guildId, name: 'ping' });
     assert.deepEqual([early.status, early.json.code], [404, 10015]);
     assert.equal(stage.simulator.violations.count('early_edit'), 1);
-    // The same race, made certain: the response has left, and Discord is not there yet.
+    // The same race, made deterministic: the response has left and has not reached Discord.
     stage.simulator.misbehave.inlineDelayMs = 80;
     const slow = stage.simulator.interactions.command({ guildId: stage.guildId, name: 'ping' });
     const { token } = await until('the second interaction', () => stage.endpoint.received[1]);

@@ -99,7 +99,7 @@ test('at the limit a timeout is suggested, and its button applies it once', asyn
   const [first, second] = harness.restCalls;
   assert.equal(first?.method, 'PATCH');
   assert.equal(first?.path, `/v10/guilds/${GUILD}/members/${MEMBER}`);
-  // A repetition tells Discord the same end: it must not prolong the timeout.
+  // A repetition sends Discord the same end: it must not extend the timeout.
   assert.deepEqual(second?.body, first?.body);
 });
 

@@ -15,13 +15,13 @@ export interface RestCall {
   readonly body: Record<string, unknown>;
 }
 
-/** The moderation bot with a real database, and a Discord that writes down what it is told. */
+/** The moderation bot with a real database, and a Discord that records its requests. */
 export interface Harness extends AsyncDisposable {
   readonly db: Database;
   readonly restCalls: RestCall[];
-  /** What Discord answers to the next calls. Default 200 and an empty object. */
+  /** Discord's responses to the next calls. Default: 200 with an empty object. */
   restStatus: number;
-  /** A context; the same identity twice is the same thing delivered twice. */
+  /** A context; a repeated identity is a repeated delivery. */
   context(options?: { guildId?: string | null; identity?: string; pod?: number }): BotContext;
 }
 
@@ -119,7 +119,7 @@ function listen(server: Server): Promise<void> {
 }
 
 let lastId = 0n;
-/** Ids as Discord makes them, of this moment and strictly growing. */
+/** Current ids in Discord's form, strictly increasing. */
 export function snowflake(): string {
   const now = BigInt(Date.now() - 1_420_070_400_000) << 22n;
   lastId = now > lastId ? now : lastId + 1n;

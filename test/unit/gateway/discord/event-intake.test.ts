@@ -37,7 +37,7 @@ test('when room appears while a session is being left, no event overtakes a reje
   assert.deepEqual(left, [0]);
   release.resolve();
   await intake.finished();
-  // Still of the connection that is being left.
+  // Still from the connection that is being left.
   event(MAX_PENDING_EVENTS + 2);
   assert.equal(taken.at(-1), MAX_PENDING_EVENTS);
   assert.equal(sessions.retrieve(0)?.sequence, MAX_PENDING_EVENTS, 'so it is resumed from there');

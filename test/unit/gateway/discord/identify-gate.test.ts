@@ -11,7 +11,7 @@ import { asMonotonicTime } from '../../../../src/time.ts';
 import { recordingLog } from '../../../support/discord-pod.ts';
 import { silent } from '../../../support/store.ts';
 
-/** A clock that moves only when it is told to. */
+/** A manual clock. */
 class Clock {
   time = 0;
   readonly #sleepers: { at: number; wake: () => void }[] = [];
@@ -58,7 +58,7 @@ function createGate(limit: Partial<SessionStartLimit> = {}) {
     sleep: clock.sleep,
   });
   const granted: [shard: number, at: number][] = [];
-  /** Identifies as soon as it may. */
+  /** Identifies as soon as allowed. */
   const want = async (shard: number, signal?: AbortSignal): Promise<void> => {
     await gate.acquire(shard, signal);
     granted.push([shard, clock.time]);
@@ -97,7 +97,7 @@ test('a caller that gives up is rejected immediately and takes no slot', async (
   const waiters = [want(1, second.signal), want(2, third.signal)];
   const last = want(3);
   await clock.advance(100);
-  // The one at the head of the line, and one in the middle of it: neither has to wait for its turn to learn it.
+  // The first in the queue and one in the middle: neither waits for its turn to learn it.
   third.abort(new Error('gone'));
   await assert.rejects(waiters[1] as Promise<void>, /gone/);
   second.abort(new Error('gone'));
@@ -112,7 +112,7 @@ test('a caller that gives up is rejected immediately and takes no slot', async (
 
 test("identifies never exceed Discord's daily limit, even though Discord counts late, and continue when it allows more", async () => {
   const { clock, discord, granted, want, lines } = createGate({ remaining: 3, max_concurrency: 16 });
-  // Discord is asked again at once, by the fourth, and still says three: it has not seen any of them.
+  // The fourth asks Discord again immediately, which still says three: it has not counted them yet.
   const all = Promise.all(Array.from({ length: 6 }, (_, shard) => want(shard)));
   await clock.advance(0);
   discord.remaining = 0;
@@ -164,7 +164,7 @@ test('only the latest connection of a shard identifies, and the library learns o
   await newer;
   assert.equal(await isSettled(older), false, 'a newer connection of the shard has identified');
   stopping.abort();
-  assert.equal(await isSettled(other), false, 'nobody identifies while the process leaves');
+  assert.equal(await isSettled(other), false, 'no shard identifies while the process shuts down');
   for (const close of closes) close.abort(new Error('closed'));
   await assert.rejects(older, /closed/);
   await assert.rejects(other, /closed/);
@@ -188,7 +188,7 @@ test('a shard whose identify is rejected waits before the next one', async () =>
   closed.abort(new Error('closed'));
 });
 
-/** A gate with these further options, on a clock that moves only when it is told to. */
+/** A gate with these options and a manual clock. */
 function gateWith(options: Partial<IdentifyGateOptions>, limit: Partial<SessionStartLimit> = {}) {
   const clock = new Clock();
   const discord = { total: 1_000, remaining: 1_000, reset_after: 3_600_000, max_concurrency: 1, ...limit };
@@ -215,7 +215,7 @@ test('a closed gate lets no identify through early, even after Discord could not
   assert.deepEqual(granted, []);
   await clock.advance(1);
   assert.deepEqual(granted, [6_600]);
-  // The next one has to ask Discord again.
+  // The next one must ask Discord again.
   isAway = true;
   await clock.advance(60_000);
   const refused = want(0);

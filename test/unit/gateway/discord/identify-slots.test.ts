@@ -8,7 +8,7 @@ const LIMIT_MS = 5_000;
 const START = 1_790_000_000_000;
 const STEP_MS = 50;
 
-/** Moments of one cycle at which a pod may identify, as its own clock says. */
+/** Moments of one cycle at which a pod may identify by its own clock. */
 function openMoments(ordinal: number, pods: number): number[] {
   const cycleMs = 2 * INTERVAL_MS * (pods - 1);
   const moments: number[] = [];

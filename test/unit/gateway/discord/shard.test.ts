@@ -57,7 +57,7 @@ test('a stopped shard never leaves its state, and a failed one is never ready ag
   }
 });
 
-/** A shard whose waits are as long as they can be, and how long it waits before its next connection. */
+/** A shard with maximum waits, and its wait before the next connection. */
 function shardOnAClock(t: TestContext) {
   t.mock.timers.enable({ apis: ['setTimeout'] });
   t.mock.method(Math, 'random', () => 1);

@@ -25,7 +25,7 @@ import { openTestStore, silent, temporaryFolder } from '../../../support/store.t
 const add = ({ transaction }: BotContext, text: string): void =>
   transaction((db) => void db.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', GUILD, text));
 
-/** A pod's dispatch, a Discord that notes what is committed when it is called, and commits that can be made to fail. */
+/** A pod's dispatch, a Discord that records what is committed at each call, and commits that can fail on request. */
 async function setUp(definition: Omit<BotDefinition, 'name'>) {
   const folder = temporaryFolder();
   const { has, ...otherFaults } = readFaults({ GUILDWAY_TEST_FAULT: 'fail-commit', NODE_ENV: 'test' });
@@ -38,7 +38,7 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
       .prepare('SELECT text FROM notes ORDER BY rowid')
       .all()
       .map(({ text }) => text as string);
-  /** What was committed at each call of Discord's API. */
+  /** The committed data at each call of Discord's API. */
   const calls: string[][] = [];
   const discord = createServer((_, response) => {
     calls.push(committed());

@@ -57,7 +57,7 @@ test('events of one guild are handled in order, those of different guilds concur
       else if (content === 'a2') await delay(1);
       seen.push(content);
     },
-    // Without waiting for anything; behind the ones before it all the same.
+    // Without waiting, but still after the previous ones.
     MESSAGE_DELETE: () => void seen.push('a3'),
   });
   const all = [
@@ -98,7 +98,7 @@ test('events without a handler are ignored, whatever their name', async () => {
 });
 
 test('an event waits while the disk refuses writes', async (t) => {
-  // The pod's timer for trying again does not keep a process alive.
+  // The pod's retry timer does not keep a process alive.
   const alive = setInterval(() => {}, 1_000);
   t.after(() => clearInterval(alive));
   using folder = temporaryFolder();

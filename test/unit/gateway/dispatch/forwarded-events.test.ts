@@ -1,4 +1,4 @@
-// Events of a guild that reached a pod which is not its owner: kept on the way, handled once at the owner.
+// Events of a guild that reach another pod: stored there, and handled once at the owner.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { REST } from '@discordjs/rest';
@@ -20,7 +20,7 @@ import { recordingLog } from '../../../support/discord-pod.ts';
 import { noFaults, notesOf, openTestStore, silent, temporaryFolder } from '../../../support/store.ts';
 
 const topology = createTopology({ strategy: 'discord-shard', pods: 2, shards: 2 });
-/** Of pod 1, and of pod 0. */
+/** Owned by pod 1, and by pod 0. */
 const [MINE, OTHERS] = ['102860784345829376', '102860784333246464'] as const;
 
 const event = (fields: Partial<GuildEvent> = {}): GuildEvent => ({

@@ -21,7 +21,7 @@ const identity = (key: string, bodyHash = 'body'): Identity => ({
   retentionMs: 3_600_000,
 });
 
-/** What a restart leaves of a pod: its database. */
+/** The rest of a pod after a restart: its database. */
 function newProcess(
   store: Store,
   faults = noFaults,
@@ -41,7 +41,7 @@ function newProcess(
   };
 }
 
-/** A handler that notes each text in a transaction of its own and answers with how often it was called. */
+/** A handler that writes each text in a separate transaction and returns the number of its calls. */
 function noting(pod: ReturnType<typeof newProcess>, texts: readonly string[], counter = { calls: 0 }) {
   return async (memo: StepMemo): Promise<Execution> => {
     counter.calls++;
@@ -203,7 +203,7 @@ test('without the ledger, a request delivered twice is executed twice', async ()
   assert.deepEqual(notesOf(store), ['a', 'a']);
 });
 
-// Deliveries of a few identities, in any order, to a pod that is restarted or killed inside a handler at any moment.
+// Deliveries of a few identities in any order, to a pod that is restarted or killed inside a handler at any moment.
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('deliver' as const), id: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('killed' as const), id: fc.nat(3), after: fc.nat(3) }) },
@@ -248,7 +248,7 @@ test('for any deliveries and crashes, each transaction is applied exactly once',
 test('a recorded response is not repeated before its own commit', async () => {
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
-  // The second one knows of the execution by the ledger alone, as one whose table of executions is full.
+  // The second knows the execution only from the ledger, like one whose table of executions is full.
   const [one, two] = [newProcess(store), newProcess(store)];
   const executed = one.once.run(identity('interaction:1'), noting(one, ['x']));
   while (store.ledger.find('interaction:1')?.response == null) await Promise.resolve();

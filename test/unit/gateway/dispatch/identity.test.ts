@@ -1,4 +1,4 @@
-// What makes two requests the same one, for how long, and for whom.
+// When two requests count as the same, for how long, and for which caller.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -55,7 +55,7 @@ const bot = defineBot({
   },
 });
 
-/** A gateway pod's dispatch over a store whose clock the test moves; each call is one of a new process. */
+/** A gateway pod's dispatch over a store with a manual clock; each call runs in a new process. */
 function startPod() {
   const folder = temporaryFolder();
   const clocks = new ManualClocks();
@@ -74,7 +74,7 @@ function startPod() {
     return (await new FetchDispatch(parts()).serve({ ...delivery, ...request, guildId })).status;
   };
   return {
-    /** Forgets what may be forgotten after a time. */
+    /** Prunes what may be pruned after a time. */
     pass(ms: number) {
       clocks.advance(ms);
       while (store.ledger.prune(1_000) > 0);

@@ -31,7 +31,7 @@ const note = (text: string): readonly Command[] => [
   },
 ];
 
-/** A pod's dispatch with a real database and a Discord that writes down what it is told. */
+/** A pod's dispatch with a real database and a Discord that records its requests. */
 async function setUp(definition: Omit<BotDefinition, 'name'>) {
   const folder = temporaryFolder();
   const store = openTestStore(folder.file('pod'));
@@ -117,7 +117,7 @@ test('commands of different types with one name have separate handlers and defer
   const contents = await Promise.all([1, 2, 3].map(async (type) => (await pod.serve(report(type))).value.data.content));
   assert.deepEqual(contents, ['slash', 'user', 'message']);
   assert.equal((await pod.serve(autocomplete('report'))).value.data.choices.length, 1);
-  // What only its user may see goes beside a deferred message that everybody sees, and into one that only its user sees.
+  // An ephemeral response follows a public deferred message, and edits an ephemeral one.
   const lateCalls = async (type: number) => {
     pod.discord.requests.length = 0;
     assert.equal((await pod.serve(report(type), { deferred: 5 })).status, 200);
@@ -287,7 +287,7 @@ test('a pod whose clock is wrong waits for the first response like any other', a
     t.mock.timers.enable({ apis: ['Date'], now: Date.now() + wrongMs });
     pod.restart();
     pod.discord.answers.push({ status: 404, code: 10015 });
-    // The interaction was made half a second ago, as the one says that keeps it.
+    // The interaction is half a second old, according to its stand-in.
     const one = { ...interaction, id: String(BigInt(interaction.id) + BigInt(Math.abs(wrongMs) + wrongMs)) };
     assert.equal(
       (await pod.serve(one as typeof interaction, { deferred: 5, lifeMs: 14.5 * 60_000 - 500 })).status,

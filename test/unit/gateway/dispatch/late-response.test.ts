@@ -1,4 +1,4 @@
-// How a first response becomes what completes a deferred one.
+// How a response becomes the completion of a deferred one.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { APIInteraction, APIInteractionResponse } from 'discord-api-types/v10';
@@ -29,7 +29,7 @@ test('after a deferred message', () => {
     calls: ['PATCH @original {"content":"done","tts":false}'],
     lost: null,
   });
-  // It deferred by itself, too, and edits when it is done.
+  // It deferred by itself too, and edits when it is done.
   assert.deepEqual(late(command('warn'), 5, { type: 5 }), { calls: [], lost: null });
   assert.deepEqual(late(component('page:2'), 5, { type: 6 }), { calls: ['DELETE @original'], lost: null });
   assert.deepEqual(late(component('page:2'), 5, { type: 7, data: { content: 'page 2' } }), {

@@ -31,7 +31,7 @@ test('a web request contains what the client sent, and nothing of this hop', asy
   assert.equal(request.url, 'https://bot.example/app/1?x=%20');
   assert.equal(await request.text(), 'hi');
   assert.deepEqual([...request.headers.keys()].toSorted(), ['cookie', 'host', 'x-forwarded-host', 'x-forwarded-proto']);
-  // A GET with a body is no web request; the body is not the handler's business.
+  // A GET with a body is not a valid web request; the handler does not see the body.
   assert.equal(toWebRequest({ method: 'GET', target: '/', headers: [], body: Buffer.from('x'), signal }).body, null);
   for (const method of ['TRACE', 'CONNECT', 'TRACK']) {
     assert.throws(() => toWebRequest({ method, target: '/', headers: [], body: null, signal }), TypeError, method);
@@ -40,7 +40,7 @@ test('a web request contains what the client sent, and nothing of this hop', asy
     () => toWebRequest({ method: 'GET', target: '/', headers: ['host', 'a b'], body: null, signal }),
     TypeError,
   );
-  // Not a host of its own.
+  // Not another host.
   const slashes = toWebRequest({
     method: 'GET',
     target: '//evil.example/x',

@@ -7,7 +7,7 @@ import { type Fault, readFaults } from '../../../../src/gateway/faults.ts';
 import { hint, startStandIn } from '../../../support/hints.ts';
 import { until } from '../../../support/wait.ts';
 
-/** A stand-in whose commits can be made to fail, and what another process sees of its database. */
+/** A stand-in whose commits can fail on request, and another process's view of its database. */
 async function setUp() {
   const { has, ...otherFaults } = readFaults({ GUILDWAY_TEST_FAULT: 'fail-hint-commit', NODE_ENV: 'test' });
   const commits = { failing: false };
@@ -18,7 +18,7 @@ async function setUp() {
   return Object.assign(commits, {
     pod,
     owner: pod.owners[1],
-    /** Hints that are committed, and whether an attempt to deliver each is. */
+    /** The committed hints, and whether a delivery attempt is committed for each. */
     committed: (): [identity: unknown, attempted: boolean][] =>
       query.all().map(({ identity, uncertain }) => [identity, uncertain === 1]),
     async [Symbol.asyncDispose]() {
@@ -52,7 +52,7 @@ test('after a failed commit every sender gets an error, nothing is counted or de
   const [kept, lost] = [hint(), hint()];
   assert.equal((await pod.intake.put(kept)).status, 201);
   standIn.failing = true;
-  // The one that is there already is answered from the same group.
+  // The existing one is answered from the same group.
   const answers = await Promise.all([lost, lost, kept].map((one) => pod.intake.put(one)));
   assert.deepEqual(
     answers.map(({ status }) => status),

@@ -1,4 +1,4 @@
-// What a bot answers to a kept request is the fate of that request alone, and only the pod's own word decides about delivery.
+// A bot's response to a stored request affects that request alone; only the pod's own statement affects the delivery order.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -23,7 +23,7 @@ test('whatever a bot answers to an event, later events are delivered, and the ev
     const status = statusOf(headerValue(headers, 'guildway-hint'));
     return status === 200 ? empty(200) : problem(status, 'no');
   };
-  // All of one guild, each before a command that a user waits for.
+  // All of one guild, each before a command with a waiting user.
   const commands: string[] = [];
   for (const status of [...FAILURES, ...REJECTIONS]) {
     await pod.intake.put(stripeHint({ identity: `stripe:evt_${status}` }));
@@ -65,7 +65,7 @@ test('whatever a bot answers to an event, later events are delivered, and the ev
       `${status} is set aside when its time is over`,
     );
   }
-  assert.equal(await pod.metric('guildway_hints_expired_total'), 0, 'nobody is told that an event has expired');
+  assert.equal(await pod.metric('guildway_hints_expired_total'), 0, 'no user is told that an event has expired');
   assert.equal(pod.discord.requests.length, 0);
 });
 

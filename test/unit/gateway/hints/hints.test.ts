@@ -1,4 +1,4 @@
-// Hints: taken, delivered in order and at a bounded rate, expired visibly, never lost.
+// Hints: stored, delivered in order at a bounded rate, expired visibly, never lost.
 // Of src/gateway/hints/{delivery-order,owner-queue,summary}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ import { command } from '../../../support/interactions.ts';
 import { temporaryFolder } from '../../../support/store.ts';
 import { until } from '../../../support/wait.ts';
 
-/** A refusal as a gateway pod makes it: it has not looked at the request. */
+/** A gateway pod's refusal: it has not processed the request. */
 const refusal = (why: string) => problem(503, why, ['guildway-refusal', why]);
 
 test('a hint is parsed from its request', () => {
@@ -172,7 +172,7 @@ test("a guild's hints are delivered in order, one at a time; other guilds do not
   for (const one of [a1, a2, b1, b2]) await pod.intake.put(one);
   owner.away = false;
   await until('the other guild is done', () => pod.store.hints.count === 2);
-  // One that comes while the first is under way waits, too.
+  // One that arrives while the first is in flight waits too.
   const a3 = hint();
   await pod.intake.put(a3);
   await delay(400);
@@ -299,7 +299,7 @@ test('the delivery rate is bounded', async () => {
   pod.owners[0].away = false;
   await until('all are delivered', () => pod.store.hints.count === 0);
   const seconds = (performance.now() - startedAt) / 1_000;
-  // A tenth of a second's worth may go at once.
+  // The deliveries of a tenth of a second may go at once.
   assert.ok(seconds > 0.45, `60 in ${seconds.toFixed(2)} s`);
 });
 

@@ -1,4 +1,4 @@
-// Kept requests that could not be delivered: nothing but an operator, or their sender, ends them.
+// Undeliverable requests: only an operator or their sender ends them.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ import { until } from '../../../support/wait.ts';
 
 type StandIn = Awaited<ReturnType<typeof startStandIn>>;
 
-/** Has the bot reject events until they are set aside. */
+/** Lets the bot reject events until they are set aside. */
 async function setAside(pod: StandIn, clocks: ManualClocks, ...identities: string[]): Promise<void> {
   const owner = pod.owners[1];
   owner.answer = () => problem(400, 'the signature is too old');
@@ -116,7 +116,7 @@ test('an invalid operator request is rejected by name', async () => {
   const clocks = new ManualClocks();
   await using pod = await startStandIn({ clocks });
   await setAside(pod, clocks, 'stripe:evt_1');
-  // One that waits is nobody's to drop: a user was promised an answer.
+  // A waiting hint cannot be dropped: its user was promised a response.
   pod.owners[1].away = true;
   await pod.intake.put(hint({ identity: 'interaction:1' }));
   const { deliver, drop } = actionsOf(pod);
@@ -174,7 +174,7 @@ test('nothing is sent again after its owner may have forgotten the execution', a
   assert.equal(pod.owners[1].requests.length, before);
   assert.equal(pod.setAside.list()[0]?.forgotten, true);
 
-  // Never sent, it is as good as new.
+  // Never sent, so it is as good as new.
   await pod.intake.put(stripeHint({ identity: 'stripe:evt_2', guildId: GUILDS[2] }));
   clocks.advance(100 * 3_600_000);
   await pod.deliverer.expireDue();
@@ -208,7 +208,7 @@ test('they have separate limits; beyond these nothing is dropped, and eventually
   await pod.deliverer.expireDue();
   assert.deepEqual([pod.store.hints.count, pod.store.hints.setAsideTotals.count], [2, 2]);
   assert.deepEqual(pod.store.hints.expired(10), [], 'until its next try, none takes the turn of others');
-  // Four days on, their owner may have forgotten whether it has done them.
+  // After four days their owner may have forgotten whether it executed them.
   const sent = owner.requests.length;
   clocks.advance(25 * 3_600_000);
   await pod.deliverer.expireDue();
@@ -217,7 +217,7 @@ test('they have separate limits; beyond these nothing is dropped, and eventually
     return pod.deliverer.summary().length === 0;
   });
   assert.deepEqual([owner.requests.length, pod.store.hints.count], [sent, 2]);
-  // Once there is room again, they are set aside like any other.
+  // When there is room again, they are set aside like any other.
   await pod.setAside.drop({ all: true });
   clocks.advance(2 * 3_600_000);
   await pod.deliverer.expireDue();

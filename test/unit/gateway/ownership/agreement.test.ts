@@ -1,4 +1,4 @@
-// Pods that start for the first time agree by themselves, and never two of them on different topologies.
+// Pods that start for the first time agree without an operator, and never serve under different topologies.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
@@ -39,7 +39,7 @@ class Pods {
         return claim;
       },
       confirmed: false,
-      // Only news ends a pause, or the test: agreeing needs no waiting.
+      // Only a change ends a pause, or the test: agreement needs no waiting.
       pause: (_ms, signal) =>
         new Promise((resolve) => {
           if (signal.aborted) resolve();
@@ -56,7 +56,7 @@ class Pods {
     this.running.delete(ordinal);
   }
 
-  /** Ends the pauses that last. */
+  /** Ends the current pauses. */
   wake(): void {
     for (const resume of this.#pauses) resume();
     this.#pauses.clear();
@@ -110,7 +110,7 @@ test('a first start needs no operator: all serve once the last pod has arrived, 
 test('a pod keeps its claim when it is restarted', async () => {
   const pods = new Pods();
   for (const ordinal of [0, 1, 2, 3, 4]) pods.start(ordinal, md5(5));
-  // Pod 0 goes away as soon as it has claimed, and comes back with another number, of which pods 3 and 4 are no part.
+  // Pod 0 stops as soon as it has claimed, and returns with a smaller number that excludes pods 3 and 4.
   while (pods.disks.get(0)?.state !== 'claimed') await turn();
   pods.stop(0);
   await turns(200);
@@ -139,7 +139,7 @@ test('for any settings, starts and stops, all serving pods serve under one topol
         const system = new Pods(() => turns(delays[at++ % Math.max(1, delays.length)] ?? 1));
         const start = (ordinal: number, count: number): void => {
           const disk = system.disks.get(ordinal) ?? null;
-          // The store refuses another topology than its database's before anybody is asked.
+          // The store refuses a topology other than its database's before any pod is asked.
           if (ordinal < count && (disk === null || disk.topology.pods === count)) system.start(ordinal, md5(count));
         };
         for (const next of steps) {

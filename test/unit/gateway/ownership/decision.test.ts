@@ -1,4 +1,4 @@
-// Whether a gateway pod may serve, from what it has and what the other pods say. Every guild must have one writer.
+// Whether a gateway pod may serve, given its rows and the other pods' reports. Every guild must have one writer.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type DecisionInput, decide, type PeerAnswer } from '../../../../src/gateway/ownership/decision.ts';
@@ -31,7 +31,7 @@ function decision(own: PodTopology, others: readonly (PodTopology | number)[], c
 }
 
 const kind = (...args: Parameters<typeof decision>): string => decision(...args).kind;
-/** Why a pod waits. */
+/** The reason why a pod waits. */
 function why(...args: Parameters<typeof decision>): string {
   const result = decision(...args);
   assert.equal(result.kind, 'wait');
@@ -47,10 +47,10 @@ describe('a pod without rows', () => {
         why(empty(ordinal, md5(5, 2)), [...rows, other]).split(': it serves')[0],
         'the rows of gateway-0, gateway-1 and gateway-2 were placed under NUM_GATEWAY_PODS=3 ROUTING=md5 TOPOLOGY_EPOCH=1, but this pod was given NUM_GATEWAY_PODS=5 ROUTING=md5 TOPOLOGY_EPOCH=2',
       );
-      // Also when those pods still run under the old number, and when nobody thought of the epoch.
+      // Also when those pods still run under the old number, and when the epoch was not changed.
       assert.match(why(empty(ordinal, md5(5, 2)), [0, 1, 2].map((peer) => placed(peer, md5(3))).concat(other)), /=3 /);
       assert.match(why(empty(ordinal, md5(5)), [0, 1, 2].map((peer) => placed(peer, md5(3))).concat(other)), /=3 /);
-      // One pod with rows is enough, and an operator's word does not outweigh it.
+      // One pod with rows is enough, and an operator's confirmation does not outweigh it.
       assert.match(why(empty(ordinal, md5(5, 2)), [placed(0, md5(3)), 1, 2, other], true), /gateway-0 were placed/);
     }
   });
@@ -86,7 +86,7 @@ describe('a pod without rows', () => {
   test('serves again after losing its volume when the rows of all others were placed under its topology', () => {
     assert.equal(kind(empty(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'claim');
     assert.equal(kind(claimed(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'serve');
-    // The others' rows decide, whatever their pods were given meanwhile.
+    // The others' rows decide, whatever their current settings are.
     assert.equal(kind(claimed(1, md5(3)), [placed(0, md5(3), md5(5, 2)), placed(2, md5(3))]), 'serve');
   });
 
@@ -123,7 +123,7 @@ describe('a pod that has served under its topology', () => {
 });
 
 test('a pod with a higher epoch asks like one without rows: the topology has changed in between', () => {
-  // A volume of an earlier time with five pods, after three pods went on without it.
+  // An old volume from when there were five pods, after three pods continued without it.
   const back = placed(3, md5(5, 2), md5(5, 4));
   assert.match(why(back, [0, 1, 2, 4]), /waiting for gateway-0, gateway-1, gateway-2 and gateway-4/);
   assert.match(

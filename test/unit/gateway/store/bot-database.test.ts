@@ -46,7 +46,7 @@ test('a bot cannot control transactions or weaken durability', () => {
   }
   assert.equal(db.all("PRAGMA table_info('notes')").length > 0, true);
   db.run('ANALYZE');
-  // Looking is allowed, and the connection is as it was.
+  // Reading is allowed, and the connection is unchanged.
   assert.equal(db.get<{ incarnation: number }>('SELECT incarnation FROM guildway_meta')?.incarnation, 1);
   db.run(INSERT, '1', 'still works');
 });
@@ -117,13 +117,13 @@ describe('integers beyond the safe range', () => {
     using folder = temporaryFolder();
     using store = open(folder.file('pod'));
     const db = store.botDatabases.full;
-    // The row's id is the guild's: rounded it would be another one's.
+    // The row's id is the guild's: rounded, it would be another guild's.
     assert.deepEqual(db.run('INSERT INTO points VALUES (?, ?)', GUILD, 5), { changes: 1, lastInsertRowid: GUILD });
     assert.deepEqual(db.run('INSERT INTO points VALUES (?, ?)', 7, 2n ** 53n), { changes: 1, lastInsertRowid: 7 });
     const select = 'SELECT guild_id, points FROM points WHERE guild_id = ?';
     assert.deepEqual({ ...db.get(select, 7) }, { guild_id: 7, points: 2n ** 53n });
     assert.deepEqual({ ...db.get(select, GUILD) }, { guild_id: GUILD, points: 5 });
-    // As text, as Discord sends it, too.
+    // Also as text, as Discord sends it.
     assert.deepEqual({ ...db.get(select, String(GUILD)) }, { guild_id: GUILD, points: 5 });
     const rows = db.all<{ guild_id: number | bigint; points: number | bigint }>(
       'SELECT * FROM points ORDER BY guild_id',

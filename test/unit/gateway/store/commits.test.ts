@@ -9,7 +9,7 @@ import { notesOf, openTestStore, temporaryFolder } from '../../../support/store.
 
 const INSERT = 'INSERT INTO notes (guild_id, text) VALUES (?, ?)';
 
-/** A store, and what another process sees of its database. */
+/** A store, and another process's view of its database. */
 function setUp(overrides: Parameters<typeof openTestStore>[1] = {}) {
   const folder = temporaryFolder();
   const store = openTestStore(folder.file('pod'), overrides);

@@ -1,4 +1,4 @@
-// What the promises of the store rest on: settings, locks and fences of its one connection.
+// The basis of the store's guarantees: settings, locks and fences of its single connection.
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -32,7 +32,7 @@ test('a transaction holds the write lock from its start, and checks its fence un
   let fenced = 0;
   store.connection.setFence(() => {
     fenced++;
-    // Whoever takes the database over between a look and the write would be overwritten.
+    // A process that takes over the database between the check and the write would be overwritten.
     cannotWrite();
   });
   store.connection.transaction('full', cannotWrite);
@@ -85,7 +85,7 @@ test("damage found later stops the pod for good, with any of SQLite's codes", ()
 test('a pod that shuts down leaves nothing in the WAL, even while a backup has the database open', () => {
   using folder = temporaryFolder();
   const store = openTestStore(folder.file('pod'));
-  // Closing the last connection would do it without being told.
+  // Closing the last connection would checkpoint by itself.
   using backup = new DatabaseSync(folder.file('pod'));
   backup.prepare('SELECT COUNT(*) FROM sqlite_schema').get();
   store.botDatabases.full.run("INSERT INTO notes (guild_id, text) VALUES ('1', 'x')");

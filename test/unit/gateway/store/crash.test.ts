@@ -1,4 +1,4 @@
-// A process that is killed around a commit: what it said was committed is there, and nothing is there in part.
+// A process that is killed around a commit: reported commits are complete, and nothing is partial.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -10,7 +10,7 @@ import { notesOf, openTestStore, temporaryFolder } from '../../../support/store.
 
 const CHILD = fileURLToPath(new URL('../../../support/store-child.ts', import.meta.url));
 
-/** Runs the child until it is killed; returns what it printed. */
+/** Runs the child until it is killed; returns its output. */
 async function run(path: string, options: { fault?: Fault; killAfter?: number }): Promise<string[]> {
   const env = options.fault === undefined ? {} : { GUILDWAY_TEST_FAULT: options.fault };
   const child = spawn(process.execPath, [CHILD, path, '100000'], {

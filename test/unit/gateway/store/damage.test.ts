@@ -1,4 +1,4 @@
-// A database that is damaged or gone must never be answered from as if it were empty.
+// A damaged or missing database must never be served as if it were empty.
 // Of src/gateway/store/lost-data.ts.
 import assert from 'node:assert/strict';
 import {
@@ -94,7 +94,7 @@ test('an overwritten page is detected at start, not when a handler reads it', ()
     using store = openTestStore(path);
     for (let i = 0; i < 500; i++) addNote(store, `note ${i} ${'x'.repeat(100)}`);
   }
-  // The last page of the file has notes; nothing that happens at start reads them.
+  // The last page of the file has notes, which nothing reads at start.
   const file = openSync(path, 'r+');
   writeSync(file, Buffer.alloc(4096, 0xab), 0, 4096, statSync(path).size - 4096);
   closeSync(file);

@@ -1,4 +1,4 @@
-// A disk without room: an error, nothing in part, and it goes on when there is room again.
+// A full disk: an error, nothing partial, and it continues when there is room again.
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -8,7 +8,7 @@ import { test } from 'node:test';
 import { errorCode } from '../../../../src/errors.ts';
 import { notesOf, openTestStore, temporaryFolder } from '../../../support/store.ts';
 
-/** A file system of its own with little room, or null where this process may not mount one. */
+/** A small separate file system, or null if this process may not mount one. */
 function smallDisk(folder: string): (Disposable & { path: string }) | null {
   const path = join(folder, 'disk');
   mkdirSync(path);
@@ -36,7 +36,7 @@ test('a full disk', async (t) => {
     // Full, as it should be.
   }
   const failed = (error: unknown) => errorCode(error) === 'STORE_FAILED';
-  /** Whether it fails at once or with its commit is SQLite's business. */
+  /** SQLite decides whether it fails immediately or at its commit. */
   const refused = (work: () => void) =>
     assert.rejects(async () => {
       work();

@@ -74,13 +74,13 @@ test('a hint is on disk (synchronous=FULL) before it is acknowledged', async () 
     return 0;
   });
   const FULL = 2;
-  // Inside the transaction that stores it, which begins as the one before has left it.
+  // Inside the transaction that stores it, which starts with the settings of the previous one.
   sqlite.exec('CREATE TEMP TRIGGER stored AFTER INSERT ON guildway_hints BEGIN SELECT look(); END');
   store.connection.transaction('normal', () => {});
   await putAll(store, hint('interaction:1'), hint('stripe:evt_1'));
   assert.deepEqual(seen, [FULL, FULL]);
 
-  // An operator who lets one be delivered again is told so, too.
+  // A redelivery by an operator is acknowledged only when it is on disk, too.
   const [entry] = store.hints.list();
   await store.hints.setAside(entry?.id ?? 0, 'rejected');
   sqlite.exec('CREATE TEMP TRIGGER taken AFTER UPDATE ON guildway_hints BEGIN SELECT look(); END');

@@ -9,7 +9,7 @@ import { notesOf, openTestStore, storeOptions, temporaryFolder } from '../../../
 
 const md5 = (pods: number, epoch = 1) => createTopology({ strategy: 'md5', pods, epoch });
 
-/** Every row of every table, to see that nothing was written. */
+/** Every row of every table, to check that nothing was written. */
 function dump(path: string): unknown {
   const sqlite = new DatabaseSync(path, { readOnly: true });
   const tables = sqlite.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").all();
@@ -23,7 +23,7 @@ function makeDatabase(path: string, topology: TopologyOptions, ordinal = 0): voi
   store.botDatabases.full.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', '1', 'here');
 }
 
-/** Opens a database and returns why it is not this pod's to use. */
+/** Opens a database and returns why this pod must not use it. */
 function misplacement(path: string, topology: TopologyOptions, ordinal = 0): string {
   const store = openStore(storeOptions(path, { topology: createTopology(topology), ordinal }));
   try {
@@ -45,7 +45,7 @@ test('a different number of pods: the error names both topologies, and nothing i
   assert.match(why, /NUM_GATEWAY_PODS=4/);
   assert.match(why, /restore the former setting/);
   assert.deepEqual(dump(path), before);
-  // With the old values it goes on.
+  // With the old values it continues.
   using store = openTestStore(path, { topology: md5(3) });
   assert.deepEqual(notesOf(store), ['here']);
   assert.equal(store.incarnation, 2);
@@ -94,7 +94,7 @@ test('a process that has lost its database writes nothing more', async () => {
   const path = folder.file('pod.sqlite3');
   using store = openTestStore(path);
   const write = () => store.botDatabases.full.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', '1', 'late');
-  // Whoever got past the lock, such as on a copy of the volume, is a later incarnation.
+  // A process that got past the lock, such as on a copy of the volume, has a later incarnation.
   const other = new DatabaseSync(path);
   other.exec('UPDATE guildway_meta SET incarnation = incarnation + 1');
   other.close();

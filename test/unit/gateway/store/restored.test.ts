@@ -60,7 +60,7 @@ test('a database on a new volume, or older than its volume, is reported as resto
   restarted.store.close();
   assert.deepEqual(restarted.said, [], 'it says so once');
 
-  // By hand, over a newer one.
+  // Restored by hand over a newer one.
   open(second).store.close();
   copyFileSync(join(first, 'a.sqlite3'), join(second, 'a.sqlite3'));
   const older = open(second);

@@ -56,6 +56,6 @@ test('no module of the store asserts the type of a row', () => {
   const asserted = files.filter((file) =>
     /\b(?:get|all|iterate)\([^;]*?\) as |row\.\w+ as |as unknown as/.test(readFileSync(new URL(file, STORE), 'utf8')),
   );
-  // A bot names the type of its own rows.
+  // Bots assert the types of their own rows.
   assert.deepEqual(asserted, ['bot-database.ts']);
 });

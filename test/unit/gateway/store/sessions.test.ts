@@ -47,7 +47,7 @@ test('an event is remembered until the stored sequence has passed it', () => {
   {
     using store = openTestStore(path);
     assert.deepEqual(steps(store), [12, 13], 'the process ended; Discord sends 12 and 13 again');
-    assert.deepEqual(steps(store, 'never stored'), [], 'nobody can resume it');
+    assert.deepEqual(steps(store, 'never stored'), [], 'it cannot be resumed');
     store.sessions.write(0, session('b', 1));
     assert.deepEqual(steps(store), [], 'another session has taken its place');
     remember(store, 'b');

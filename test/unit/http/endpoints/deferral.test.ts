@@ -40,7 +40,7 @@ test('an unknown command is deferred so that only its user sees the response', (
   }
   assert.deepEqual(shown(5, { custom_id: 'constructor' }), onlyToItsUser);
   assert.deepEqual(shown(3, { custom_id: 'constructor' }), { type: 6 }, 'nothing that shows');
-  // A manifest of another version may lack what this one reads.
+  // A manifest of another version may lack fields that this one reads.
   const older = { ...manifest, commands: { open: { deferrable: true } } } as unknown as BotManifest;
   assert.deepEqual(deferred(deferralOf(interaction(2, { name: 'open' }), older) as never), { type: 5 });
 });

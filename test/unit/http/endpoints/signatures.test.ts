@@ -26,7 +26,7 @@ test('accepts and rejects exactly what the Wycheproof vectors of Ed25519 say', (
   let seen = 0;
   for (const { publicKey, tests } of vectors.testGroups) {
     for (const { tcId, msg, sig, result } of tests) {
-      // The way of an interaction: its signature is decoded first.
+      // As for an interaction: its signature is decoded first.
       const signature = signatureBytes(sig);
       const accepted =
         signature !== null && verifyEd25519(signature, Buffer.from(msg, 'hex'), Buffer.from(publicKey.pk, 'hex'));
@@ -45,7 +45,7 @@ const signed = (body: Buffer, at = timestamp) => ({
   signature: sign(null, Buffer.concat([Buffer.from(at), body]), pair.privateKey).toString('hex'),
   timestamp: at,
 });
-/** What the edge does: looks at the headers, then at the body. */
+/** As the edge does: checks the headers, then the body. */
 async function accepts(
   verifier: SignatureVerifier,
   { signature, timestamp: at }: ReturnType<typeof signed>,
@@ -151,7 +151,7 @@ test("Stripe's signature: the body, the time, several v1", () => {
   );
 });
 
-/** What is said of refusals. */
+/** The log of rejections. */
 function refusals() {
   const said: { level: 'info' | 'warn'; facts: Record<string, unknown>; message: string }[] = [];
   const say = (level: 'info' | 'warn') => (facts: Record<string, unknown>, message: string) =>
@@ -182,7 +182,7 @@ test('the reasons for rejecting a Discord signature: form, clock, key and signat
     await refused(signed(body, String(now / 1_000 + 3_600))),
     /^warn .*clock.*"secondsBehindThisClock":-3600/,
   );
-  // As long as none was valid, the key is what is most likely wrong.
+  // While no signature was valid, a wrong key is the most likely cause.
   assert.match(await refused(signed(body), other), /^warn .*is DISCORD_PUBLIC_KEY this application's\?/);
   assert.ok(await accepts(verifier, signed(body), body));
   assert.match(await refused(signed(body), other), /^warn .*forged or altered/);
@@ -208,7 +208,7 @@ test('the reasons for rejecting a Stripe signature', () => {
   assert.match(refused(undefined), /^info .*no Stripe signature/);
   assert.match(refused(`t=${timestamp},v1=abc`), /^info .*malformed/);
   assert.match(refused(header(String(now / 1_000 - 900))), /^warn .*clock.*"secondsBehindThisClock":900/);
-  // Such as one with a line break at its end.
+  // Such as one with a trailing line break.
   assert.match(refused(header(timestamp, `${secret}\n`)), /^warn .*is STRIPE_WEBHOOK_SECRET this endpoint's\?/);
 });
 
@@ -219,7 +219,7 @@ test('setting the clock while the pod runs rejects no fresh signature', async (t
     const steppedAt = Math.floor(Date.now() / 1_000);
     const body = Buffer.from('{"n":1}');
     const verifier = new SignatureVerifier(publicKey, 600_000);
-    // The step may have been a correction as well as a mistake.
+    // The step may be a correction or a mistake.
     for (const at of [signedAt, steppedAt]) {
       assert.ok(await accepts(verifier, signed(body, String(at)), body), `${stepMs} ms`);
       const mac = createHmac('sha256', 'whsec').update(`${at}.`).update(body).digest('hex');

@@ -1,4 +1,4 @@
-// Bodies that are read whole: how much of them is held, and until when.
+// Buffered bodies: how much is held, and until when.
 import assert from 'node:assert/strict';
 import { createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,7 +10,7 @@ import { until } from '../../../support/wait.ts';
 
 const OTHER = { kind: 'other', pod: null, client: null } as const;
 
-/** A server that reads bodies with `bodies`, and says what came of each before it answers. */
+/** A server that reads bodies with `bodies`, and reports the outcome of each before it responds. */
 async function startReader(bodies: BodyReader, limit: number) {
   const outcomes: (number | string | undefined)[] = [];
   let noted = (): void => {};
@@ -127,7 +127,7 @@ test('a slow body is dropped when another body needs its allowance', async () =>
   const interaction = { kind: 'interaction', pod: null, client: null } as const;
   const release = bodies.hold(251, interaction);
   release();
-  // The clock of a body is monotonic; a second later it is slow.
+  // A body is timed by the monotonic clock; it is slow a second later.
   await until('it gives way', () => {
     try {
       bodies.hold(1_000, interaction)();
@@ -146,7 +146,7 @@ test('other bodies from an address take nothing from the allowance of its intera
   assert.throws(() => bodies.hold(1, use('other')), { code: 'OVERLOADED' });
   bodies.hold(100, use('interaction'));
   bodies.hold(87, use('interaction'));
-  // A client that only pretends to send interactions leaves a part of their reserve to others.
+  // A client that only pretends to send interactions cannot use all of their reserve.
   assert.throws(() => bodies.hold(1, use('interaction')), { code: 'OVERLOADED' });
   bodies.hold(60, { kind: 'interaction', pod: null, client: '203.0.113.2' });
 });

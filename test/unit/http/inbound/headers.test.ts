@@ -1,11 +1,11 @@
-// What an HTTP pod passes on of headers, in both directions.
+// The headers that an HTTP pod forwards, in both directions.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createRequestHeaders, fieldsOf, fieldValue, responseHeaders } from '../../../../src/http/inbound/headers.ts';
 import { Proxies, type TrustedProxies } from '../../../../src/http/inbound/proxies.ts';
 import { readHead } from '../../../../src/http/inbound/request-head.ts';
 
-/** The names that are left of these fields, in their order. */
+/** The names of the remaining fields, in order. */
 const names = (fields: readonly string[]): string[] => fields.filter((_, i) => i % 2 === 0);
 const ADDED = ['x-forwarded-for', 'x-forwarded-proto', 'guildway-request-id'];
 
@@ -46,7 +46,7 @@ test("internal headers are for pods only: a client's are dropped, and a client n
   assert.deepEqual(responseHeaders(fields), ['x-kept', '1']);
 });
 
-/** What a gateway pod is told of where a request came from. */
+/** What a gateway pod learns about the origin of a request. */
 function origin(fields: readonly string[], address = '192.0.2.1', trusted?: TrustedProxies) {
   const list = requestHeaders(['host', 'own.example', ...fields], address, trusted);
   return ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host'].map((name) => fieldValue(list, name));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { UnreadResponses } from '../../../../src/http/inbound/unread-responses.ts';
 import { asMonotonicTime } from '../../../../src/time.ts';
 
-/** A connection as far as its unread bytes are concerned. */
+/** A connection, reduced to its unread bytes. */
 function connection(unreadBytes: number) {
   const state = { destroyed: false, bytesWritten: unreadBytes, writableLength: unreadBytes };
   const socket = Object.assign(state, {

@@ -1,4 +1,4 @@
-/** The wrappers around a transport, each with a transport that the test plays. */
+/** The wrappers around a transport, each with the test's own transport. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pino } from 'pino';
@@ -33,7 +33,7 @@ const request = (init: Partial<ForwardedRequestInit> = {}): ForwardedRequest =>
     ...init,
   });
 
-/** Notes what a handler hears, in words. */
+/** Records the calls of a handler as text. */
 function listener(): { heard: string[]; handler: ResponseHandler; over: Promise<void> } {
   const heard: string[] = [];
   const { promise: over, resolve } = Promise.withResolvers<void>();
@@ -51,7 +51,7 @@ function listener(): { heard: string[]; handler: ResponseHandler; over: Promise<
   return { heard, handler, over };
 }
 
-/** A transport that plays one step for each request, and notes which pods were asked. */
+/** A scripted transport with one step per request. Records the asked pods. */
 function play(...steps: ((handler: ResponseHandler) => void)[]): { asked: number[]; next: Dispatcher } {
   const asked: number[] = [];
   return {
@@ -196,7 +196,7 @@ test('without a move no pod is asked twice: if pods name each other, themselves 
     [[answers(redirects(1)), answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
     [[answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0]],
     [[answers(redirects(7))], 'TOPOLOGY_MISMATCH not-sent', [0]],
-    // Another topology of the same epoch, or a text that is none.
+    // Another topology of the same epoch, or an invalid text.
     [[answers(redirects(1, 'md5/3@1')), answers(redirects(0, 'md5/3@1'))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
     [[answers(redirects(1, 'md5/3')), answers(redirects(0))], 'TOPOLOGY_MISMATCH not-sent', [0, 1]],
   ] as const) {
@@ -209,7 +209,7 @@ test('without a move no pod is asked twice: if pods name each other, themselves 
   }
 });
 
-test('while guilds move, redirects are followed to pods that nobody has named before, and back, but not for ever', () => {
+test('while guilds move, redirects are followed to unknown pods and back, but not endlessly', () => {
   for (const [named, expected, asked] of [
     // A newer topology; the old owner still has the guild; it has just left.
     [[4, 0, 4], 'response 200', [0, 4, 0, 4]],
@@ -252,7 +252,7 @@ test('the breaker counts each attempt once: refusals and failures of the pod, no
     [fails(lost), false],
     [fails(error('CANCELLED')), true],
     [fails(error('REQUEST_INVALID')), true],
-    // The head of a stream says that the pod is there.
+    // The head of a stream shows that the pod is up.
     [streams(200, [], lost), true],
     [streams(503, refuses.headers, lost), false],
   ] as const) {

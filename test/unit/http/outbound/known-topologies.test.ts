@@ -37,12 +37,12 @@ test('pods of older topologies stay until a gateway pod knows only the newest on
   assert.deepEqual(stateOf(known), ['md5/3@2', 5, true]);
   assert.equal(known.learnChain(chainOf('md5/5@1', 'md5/3@2')), 'known');
   assert.deepEqual(stateOf(known), ['md5/3@2', 5, true]);
-  // A pod that has not heard of the newest topology says nothing about its end.
+  // A pod that does not know the newest topology says nothing about its end.
   known.learnChain(chainOf('md5/5@1'));
   assert.deepEqual(stateOf(known), ['md5/3@2', 5, true]);
   known.learnChain(chainOf('md5/3@2'));
   assert.deepEqual(stateOf(known), ['md5/3@2', 3, false]);
-  // Another pod that has not heard of the end does not bring them back.
+  // Another pod that does not know the end yet does not bring them back.
   known.learnChain(chainOf('md5/5@1', 'md5/3@2'));
   known.learnChain(chainOf('md5/5@1'));
   assert.deepEqual(stateOf(known), ['md5/3@2', 3, false]);

@@ -15,7 +15,7 @@ test('a request that may have arrived is retried only if that is safe, and costs
   const lost = { ...failed, code: 'LINK_LOST', sentNow: true, sentEver: true } as const;
   assert.equal(mayTryAgain(lost), 'no');
   assert.equal(mayTryAgain({ ...lost, repeatable: true }), 'costs');
-  // Whatever later attempts say, it may have arrived.
+  // It may have arrived, whatever later attempts say.
   assert.equal(mayTryAgain({ ...failed, sentEver: true }), 'no');
   assert.equal(mayTryAgain({ ...failed, sentEver: true, repeatable: true }), 'free');
 });

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { openTunnel } from '../../../../src/http/outbound/tunnel.ts';
 import { closeFrame, FrameBoundaries } from '../../../../src/http/outbound/websocket-frames.ts';
 
-/** A frame of a server with a payload of this length, and of a client where it is masked. */
+/** A frame with a payload of this length; masked if it is a client's. */
 function frame(length: number, masked = false): Buffer {
   const mask = masked ? 0x80 : 0;
   const head =
@@ -46,7 +46,7 @@ test('the end of a frame is found for every length encoding, however the bytes a
   }
 });
 
-/** One end of a connection: what was written to it, and a way to let it bring bytes. */
+/** One end of a connection: the written bytes, and a way to inject received ones. */
 class End extends Duplex {
   readonly written: Buffer[] = [];
   override _read(): void {}

@@ -20,7 +20,7 @@ const entry = (over: Partial<Entry>): Entry => ({
   note: null,
   ...over,
 });
-/** A hundred answers of owner 0 after 10 ms each, at a given time. */
+/** A hundred responses of owner 0 after 10 ms each, at a given time. */
 const calm = (at: number): Entry[] =>
   Array.from({ length: 100 }, () => entry({ sentAt: at, answeredAt: at + 10, settledAt: at + 10 }));
 
@@ -37,14 +37,14 @@ test('requests count as undisturbed unless a fault affected their owner or all p
   const during = { from: 900, until: 2_000 };
   const p99 = (entries: Entry[], pod: { type: 'http' | 'gateway'; index: number } | null) =>
     measureLatency(entries, [{ pod, ...during }], ownerOf).undisturbedP99Ms;
-  // The fault is of owner 1: what owner 0 does slowly meanwhile counts, what owner 1 does does not.
+  // The fault affects owner 1: slow responses of owner 0 count, those of owner 1 do not.
   const one = { type: 'gateway', index: 1 } as const;
   assert.equal(p99([...calm(50_000), slow({}), slow({})], one), 900);
   assert.equal(p99([...calm(50_000), slow({ guildId: '1' }), slow({ guildId: '1' })], one), 10);
-  // Of an HTTP pod, or of Discord: nobody's requests count.
+  // A fault of an HTTP pod or of Discord: no requests count.
   assert.equal(p99([...calm(50_000), slow({}), slow({})], { type: 'http', index: 0 }), 10);
   assert.equal(p99([...calm(50_000), slow({}), slow({})], null), 10);
-  // Those that are slow on purpose never do, and too few say nothing.
+  // Deliberately slow ones never count, and too few are inconclusive.
   assert.equal(p99([...calm(50_000), slow({ slow: true }), slow({ slow: true })], one), 10);
   assert.equal(p99([slow({})], one), null);
 });

@@ -15,7 +15,7 @@ test('ports are never given out twice, in this process or another', async (t) =>
     import { findFreePorts } from ${JSON.stringify(PORTS)};
     const rows = await Promise.all(Array.from({ length: ${ROWS} }, () => findFreePorts(${LENGTH})));
     process.send(rows);
-    // Its ports are its own as long as it lives.
+    // It owns its ports as long as it lives.
     setInterval(() => {}, 1_000);
   `;
   const child = spawn(process.execPath, ['--input-type=module', '--eval', script], {

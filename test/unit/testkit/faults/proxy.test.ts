@@ -8,7 +8,7 @@ import { FaultProxy } from '../../../../testkit/faults/proxy.ts';
 const closers: (() => Promise<unknown> | unknown)[] = [];
 let proxy: FaultProxy;
 
-/** A server that sends back what it gets. */
+/** An echo server. */
 async function startEcho(): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -35,7 +35,7 @@ function open(): Socket {
 /** Resolves when a connection has ended, by a reset too. */
 const ended = (socket: Socket): Promise<void> => new Promise((resolve) => socket.once('close', () => resolve()));
 
-/** How an attempt to use a connection ends: what came back, or the error's code. */
+/** The outcome of using a connection: the received text, or the error's code. */
 async function owners(socket: Socket, text: string, timeoutMs = 2_000): Promise<string> {
   const { promise, resolve } = Promise.withResolvers<string>();
   const timer = setTimeout(() => resolve('nothing'), timeoutMs);

@@ -1,6 +1,6 @@
 /**
- * The two ways that a request can be read, on one connection: whole, by the fast path, or by Node's server. Which one it was shows in
- * the spelling of the `Date` header, which nothing else tells apart.
+ * The two request paths of one connection: the fast path, which reads whole requests, and Node's server. Only the spelling of the
+ * `Date` header tells which one served a request.
  */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -56,7 +56,7 @@ after(async () => {
   await http[Symbol.asyncDispose]();
 });
 
-/** A client that sends bytes as it is told, and reads responses with a length. */
+/** A client that sends the given bytes, and reads responses with a length. */
 class Client {
   readonly socket: Socket;
   #text = '';
@@ -74,7 +74,7 @@ class Client {
     return this;
   }
 
-  /** Sends text in two packets, the second one when the first has been read. */
+  /** Sends text in two packets, the second after the first was read. */
   async writeCut(text: string, at: number): Promise<this> {
     if (this.socket.connecting) await once(this.socket, 'connect');
     this.write(text.slice(0, at));
@@ -103,7 +103,7 @@ class Client {
 const request = (target: string, method = 'GET', body = '', headers = ''): string =>
   `${method} ${target} HTTP/1.1\r\nHost: bot.example\r\n${headers}${body === '' ? '' : `Content-Length: ${body.length}\r\n`}\r\n${body}`;
 
-/** What the pod got, apart from what differs from request to request. */
+/** What the pod received, without the fields that differ for each request. */
 function lastSeen(): unknown {
   const { method, target, headers, body } = seen.at(-1) as GatewayRequest;
   const rest = headers.filter((_, i) => headers[i - (i % 2)] !== HEADER.requestId);
@@ -194,7 +194,7 @@ test('a client that pipelines requests gets the responses in order', async () =>
   const numbers = Array.from({ length: 50 }, (_, n) => String(n));
   client.write(request(`${path}?n=0&hold=first`));
   await until('a request at its pod', () => held.has('first'));
-  // While the first one is being answered: what the fast path has of these goes to the server with the rest.
+  // While the first is being answered: the bytes that the fast path has read go to the server with the rest.
   for (const n of numbers.slice(1)) {
     client.write(request(`${path}?n=${n}&size=${Number(n) * 500}`));
     if (Number(n) % 10 === 0) await new Promise((resolve) => setImmediate(resolve));

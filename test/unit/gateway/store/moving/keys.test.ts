@@ -1,4 +1,4 @@
-// Integer keys of two pods: new ones are never the same, and those that are the same already are given anew.
+// Integer keys of two pods: new keys never conflict, and existing conflicts are resolved by new keys.
 // Of src/gateway/store/moving/key-map.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -1,4 +1,4 @@
-// A process that is killed, or whose disk is full, in any step of a move: all of the step is there afterwards, or nothing.
+// A killed process or a full disk in any step of a move leaves the step complete or undone.
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

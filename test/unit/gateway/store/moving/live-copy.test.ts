@@ -33,7 +33,7 @@ function rowCount(store: Store, guildIds: readonly string[]): number {
   return store.mover.tables.reduce((sum, { selectRows }) => sum + [...reader.rows(selectRows, values)].length, 0);
 }
 
-/** Changes some rows, also of other guilds, as a bot does. */
+/** Changes some rows like a bot, including those of other guilds. */
 function scribble(store: Store, random: Random): void {
   const { sqlite } = store.connection;
   for (const { name, columns, guildTable } of store.mover.tables) {
@@ -99,7 +99,7 @@ test('a guild is identical after its move, whatever is written while it is copie
       while (from.mover.removeLeftovers(3) > 0);
       assert.deepEqual([rowCount(from, [A]), rowCount(from, [B])], [0, others]);
 
-      // What was set aside is the same once more.
+      // The set-aside copy is identical.
       using again = openPod(folder.file('3'), 3, made.bot);
       const [kept] = [...from.mover.exportSetAside([{ guildId: A, epoch: 1 }])];
       again.mover.importGuilds(kept?.chunks ?? [], records('here', [A]));

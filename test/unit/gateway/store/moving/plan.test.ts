@@ -1,4 +1,4 @@
-// What a plan is made of: sizes of guilds, rows that collide, rows that differ.
+// The parts of a plan: sizes of guilds, colliding rows, differing rows.
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';

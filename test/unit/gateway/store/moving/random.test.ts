@@ -1,4 +1,4 @@
-// Whatever tables a bot has: a guild that moves is the same afterwards, and no other guild changes.
+// For any tables of a bot, a moved guild is identical afterwards, and no other guild changes.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';

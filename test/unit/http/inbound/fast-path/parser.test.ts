@@ -1,4 +1,4 @@
-/** The parser of the fast path against Node's HTTP server, which is given the same bytes. */
+/** The parser of the fast path against Node's HTTP server, with the same bytes. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { duplexPair } from 'node:stream';
@@ -63,7 +63,7 @@ test('anything else is left to the server, and the next whole request is read', 
   }
 });
 
-/** What Node's server makes of a connection on which these bytes come: its requests, and whether it refused anything. */
+/** The requests that Node's server reads from these bytes, and whether it rejected anything. */
 async function throughNode(bytes: Buffer): Promise<{ requests: WholeRequest[]; refused: boolean }> {
   const requests: WholeRequest[] = [];
   let refused = false;
@@ -72,7 +72,7 @@ async function throughNode(bytes: Buffer): Promise<{ requests: WholeRequest[]; r
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const { method = '', url: raw = '', rawHeaders } = request;
-      // The fast path reads a request with its target in the normal form; Node's server leaves it as it came.
+      // The fast path normalizes the target; Node's server leaves it unchanged.
       const url = normalTarget(raw)?.target ?? raw;
       requests.push({ method, url, fields: fieldsOf(rawHeaders), body: Buffer.concat(chunks) });
     });
@@ -123,7 +123,7 @@ const request = fc
 const seldom = <T>(arbitrary: fc.Arbitrary<T>): fc.Arbitrary<T | null> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary });
 
-/** A request, several, parts of them, and what a hostile client would make of them. */
+/** A request, several, parts of them, and hostile variants. */
 const bytes = fc
   .tuple(
     request,
