@@ -13,7 +13,7 @@ const startDiscord = () => startDiscordSimulator({ guilds: 1, identifyWindowMs: 
 const run = () => ({ type: 4 as const, data: { content: '' } });
 const warn: Command = {
   name: 'warn',
-  description: 'Warns a member',
+  description: 'Warns a user',
   default_member_permissions: '8',
   ephemeral: true,
   options: [{ type: 3, name: 'reason', description: 'Why', autocomplete: true, required: true }],
