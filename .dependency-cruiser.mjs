@@ -44,7 +44,10 @@ export const PARTS = {
   'src/gateway': [...BELOW_SERVICES, 'src/moving', 'src/cross-site.ts'],
   'src/main.ts': ['src'],
   // The command. It starts main.ts, and otherwise talks to running pods or reads database files.
-  'src/cli': ['src/main.ts', 'src/errors.ts', 'src/routing', 'src/observability'],
+  'src/cli': [
+    ...['src/main.ts', 'src/load-bot.ts', 'src/errors.ts', 'src/routing', 'src/observability', 'src/bot'],
+    'src/gateway/store',
+  ],
   // A bot uses the package's public names, as its author would.
   bots: ['src/bot/index.ts', 'src/public-routing.ts', 'testkit/index.ts'],
 };

@@ -29,6 +29,13 @@ export interface Pods {
 
 /** The file that a local cluster keeps in its directory while it runs. */
 export const CLUSTER_FILE = 'cluster.json';
+
+export interface ClusterFile {
+  /** Of one HTTP pod. */
+  readonly adminUrl: string;
+  /** The bot's module. Not there: the moderation bot. */
+  readonly bot?: string;
+}
 const TIMEOUT_MS = 15_000;
 
 /**
@@ -37,11 +44,15 @@ const TIMEOUT_MS = 15_000;
  */
 export async function findAdminUrl(given: string | undefined, directory: string): Promise<string> {
   if (given !== undefined) return given;
+  return (await readCluster(directory))?.adminUrl ?? `http://127.0.0.1:${process.env.ADMIN_PORT ?? 9090}`;
+}
+
+/** What {@link CLUSTER_FILE} says about the local cluster of a directory; null: none runs there. */
+export async function readCluster(directory: string): Promise<ClusterFile | null> {
   try {
-    const { adminUrl } = JSON.parse(await readFile(join(directory, CLUSTER_FILE), 'utf8')) as { adminUrl: string };
-    return adminUrl;
+    return JSON.parse(await readFile(join(directory, CLUSTER_FILE), 'utf8')) as ClusterFile;
   } catch {
-    return `http://127.0.0.1:${process.env.ADMIN_PORT ?? 9090}`;
+    return null;
   }
 }
 

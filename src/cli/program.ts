@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { errorCode } from '../errors.ts';
 import type { ExitCode } from './exit-code.ts';
+import { inventoryCommand } from './plan/inventory.ts';
+import { planCommand } from './plan/plan.ts';
 import { statusCommand } from './status.ts';
 
 /**
@@ -25,6 +27,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
       await import('../main.ts');
     });
   program.addCommand(statusCommand((code) => (exitCode = code)));
+  program.addCommand(planCommand((code) => (exitCode = code)));
+  program.addCommand(inventoryCommand());
   for (const command of program.commands) command.exitOverride();
   if (args.length === 0) {
     program.outputHelp();

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { styleText } from 'node:util';
 import { Command } from 'commander';
 import { asVariables } from '../routing/topology.ts';
 import type { ExitCode } from './exit-code.ts';
 import { fetchPods, findAdminUrl, type PodState, type Pods } from './pods.ts';
+import { megabytes, style } from './style.ts';
 
 /** Between two looks of `--watch`. */
 const WATCH_MS = 1_000;
@@ -87,13 +87,7 @@ function cellsOf({ name, ready, discord, hints, database }: PodState): string[] 
   ];
 }
 
-const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
-
 function colored(state: string): string {
   const word = state.trim();
   return style(word === 'ready' ? 'green' : word === 'not ready' ? 'yellow' : 'red', state);
 }
-
-/** Plain text where the output is not a terminal, or NO_COLOR is set. */
-const style = (format: Parameters<typeof styleText>[0], text: string): string =>
-  styleText(format, text, { stream: process.stdout });

@@ -3,7 +3,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs, styleText } from 'node:util';
-import { CLUSTER_FILE } from '../../src/cli/pods.ts';
+import { CLUSTER_FILE, type ClusterFile } from '../../src/cli/pods.ts';
 import type { Readiness } from '../../src/observability/admin-server.ts';
 import { type Cluster, type DiscordCredentials, type Pod, startCluster } from './index.ts';
 import { integerOption, routingOption, UsageError } from './options.ts';
@@ -157,7 +157,9 @@ async function main(): Promise<void> {
   const cluster = await startCluster({ ...options.cluster, ...(discord === undefined ? {} : { discord }) });
   say(`  Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`);
   const clusterFile = join(cluster.directory, CLUSTER_FILE);
-  await writeFile(clusterFile, JSON.stringify({ adminUrl: cluster.httpPods[0]?.adminUrl }));
+  const { bot } = options.cluster;
+  const file: ClusterFile = { adminUrl: cluster.httpPods[0]?.adminUrl ?? '', ...(bot === undefined ? {} : { bot }) };
+  await writeFile(clusterFile, JSON.stringify(file));
   describe(cluster);
 
   cluster.simulator?.watch((event) => {

@@ -28,7 +28,7 @@ const BEFORE_GUILDWAY: Placement = {
 };
 
 /** Null: the database has neither rows nor a claim. */
-export function readPlacement({ sqlite }: Connection): Placement | null {
+export function readPlacement({ sqlite }: Pick<Connection, 'sqlite'>): Placement | null {
   const tables = query(sqlite, "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'", {
     name: text,
   }).all();

@@ -57,14 +57,19 @@ const OWN_TABLES: readonly { readonly name: string; readonly without?: string; r
 ];
 
 /** Every table whose rows move, parents first. */
-export function movedTables(sqlite: DatabaseSync, { tables }: GuildTables): MovedTable[] {
+export function movedTables(sqlite: DatabaseSync, guildTables: GuildTables): MovedTable[] {
   const own = OWN_TABLES.map(({ name, without, live }) => {
     const schema = readTable(sqlite, name) as TableSchema;
     const columns = schema.columns.filter((column) => column.name !== without);
     const key = without === undefined ? schema.key : [];
     return describe({ ...schema, columns, key, integerKey: null }, 'guild_id', { live, references: [] });
   });
-  return [...tables.map((table) => describe(table, null, { references: referencesOf(table, tables) })), ...own];
+  return [...movedBotTables(guildTables), ...own];
+}
+
+/** The bot's tables alone, parents first. */
+export function movedBotTables({ tables }: GuildTables): MovedTable[] {
+  return tables.map((table) => describe(table, null, { references: referencesOf(table, tables) }));
 }
 
 function describe(

@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process';
+import { GuildwayError } from '../errors.ts';
+
+export interface KubectlOptions {
+  readonly namespace: string;
+  readonly context?: string;
+}
+
+/** Databases of many guilds print long inventories. */
+const MAX_OUTPUT = 512 * 1024 * 1024;
+
+/**
+ * Runs kubectl and returns what it prints.
+ * @throws GuildwayError LINK_UNAVAILABLE with its message
+ */
+export function kubectl(args: readonly string[], { namespace, context }: KubectlOptions, input?: string): string {
+  const command = [...(context === undefined ? [] : ['--context', context]), '--namespace', namespace, ...args];
+  try {
+    return execFileSync('kubectl', command, {
+      encoding: 'utf8',
+      maxBuffer: MAX_OUTPUT,
+      stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      ...(input === undefined ? {} : { input }),
+    });
+  } catch (cause) {
+    const { code, stderr, message } = cause as { code?: string; stderr?: string; message: string };
+    const why =
+      code === 'ENOENT'
+        ? 'kubectl is not installed: install it, or pass the database files with --database'
+        : stderr?.trim() || message;
+    throw new GuildwayError('LINK_UNAVAILABLE', `kubectl ${args.slice(0, 3).join(' ')}: ${why}`, { cause });
+  }
+}
