@@ -1,7 +1,7 @@
 import { Client, type ClientOptions, Events, GatewayIntentBits } from 'discord.js';
 import type { DiscordSimulator } from '../../testkit/discord/index.ts';
 
-export const ALL_INTENTS = Object.values(GatewayIntentBits).reduce<number>((all, bit) => all | Number(bit) || all, 0);
+const ALL_INTENTS = Object.values(GatewayIntentBits).reduce<number>((all, bit) => all | Number(bit) || all, 0);
 
 /** A discord.js client that is logged in to the simulator and ready. Disposing it logs out. */
 export async function loginClient(

@@ -29,6 +29,7 @@ import { SnowflakeSource } from './snowflake.ts';
 import { AuditLog } from './store/audit-log.ts';
 import { CommandStore } from './store/commands.ts';
 import { FileStore } from './store/files.ts';
+import { Grants } from './store/grants.ts';
 import { MessageBuilder } from './store/message-builder.ts';
 import { MessageStore } from './store/messages.ts';
 import { UnknownRequests } from './unknown.ts';
@@ -76,6 +77,8 @@ export interface DiscordSimulator extends AsyncDisposable {
   readonly commands: CommandStore;
   readonly messages: MessageStore;
   readonly violations: Violations;
+  /** OAuth2: users authorize the application. */
+  readonly grants: Grants;
   /** Subscribes to all events. @returns a function that ends the subscription */
   watch(listener: (event: FeedEvent) => void): () => void;
   stats(): SimulatorStats;
@@ -109,6 +112,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   const gateway = new Gateway({ options: resolved, credentials, world, violations, feed, sessions, dispatch, unknown });
 
   const messages = new MessageStore(resolved.messagesPerChannel, (change, stored) => {
+    if (change === 'create') world.noteMessage(stored.channelId, stored.message.id);
     dispatchMessageEvent(dispatcher, world, change, stored);
     if (!feed.active) return;
     const { guildId, channelId, visibleTo, message } = stored;
@@ -161,10 +165,11 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   webhooks.setUrl(resolved.eventWebhookUrl);
   const events = new Events({ ids, world, messages, builder, gateway, dispatch, webhooks });
 
+  const grants = new Grants(clock);
   const audit = new AuditLog(ids, world.bot.id, dispatch);
   const routes = allRoutes({
     ...{ ids, world, messages, builder, audit, dispatch },
-    ...{ applicationId, publicKey: keyPair.publicKey, commands, records, responder },
+    ...{ applicationId, publicKey: keyPair.publicKey, commands, records, responder, grants },
     urls: new ApplicationUrls(sender, interactions, webhooks),
     gateway: {
       maxConcurrency: resolved.maxConcurrency,
@@ -180,6 +185,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
     token: () => credentials.token,
     unknown,
     access,
+    grants,
     routes,
   });
 
@@ -222,6 +228,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
     commands,
     messages,
     violations,
+    grants,
     watch: (listener) => feed.subscribe(listener),
     stats: () => ({
       guilds: world.guilds.size,

@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { constants, createDeflate, type Deflate } from 'node:zlib';
+import { constants, createDeflate, createZstdCompress, type Deflate, type ZstdCompress } from 'node:zlib';
 import type { RawData, WebSocket } from 'ws';
 import type { Violations } from '../violations.ts';
 import type { GatewaySession } from './session.ts';
@@ -9,13 +9,16 @@ export interface ClientPayload {
   readonly d?: unknown;
 }
 
+/** The transport compression that a client asks for in the URL. */
+export type Compression = 'zlib-stream' | 'zstd-stream';
+
 interface ConnectionParts {
   readonly socket: WebSocket;
   /** The connection of the websocket. */
   readonly stream: Duplex;
   /** The `Host` of the client's request. */
   readonly host: string;
-  readonly compress: 'zlib-stream' | null;
+  readonly compress: Compression | null;
   readonly heartbeatIntervalMs: number;
   readonly violations: Violations;
   readonly onPayload: (connection: GatewayConnection, payload: ClientPayload) => void;
@@ -36,7 +39,7 @@ export class GatewayConnection {
   /** False if heartbeats get no acknowledgement, so that the client considers the connection dead. */
   acknowledges = true;
   readonly #parts: ConnectionParts;
-  readonly #deflate: Deflate | null;
+  readonly #compressor: Deflate | ZstdCompress | null;
   readonly #heartbeatTimer: NodeJS.Timeout;
   #closedByUs = false;
   #corked = false;
@@ -46,7 +49,7 @@ export class GatewayConnection {
   constructor(parts: ConnectionParts) {
     this.#parts = parts;
     this.host = parts.host;
-    this.#deflate = parts.compress === null ? null : compressor(parts.socket);
+    this.#compressor = parts.compress === null ? null : createCompressor(parts.compress, parts.socket);
     // Discord tolerates heartbeats that are late by a fraction of the interval.
     this.#heartbeatTimer = setTimeout(() => this.#missedHeartbeat(), parts.heartbeatIntervalMs * 1.5 + 1000);
     this.#heartbeatTimer.unref();
@@ -54,7 +57,7 @@ export class GatewayConnection {
     parts.socket.on('error', () => {});
     parts.socket.on('close', (code) => {
       clearTimeout(this.#heartbeatTimer);
-      this.#deflate?.close();
+      this.#compressor?.close();
       parts.onClose(this, code, !this.#closedByUs);
     });
     this.sendOp(10, { heartbeat_interval: parts.heartbeatIntervalMs, _trace: ['["gateway-simulator"]'] });
@@ -71,8 +74,8 @@ export class GatewayConnection {
 
   send(frame: string): void {
     if (!this.open) return;
-    if (this.#deflate !== null) {
-      this.#deflate.write(frame);
+    if (this.#compressor !== null) {
+      this.#compressor.write(frame);
       return;
     }
     this.#writeTogether();
@@ -149,12 +152,15 @@ export class GatewayConnection {
   }
 }
 
-/** One compressed stream for the whole connection. Each payload ends with a sync flush, which marks its end for clients. */
-function compressor(socket: WebSocket): Deflate {
-  const deflate = createDeflate({ flush: constants.Z_SYNC_FLUSH });
-  deflate.on('data', (chunk: Buffer) => socket.send(chunk, { binary: true }));
-  deflate.on('error', () => socket.terminate());
-  return deflate;
+/** One compressed stream for the whole connection. Each payload ends with a flush, which marks its end for clients. */
+function createCompressor(kind: Compression, socket: WebSocket): Deflate | ZstdCompress {
+  const compressor =
+    kind === 'zlib-stream'
+      ? createDeflate({ flush: constants.Z_SYNC_FLUSH })
+      : createZstdCompress({ flush: constants.ZSTD_e_flush });
+  compressor.on('data', (chunk: Buffer) => socket.send(chunk, { binary: true }));
+  compressor.on('error', () => socket.terminate());
+  return compressor;
 }
 
 function parse(bytes: Buffer): ClientPayload | null {

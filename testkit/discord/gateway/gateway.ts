@@ -9,7 +9,7 @@ import type { UnknownRequests } from '../unknown.ts';
 import type { Rule, Violations } from '../violations.ts';
 import type { World } from '../world/world.ts';
 import { isCommand, runCommand, updatePresence } from './commands.ts';
-import { type ClientPayload, GatewayConnection } from './connection.ts';
+import { type ClientPayload, type Compression, GatewayConnection } from './connection.ts';
 import { greet } from './greeting.ts';
 import { checkIdentify, type IdentifyData } from './identify.ts';
 import { IdentifyLimits } from './identify-limits.ts';
@@ -39,6 +39,7 @@ export const RESUME_PATH = '/gateway/resume';
 /** Close codes after which a session cannot be resumed. */
 const ENDING_CODES = new Set([1000, 4003, 4004, 4005, 4007, 4010, 4011, 4012, 4013, 4014]);
 const SWEEP_MS = 10_000;
+const COMPRESSIONS: readonly Compression[] = ['zlib-stream', 'zstd-stream'];
 
 /** The reason for refusing a payload: closes the connection or reports an invalid session. */
 type Refusal = 'invalid_session' | { readonly closeCode: number; readonly reason: string; readonly rule?: Rule };
@@ -121,7 +122,7 @@ export class Gateway {
       socket,
       stream,
       host,
-      compress: query.get('compress') === 'zlib-stream' ? 'zlib-stream' : null,
+      compress: COMPRESSIONS.find((one) => one === query.get('compress')) ?? null,
       heartbeatIntervalMs: this.#parts.options.heartbeatIntervalMs,
       violations: this.#parts.violations,
       onPayload: (from, payload) => this.#receive(from, payload),

@@ -3,7 +3,7 @@ import type { CommandStore } from '../store/commands.ts';
 import type { FileStore } from '../store/files.ts';
 import { eachComponent } from '../store/message-builder.ts';
 import type { MessageStore, StoredMessage } from '../store/messages.ts';
-import type { SimulatedGuild } from '../world/guild.ts';
+import { channelOf, type SimulatedGuild } from '../world/guild.ts';
 import { channelPermissions, DIRECT_PERMISSIONS } from '../world/permissions.ts';
 import { hashText } from '../world/random.ts';
 import type { World } from '../world/world.ts';
@@ -243,8 +243,6 @@ function appPermissions({ guild, channelId }: Scene, botId: string): bigint {
   if (guild === null || !guild.joined) return DIRECT_PERMISSIONS;
   return channelPermissions(guild, botId, channelOf(guild, channelId));
 }
-
-const channelOf = (guild: SimulatedGuild, channelId: string) => guild.channels.find(({ id }) => id === channelId);
 
 function interactionMember({ channelId, userId }: Scene, guild: SimulatedGuild, world: World): object {
   const member = guild.members.get(userId);

@@ -1,6 +1,6 @@
 import type { FileStore } from '../store/files.ts';
 import type { StoredMessage } from '../store/messages.ts';
-import type { SimulatedGuild } from '../world/guild.ts';
+import { channelOf, type SimulatedGuild } from '../world/guild.ts';
 import { channelPermissions } from '../world/permissions.ts';
 import type { World } from '../world/world.ts';
 import type { AttachmentInput } from './input.ts';
@@ -35,13 +35,13 @@ export class Resolved {
     const member = guild?.members.get(id);
     if (guild === null || member === undefined) return;
     const { user: _user, deaf: _deaf, mute: _mute, ...partial } = member;
-    const channel = guild.channels.find((one) => one.id === this.#parts.channelId);
+    const channel = channelOf(guild, this.#parts.channelId);
     this.#put('members', id, { ...partial, permissions: channelPermissions(guild, id, channel).toString() });
   }
 
   channel(id: string): void {
     const { world, guild, userId } = this.#parts;
-    const channel = guild?.channels.find((one) => one.id === id);
+    const channel = guild === null ? undefined : channelOf(guild, id);
     if (guild === null || channel === undefined) return;
     const fields = Object.entries(channel).filter(([name]) => CHANNEL_FIELDS.includes(name));
     this.#put('channels', id, {

@@ -13,7 +13,7 @@ export interface RestBody {
 const MAX_BODY = 105 * 1024 * 1024;
 const NO_FILES: readonly UploadedFile[] = Object.freeze([]);
 
-/** Reads JSON, or multipart with `payload_json` and `files[n]`. @throws DiscordError 50109, 40005 */
+/** Reads JSON, a form, or multipart with `payload_json` and `files[n]`. @throws DiscordError 50109, 40005 */
 export async function readBody(request: IncomingMessage): Promise<RestBody> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -26,6 +26,9 @@ export async function readBody(request: IncomingMessage): Promise<RestBody> {
   const raw = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
   const type = request.headers['content-type'] ?? '';
   if (type.startsWith('multipart/form-data')) return { ...(await readMultipart(raw, type)), bytes };
+  if (type.startsWith('application/x-www-form-urlencoded')) {
+    return { json: Object.fromEntries(new URLSearchParams(raw.toString())), files: NO_FILES, bytes };
+  }
   return { json: parseJson(raw.toString()), files: NO_FILES, bytes };
 }
 

@@ -33,6 +33,7 @@ const MESSAGES = {
   50027: 'Invalid Webhook Token',
   50016: 'Provided too few or too many messages to delete. Must provide at least 2 and at most 100 messages to delete.',
   50024: 'Cannot execute action on this channel type',
+  50025: 'Invalid OAuth2 access token provided',
   50028: 'Invalid Role',
   50034: 'A message provided was too old to bulk delete.',
   50035: 'Invalid Form Body',

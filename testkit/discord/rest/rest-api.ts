@@ -1,12 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Misbehaviour } from '../misbehaviour.ts';
+import type { Grants } from '../store/grants.ts';
 import type { UnknownRequests } from '../unknown.ts';
 import type { Violations } from '../violations.ts';
 import type { Access } from './access.ts';
 import { type RestBody, readBody } from './body.ts';
 import { DiscordError } from './errors.ts';
+import { fieldsWithoutEffect } from './fields.ts';
 import { RateLimits } from './rate-limits.ts';
-import { type Match, type RestReply, type Route, Router } from './router.ts';
+import { type Bearer, type Match, type RestReply, type Route, Router } from './router.ts';
 import { RestTraffic, redactPath, unknownRoute } from './traffic.ts';
 
 interface RestApiParts {
@@ -16,6 +18,7 @@ interface RestApiParts {
   readonly globalRequestsPerSecond: number;
   readonly token: () => string;
   readonly access: Access;
+  readonly grants: Grants;
   readonly unknown: UnknownRequests;
 }
 
@@ -81,16 +84,19 @@ export class RestApi {
 
   async #answer(request: IncomingMessage, match: Match | null, body: RestBody, query: string): Promise<Answer> {
     if (match === null) return this.#unknown(request);
-    const { misbehaviour, violations, token } = this.#parts;
+    const { misbehaviour, violations, token, unknown } = this.#parts;
     const { route, name, params } = match;
     const injected = misbehaviour.take(name);
     if (injected !== null) return injected;
-    if (route.auth === 'bot' && request.headers.authorization !== `Bot ${token()}`) {
+    const { authorization } = request.headers;
+    const bearer = route.auth === 'user' ? this.#bearer(authorization) : null;
+    const needsBot = route.auth === 'bot' || (route.auth === 'user' && bearer === null);
+    if (needsBot && authorization !== `Bot ${token()}`) {
       violations.record('unauthorized', name);
       return { status: 401, body: { message: '401: Unauthorized', code: 0 } };
     }
     const now = performance.now();
-    if (route.auth === 'bot') {
+    if (needsBot) {
       const verdict = this.#limits.global(now);
       if (!verdict.allowed) {
         violations.record('global_rate_limit', name);
@@ -113,11 +119,18 @@ export class RestApi {
       files: body.files,
       reason: auditLogReason(request),
       host: request.headers.host ?? '127.0.0.1',
+      authorization,
+      bearer,
     };
+    for (const field of fieldsWithoutEffect(name, body.json)) unknown.add(`${name}: ${field}`);
     const handled = await Promise.resolve()
       .then(() => route.handle({ ...given, granted: this.#parts.access.check(name, given) }))
       .catch(failure);
-    return headers === undefined ? handled : { ...handled, headers };
+    return headers === undefined ? handled : { ...handled, headers: { ...headers, ...handled.headers } };
+  }
+
+  #bearer(authorization = ''): Bearer | null {
+    return authorization.startsWith('Bearer ') ? this.#parts.grants.find(authorization.slice(7)) : null;
   }
 
   #unknown({ method = 'GET', url = '' }: IncomingMessage): Answer {

@@ -12,10 +12,23 @@ export interface RestRequest {
   readonly host: string;
   /** The bot's permissions in the guild or channel of the path; all outside of guilds. */
   readonly granted: bigint;
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  /** The user of a `Bearer` token; null for the bot. */
+  readonly bearer: Bearer | null;
+}
+
+/** A user's token from OAuth2. */
+export interface Bearer {
+  readonly userId: string;
+  readonly scopes: readonly string[];
+  /** Unix milliseconds. */
+  readonly expiresAt: number;
 }
 
 export interface RestReply {
   readonly status: number;
+  readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON; undefined sends no body. */
   readonly body?: unknown;
 }
@@ -31,8 +44,11 @@ export interface Route {
   readonly method: string;
   /** The path after the version: `/channels/:channel/messages`. */
   readonly path: string;
-  /** `bot`: needs the bot's token and counts towards the global limit. `token`: the path contains a token. */
-  readonly auth: 'bot' | 'token' | 'none';
+  /**
+   * `bot`: needs the bot's token and counts towards the global limit. `user`: takes a user's token from OAuth2, too. `token`: the path
+   * contains a token.
+   */
+  readonly auth: 'bot' | 'user' | 'token' | 'none';
   readonly limit?: RouteLimit;
   handle(request: RestRequest): RestReply | Promise<RestReply>;
 }

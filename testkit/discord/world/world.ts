@@ -2,7 +2,7 @@ import type { APIDMChannel, APIUser } from 'discord-api-types/v10';
 import { ChannelType } from 'discord-api-types/v10';
 import { shardOf, snowflakeAfter, snowflakeAt } from '../snowflake.ts';
 import { GenerationCache } from '../store/generation-cache.ts';
-import type { GuildChannel, ThreadChannel } from './channel.ts';
+import { type GuildChannel, isThread, type ThreadChannel } from './channel.ts';
 import { channelOf, createGuild, guildOfFirstChannel, type SimulatedGuild } from './guild.ts';
 import { Presences } from './presence.ts';
 import { Random } from './random.ts';
@@ -134,6 +134,16 @@ export class World {
     remove(guild.channels, (one) => one.id === channelId);
     remove(guild.threads, (one) => one.id === channelId || one.parent_id === channelId);
     this.#guildOfChannel.delete(channelId);
+  }
+
+  /** Updates the channel of a new message. Its event is that of the message. */
+  noteMessage(channelId: string, messageId: string): void {
+    const channel = this.channel(channelId);
+    if (channel === undefined || !('guild_id' in channel)) return;
+    channel.last_message_id = messageId;
+    if (!isThread(channel)) return;
+    channel.message_count++;
+    channel.total_message_sent++;
   }
 
   user(userId: string): APIUser {

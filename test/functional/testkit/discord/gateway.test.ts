@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { describe, test } from 'node:test';
+import { createZstdDecompress } from 'node:zlib';
 import { REST } from '@discordjs/rest';
 import {
   CompressionMethod,
@@ -8,6 +10,7 @@ import {
   type WebSocketManagerOptions,
   WebSocketShardEvents,
 } from '@discordjs/ws';
+import { WebSocket } from 'ws';
 import { type DiscordSimulator, startDiscordSimulator } from '../../../../testkit/discord/index.ts';
 import { call, type Json, RawGatewayClient, until } from '../../../support/simulator.ts';
 
@@ -105,6 +108,20 @@ describe('@discordjs/ws on the simulator', { concurrency: true }, () => {
     await until('every guild', () => shards.named('GUILD_CREATE').length === 30);
     const { messageId } = simulator.events.messageCreate({ guildId: simulator.guilds.at(0).id, content: 'small' });
     await until('the message', () => shards.named('MESSAGE_CREATE')[0]?.id === messageId);
+  });
+
+  test('a stream compressed by zstd contains each payload as it is sent', async () => {
+    await using simulator = await startDiscordSimulator({ guilds: 1 });
+    const url = `${simulator.url.replace('http', 'ws')}/gateway?v=10&encoding=json&compress=zstd-stream`;
+    const socket = new WebSocket(url, { perMessageDeflate: false });
+    const stream = createZstdDecompress();
+    socket.on('message', (data: Buffer, isBinary) => isBinary && stream.write(data));
+    const [hello] = (await once(stream, 'data')) as [Buffer];
+    assert.equal(JSON.parse(hello.toString()).op, 10);
+    socket.send(JSON.stringify({ op: 1, d: null }));
+    const [acknowledgement] = (await once(stream, 'data')) as [Buffer];
+    assert.equal(JSON.parse(acknowledgement.toString()).op, 11);
+    socket.terminate();
   });
 
   test('resumes a stored session in another process, and misses no event', async () => {

@@ -3,9 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import {
   AuditLogEvent,
   ChannelType,
-  Client,
+  type Client,
   Events,
-  GatewayIntentBits,
   type Guild,
   type Message,
   OverwriteType,
@@ -14,9 +13,9 @@ import {
   type TextChannel,
 } from 'discord.js';
 import { type DiscordSimulator, startDiscordSimulator } from '../../../../testkit/discord/index.ts';
+import { heard as heardBy, loginClient } from '../../../support/discordjs.ts';
 import { call, until } from '../../../support/simulator.ts';
 
-const ALL_INTENTS = Object.values(GatewayIntentBits).reduce<number>((all, bit) => all | Number(bit) || all, 0);
 const { SendMessages, ViewChannel } = PermissionFlagsBits;
 
 describe('what bots do in guilds, by the real discord.js', () => {
@@ -28,14 +27,7 @@ describe('what bots do in guilds, by the real discord.js', () => {
 
   before(async () => {
     simulator = await startDiscordSimulator({ guilds: 3, globalRequestsPerSecond: 1_000, identifyWindowMs: 0 });
-    client = new Client({
-      intents: ALL_INTENTS,
-      partials: [Partials.Message, Partials.Reaction],
-      rest: { api: simulator.apiUrl },
-    });
-    const ready = new Promise((resolve) => client.once(Events.ClientReady, resolve));
-    await client.login(simulator.token);
-    await ready;
+    client = await loginClient(simulator, { partials: [Partials.Message, Partials.Reaction] });
     const simulated = simulator.guilds.at(0);
     member = simulated.memberIds[0] as string;
     guild = client.guilds.cache.get(simulated.id) as Guild;
@@ -48,17 +40,8 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.deepEqual(simulator.violations.list(), []);
   });
 
-  /** Resolves with the data of the first matching event. */
-  function heard<T extends unknown[]>(event: string, fits: (...what: T) => boolean = () => true): Promise<T> {
-    const { promise, resolve } = Promise.withResolvers<T>();
-    const listener = (...what: T): void => {
-      if (!fits(...what)) return;
-      client.off(event, listener as never);
-      resolve(what);
-    };
-    client.on(event, listener as never);
-    return promise;
-  }
+  const heard = <T extends unknown[]>(event: string, fits?: (...args: T) => boolean): Promise<T> =>
+    heardBy(client, event, fits);
 
   test('a reply names its target and mentions; a reply to a missing message is refused or becomes a message', async () => {
     const { messageId } = simulator.events.messageCreate({
@@ -324,6 +307,13 @@ describe('what bots do in guilds, by the real discord.js', () => {
     await assert.rejects(guild.emojis.fetch(emoji.id, { force: true }), { code: 10014 });
   });
 
+  test('the application has emojis of its own', async () => {
+    const emoji = await client.application?.emojis.create({ name: 'own', attachment: Buffer.from('GIF89a') });
+    assert.deepEqual([...((await client.application?.emojis.fetch())?.keys() ?? [])], [emoji?.id]);
+    await emoji?.delete();
+    assert.equal((await client.application?.emojis.fetch())?.size, 0);
+  });
+
   test('stickers are made, listed, renamed and deleted', async () => {
     const told = heard(Events.GuildStickerCreate);
     const file = { attachment: Buffer.from('png'), name: 'party.png' };
@@ -357,6 +347,23 @@ describe('what bots do in guilds, by the real discord.js', () => {
     const counted = await call(simulator, 'GET', `/guilds/${guild.id}?with_counts=true`);
     assert.ok(counted.json.approximate_member_count > 1);
     assert.equal((await call(simulator, 'GET', `/guilds/${other.id}`)).status, 404);
+  });
+});
+
+test('a field and an opcode that have no effect in the simulator are counted, too', async () => {
+  await using simulator = await startDiscordSimulator({ guilds: 1 });
+  const guild = simulator.guilds.at(0);
+  const poll = { question: { text: '?' }, answers: [] };
+  const sent = await call(simulator, 'POST', `/channels/${guild.channels[0]?.id}/messages`, { content: 'x', poll });
+  assert.equal(sent.status, 200);
+  await call(simulator, 'PATCH', `/guilds/${guild.id}`, { name: 'Renamed', unheard_of: 1 });
+  await using client = await loginClient(simulator);
+  client.guilds.cache.first()?.shard.send({ op: 43, d: { guild_id: guild.id, fields: [] } });
+  await until('the opcode', () => simulator.stats().unknownRoutes['gateway opcode 43'] === 1);
+  assert.deepEqual(simulator.stats().unknownRoutes, {
+    'POST /channels/:channel/messages: poll': 1,
+    'PATCH /guilds/:guild: unheard_of': 1,
+    'gateway opcode 43': 1,
   });
 });
 

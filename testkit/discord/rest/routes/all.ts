@@ -13,6 +13,7 @@ import { interactionRoutes } from './interactions.ts';
 import { inviteRoutes } from './invites.ts';
 import { memberRoutes } from './members.ts';
 import { messageRoutes } from './messages.ts';
+import { type OAuth2Parts, oauth2Routes } from './oauth2.ts';
 import { pinRoutes } from './pins.ts';
 import { reactionRoutes } from './reactions.ts';
 import { roleRoutes } from './roles.ts';
@@ -22,7 +23,7 @@ import { userRoutes } from './users.ts';
 import { voiceRoutes } from './voice.ts';
 import { webhookRoutes } from './webhooks.ts';
 
-interface AllParts extends WorldParts, ApplicationParts {
+interface AllParts extends WorldParts, ApplicationParts, OAuth2Parts {
   readonly gateway: GatewayRouteParts;
   readonly records: InteractionRecords;
   readonly responder: Responder;
@@ -33,13 +34,14 @@ export function allRoutes(parts: AllParts): Route[] {
   return [
     ...gatewayRoutes(parts.gateway),
     ...applicationRoutes(parts),
+    ...oauth2Routes(parts),
     ...userRoutes(parts),
     ...guildRoutes(parts),
     ...memberRoutes(parts),
     ...roleRoutes(parts),
     ...banRoutes(parts),
     ...auditLogRoutes(parts),
-    ...emojiRoutes(parts),
+    ...emojiRoutes(parts, parts.applicationId),
     ...stickerRoutes(parts),
     ...inviteRoutes(parts),
     ...channelRoutes(parts),

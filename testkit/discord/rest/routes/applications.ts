@@ -12,9 +12,13 @@ export interface ApplicationParts {
   readonly urls: ApplicationUrls;
 }
 
+/** The fields of an application that PATCH stores as they are. */
+const STORED = ['description', 'tags', 'custom_install_url', 'install_params', 'integration_types_config'];
+
 /** Routes of the application and of its global and guild commands. */
 export function applicationRoutes(parts: ApplicationParts): Route[] {
-  const self = () => applicationObject(parts);
+  const stored: Record<string, unknown> = {};
+  const self = () => ({ ...applicationObject(parts), ...stored });
   return [
     { method: 'GET', path: '/applications/@me', auth: 'bot', handle: () => ({ status: 200, body: self() }) },
     { method: 'GET', path: '/oauth2/applications/@me', auth: 'bot', handle: () => ({ status: 200, body: self() }) },
@@ -27,6 +31,7 @@ export function applicationRoutes(parts: ApplicationParts): Route[] {
         if ('interactions_endpoint_url' in body) await setInteractionsUrl(parts.urls, body.interactions_endpoint_url);
         if ('event_webhooks_url' in body)
           parts.urls.setEventWebhookUrl((body.event_webhooks_url as string | null) || null);
+        for (const field of STORED) if (body[field] !== undefined) stored[field] = body[field];
         return { status: 200, body: self() };
       },
     },

@@ -199,6 +199,14 @@ function changesOf(json: unknown, isNew = false): Partial<Pick<StoredWebhook, 'n
 
 /** The author of a webhook message, which can override the webhook's name and avatar. */
 function authorOf({ id, name, avatar }: StoredWebhook, body: MessageBody): APIUser {
-  const { username = name } = body as { username?: string };
-  return { id, username, avatar, discriminator: '0000', global_name: null, bot: true, public_flags: 0 as never };
+  const { username = name, avatar_url: url } = body as { username?: string; avatar_url?: string };
+  return {
+    id,
+    username,
+    avatar: url === undefined ? avatar : 'simulated',
+    discriminator: '0000',
+    global_name: null,
+    bot: true,
+    public_flags: 0 as never,
+  };
 }
