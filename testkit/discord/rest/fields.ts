@@ -89,7 +89,7 @@ const APPLICATION: Fields<RESTPatchCurrentApplicationJSONBody> = {
 };
 
 /** The fields of the bodies that bots send, as discord-api-types declares them. The compiler reports fields that are missing here. */
-export const FIELDS: Readonly<Record<string, Readonly<Record<string, boolean>>>> = {
+const FIELDS: Readonly<Record<string, Readonly<Record<string, boolean>>>> = {
   'POST /channels/:channel/messages': MESSAGE,
   'PATCH /channels/:channel/messages/:message': EDITED_MESSAGE,
   'POST /guilds/:guild/channels': NEW_CHANNEL,
