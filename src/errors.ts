@@ -30,6 +30,7 @@ export type ErrorCode =
   // moving guilds
   | 'MOVE_REFUSED' // the guilds cannot move as things are: the schemas differ, or keys are taken
   | 'MOVE_DAMAGED' // the copy arrived damaged: send it again
+  | 'GUILD_MOVED' // another pod owns the guild now: nothing was written
   | 'MOVE_OUTDATED'; // rows have changed since they were exported: export them again
 
 export class GuildwayError extends Error {

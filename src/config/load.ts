@@ -102,11 +102,6 @@ function checkTogether(config: Config): void {
   const fail = (message: string): never => {
     throw new GuildwayError('CONFIG_INVALID', message);
   };
-  if (config.ordinal !== null && config.ordinal >= config.numGatewayPods) {
-    fail(
-      `POD_ORDINAL: this is pod ${config.ordinal}, but NUM_GATEWAY_PODS is ${config.numGatewayPods}: the pods are 0 to ${config.numGatewayPods - 1}`,
-    );
-  }
   if (config.routing === 'discord-shard') {
     if (config.discordShards === null)
       fail('DISCORD_SHARDS: not set; ROUTING=discord-shard needs it, an integer of NUM_GATEWAY_PODS or more');

@@ -10,6 +10,7 @@ import type { Service } from '../service.ts';
 import type { Reply } from './dispatch/reply.ts';
 import { Agreement } from './ownership/agreement.ts';
 import { askPeer } from './ownership/ask-peer.ts';
+import type { Decision } from './ownership/decision.ts';
 import { heldRoute, heldUpgrades } from './serve/held.ts';
 import type { Incoming } from './serve/incoming.ts';
 import { type GatewayServer, startGatewayServer } from './serve/server.ts';
@@ -140,11 +141,11 @@ class Pod implements Service {
     }
     this.#warnOfConfirmation();
     const decision = await agreement.round();
-    if (decision.kind === 'serve') {
-      await this.#serve(this.#server);
+    if (decision.kind !== 'wait') {
+      await this.#serve(this.#server, decision);
       return;
     }
-    if (decision.kind === 'wait') this.#hold(decision.reasons);
+    this.#hold(decision.reasons);
     this.#background = this.#serveWhenAgreed(this.#server).catch((error: unknown) => {
       // As during the start: the process must not live on without serving.
       setImmediate(() => {
@@ -167,23 +168,26 @@ class Pod implements Service {
   }
 
   async #serveWhenAgreed(server: GatewayServer): Promise<void> {
-    if (await this.#agreement.reached((reasons) => this.#hold(reasons))) await this.#serve(server);
+    const decision = await this.#agreement.reached((reasons) => this.#hold(reasons));
+    if (decision !== null) await this.#serve(server, decision);
   }
 
-  async #serve(server: GatewayServer): Promise<void> {
+  async #serve(server: GatewayServer, decision: Decision): Promise<void> {
     const { opened, serve, log } = this.#options;
     const agreement = this.#agreement;
     this.#starting = true;
-    const store = opened.take();
-    agreement.placed();
+    const store = opened.take(decision);
+    agreement.placed(() => store.movingState.chain);
     this.#serving = await serve({ store, server, agreement });
-    // Pods that were away may contradict: their rows may have been placed under a newer topology.
-    void agreement.contradicted().then((reasons) => {
-      if (reasons === null) return;
-      const message = reasons.join('; ');
-      log.error({ reasons }, `stopped serving: ${message}`);
-      store.connection.retire(new GuildwayError('TOPOLOGY_MISMATCH', message));
-    });
+    // Pods that were away may contradict: their rows may have been placed under another topology of this epoch.
+    void agreement
+      .contradicted(() => store.movingState.recovering.size > 0)
+      .then((reasons) => {
+        if (reasons === null) return;
+        const message = reasons.join('; ');
+        log.error({ reasons }, `stopped serving: ${message}`);
+        store.connection.retire(new GuildwayError('TOPOLOGY_MISMATCH', message));
+      });
   }
 
   #hold(reasons: readonly string[]): void {

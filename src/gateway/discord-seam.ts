@@ -83,6 +83,10 @@ export interface DiscordSessionsOptions {
   readonly config: DiscordConfig;
   readonly bot: Bot;
   readonly topology: Topology;
+  /** The number of gateway pods that share Discord's limits. While guilds move, it may be more than the topology has. */
+  readonly pods: number;
+  /** Whether this pod owns a guild. */
+  readonly owns: (guildId: string) => boolean;
   readonly ordinal: number;
   readonly sessions: SessionStore;
   readonly dispatch: DispatchSink;
@@ -123,7 +127,8 @@ export interface DiscordSessions {
  */
 export type CreateDiscordRest = (options: {
   readonly config: Pick<GatewayConfig, 'ordinal' | 'discordApiUrl' | 'discordToken'>;
-  readonly topology: Topology;
+  /** The number of gateway pods that share Discord's limits. */
+  readonly pods: number;
   readonly log: Logger;
 }) => REST;
 

@@ -4,6 +4,7 @@ import type { Readiness } from '../observability/admin-server.ts';
 import type { Service } from '../service.ts';
 import { type Admitted, admit, type Serving } from './admission.ts';
 import { startDiscordSessions } from './discord/index.ts';
+import { Peers } from './discord/peers.ts';
 import { createDiscordRest } from './discord/rest.ts';
 import type { DiscordSessions, DispatchSink } from './discord-seam.ts';
 import type { Host } from './dispatch/context.ts';
@@ -21,6 +22,9 @@ import { hintActions } from './hints/admin.ts';
 import { createEventForwarder } from './hints/event-forwarder.ts';
 import { createHints } from './hints/hints.ts';
 import { createGatewayMetrics } from './metrics.ts';
+import { GuildActivity } from './moving/guild-activity.ts';
+import { GuildMoves } from './moving/guild-moves.ts';
+import { GuildOwnership } from './moving/guild-ownership.ts';
 import { Guard } from './serve/guard.ts';
 import type { Incoming } from './serve/incoming.ts';
 import { InternalEndpoints } from './serve/internal-endpoints.ts';
@@ -64,33 +68,49 @@ async function startServing(
 ): Promise<Serving> {
   const { config, bot, topology, log, registry } = options;
   const metrics = createGatewayMetrics(registry);
-  const rest = createDiscordRest({ config, topology, log });
+  const pods = Math.max(ordinal + 1, topology.pods, ...store.movingState.chain.map((known) => known.pods));
+  const rest = createDiscordRest({ config, pods, log });
   const webhook = new InteractionWebhook(config.discordApiUrl);
-  const host: Host = { pod: ordinal, store, rest, log };
+  const activity = new GuildActivity();
+  const ownership = new GuildOwnership({
+    state: store.movingState,
+    write: ({ state, writes }) => store.mover.records.write(state, writes),
+  });
+  const host: Host = { pod: ordinal, store, rest, owns: (guildId) => ownership.owns(guildId), log };
   const once = new IdempotentRunner({ ledger: store.ledger, faults, log });
-  const events = new EventDispatch({ bot, host, faults, metrics });
+  const events = new EventDispatch({ bot, host, activity, faults, metrics });
   let sessions: DiscordSessions | null = null;
 
   const readiness = (): Readiness => {
     const { fatal } = store.connection;
     const discord = sessions?.readiness() ?? { ready: true, reasons: [] };
-    const reasons = [...(fatal === null ? [] : [fatal.message]), ...discord.reasons];
-    return { ready: fatal === null && discord.ready, reasons };
+    const stopped = fatal?.message ?? moves.recovery;
+    const reasons = [stopped, moves.problem].filter((reason) => reason !== null);
+    return { ready: stopped === null && discord.ready, reasons: [...reasons, ...discord.reasons] };
   };
   const hints = createHints({
-    ...{ config, ordinal, topology, store: store.hints, webhook, metrics, faults, log },
+    ...{ config, ordinal, topology, ownership, store: store.hints, webhook, metrics, faults, log },
     serve: async (request, deadlineAt) => {
       const response = await serveWhole({ route, log }, request, { deadlineAt, signal: NEVER });
       response.sent?.();
       return response;
     },
   });
-  const guard = new Guard({ ordinal, topology, routes: bot.routes ?? [] });
+  const moves = new GuildMoves({
+    ...{ given: topology.toRecord(), ownership, activity, store, registry, log },
+    peers: new Peers({ urlTemplate: config.gatewayUrlTemplate, secret: config.linkSecret }),
+    notNow: () => unavailable(),
+    onArrived: () => {},
+    onLeft: (guildIds) => websockets?.closeGuilds(new Set(guildIds)),
+    confirmed: config.topologyConfirmed === topology.fingerprint,
+  });
+  const guard = new Guard({ ownership, routes: bot.routes ?? [] });
   const unavailable = (): string | null => store.connection.fatal?.message ?? null;
   const forwardedEvents = new ForwardedEvents({ guard, events, once, unavailable });
   const router = new Router({
     ordinal,
     guard,
+    activity,
     interactions: new InteractionDispatch({ bot, host, once, webhook }),
     eventWebhooks: new EventWebhookDispatch({ bot, host, once }),
     fetch: new FetchDispatch({ bot, host, once }),
@@ -100,17 +120,22 @@ async function startServing(
         name: config.name,
         ...readiness(),
         incarnation: store.incarnation,
-        topology: topology.toRecord(),
+        topology: ownership.chain[0],
+        moving: moves.state(),
         database: store.sizes(),
         hints: { count: store.hints.count, bytes: store.hints.bytes, setAside: store.hints.setAsideTotals.count },
         discord: sessions?.state() ?? null,
       }),
-      guilds: () => [...new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)])].toSorted(),
+      guilds: () => {
+        const known = new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)]);
+        return [...known].filter((guildId) => ownership.owns(guildId)).toSorted();
+      },
       putHint: (hint) => hints.put(hint),
       identify: async (request, context) =>
         sessions?.identify(request, context) ?? failed(503, 'this pod has no Discord sessions'),
       agreement,
-      takeEvent: (body) => forwardedEvents.serve(body),
+      takeEvent: (body, deadlineAt) => forwardedEvents.serve(body, deadlineAt),
+      takeMove: (body) => moves.serve(body),
     }),
     unavailable,
     maxBodyBytes: config.maxBodyBytes,
@@ -131,11 +156,13 @@ async function startServing(
   const stopPruning = startPruning({ store, setAsideMs: config.setAsideMs, log });
   const stopCatching = catchStrayRejections(log);
   hints.start();
+  moves.start();
   const stopping = new AbortController();
   const close = async (): Promise<void> => {
     stopping.abort();
     stopPruning();
     stopCatching();
+    await moves.stop();
     hints.close();
     webhook.close();
     await server.close();
@@ -150,7 +177,8 @@ async function startServing(
         pause: (ms) => delay(ms, undefined, { signal: stopping.signal }),
         log,
       });
-      const parts = { config, bot, topology, ordinal, rest, log, registry };
+      const owns = (guildId: string): boolean => ownership.owns(guildId);
+      const parts = { config, bot, topology, pods, owns, ordinal, rest, log, registry };
       sessions = await startDiscordSessions({ ...parts, sessions: store.sessions, dispatch, forward });
     }
   } catch (error) {
@@ -160,7 +188,7 @@ async function startServing(
 
   const drain = async (): Promise<void> => {
     stopping.abort();
-    await Promise.all([hints.drain(), server.drain()]);
+    await Promise.all([moves.stop(), hints.drain(), server.drain()]);
     for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
     await sessions?.drain();
   };

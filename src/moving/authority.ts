@@ -26,6 +26,7 @@ export const newest = ({ chain }: Pick<MovingState, 'chain'>): TopologyRecord =>
  * so the last owner asks them (redirects) until they are done too.
  */
 export function authorityOf({ ordinal, chain, done }: MovingState, guild: string, ownerOf: OwnerOf): number {
+  if (chain.length === 1) return ownerOf(chain[0], guild);
   const owner = (index: number): number => ownerOf(chain[index] as TopologyRecord, guild);
   /** The first topology after `index` under which the pod has given the guild away, if it had it; else -1. */
   const gaveAway = (pod: number, index: number): number =>

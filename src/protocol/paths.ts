@@ -19,6 +19,8 @@ export const PATH = Object.freeze({
   events: `${INTERNAL_PATHS}events`,
   /** Gateway pods exchange their topologies here: each `POST`s its own and receives the other's. */
   topology: `${INTERNAL_PATHS}topology`,
+  /** Gateway pods `POST` the messages of the protocol of moves here, with the rows of guilds. */
+  moves: `${INTERNAL_PATHS}moves`,
   /** Followed by the hint's identity, URI-encoded. */
   hints: `${INTERNAL_PATHS}hints/`,
 });

@@ -134,6 +134,8 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
     config,
     bot: defineBot({ name: 'test', intents: 512 | 4096 | 32768, ...options.bot }),
     topology,
+    pods: topology.pods,
+    owns: (guildId) => topology.ownerOf(guildId) === ordinal,
     ordinal,
     sessions: store,
     dispatch: async (event) => {
@@ -141,7 +143,7 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
       await options.handle?.(event);
     },
     forward: options.forward ?? (() => Promise.resolve()),
-    rest: createDiscordRest({ config, topology, log }),
+    rest: createDiscordRest({ config, pods: topology.pods, log }),
     log,
     registry,
     ...(options.timing === undefined ? {} : { timing: options.timing }),

@@ -13,6 +13,7 @@ import type { NewHint } from '../../src/gateway/store/hints.ts';
 import { type GatewayRequest, type GatewayResponse, headerValue } from '../../src/link/message.ts';
 import { createTopology } from '../../src/routing/topology.ts';
 import { asMonotonicTime, asWallTime, type Duration, type MonotonicClock, type WallClock } from '../../src/time.ts';
+import { ownershipOf } from './ownership.ts';
 import { noFaults, openTestStore, silent, temporaryFolder } from './store.ts';
 import { startWebhookReceiver } from './webhook-receiver.ts';
 
@@ -86,7 +87,8 @@ export async function startStandIn(options: StandInOptions = {}) {
   const deliverer = new Deliverer({
     store: store.hints,
     setAside,
-    topology: createTopology({ strategy: 'md5', pods: 3 }),
+    // It is the stand-in, and owns none of the guilds.
+    ownership: ownershipOf(3, createTopology({ strategy: 'md5', pods: 3 })),
     channelTo: (owner) => owners[owner] as Owner,
     notice: new ExpiryNotice({ webhook, log: silent, ...clock }),
     ratePerSecond: options.rate ?? 10_000,

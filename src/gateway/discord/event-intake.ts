@@ -14,6 +14,7 @@ export const MAX_PENDING_EVENTS = 10_000;
 
 export interface EventIntakeOptions {
   readonly topology: Topology;
+  readonly owns: (guildId: string) => boolean;
   readonly ordinal: number;
   readonly sessions: ShardSessions;
   readonly guilds: OwnedGuilds;
@@ -116,9 +117,9 @@ export class EventIntake {
    * 0. If only one pod holds that shard, it forwards them to the owner.
    */
   #fateOf(guildId: string | null, shard: number): 'handle' | 'forward' | 'drop' {
-    const { topology, ordinal } = this.#options;
+    const { topology, owns, ordinal } = this.#options;
     if (guildId === null) return ordinal === GUILDLESS_POD && shard === 0 ? 'handle' : 'drop';
-    if (topology.ownerOf(guildId) === ordinal) return 'handle';
+    if (owns(guildId)) return 'handle';
     // Under md5 the owner holds every shard and has received the event too.
     return topology.shardsOf(ordinal) === null ? 'drop' : 'forward';
   }

@@ -17,7 +17,7 @@ export interface Identifies {
   serve(request: GatewayRequest, context: RequestContext, stopping: AbortSignal): Promise<GatewayResponse>;
 }
 
-export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config' | 'topology' | 'ordinal' | 'log'> {
+export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config' | 'pods' | 'ordinal' | 'log'> {
   readonly peers: Peers;
   readonly timing: Pick<SessionTiming, 'podZeroAbsentMs'>;
   readonly fetchLimit: IdentifyGateOptions['fetchLimit'];
@@ -25,9 +25,8 @@ export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config'
 
 /** Pod 0 grants slots for all pods. The others ask it. */
 export function createIdentifies(options: IdentifiesOptions): Identifies {
-  const { config, topology, ordinal, peers, timing, fetchLimit, log } = options;
+  const { config, pods, ordinal, peers, timing, fetchLimit, log } = options;
   const intervalMs = config.identifyIntervalMs;
-  const { pods } = topology;
   if (ordinal === GUILDLESS_POD) {
     // With a single pod, no other pod can have identified.
     const closedMs = pods > 1 ? handbackMs({ intervalMs }) : 0;

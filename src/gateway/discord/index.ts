@@ -69,13 +69,13 @@ class Sessions implements DiscordSessions, ConnectionListener {
 
   constructor(options: DiscordSessionsOptions) {
     this.#options = options;
-    const { config, topology, ordinal, registry, dispatch, forward, log } = options;
+    const { config, topology, pods, owns, ordinal, registry, dispatch, forward, log } = options;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#sessions = new ShardSessions(options.sessions);
     this.#guilds = new OwnedGuilds(options.sessions);
     this.#keeper = new SessionKeeper({ sessions: this.#sessions, guilds: this.#guilds, log });
     this.#intake = new EventIntake({
-      ...{ topology, ordinal, dispatch, forward, sessions: this.#sessions, guilds: this.#guilds },
+      ...{ topology, owns, ordinal, dispatch, forward, sessions: this.#sessions, guilds: this.#guilds },
       metrics: () => this.#metrics,
       onFull: (shard) => this.#leaveUntilRoomy(shard),
     });
@@ -87,7 +87,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
     this.#connections = new ShardConnections(this.#manager, this);
     const peers = new Peers({ urlTemplate: config.gatewayUrlTemplate, secret: config.linkSecret });
     this.#identifies = createIdentifies({
-      ...{ config, topology, ordinal, peers, timing: this.#timing, log },
+      ...{ config, pods, ordinal, peers, timing: this.#timing, log },
       fetchLimit: async () => (await this.#manager.fetchGatewayInformation(true)).session_start_limit,
     });
     this.#turns = new IdentifyTurns({

@@ -7,7 +7,7 @@ import type { Duration } from '../../time.ts';
 export interface PeerRequest {
   readonly method: 'GET' | 'POST';
   readonly path: string;
-  /** Sent as JSON. */
+  /** Bytes, or what is sent as JSON. */
   readonly body?: unknown;
   /** How long the other pod may take. */
   readonly waitMs: Duration;
@@ -37,11 +37,11 @@ export class Peers {
       const response = await fetch(`${gatewayUrl(this.#urlTemplate, ordinal)}${path}`, {
         method,
         headers: {
-          'content-type': 'application/json',
+          'content-type': body instanceof Uint8Array ? 'application/octet-stream' : 'application/json',
           [HEADER.auth]: signPlainRequest(this.#secret, ordinal, method, path),
           [HEADER.deadlineMs]: String(Math.max(1, Math.floor(waitMs))),
         },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        ...(body === undefined ? {} : { body: body instanceof Uint8Array ? body : JSON.stringify(body) }),
         signal: AbortSignal.any([signal, AbortSignal.timeout(waitMs + Math.min(waitMs, TRANSIT_MS))]),
       });
       const bytes = Buffer.from(await response.arrayBuffer());

@@ -13,10 +13,10 @@ export function restShare(ordinal: number, pods: number): number {
   return ordinal === 0 ? Math.max(share, GLOBAL_PER_SECOND - share * (pods - 1)) : share;
 }
 
-export const createDiscordRest: CreateDiscordRest = ({ config, topology, log }) => {
-  if (topology.pods > GLOBAL_PER_SECOND && config.ordinal === 0) {
+export const createDiscordRest: CreateDiscordRest = ({ config, pods, log }) => {
+  if (pods > GLOBAL_PER_SECOND && config.ordinal === 0) {
     log.warn(
-      { pods: topology.pods, perSecond: GLOBAL_PER_SECOND },
+      { pods, perSecond: GLOBAL_PER_SECOND },
       'more pods than Discord allows a bot requests a second: each takes one, and Discord refuses what is beyond its limit',
     );
   }
@@ -24,7 +24,7 @@ export const createDiscordRest: CreateDiscordRest = ({ config, topology, log }) 
     {
       api: config.discordApiUrl,
       version: '10',
-      globalRequestsPerSecond: restShare(config.ordinal, topology.pods),
+      globalRequestsPerSecond: restShare(config.ordinal, pods),
       userAgentAppendix: 'Guildway',
       // 10,000 responses of 401, 403 or 429 in ten minutes block this address. Warn long before.
       invalidRequestWarningInterval: 500,

@@ -1,5 +1,6 @@
 import type { REST } from '@discordjs/rest';
 import type { BotContext, Database, Deadline, SqlValue } from '../../bot/types.ts';
+import { GuildwayError } from '../../errors.ts';
 import type { Logger } from '../../observability/log.ts';
 import { type MonotonicTime, remaining } from '../../time.ts';
 import type { Durability, PendingCommit } from '../store/commit-group.ts';
@@ -12,6 +13,8 @@ export interface Host {
   readonly pod: number;
   readonly store: Store;
   readonly rest: REST;
+  /** Whether this pod owns a guild. Its handlers may outlive that, such as streams. */
+  readonly owns: (guildId: string) => boolean;
   readonly log: Logger;
 }
 
@@ -69,7 +72,10 @@ export class HandlerContext implements BotContext {
   }
 
   get db(): Database {
-    this.#db ??= new ObservedDatabase(this.#host.store.botDatabases[this.#options.durability], () => this.#depend());
+    this.#db ??= new ObservedDatabase(this.#host.store.botDatabases[this.#options.durability], {
+      beforeWrite: () => this.#assertOwned(),
+      onUse: () => this.#depend(),
+    });
     return this.#db;
   }
 
@@ -91,6 +97,7 @@ export class HandlerContext implements BotContext {
   /** Bound, so that a handler can destructure its context: `({ transaction }) => …`. */
   readonly transaction = <Result>(work: (db: Database) => Result): Result => {
     const { memo, durability } = this.#options;
+    this.#assertOwned();
     const step = this.#steps++;
     const recorded = this.#host.store.connection.join(durability, 'bot', () => {
       const earlier = memo.read(step);
@@ -119,6 +126,13 @@ export class HandlerContext implements BotContext {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
+  /** @throws GuildwayError GUILD_MOVED */
+  #assertOwned(): void {
+    const { guildId } = this;
+    if (guildId === null || this.#host.owns(guildId)) return;
+    throw new GuildwayError('GUILD_MOVED', `guild ${guildId} has moved to another pod: nothing was written`);
+  }
+
   #depend(): void {
     const { pending } = this.#host.store.connection;
     if (pending === null || pending === this.#pending) return;
@@ -132,11 +146,13 @@ export class HandlerContext implements BotContext {
 /** A database that tracks its use. */
 class ObservedDatabase implements Database {
   readonly #db: Database;
+  readonly #beforeWrite: () => void;
   readonly #onUse: () => void;
 
-  constructor(db: Database, onUse: () => void) {
+  constructor(db: Database, hooks: { readonly beforeWrite: () => void; readonly onUse: () => void }) {
     this.#db = db;
-    this.#onUse = onUse;
+    this.#beforeWrite = hooks.beforeWrite;
+    this.#onUse = hooks.onUse;
   }
 
   get<Row extends object>(sql: string, ...values: SqlValue[]): Row | undefined {
@@ -152,6 +168,7 @@ class ObservedDatabase implements Database {
   }
 
   run(sql: string, ...values: SqlValue[]): { changes: number; lastInsertRowid: number | bigint } {
+    this.#beforeWrite();
     const result = this.#db.run(sql, ...values);
     this.#onUse();
     return result;

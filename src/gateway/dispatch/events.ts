@@ -7,6 +7,7 @@ import { after, elapsed, type MonotonicTime, monotonicNow } from '../../time.ts'
 import type { GuildEvent } from '../discord-seam.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import type { GuildActivity } from '../moving/guild-activity.ts';
 import type { Durability } from '../store/commit-group.ts';
 import { NO_MEMO, type StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
@@ -50,14 +51,22 @@ export class EventDispatch {
   readonly #host: Host;
   readonly #faults: Faults;
   readonly #metrics: GatewayMetrics;
+  readonly #activity: GuildActivity;
   /** By guild: the last event while one is running. Handlers that wait for nothing never enter this map. */
   readonly #tails = new Map<string | null, Promise<void>>();
 
-  constructor(options: { bot: Bot; host: Host; faults: Faults; metrics: GatewayMetrics }) {
+  constructor(options: {
+    readonly bot: Bot;
+    readonly host: Host;
+    readonly activity: GuildActivity;
+    readonly faults: Faults;
+    readonly metrics: GatewayMetrics;
+  }) {
     this.#handlers = (options.bot.events ?? {}) as Readonly<Record<string, Handler>>;
     this.#host = options.host;
     this.#faults = options.faults;
     this.#metrics = options.metrics;
+    this.#activity = options.activity;
   }
 
   /**
@@ -68,11 +77,13 @@ export class EventDispatch {
     const handler = Object.hasOwn(this.#handlers, event.name) ? this.#handlers[event.name] : undefined;
     if (handler === undefined) return Promise.resolve('ok');
     const run: Run = { handler, event, recording, startedAt: monotonicNow() };
+    const leave = event.guildId === null ? null : this.#activity.enter(event.guildId);
     const before = this.#tails.get(event.guildId);
     const handled = before === undefined ? this.#handle(run) : before.then(() => this.#handle(run));
-    if (!(handled instanceof Promise)) return this.#settle(run, handled);
-    this.#follow(event.guildId, handled);
-    return handled.then((attempt) => this.#settle(run, attempt));
+    const settled =
+      handled instanceof Promise ? handled.then((attempt) => this.#settle(run, attempt)) : this.#settle(run, handled);
+    if (handled instanceof Promise) this.#follow(event.guildId, handled);
+    return leave === null ? settled : settled.finally(leave);
   }
 
   /** Later events of the guild wait for this one, but not for its commit: they commit with it or later. */

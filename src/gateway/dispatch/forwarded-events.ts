@@ -1,6 +1,7 @@
 import { GuildwayError } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
+import type { MonotonicTime } from '../../time.ts';
 import type { GuildEvent } from '../discord-seam.ts';
 import type { Guard } from '../serve/guard.ts';
 import type { EventDispatch } from './events.ts';
@@ -30,13 +31,13 @@ export class ForwardedEvents {
    * @returns 204 when the event is handled and on disk; 421 if another pod owns the guild
    * @throws GuildwayError STORE_FAILED when the database refuses; the event may be delivered again
    */
-  async serve(body: Buffer): Promise<GatewayResponse> {
+  async serve(body: Buffer, deadlineAt: MonotonicTime): Promise<GatewayResponse> {
     const { guard, events, once, unavailable } = this.#options;
     const why = unavailable();
     if (why !== null) return notServing(why);
     const event = parse(body);
     if (event === null) return problem(400, 'not an event of a guild');
-    const verdict = guard.checkGuild(event.guildId);
+    const verdict = await guard.settled(() => guard.checkGuild(event.guildId), deadlineAt);
     if (verdict.kind !== 'mine') return verdict.response;
     const { response, replayed } = await once.run(
       identityOfGatewayEvent(event.sessionId, event.sequence, event.guildId),

@@ -2,10 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { certainlyNotSent } from '../../errors.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
-import type { Topology } from '../../routing/topology.ts';
+import { asVariables } from '../../routing/topology.ts';
 import { after, type Duration, type MonotonicClock, monotonicNow, steadyNow, type WallClock } from '../../time.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import type { GuildOwnership } from '../moving/guild-ownership.ts';
 import type { Hint, HintEntry, HintStore } from '../store/hints.ts';
 import type { HintChannel } from './channel.ts';
 import { deliveryRequest, type Verdict, verdictOf } from './delivery.ts';
@@ -19,7 +20,7 @@ import { type OwnerSummary, summarize } from './summary.ts';
 export interface DelivererOptions {
   readonly store: HintStore;
   readonly setAside: SetAside;
-  readonly topology: Topology;
+  readonly ownership: GuildOwnership;
   /** Opens a channel to a pod, which may be this one. */
   readonly channelTo: (owner: number) => HintChannel;
   readonly notice: ExpiryNotice;
@@ -42,7 +43,7 @@ const EXPIRY_INTERVAL_MS = 1_000;
 /** The most expired hints that are handled per interval. */
 const EXPIRY_BATCH = 400;
 /** The most redirects in a row. After that, the hint waits: the pods may name each other as the owner. */
-const MAX_HOPS = 2;
+const MAX_HOPS = 4;
 const MISDIRECTED_PAUSE_MS = 1_000;
 
 /**
@@ -115,7 +116,12 @@ export class Deliverer {
     if (this.#stopped) return;
     const notBefore = after(this.#monotonic(), waitMs);
     const counters = { failures: 0, rejections: 0, lastFailure: null, reached: false, hops: 0 };
-    this.#queueOf(this.#options.topology.ownerOf(entry.guildId)).add({ entry, notBefore, ...counters });
+    this.#queueOf(this.#ownerOf(entry)).add({ entry, notBefore, ...counters });
+  }
+
+  /** A guild that this pod received while it stored a request for it is its own. */
+  #ownerOf({ guildId }: HintEntry): number {
+    return this.#options.ownership.ownerOf(guildId);
   }
 
   #queueOf(owner: number): OwnerQueue {
@@ -201,15 +207,16 @@ export class Deliverer {
 
   /** Follows the pod's redirect, unless its topology is older than this pod's or the redirects form a loop. */
   #redirect(from: number, pending: Pending, to: number, epoch: number): AttemptResult {
-    const { topology, log } = this.#options;
+    const { ownership, log } = this.#options;
+    const ours = ownership.newest;
     const facts = { identity: pending.entry.identity, guild: pending.entry.guildId, pod: from, owner: to, epoch };
-    log.warn({ ...facts, ours: topology.fingerprint, ourEpoch: topology.epoch }, 'a hint was misdirected');
+    log.debug({ ...facts, ours: asVariables(ours) }, 'a hint was misdirected');
     // NaN: the pod names no owner, or no epoch.
-    const known = Number.isInteger(to) && to !== from && epoch >= topology.epoch;
+    const known = Number.isInteger(to) && to !== from && epoch >= ours.epoch;
     const follow = known && pending.hops < MAX_HOPS;
     pending.hops = follow ? pending.hops + 1 : 0;
     if (!follow) pending.notBefore = after(this.#monotonic(), MISDIRECTED_PAUSE_MS);
-    this.#queueOf(follow ? to : topology.ownerOf(pending.entry.guildId)).add(pending);
+    this.#queueOf(follow ? to : this.#ownerOf(pending.entry)).add(pending);
     return DONE;
   }
 

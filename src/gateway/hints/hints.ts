@@ -8,6 +8,7 @@ import type { MonotonicTime } from '../../time.ts';
 import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
+import type { GuildOwnership } from '../moving/guild-ownership.ts';
 import type { HintStore, NewHint } from '../store/hints.ts';
 import { type HintChannel, linkChannel, localChannel } from './channel.ts';
 import { Deliverer } from './deliverer.ts';
@@ -24,7 +25,9 @@ export interface HintsOptions {
     | ('hintRatePerSecond' | 'hintMaxCount' | 'hintMaxBytes' | 'hintMinFreeBytes')
   >;
   readonly ordinal: number;
+  /** This pod's own, for the handshake. */
   readonly topology: Topology;
+  readonly ownership: GuildOwnership;
   readonly store: HintStore;
   readonly webhook: InteractionWebhook;
   /** Serves a request for this pod's own guilds. A pod may store requests that it was too slow for. */
@@ -67,7 +70,7 @@ export interface Hints {
 
 /** The stand-in side of a gateway pod: stores hints and delivers them to their owners. */
 export function createHints(options: HintsOptions): Hints {
-  const { config, topology, store, webhook, metrics, faults, log } = options;
+  const { config, ownership, store, webhook, metrics, faults, log } = options;
   const limits: HintLimits = {
     maxCount: config.hintMaxCount,
     maxBytes: config.hintMaxBytes,
@@ -77,7 +80,7 @@ export function createHints(options: HintsOptions): Hints {
   const deliverer = new Deliverer({
     store,
     setAside,
-    topology,
+    ownership,
     channelTo: (owner) => channelTo(options, owner),
     notice: new ExpiryNotice({ webhook, log }),
     ratePerSecond: config.hintRatePerSecond,

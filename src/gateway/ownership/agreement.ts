@@ -1,3 +1,4 @@
+import type { Chain } from '../../moving/state.ts';
 import { type Decision, decide, type PeerAnswer } from './decision.ts';
 import type { PodTopology } from './pod-topology.ts';
 
@@ -47,9 +48,16 @@ export class Agreement {
     return this.#own;
   }
 
-  /** The database has been taken under the given topology. */
-  placed(): void {
-    this.#own = { ...this.#own, placement: { topology: this.#own.given, state: 'placed' } };
+  /** The database has been taken. @param chain what the protocol of moves knows, at any time */
+  placed(chain: () => Chain): void {
+    const own = this.#own;
+    this.#own = {
+      ordinal: own.ordinal,
+      given: own.given,
+      get placement() {
+        return { chain: chain(), state: 'placed' as const };
+      },
+    };
   }
 
   stop(): void {
@@ -72,28 +80,31 @@ export class Agreement {
   /**
    * Asks until this pod may serve.
    * @param onWait gets the reasons after each round that ends in waiting
-   * @returns false if stopped before
+   * @returns null if stopped before
    */
-  async reached(onWait: (reasons: readonly string[]) => void): Promise<boolean> {
+  async reached(onWait: (reasons: readonly string[]) => void): Promise<Decision | null> {
     while (!this.#stopped) {
       await this.#pause();
       if (this.#stopped) break;
       const decision = await this.round();
       if (this.#stopped) break;
-      if (decision.kind === 'serve') return true;
       if (decision.kind === 'wait') onWait(decision.reasons);
+      else return decision;
     }
-    return false;
+    return null;
   }
 
   /**
    * For a pod that serves: keeps asking the pods that have never answered.
+   * @param asksOthers whether the pod asks all others what they hold, since its volume is new or old
    * @returns why this pod must stop serving; null: all have answered, or it was stopped
    */
-  async contradicted(): Promise<readonly string[] | null> {
+  async contradicted(asksOthers: () => boolean): Promise<readonly string[] | null> {
     for (;;) {
       const decision = decide({ own: this.#own, peers: this.#answers, confirmed: this.#options.confirmed });
       if (decision.kind === 'wait') return decision.reasons;
+      if (decision.kind === 'recover' && !asksOthers())
+        return ['the other pods have gone on under a newer topology: start this pod again'];
       const silent = [...this.#answers.values()].some((answer) => 'silent' in answer);
       if (!silent || this.#stopped) return null;
       await this.#pause();

@@ -1,3 +1,4 @@
+import type { Chain } from '../../moving/state.ts';
 import { asVariables, fingerprintOf } from '../../routing/topology.ts';
 import type { PodTopology } from './pod-topology.ts';
 
@@ -6,11 +7,14 @@ export type PeerAnswer = { readonly said: PodTopology } | { readonly silent: str
 
 /**
  * - `serve`: this pod may serve its guilds
+ * - `join`: other pods have rows: take over their topologies, then ask every pod what it holds
+ * - `recover`: the others have gone on without this pod's rows: ask every pod what it holds
  * - `claim`: record the claim, then ask again
  * - `wait`: serve nothing; the reasons name the pods and what to do
  */
 export type Decision =
-  | { readonly kind: 'serve' | 'claim' }
+  | { readonly kind: 'serve' | 'recover' | 'claim' }
+  | { readonly kind: 'join'; readonly chain: Chain }
   | { readonly kind: 'wait'; readonly reasons: readonly string[] };
 
 export interface DecisionInput {
@@ -24,38 +28,64 @@ export interface DecisionInput {
 /**
  * Decides whether a gateway pod may serve. Every guild must have one writer, also while pods of several topologies run at once.
  *
- * A pod that has served under exactly its topology and epoch (it is *settled*) serves, unless another pod's rows contradict it: pods
- * that are away do not stop it. Any other pod has no proof that the rows of its guilds are not elsewhere. It serves only when all
- * pods of its topology have answered and agree. They agree in two steps, so that no pod that was counted on can change its mind:
- * each pod claims the topology on disk when all others have been given the same one, and serves when all others have claimed it.
+ * A pod with rows serves: the protocol of moves knows which guilds are its own. Only pods whose rows were placed under another
+ * topology of the same epoch stop it. A pod without rows joins pods that have some. Where no pod has any, they agree on their
+ * topology in two steps, so that no pod that was counted on can change its mind: each pod claims the topology on disk when all others
+ * have been given the same one, and serves when all others have claimed it.
  */
 export function decide({ own, peers, confirmed }: DecisionInput): Decision {
   const { given, placement } = own;
-  const settled = placement?.state === 'placed' && placement.topology.epoch === given.epoch;
   const reasons = new Reasons(own);
   let undecided = false;
+  let newest: Chain | null = null;
   for (let ordinal = 0; ordinal < given.pods; ordinal++) {
     if (ordinal === own.ordinal) continue;
     const answer = peers.get(ordinal) ?? { silent: 'not asked yet' };
     if ('silent' in answer) {
-      if (!settled && !confirmed) reasons.silent(ordinal, answer.silent);
+      if (placement?.state !== 'placed' && !confirmed) reasons.silent(ordinal, answer.silent);
       continue;
     }
     const { said } = answer;
-    const theirs = said.placement?.topology ?? said.given;
-    const same = fingerprintOf(theirs) === fingerprintOf(given);
     if (said.placement?.state === 'placed') {
-      if (theirs.epoch > given.epoch || (!same && (!settled || theirs.epoch === given.epoch)))
-        reasons.placed(ordinal, theirs);
-    } else if (!settled) {
-      if (!same) reasons.given(ordinal, theirs);
+      const { chain } = said.placement;
+      const contradiction = contradictionOf(placement?.chain ?? [given], chain);
+      if (contradiction !== null) reasons.placed(ordinal, contradiction);
+      if (isNewer(chain, newest)) newest = chain;
+    } else if (placement?.state !== 'placed') {
+      const theirs = said.placement?.chain[0] ?? said.given;
+      if (fingerprintOf(theirs) !== fingerprintOf(given)) reasons.given(ordinal, theirs);
       else if (said.placement === null) undecided = true;
     }
   }
+  if (placement?.state === 'placed') {
+    if (reasons.any) return { kind: 'wait', reasons: reasons.sentences() };
+    // A topology is in force when every pod has taken part. This volume has not: it is of an earlier time.
+    const isOld = newest !== null && newest[0].epoch > (placement.chain.at(-1)?.epoch ?? 0);
+    return { kind: isOld ? 'recover' : 'serve' };
+  }
+  // Pods with rows decide, whatever others without rows were given. The absent ones are asked when this pod has joined.
+  if (newest !== null && placement === null && !reasons.contradicted) {
+    const isKnown = newest.some(({ epoch }) => epoch >= given.epoch);
+    if (isKnown) return { kind: 'join', chain: newest };
+    reasons.older(newest);
+    return { kind: 'wait', reasons: reasons.sentences() };
+  }
   if (reasons.any) return { kind: 'wait', reasons: reasons.sentences() };
-  if (settled) return { kind: 'serve' };
   if (placement === null) return { kind: 'claim' };
   return undecided ? { kind: 'wait', reasons: ['the gateway pods are agreeing on their topology'] } : { kind: 'serve' };
+}
+
+/** A topology of the other pod that has an epoch of one of ours and places guilds elsewhere; null if there is none. */
+function contradictionOf(ours: Chain, theirs: Chain): Topology | null {
+  const same = (one: Topology, other: Topology): boolean =>
+    fingerprintOf(one) === fingerprintOf(other) || (one.pods === 1 && other.pods === 1);
+  return theirs.find((their) => ours.some((our) => our.epoch === their.epoch && !same(our, their))) ?? null;
+}
+
+function isNewer(chain: Chain, than: Chain | null): boolean {
+  if (than === null) return true;
+  const [newest, other] = [chain.at(-1)?.epoch ?? 0, than.at(-1)?.epoch ?? 0];
+  return newest > other || (newest === other && chain[0].epoch > than[0].epoch);
 }
 
 type Topology = PodTopology['given'];
@@ -68,10 +98,16 @@ class Reasons {
   readonly #own: PodTopology;
   readonly #placed = new Map<string, string[]>();
   readonly #given = new Map<string, string[]>();
+  #older: Chain | null = null;
   readonly #silent: { readonly pod: string; readonly why: string }[] = [];
 
   constructor(own: PodTopology) {
     this.#own = own;
+  }
+
+  /** Whether rows were placed under another topology of the same epoch. */
+  get contradicted(): boolean {
+    return this.#placed.size > 0;
   }
 
   get any(): boolean {
@@ -86,6 +122,11 @@ class Reasons {
     add(this.#given, asVariables(topology), ordinal);
   }
 
+  /** The pods with rows do not know the given topology yet. */
+  older(chain: Chain): void {
+    this.#older = chain;
+  }
+
   silent(ordinal: number, why: string): void {
     this.#silent.push({ pod: nameOf(ordinal), why });
   }
@@ -95,13 +136,19 @@ class Reasons {
     const sentences: string[] = [];
     for (const [topology, pods] of this.#placed) {
       sentences.push(
-        `the rows of ${list(pods)} were placed under ${topology}, but this pod was given ${asVariables(given)}: it serves nothing, because rows of its guilds may be there. Give every pod the topology of the rows`,
+        `the rows of ${list(pods)} were placed under ${topology}, but this pod was given ${asVariables(given)}: it serves nothing, because rows of its guilds may be there. To move them, give every pod a larger TOPOLOGY_EPOCH; else give this pod the topology of the rows`,
       );
     }
     for (const [topology, pods] of this.#given) {
       sentences.push(
         `${list(pods)} ${pods.length === 1 ? 'was' : 'were'} given ${topology}, but this pod was given ${asVariables(given)}: give every pod the same`,
       );
+    }
+    if (this.#older !== null) {
+      sentences.push(
+        `waiting for gateway-0 to begin with ${asVariables(given)}: the rows are placed under ${asVariables(this.#older[0])} until it is given the same`,
+      );
+      return sentences;
     }
     if (this.#silent.length > 0) {
       const pods = this.#silent.map(({ pod }) => pod);

@@ -1,5 +1,6 @@
 import { GuildwayError } from '../../errors.ts';
 import { parseTopology } from '../../link/handshake.ts';
+import type { Chain } from '../../moving/state.ts';
 import type { TopologyRecord } from '../../routing/topology.ts';
 import type { PlacementState } from '../store/placement.ts';
 
@@ -9,7 +10,11 @@ export interface PodTopology {
   /** From its environment. */
   readonly given: TopologyRecord;
   /** From its database; null when that has no rows and no claim. */
-  readonly placement: { readonly topology: TopologyRecord; readonly state: PlacementState } | null;
+  readonly placement: {
+    /** The topology in force, and newer ones whose guilds are still moving. */
+    readonly chain: Chain;
+    readonly state: PlacementState;
+  } | null;
 }
 
 /** @throws GuildwayError LINK_PROTOCOL */
@@ -34,9 +39,10 @@ export function parsePodTopology(bytes: Buffer): PodTopology {
 
 function parsePlacement(value: unknown, malformed: (what: string) => GuildwayError): PodTopology['placement'] {
   if (!isRecord(value)) throw malformed('its placement');
-  const { state, topology } = value;
+  const { state, chain } = value;
   if (state !== 'claimed' && state !== 'placed') throw malformed('the state of its placement');
-  return { state, topology: parseTopology(topology, "the topology of a pod's rows") };
+  if (!Array.isArray(chain) || chain.length === 0) throw malformed('the topologies of its placement');
+  return { state, chain: chain.map((known) => parseTopology(known, "a topology of a pod's rows")) as unknown as Chain };
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

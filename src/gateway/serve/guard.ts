@@ -10,8 +10,10 @@ import {
   type RouteMatch,
   type RouteRule,
 } from '../../routing/route-table.ts';
-import { GUILDLESS_POD, type Topology } from '../../routing/topology.ts';
-import { problem } from '../dispatch/responses.ts';
+import { fingerprintOf, GUILDLESS_POD, topologyText } from '../../routing/topology.ts';
+import { type MonotonicTime, remaining } from '../../time.ts';
+import { notServing, problem } from '../dispatch/responses.ts';
+import type { GuildOwnership } from '../moving/guild-ownership.ts';
 
 /** The parts of a request that determine its guild. */
 export interface GuardedRequest {
@@ -24,21 +26,31 @@ export interface GuardedRequest {
   readonly json: () => unknown;
 }
 
-/** The request is for a guild of this pod (null: it has no guild, or goes to all pods), or the pod answers with `response`. */
+/**
+ * - `mine`: the request is for a guild of this pod (null: it has no guild, or goes to all pods)
+ * - `wait`: the guild is moving; check again after the next change of ownership
+ * - `misdirected`, `invalid`, `recovering`: the pod answers with `response`
+ */
 export type Verdict =
   | { readonly kind: 'mine'; readonly guildId: string | null }
-  | { readonly kind: 'misdirected' | 'invalid'; readonly response: GatewayResponse };
+  | { readonly kind: 'wait' }
+  | { readonly kind: 'misdirected' | 'invalid' | 'recovering'; readonly response: GatewayResponse };
+
+/** The part of a request's time that is reserved for sending it to another pod, or for the deferred response. */
+const RESERVE_MS = 150;
+/** How long a request waits for a guild at most. Longer, and it is safer with a stand-in. */
+const LONGEST_WAIT_MS = 5_000;
 
 /** Decides whether this pod may serve a request. It computes the owner itself, regardless of what the sender computed. */
 export class Guard {
   readonly #ordinal: number;
-  readonly #topology: Topology;
+  readonly #ownership: GuildOwnership;
   readonly #table: ReturnType<typeof createRouteTable>;
 
   /** @param routes of the bot. They override the default routes, but not Discord's */
-  constructor(options: { ordinal: number; topology: Topology; routes: readonly RouteRule[] }) {
-    this.#ordinal = options.ordinal;
-    this.#topology = options.topology;
+  constructor(options: { ownership: GuildOwnership; routes: readonly RouteRule[] }) {
+    this.#ordinal = options.ownership.ordinal;
+    this.#ownership = options.ownership;
     this.#table = createRouteTable([INTERACTIONS_ROUTE, EVENT_WEBHOOKS_ROUTE, ...options.routes, ...DEFAULT_ROUTES]);
   }
 
@@ -74,17 +86,54 @@ export class Guard {
 
   /** Whether this pod owns a guild. @param guildId a valid snowflake */
   checkGuild(guildId: string): Verdict {
-    const isMine = this.#topology.ownerOf(guildId) === this.#ordinal;
-    return isMine ? { kind: 'mine', guildId } : this.#misdirected(guildId);
+    const decision = this.#ownership.decide(guildId);
+    switch (decision.kind) {
+      case 'serve':
+        return { kind: 'mine', guildId };
+      case 'wait':
+        return WAIT;
+      case 'redirect':
+        return this.#misdirected(guildId);
+      case 'recovering':
+        return RECOVERING;
+    }
   }
 
-  /** 421, with the owner as this pod computes it, and the topology. */
+  /** Repeats a check while the guild of the request is moving, within the request's time. */
+  async settled(check: () => Verdict, deadlineAt: MonotonicTime): Promise<Exclude<Verdict, { kind: 'wait' }>> {
+    let verdict = check();
+    if (verdict.kind !== 'wait') return verdict;
+    const patience = Promise.withResolvers<void>();
+    const waitMs = Math.min(LONGEST_WAIT_MS, Math.max(0, remaining(deadlineAt) - RESERVE_MS));
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      patience.resolve();
+    }, waitMs);
+    while (verdict.kind === 'wait' && !late) {
+      await Promise.race([this.#ownership.changed, patience.promise]);
+      verdict = check();
+    }
+    clearTimeout(timer);
+    return verdict.kind === 'wait' ? MOVING : verdict;
+  }
+
+  /** 421, with the owner as far as this pod knows, and the newest topology. */
   #misdirected(guildId: string | null): Verdict {
-    const { fingerprint, epoch } = this.#topology;
-    const owner = this.#topology.ownerOf(guildId);
+    const topology = this.#ownership.newest;
+    const { epoch } = topology;
+    const fingerprint = fingerprintOf(topology);
+    const owner = this.#ownership.ownerOf(guildId);
     const what = guildId === null ? 'a request without a guild' : `guild ${guildId}`;
     const text = `${what} belongs to gateway-${owner}, not to gateway-${this.#ordinal}, under ${fingerprint}, epoch ${epoch}`;
-    const headers = [HEADER.owner, String(owner), HEADER.epoch, String(epoch)];
+    const headers = [HEADER.owner, String(owner), HEADER.epoch, String(epoch), HEADER.topology, topologyText(topology)];
     return { kind: 'misdirected', response: problem(421, text, headers) };
   }
 }
+
+const WAIT: Verdict = { kind: 'wait' };
+const MOVING = { kind: 'recovering', response: notServing('the guild is moving to another pod') } as const;
+const RECOVERING: Verdict = {
+  kind: 'recovering',
+  response: notServing('the volume of this pod is new or was restored: it asks the other pods which guilds moved'),
+};

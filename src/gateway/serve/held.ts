@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { PATH } from '../../protocol/paths.ts';
 import type { Reply } from '../dispatch/reply.ts';
 import { held, json, notServing, problem } from '../dispatch/responses.ts';
+import type { Reply as MoveReply } from '../moving/envelope.ts';
 import type { Agreement } from '../ownership/agreement.ts';
 import { refuseUpgrade } from '../websocket/refuse.ts';
 import type { Upgrades } from '../websocket/upgrades.ts';
@@ -38,6 +40,7 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
         const topology = agreement.own.given;
         return json(200, { pod: ordinal, name, ready: false, reasons: reasons(), topology }, headers);
       }
+      if (target === PATH.moves && method === 'POST' && agreement.own.placement?.state !== 'placed') return EMPTY;
       return nothing();
     } catch (error) {
       log.error({ err: errorFacts(error) }, 'request failed');
@@ -45,6 +48,14 @@ export function heldRoute(options: HeldOptions): (incoming: Incoming) => Promise
     }
   };
 }
+
+/** The answer to messages about moving guilds: this pod has no rows, and knows no guild. */
+const EMPTY: GatewayResponse = json(200, {
+  process: randomUUID(),
+  messages: [],
+  refused: null,
+  isEmpty: true,
+} satisfies MoveReply);
 
 /** The response to a request for a guild. */
 function answerOf({ ordinal, starting, reasons }: Pick<HeldOptions, 'ordinal' | 'starting' | 'reasons'>) {

@@ -1,6 +1,7 @@
 import { errorCode } from '../../errors.ts';
 import { type GatewayRequest, type GatewayResponse, MAX_LINK_BODY, type RequestContext } from '../../link/message.ts';
 import { PATH } from '../../protocol/paths.ts';
+import type { MonotonicTime } from '../../time.ts';
 import { empty, json, problem } from '../dispatch/responses.ts';
 import { parseHint } from '../hints/intake.ts';
 import type { Agreement } from '../ownership/agreement.ts';
@@ -18,8 +19,13 @@ export interface InternalOptions {
   readonly identify: (request: GatewayRequest, context: RequestContext) => Promise<GatewayResponse>;
   readonly agreement: Agreement;
   /** Handles a gateway event that another pod received. */
-  readonly takeEvent: (body: Buffer) => Promise<GatewayResponse>;
+  readonly takeEvent: (body: Buffer, deadlineAt: MonotonicTime) => Promise<GatewayResponse>;
+  /** Handles a message about moving guilds. */
+  readonly takeMove: (body: Buffer) => Promise<GatewayResponse>;
 }
+
+/** A part of a guild is about 1 MiB, or one row. SQLite's rows have up to 1 GB; one above this limit does not move. */
+const MAX_MOVE_BODY = 64 * 1024 * 1024;
 
 /** `/_guildway/*`: requests between pods. HTTP pods never forward a client's request to these paths. */
 export class InternalEndpoints {
@@ -37,7 +43,11 @@ export class InternalEndpoints {
     }
     if (path === PATH.identify) return method === 'POST' ? this.#identify(incoming) : allow('POST');
     if (path === PATH.events)
-      return method === 'POST' ? this.#options.takeEvent(await incoming.readBody(MAX_LINK_BODY)) : allow('POST');
+      return method === 'POST'
+        ? this.#options.takeEvent(await incoming.readBody(MAX_LINK_BODY), incoming.deadlineAt)
+        : allow('POST');
+    if (path === PATH.moves)
+      return method === 'POST' ? this.#options.takeMove(await incoming.readBody(MAX_MOVE_BODY)) : allow('POST');
     if (path === PATH.topology)
       return method === 'POST' ? serveTopology(this.#options.agreement, incoming) : allow('POST');
     if (path.startsWith(PATH.hints)) return method === 'PUT' ? this.#putHint(incoming, path) : allow('PUT');

@@ -17,8 +17,9 @@ import type { InteractionDispatch } from '../dispatch/interactions.ts';
 import { discard, type Reply } from '../dispatch/reply.ts';
 import { empty, failed, notServing, problem } from '../dispatch/responses.ts';
 import type { GatewayMetrics, Outcome, RequestKind } from '../metrics.ts';
+import type { GuildActivity } from '../moving/guild-activity.ts';
 import type { Deferred } from '../store/hints.ts';
-import type { Guard } from './guard.ts';
+import type { Guard, Verdict } from './guard.ts';
 import type { Incoming } from './incoming.ts';
 import type { InternalEndpoints } from './internal-endpoints.ts';
 
@@ -34,6 +35,7 @@ const DEADLINE_GRACE_MS = 250;
 export interface RouterOptions {
   readonly ordinal: number;
   readonly guard: Guard;
+  readonly activity: GuildActivity;
   readonly interactions: InteractionDispatch;
   readonly eventWebhooks: EventWebhookDispatch;
   readonly fetch: FetchDispatch;
@@ -112,6 +114,7 @@ export class Router {
       return problem(404, 'there is no websocket here');
     }
     const verdict = this.#options.guard.check(match, { method: null, path, query, headers, json: () => null });
+    if (verdict.kind === 'wait') return notServing('the guild is moving to another pod');
     return verdict.kind === 'mine' ? { guildId: verdict.guildId, target } : verdict.response;
   }
 
@@ -122,7 +125,7 @@ export class Router {
   }
 
   async #serve(routed: Routed): Promise<Reply> {
-    const { incoming, target, path, query } = routed;
+    const { incoming, path, query } = routed;
     const { method, headers } = incoming;
     const { internal, guard, maxBodyBytes } = this.#options;
     if (path.startsWith(INTERNAL_PATHS)) return internal.serve(incoming, path);
@@ -135,17 +138,28 @@ export class Router {
     const body = whole ? await incoming.readBody(discords ? MAX_WEBHOOK_BODY : maxBodyBytes) : null;
     let parsed: unknown;
     const json = (): unknown => (parsed ??= JSON.parse((body as Buffer).toString('utf8')));
-    const verdict = guard.check(match, { method, path, query, headers, json });
+    const check = (): Verdict => guard.check(match, { method, path, query, headers, json });
+    const verdict = await guard.settled(check, incoming.deadlineAt);
     if (verdict.kind !== 'mine') return verdict.response;
 
     const { guildId } = verdict;
-    if (body !== null && discords) {
-      return this.#serveDiscord(routed, match?.rule === INTERACTIONS_ROUTE, body, json(), guildId);
+    const leave = guildId === null ? null : this.#options.activity.enter(guildId);
+    try {
+      if (body !== null && discords) {
+        return await this.#serveDiscord(routed, match?.rule === INTERACTIONS_ROUTE, body, json(), guildId);
+      }
+      return await this.#serveFetch(routed, body, guildId);
+    } finally {
+      leave?.();
     }
+  }
+
+  #serveFetch({ incoming, target, requestId }: Routed, body: Buffer | null, guildId: string | null): Promise<Reply> {
+    const { method, headers } = incoming;
     return this.#options.fetch.serve({
       ...{ method, target, headers, guildId },
       body: body ?? incoming.openBody(),
-      requestId: routed.requestId,
+      requestId,
       deadlineAt: incoming.deadlineAt,
       signal: () => incoming.signal,
     });

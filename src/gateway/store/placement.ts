@@ -1,5 +1,6 @@
 import { GuildwayError } from '../../errors.ts';
-import { asVariables, type Topology, type TopologyRecord } from '../../routing/topology.ts';
+import type { Chain } from '../../moving/state.ts';
+import { asVariables, fingerprintOf, type Topology, type TopologyRecord } from '../../routing/topology.ts';
 import type { Connection } from './connection.ts';
 import { number, oneOf, query, text } from './rows.ts';
 
@@ -12,17 +13,21 @@ export type PlacementState = 'claimed' | 'placed';
 /** The topology under which a database's rows were placed, and the pod that they belong to. */
 export interface Placement {
   readonly ordinal: number;
-  readonly fingerprint: string;
+  /** The one in force. */
   readonly topology: TopologyRecord;
+  /** The one in force, and newer ones whose guilds are still moving. */
+  readonly chain: Chain;
   readonly incarnation: number;
   readonly state: PlacementState;
 }
 
+const ONE_POD: TopologyRecord = { strategy: 'md5', pods: 1, shards: null, epoch: 1 };
+
 /** The database of a bot that ran before Guildway: one pod had every guild. */
 const BEFORE_GUILDWAY: Placement = {
   ordinal: 0,
-  fingerprint: 'md5/1',
-  topology: { strategy: 'md5', pods: 1, shards: null, epoch: 1 },
+  topology: ONE_POD,
+  chain: [ONE_POD],
   incarnation: 0,
   state: 'placed',
 };
@@ -42,19 +47,21 @@ export function readPlacement({ sqlite }: Pick<Connection, 'sqlite'>): Placement
     sqlite.prepare("SELECT 1 FROM pragma_table_info('guildway_meta') WHERE name = 'state'").get() !== undefined;
   const row = query(
     sqlite,
-    `SELECT ordinal, fingerprint, topology, incarnation, ${hasState ? 'state' : "'placed' AS state"} FROM guildway_meta`,
-    { ordinal: number, fingerprint: text, topology: text, incarnation: number, state: oneOf('claimed', 'placed') },
+    `SELECT ordinal, topology, incarnation, ${hasState ? 'state' : "'placed' AS state"} FROM guildway_meta`,
+    { ordinal: number, topology: text, incarnation: number, state: oneOf('claimed', 'placed') },
   ).get();
   if (row === undefined) return null;
-  return {
-    ...row,
-    topology: JSON.parse(row.topology) as TopologyRecord,
-  };
+  const moving = names.includes('guildway_moving')
+    ? query(sqlite, 'SELECT chain FROM guildway_moving', { chain: text }).get()
+    : undefined;
+  const chain = JSON.parse(moving?.chain ?? `[${row.topology}]`) as Chain;
+  return { ...row, topology: chain[0], chain };
 }
 
 /**
- * Checks whether this pod, under this topology, owns the rows of a database.
- * @returns null if it does, else TOPOLOGY_MISMATCH with both topologies and the remedy
+ * Whether this pod may use a database. Rows that were placed under another topology are no obstacle: their guilds are served here until
+ * they have moved.
+ * @returns null if so, else TOPOLOGY_MISMATCH with what to do
  */
 export function findMisplacement(placed: Placement | null, ordinal: number, topology: Topology): GuildwayError | null {
   if (placed === null) return null;
@@ -68,34 +75,15 @@ export function findMisplacement(placed: Placement | null, ordinal: number, topo
       `this database belongs to gateway-${placed.ordinal}, but this pod is gateway-${ordinal}: give each pod its own volume`,
     );
   }
-  // With a single pod, every strategy places every row at pod 0.
-  const same = placed.fingerprint === topology.fingerprint || (placed.topology.pods === 1 && given.pods === 1);
-  if (!same) {
-    const what =
-      placed.state === 'placed' ? 'the rows of this database were placed under' : 'this database was created for';
+  if (placed.state === 'claimed' && fingerprintOf(placed.topology) !== topology.fingerprint) {
     return mismatch(
-      `${what} ${asVariables(placed.topology)}, but this pod was given ${asVariables(given)}: restore the former setting, or start the pod with an empty database`,
-    );
-  }
-  if (given.epoch < placed.topology.epoch) {
-    return mismatch(
-      `this database has seen TOPOLOGY_EPOCH=${placed.topology.epoch}, but this pod was given ${given.epoch}: its configuration is older than its data`,
+      `this database was made for ${asVariables(placed.topology)}, but this pod was given ${asVariables(given)}: give it back the former, or start it on an empty database`,
     );
   }
   return null;
 }
 
-/**
- * Whether a pod may rely on its own database alone because it has served under exactly this topology and epoch. Otherwise the
- * other pods must agree first: a higher epoch means that the topology changed in between, so rows may have moved.
- */
-export function isSettled(placed: Placement | null, topology: Topology): boolean {
-  return placed?.state === 'placed' && placed.topology.epoch === topology.epoch;
-}
-
-/**
- * Records that this pod will place its rows under a topology. The record is on disk when this returns. The tables must exist.
- */
+/** Records on disk, before it returns, that this pod will place its rows under a topology. The tables must exist. */
 export function recordClaim(connection: Connection, ordinal: number, topology: Topology): void {
   connection.transaction('full', () =>
     connection.sqlite
@@ -107,32 +95,45 @@ export function recordClaim(connection: Connection, ordinal: number, topology: T
   );
 }
 
+/** Records on disk, before it returns, that this pod has no rows and what other pods know. The tables must exist. */
+export function recordJoin(connection: Connection, chain: Chain): void {
+  connection.transaction('full', () =>
+    connection.sqlite
+      .prepare(
+        `INSERT INTO guildway_moving (id, chain, done, recovering, complete_to) VALUES (1, ?, '[]', '[]', 0)
+         ON CONFLICT DO UPDATE SET chain = excluded.chain`,
+      )
+      .run(JSON.stringify(chain)),
+  );
+}
+
 /**
- * Takes the database for this process: records the topology, increments the incarnation, and fences every later transaction
- * with both. Requires that {@link findMisplacement} returned null and that the tables exist.
+ * Takes the database for this process: increments the incarnation, and fences every transaction from now on with it. Call it when
+ * {@link findMisplacement} found nothing and the tables exist.
+ * @param topology the one in force
  * @returns the incarnation, from 1
  */
-export function takeOwnership(connection: Connection, ordinal: number, topology: Topology): number {
+export function takeOwnership(connection: Connection, ordinal: number, topology: TopologyRecord): number {
   const { sqlite } = connection;
-  const { incarnation, epoch } = connection.transaction('full', () =>
+  const { incarnation } = connection.transaction('full', () =>
     query(
       sqlite,
       `INSERT INTO guildway_meta (id, ordinal, fingerprint, topology, epoch, incarnation, state)
          VALUES (1, ?, ?, ?, ?, 1, 'placed')
          ON CONFLICT DO UPDATE SET fingerprint = excluded.fingerprint, topology = excluded.topology,
            epoch = excluded.epoch, incarnation = incarnation + 1, state = excluded.state
-         RETURNING incarnation, epoch`,
-      { incarnation: number, epoch: number },
-    ).one(ordinal, topology.fingerprint, JSON.stringify(topology.toRecord()), topology.epoch),
+         RETURNING incarnation`,
+      { incarnation: number },
+    ).one(ordinal, fingerprintOf(topology), JSON.stringify(topology), topology.epoch),
   );
-  const current = sqlite.prepare('SELECT incarnation, epoch FROM guildway_meta');
+  const current = sqlite.prepare('SELECT incarnation FROM guildway_meta');
   connection.setFence(() => {
     const row = current.get();
-    if (row?.incarnation === incarnation && row.epoch === epoch) return;
+    if (row?.incarnation === incarnation) return;
     throw new GuildwayError(
       'FENCED',
-      `this process (incarnation ${incarnation}, epoch ${epoch}) no longer owns its database (incarnation ${row?.incarnation}, epoch ${row?.epoch})`,
-      { facts: { incarnation, epoch, found: { ...row } } },
+      `this process (incarnation ${incarnation}) no longer owns its database (incarnation ${row?.incarnation})`,
+      { facts: { incarnation, found: { ...row } } },
     );
   });
   return incarnation;

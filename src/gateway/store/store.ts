@@ -1,6 +1,8 @@
 import { statSync } from 'node:fs';
 import type { BotDefinition, Database } from '../../bot/types.ts';
-import type { GuildwayError } from '../../errors.ts';
+import { GuildwayError } from '../../errors.ts';
+import { beginRecovery } from '../../moving/recovery.ts';
+import { applyWrites, type Chain, initialState, type MovingState } from '../../moving/state.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Topology } from '../../routing/topology.ts';
 import { steadyNow, type WallClock, wallNow } from '../../time.ts';
@@ -17,7 +19,14 @@ import { DatabaseLock } from './lock.ts';
 import { refuseLostData } from './lost-data.ts';
 import { migrate } from './migrations.ts';
 import { GuildMover } from './moving/guild-mover.ts';
-import { findMisplacement, isSettled, type Placement, readPlacement, recordClaim, takeOwnership } from './placement.ts';
+import {
+  findMisplacement,
+  type Placement,
+  readPlacement,
+  recordClaim,
+  recordJoin,
+  takeOwnership,
+} from './placement.ts';
 import { findRestoration } from './restored.ts';
 import { MIGRATIONS } from './schema.ts';
 import { Sessions } from './sessions.ts';
@@ -42,6 +51,8 @@ export interface Store {
   readonly hints: HintStore;
   readonly guilds: GuildIndex;
   readonly mover: GuildMover;
+  /** What the protocol of moves knows: from disk, or as a pod begins. */
+  readonly movingState: MovingState;
   readonly keyRanges: KeyRanges;
   /** The bot's view of the database, by the durability of writes outside a transaction. */
   readonly botDatabases: Readonly<Record<Durability, Database>>;
@@ -56,8 +67,6 @@ export interface OpenedStore {
   readonly placement: Placement | null;
   /** TOPOLOGY_MISMATCH when its rows do not belong to this pod. Nothing has been written then, and nothing can be. */
   readonly misplacement: GuildwayError | null;
-  /** See {@link isSettled}. */
-  readonly settled: boolean;
   /**
    * Promises on disk to place this pod's rows under its topology.
    * @returns the new placement
@@ -65,10 +74,11 @@ export interface OpenedStore {
   claim(): Placement;
   /**
    * Takes the database for this process.
+   * @param how `join`: for a database without rows, with the topologies of pods that have some. `recover`: its rows are old
    * @throws GuildwayError BOT_INVALID, DATABASE_UNSAFE, STORE_FAILED
    */
-  take(): Store;
-  /** Releases the database and its lock, including those of a {@link Store} created from it. */
+  take(how?: { readonly kind: string; readonly chain?: Chain }): Store;
+  /** Releases the database and its lock, also for the {@link Store} that was made of it. */
   close(): void;
 }
 
@@ -84,6 +94,8 @@ export function openStore(options: StoreOptions): OpenedStore {
     refuseLostData(path);
     connection = new Connection(path, options.faults);
     const placement = readPlacement(connection);
+    // A pod beyond the number gives its guilds away. Without rows it has none.
+    if (placement === null && ordinal >= topology.pods) throw beyond(ordinal, topology.pods);
     const misplacement = findMisplacement(placement, ordinal, topology);
     if (misplacement !== null) {
       connection.close();
@@ -96,6 +108,12 @@ export function openStore(options: StoreOptions): OpenedStore {
     throw connection?.noted(error) ?? error;
   }
 }
+
+const beyond = (ordinal: number, pods: number): GuildwayError =>
+  new GuildwayError(
+    'CONFIG_INVALID',
+    `POD_ORDINAL: this is pod ${ordinal}, but NUM_GATEWAY_PODS is ${pods}: the pods are 0 to ${pods - 1}`,
+  );
 
 function opened(
   options: StoreOptions,
@@ -116,21 +134,26 @@ function opened(
   return {
     placement,
     misplacement,
-    settled: isSettled(placement, topology),
     claim: () =>
       noting(() => {
         migrate(connection, 'guildway', MIGRATIONS, log);
         recordClaim(connection, ordinal, topology);
         return readPlacement(connection) as Placement;
       }),
-    take: () =>
+    take: (how) =>
       noting(() => {
+        const joined = how?.kind === 'join' ? how.chain : undefined;
         migrate(connection, 'guildway', MIGRATIONS, log);
-        reportRestoration(options, connection);
-        const incarnation = takeOwnership(connection, ordinal, topology);
-        lock.sign(ordinal, incarnation);
+        const restored = reportRestoration(options, connection);
+        const chain = joined ?? placement?.chain ?? [topology.toRecord()];
+        if (joined !== undefined) recordJoin(connection, joined);
+        const incarnation = takeOwnership(connection, ordinal, chain[0]);
         migrate(connection, 'bot', options.bot.migrations ?? [], log);
-        return assemble(options, connection, lock, incarnation);
+        const store = assemble(options, connection, lock, incarnation, chain);
+        // On disk before this process signs: a crash must not make the volume look like one that nothing was lost from.
+        if (restored || how?.kind === 'join' || how?.kind === 'recover') askOthers(store, topology);
+        lock.sign(ordinal, incarnation);
+        return store;
       }),
     close() {
       connection.close();
@@ -139,10 +162,17 @@ function opened(
   };
 }
 
-/** Logs which data may be missing. No other component can detect it. */
-function reportRestoration({ path, log, now = wallNow }: StoreOptions, connection: Connection): void {
+/** The volume is new or was restored: from now on the pod serves nothing until the others have said what they hold. */
+function askOthers({ movingState, mover }: Store, topology: Topology): void {
+  const { writes } = beginRecovery(movingState, topology.toRecord());
+  mover.records.write(movingState, writes);
+  applyWrites(movingState, writes);
+}
+
+/** Logs which data may be missing. No other component can tell. @returns whether the database came from a backup */
+function reportRestoration({ path, log, now = wallNow }: StoreOptions, connection: Connection): boolean {
   const restored = findRestoration(path, connection);
-  if (restored === null) return;
+  if (restored === null) return false;
   const { incarnation, newestInteractionAt } = restored;
   const age = newestInteractionAt === null ? null : Math.max(0, Math.round((now() - newestInteractionAt) / 1_000));
   const newest = newestInteractionAt === null ? null : new Date(newestInteractionAt).toISOString();
@@ -152,18 +182,27 @@ function reportRestoration({ path, log, now = wallNow }: StoreOptions, connectio
       ? 'restored from a backup without any interaction: requests acknowledged after the backup may be missing'
       : `restored from a backup: its newest interaction is from ${newest}, ${age} s ago; requests acknowledged after that may be missing`,
   );
+  return true;
 }
 
-function assemble(options: StoreOptions, connection: Connection, lock: DatabaseLock, incarnation: number): Store {
+function assemble(
+  options: StoreOptions,
+  connection: Connection,
+  lock: DatabaseLock,
+  incarnation: number,
+  chain: Chain,
+): Store {
   const { path, bot, ordinal, topology, log, now = steadyNow } = options;
   const guildTables = resolveGuildTables(connection.sqlite, bot);
-  refuseUndeclared(guildTables, topology.pods, log);
+  const pods = Math.max(topology.pods, ...chain.map((known) => known.pods));
+  refuseUndeclared(guildTables, pods, log);
   warnOfMissingIndexes(guildTables, log);
-  const keyRanges = new KeyRanges(connection.sqlite, { tables: guildTables.tables, ordinal, pods: topology.pods });
+  const keyRanges = new KeyRanges(connection.sqlite, { tables: guildTables.tables, ordinal, pods });
   connection.transaction('full', () => keyRanges.advance());
   const statements = new BotStatements(connection);
   const hints = new HintStore(connection, now);
   const size = (file: string): number => statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  const mover = new GuildMover({ connection, path, guildTables, keyRanges, ordinal, now });
   return {
     incarnation,
     connection,
@@ -171,10 +210,8 @@ function assemble(options: StoreOptions, connection: Connection, lock: DatabaseL
     sessions: new Sessions(connection),
     hints,
     guilds: new GuildIndex(connection, guildTables),
-    mover: new GuildMover({
-      ...{ connection, path, guildTables, keyRanges, ordinal, now },
-      onHintsMoved: () => hints.countAll(),
-    }),
+    mover,
+    movingState: mover.records.load(initialState(ordinal, chain[0])),
     keyRanges,
     botDatabases: {
       full: new BotDatabase(connection, statements, 'full'),

@@ -122,6 +122,13 @@ export class WebSockets {
     this.#adapter.closeAll(SERVICE_RESTART, 'service restart');
   }
 
+  /** Tells the clients of guilds that have moved to reconnect: they find the new owner. */
+  closeGuilds(guildIds: ReadonlySet<string>): void {
+    for (const guildId of guildIds) {
+      for (const peer of this.#adapter.peers.get(guildId) ?? []) peer.close(SERVICE_RESTART, 'service restart');
+    }
+  }
+
   /** Ends every connection at once. */
   close(): void {
     this.#draining = true;

@@ -1,4 +1,3 @@
-import type { StatementSync } from 'node:sqlite';
 import { GuildwayError } from '../../../errors.ts';
 import type { MovingState, Write } from '../../../moving/state.ts';
 import { asWallTime, type WallClock } from '../../../time.ts';
@@ -17,6 +16,7 @@ import { MovingRecords, recordedGuilds } from './moving-records.ts';
 import { partOfCopy } from './part-of-copy.ts';
 import { type MoveSchema, readSchema } from './schema.ts';
 import { compress, SetAside, type SetAsideGuild } from './set-aside.ts';
+import { type GuildSize, sizeOf } from './sizes.ts';
 import { unobserved } from './unobserved.ts';
 
 export interface GuildMoverOptions {
@@ -26,8 +26,6 @@ export interface GuildMoverOptions {
   readonly keyRanges: KeyRanges;
   readonly ordinal: number;
   readonly now: WallClock;
-  /** Called after hints arrived or left with their guilds. */
-  readonly onHintsMoved: () => void;
 }
 
 /** The records that a step of the protocol writes in the same transaction as the rows. */
@@ -60,7 +58,6 @@ export class GuildMover {
   readonly #options: GuildMoverOptions;
   readonly #reader: RowReader;
   readonly #leftovers: Leftovers;
-  readonly #countHints: StatementSync;
 
   constructor(options: GuildMoverOptions) {
     const { connection, guildTables, now } = options;
@@ -69,9 +66,6 @@ export class GuildMover {
     this.tables = movedTables(connection.sqlite, guildTables);
     this.schema = readSchema(connection.sqlite, this.tables);
     this.#reader = new RowReader(connection.sqlite);
-    this.#countHints = connection.sqlite.prepare(
-      'SELECT count(*) AS count FROM guildway_hints WHERE guild_id IN (SELECT value FROM json_each(?))',
-    );
     this.#leftovers = new Leftovers(connection.sqlite, this.tables);
     this.records = new MovingRecords(connection, this.#leftovers);
   }
@@ -103,7 +97,7 @@ export class GuildMover {
   importGuilds(chunks: readonly Uint8Array[], recorded: Recorded): Imported {
     const guildIds = recordedGuilds(recorded.writes).map(({ guildId }) => guildId);
     const copy = this.#copyOf(chunks, guildIds);
-    return this.#write(guildIds, () => {
+    return this.#write(() => {
       this.#removeStale(guildIds);
       const importer = this.#importer();
       for (const chunk of copy) importer.apply(chunk);
@@ -127,7 +121,7 @@ export class GuildMover {
     const compressed = copy.map(compress);
     const batch = this.setAside.begin();
     try {
-      this.#write(guildIds, () => {
+      this.#write(() => {
         this.#assertUnchanged(endsOf(copy));
         this.#deleteRows(guildIds);
         this.setAside.add(batch, 0, compressed);
@@ -157,7 +151,12 @@ export class GuildMover {
     }
   }
 
-  /** Copies a large guild while this pod serves it. Call `base` in the same turn of the event loop. */
+  /** Rows of guilds together. It looks at `limit` rows of each table at most. */
+  sizeOf(guildIds: readonly string[], limit: number): Readonly<GuildSize> {
+    return sizeOf(this.#reader, this.tables, guildIds, limit);
+  }
+
+  /** A copy of a large guild that is made while it is served. Call `base` in the same turn. */
   copyLive(guildId: string): LiveCopy {
     const { connection, path, now } = this.#options;
     return new LiveCopy(guildId, {
@@ -173,7 +172,7 @@ export class GuildMover {
   removeLive(copy: LiveCopy, recorded: Recorded): void {
     const guilds = recordedGuilds(recorded.writes);
     assertSameGuilds([copy.guildId], guilds);
-    this.#write([copy.guildId], () => {
+    this.#write(() => {
       copy.assertUnchanged();
       this.setAside.keep(copy.batch, guilds);
       this.records.write(recorded.state, recorded.writes);
@@ -183,7 +182,7 @@ export class GuildMover {
   /** Removes some rows of large guilds that were given away. @returns the number of removed rows; 0: none are left */
   removeLeftovers(limit: number): number {
     if (this.#leftovers.isEmpty) return 0;
-    return this.#write([], () => this.#leftovers.removeSome(limit), 'normal');
+    return this.#write(() => this.#leftovers.removeSome(limit), 'normal');
   }
 
   /**
@@ -193,7 +192,7 @@ export class GuildMover {
   receiveLive(guildId: string): LiveImport {
     const guildIds = [guildId];
     const importer = this.#importer();
-    this.#write(guildIds, () => {
+    this.#write(() => {
       this.#removeStale(guildIds);
       this.#leftovers.add(guildId);
     });
@@ -203,9 +202,9 @@ export class GuildMover {
       this.#options.keyRanges.advance();
     };
     return {
-      apply: (chunk) => this.#write(guildIds, () => apply([chunk]), 'normal'),
+      apply: (chunk) => this.#write(() => apply([chunk]), 'normal'),
       finish: (chunks, recorded) =>
-        this.#write(guildIds, () => {
+        this.#write(() => {
           apply(chunks);
           const imported = importer.finish(true);
           assertSameGuilds(imported.guildIds, recordedGuilds(recorded.writes));
@@ -219,7 +218,7 @@ export class GuildMover {
 
   /** Removes arrived guilds whose move was abandoned, and writes their records. */
   discardGuilds(guildIds: readonly string[], recorded: Recorded): void {
-    this.#write(guildIds, () => {
+    this.#write(() => {
       this.#deleteRows(guildIds);
       this.records.write(recorded.state, recorded.writes);
     });
@@ -245,19 +244,9 @@ export class GuildMover {
     return new Importer(connection.sqlite, this.tables, this.schema, ordinal);
   }
 
-  #write<Result>(guildIds: readonly string[], work: () => Result, durability: Durability = 'full'): Result {
-    const { connection, guildTables, onHintsMoved } = this.#options;
-    const guilds = JSON.stringify(guildIds);
-    let hintsMoved = false;
-    const step = (): Result => {
-      const before = this.#countHints.get(guilds)?.count;
-      const result = work();
-      hintsMoved = this.#countHints.get(guilds)?.count !== before;
-      return result;
-    };
-    const result = unobserved(connection, guildTables, step, durability);
-    if (hintsMoved) onHintsMoved();
-    return result;
+  #write<Result>(work: () => Result, durability: Durability = 'full'): Result {
+    const { connection, guildTables } = this.#options;
+    return unobserved(connection, guildTables, work, durability);
   }
 
   #deleteRows(guildIds: readonly string[]): void {

@@ -36,6 +36,8 @@ export interface MovedTable {
   readonly countRows: string;
   /** Without parameters. Returns each guild, its number of rows, and their bytes. */
   readonly sizeOfGuilds: string;
+  /** The number and bytes of the guilds' rows; it looks at `@limit` rows at most. */
+  readonly sizeOfSomeRows: string;
   /** The integer keys of the guilds. */
   readonly selectKeys: string;
   readonly insertRow: string;
@@ -47,22 +49,21 @@ export interface MovedTable {
   readonly deleteRow: string;
 }
 
-/** Guildway's own tables whose rows move with a guild. An imported row that already exists is skipped. */
-const OWN_TABLES: readonly { readonly name: string; readonly without?: string; readonly live?: string }[] = [
+/**
+ * What moves with a guild of Guildway's own tables. Where a row is known already, the one that arrives is not needed. Hints stay: the pod
+ * that stored a request delivers it, to whichever pod owns the guild then.
+ */
+const OWN_TABLES: readonly { readonly name: string; readonly live?: string }[] = [
   { name: 'guildway_ledger', live: 't0.expires_at > @now' },
   { name: 'guildway_event_ledger' },
-  // The id is the order of arrival at one pod, which is meaningless at another.
-  { name: 'guildway_hints', without: 'id' },
   { name: 'guildway_session_guilds' },
 ];
 
 /** Every table whose rows move, parents first. */
 export function movedTables(sqlite: DatabaseSync, guildTables: GuildTables): MovedTable[] {
-  const own = OWN_TABLES.map(({ name, without, live }) => {
+  const own = OWN_TABLES.map(({ name, live }) => {
     const schema = readTable(sqlite, name) as TableSchema;
-    const columns = schema.columns.filter((column) => column.name !== without);
-    const key = without === undefined ? schema.key : [];
-    return describe({ ...schema, columns, key, integerKey: null }, 'guild_id', { live, references: [] });
+    return describe({ ...schema, integerKey: null }, 'guild_id', { live, references: [] });
   });
   return [...movedBotTables(guildTables), ...own];
 }
@@ -115,6 +116,7 @@ function describe(
     selectRow: `${select} ${where} AND ${matches}`,
     countRows: `SELECT count(*) FROM ${from} WHERE ${condition}`,
     sizeOfGuilds: `SELECT ${guildId}, count(*), sum(${bytes}) FROM ${from} GROUP BY 1`,
+    sizeOfSomeRows: `SELECT count(*), ifnull(sum(bytes), 0) FROM (SELECT ${bytes} AS bytes FROM ${from} WHERE ${condition} LIMIT @limit)`,
     selectKeys: integerKey === undefined ? '' : `SELECT t0.${names[integerKey]} FROM ${from} ${where} ORDER BY 1`,
     insertRow: `INSERT INTO ${own} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')})${
       guildTable === null ? ' ON CONFLICT DO NOTHING' : ''

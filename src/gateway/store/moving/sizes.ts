@@ -23,3 +23,19 @@ export function guildSizes(reader: RowReader, tables: readonly MovedTable[]): Ma
   }
   return sizes;
 }
+
+/** The rows and bytes of some guilds together. It looks at `limit` rows of each table at most. */
+export function sizeOf(
+  reader: RowReader,
+  tables: readonly MovedTable[],
+  guildIds: readonly string[],
+  limit: number,
+): Readonly<GuildSize> {
+  const size: GuildSize = { rows: 0, bytes: 0 };
+  for (const { sizeOfSomeRows } of tables) {
+    const [[rows, bytes] = [0, 0]] = reader.rows(sizeOfSomeRows, { guilds: JSON.stringify(guildIds), limit });
+    size.rows += Number(rows);
+    size.bytes += Number(bytes);
+  }
+  return size;
+}

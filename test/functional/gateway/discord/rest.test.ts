@@ -7,7 +7,6 @@ import { test } from 'node:test';
 import { RequestMethod, type RouteLike } from '@discordjs/rest';
 import { Routes } from 'discord-api-types/v10';
 import { createDiscordRest } from '../../../../src/gateway/discord/rest.ts';
-import { createTopology } from '../../../../src/routing/topology.ts';
 import { recordingLog } from '../../../support/discord-pod.ts';
 
 interface Call {
@@ -33,7 +32,7 @@ async function startApi() {
       discordApiUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
       discordToken: 'the-token',
     },
-    topology: createTopology({ strategy: 'md5', pods: 1 }),
+    pods: 1,
     log,
   });
   return {

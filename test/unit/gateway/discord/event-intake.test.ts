@@ -20,6 +20,7 @@ test('when room appears while a session is being left, no event overtakes a reje
   const metrics = createSessionMetrics(new Registry(), { states: () => [], pending: () => 0 });
   const intake = new EventIntake({
     topology: createTopology({ strategy: 'md5', pods: 1 }),
+    owns: () => true,
     ordinal: 0,
     sessions,
     guilds: new OwnedGuilds(store),
@@ -56,7 +57,14 @@ test("an event of another owner's guild is forwarded if the owner does not recei
     sessions.start({ shardId: 0, shardCount: 2, sessionId: 's', sequence: 4, resumeURL: 'ws://localhost' });
     const metrics = createSessionMetrics(new Registry(), { states: () => [], pending: () => 0 });
     const intake = new EventIntake({
-      ...{ topology, ordinal: 0, sessions, guilds: new OwnedGuilds(store), metrics: () => metrics },
+      ...{
+        topology,
+        owns: (guildId) => topology.ownerOf(guildId) === 0,
+        ordinal: 0,
+        sessions,
+        guilds: new OwnedGuilds(store),
+        metrics: () => metrics,
+      },
       dispatch: () => Promise.reject(new Error('not of this pod')),
       forward,
       onFull: () => {},

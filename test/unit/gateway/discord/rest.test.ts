@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gatewayConfig, loadConfig } from '../../../../src/config/load.ts';
 import { createDiscordRest, restShare } from '../../../../src/gateway/discord/rest.ts';
-import { createTopology } from '../../../../src/routing/topology.ts';
 import { recordingLog, SECRET } from '../../../support/discord-pod.ts';
 
 test("the pods' shares of the REST limit add up to 50 for 1 to 50 pods, and each is at least one", () => {
@@ -30,7 +29,7 @@ test('with more than 50 pods each still gets one request a second, and pod 0 war
     const { log, lines } = recordingLog();
     const env = { SERVICE_MODE: 'gateway', LINK_SECRET: SECRET, NUM_GATEWAY_PODS: String(pods) };
     const config = gatewayConfig(loadConfig({ ...env, POD_ORDINAL: String(ordinal) }));
-    const rest = createDiscordRest({ config, topology: createTopology({ strategy: 'md5', pods }), log });
+    const rest = createDiscordRest({ config, pods, log });
     assert.ok(rest.options.globalRequestsPerSecond >= 1);
     assert.equal(lines.filter(({ text }) => text.startsWith('more pods than')).length, said);
     rest.clearHashSweeper();

@@ -18,6 +18,7 @@ import { MESSAGE } from '../../../../src/gateway/dispatch/messages.ts';
 import { isStreamed } from '../../../../src/gateway/dispatch/reply.ts';
 import { readFaults } from '../../../../src/gateway/faults.ts';
 import { createGatewayMetrics } from '../../../../src/gateway/metrics.ts';
+import { GuildActivity } from '../../../../src/gateway/moving/guild-activity.ts';
 import { inMs } from '../../../../src/time.ts';
 import { command, GUILD } from '../../../support/interactions.ts';
 import { openTestStore, silent, temporaryFolder } from '../../../support/store.ts';
@@ -49,11 +50,17 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
   const rest = new REST({ api, version: '10' }).setToken('token');
   const webhook = new InteractionWebhook(api);
   const bot = defineBot({ name: 'test', ...definition });
-  const host = { pod: 0, store, rest, log: silent };
+  const host = { pod: 0, store, rest, owns: () => true, log: silent };
   const once = new IdempotentRunner({ ledger: store.ledger, faults, log: silent });
   const interactions = new InteractionDispatch({ bot, host, once, webhook });
   const fetch = new FetchDispatch({ bot, host, once });
-  const events = new EventDispatch({ bot, host, faults, metrics: createGatewayMetrics(new Registry()) });
+  const events = new EventDispatch({
+    bot,
+    host,
+    activity: new GuildActivity(),
+    faults,
+    metrics: createGatewayMetrics(new Registry()),
+  });
   return Object.assign(pod, {
     committed,
     calls,

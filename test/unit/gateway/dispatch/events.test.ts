@@ -8,6 +8,7 @@ import type { BotDefinition } from '../../../../src/bot/types.ts';
 import type { GuildEvent } from '../../../../src/gateway/discord-seam.ts';
 import { EventDispatch } from '../../../../src/gateway/dispatch/events.ts';
 import { createGatewayMetrics } from '../../../../src/gateway/metrics.ts';
+import { GuildActivity } from '../../../../src/gateway/moving/guild-activity.ts';
 import { noFaults, notesOf, openTestStore, silent, temporaryFolder } from '../../../support/store.ts';
 
 const [A, B] = ['102860784329052160', '81384788765712384'] as const;
@@ -24,7 +25,8 @@ const message = (sequence: number, content: string, guildId: string | null = A):
 function dispatchFor(store: ReturnType<typeof openTestStore>, events: NonNullable<BotDefinition['events']>) {
   return new EventDispatch({
     bot: defineBot({ name: 'test', events }),
-    host: { pod: 0, store, rest: null as unknown as REST, log: silent },
+    host: { pod: 0, store, rest: null as unknown as REST, owns: () => true, log: silent },
+    activity: new GuildActivity(),
     faults: noFaults,
     metrics: createGatewayMetrics(new Registry()),
   });

@@ -13,10 +13,13 @@ import { IdempotentRunner } from '../../../../src/gateway/dispatch/idempotent-ru
 import { empty } from '../../../../src/gateway/dispatch/responses.ts';
 import { createEventForwarder } from '../../../../src/gateway/hints/event-forwarder.ts';
 import { createGatewayMetrics } from '../../../../src/gateway/metrics.ts';
+import { GuildActivity } from '../../../../src/gateway/moving/guild-activity.ts';
 import { Guard } from '../../../../src/gateway/serve/guard.ts';
 import { HEADER, headerValue, MAX_LINK_BODY } from '../../../../src/link/message.ts';
 import { createTopology } from '../../../../src/routing/topology.ts';
+import { inMs } from '../../../../src/time.ts';
 import { recordingLog } from '../../../support/discord-pod.ts';
+import { ownershipOf } from '../../../support/ownership.ts';
 import { noFaults, notesOf, openTestStore, silent, temporaryFolder } from '../../../support/store.ts';
 
 const topology = createTopology({ strategy: 'discord-shard', pods: 2, shards: 2 });
@@ -39,11 +42,14 @@ const noteEach: Handlers = {
 
 /** Pod 1, as a process that has just started on its database. */
 function ownerOn(store: ReturnType<typeof openTestStore>, handlers: Handlers, why: string | null = null) {
-  const host = { pod: 1, store, rest: null as unknown as REST, log: silent };
+  const host = { pod: 1, store, rest: null as unknown as REST, owns: () => true, log: silent };
   const bot = defineBot({ name: 'test', events: handlers });
   return new ForwardedEvents({
-    guard: new Guard({ ordinal: 1, topology, routes: [] }),
-    events: new EventDispatch({ bot, host, faults: noFaults, metrics: createGatewayMetrics(new Registry()) }),
+    guard: new Guard({ ownership: ownershipOf(1, topology), routes: [] }),
+    events: new EventDispatch({
+      ...{ bot, host, activity: new GuildActivity(), faults: noFaults },
+      metrics: createGatewayMetrics(new Registry()),
+    }),
     once: new IdempotentRunner({ ledger: store.ledger, faults: noFaults, log: silent }),
     unavailable: () => why,
   });
@@ -54,7 +60,10 @@ test('the owner handles it once, even if it is repeated after a restart of eithe
   const deliver = async (sent: GuildEvent): Promise<number> => {
     using store = openTestStore(folder.file('pod'));
     const owner = ownerOn(store, noteEach);
-    const [first, second] = await Promise.all([owner.serve(body(sent)), owner.serve(body(sent))]);
+    const [first, second] = await Promise.all([
+      owner.serve(body(sent), inMs(5_000)),
+      owner.serve(body(sent), inMs(5_000)),
+    ]);
     assert.deepEqual([first.status, second.status], [204, 204]);
     return notesOf(store).length;
   };
@@ -75,7 +84,7 @@ test('two deliveries at once run the handler once', async () => {
       await gate.promise;
     },
   });
-  const both = [owner.serve(body(event())), owner.serve(body(event()))];
+  const both = [owner.serve(body(event()), inMs(5_000)), owner.serve(body(event()), inMs(5_000))];
   gate.resolve();
   assert.deepEqual(
     (await Promise.all(both)).map(({ status }) => status),
@@ -88,7 +97,7 @@ test("a request that is not an event of one of this pod's guilds changes nothing
   using folder = temporaryFolder();
   using store = openTestStore(folder.file('pod'));
   const owner = ownerOn(store, noteEach);
-  const misdirected = await owner.serve(body(event({ guildId: OTHERS })));
+  const misdirected = await owner.serve(body(event({ guildId: OTHERS })), inMs(5_000));
   assert.equal(misdirected.status, 421);
   assert.equal(headerValue(misdirected.headers, HEADER.owner), '0');
   const malformed = [
@@ -99,8 +108,8 @@ test("a request that is not an event of one of this pod's guilds changes nothing
     body({ ...event(), name: undefined }),
     body({ ...event(), sessionId: 5 }),
   ];
-  for (const each of malformed) assert.equal((await owner.serve(each)).status, 400, each.toString());
-  const closed = await ownerOn(store, noteEach, 'the database is damaged').serve(body(event()));
+  for (const each of malformed) assert.equal((await owner.serve(each, inMs(5_000))).status, 400, each.toString());
+  const closed = await ownerOn(store, noteEach, 'the database is damaged').serve(body(event()), inMs(5_000));
   assert.equal(closed.status, 503);
   assert.equal(headerValue(closed.headers, HEADER.refusal), 'the database is damaged');
   assert.deepEqual(notesOf(store), []);
@@ -114,7 +123,7 @@ test("a handler that throws counts as having handled it, as for the pod's own ev
       throw new Error('a bug');
     },
   });
-  assert.equal((await owner.serve(body(event()))).status, 204);
+  assert.equal((await owner.serve(body(event()), inMs(5_000))).status, 204);
 });
 
 test('an event that the database refuses is delivered again', async () => {
@@ -122,7 +131,7 @@ test('an event that the database refuses is delivered again', async () => {
   using store = openTestStore(folder.file('pod'));
   for (const code of ['FENCED', 'TOPOLOGY_MISMATCH'] as const) {
     store.connection.retire(new GuildwayError(code, 'another process is the owner'));
-    await assert.rejects(ownerOn(store, noteEach).serve(body(event())), { code: 'STORE_FAILED' });
+    await assert.rejects(ownerOn(store, noteEach).serve(body(event()), inMs(5_000)), { code: 'STORE_FAILED' });
   }
 });
 

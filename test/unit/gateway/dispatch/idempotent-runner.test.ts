@@ -26,7 +26,7 @@ function newProcess(
   store: Store,
   faults = noFaults,
 ): { once: IdempotentRunner; context: (memo: StepMemo) => HandlerContext } {
-  const host: Host = { pod: 0, store, rest: null as unknown as REST, log: silent };
+  const host: Host = { pod: 0, store, rest: null as unknown as REST, owns: () => true, log: silent };
   return {
     once: new IdempotentRunner({ ledger: store.ledger, faults, log: silent }),
     context: (memo) =>

@@ -61,7 +61,7 @@ function startPod() {
   const clocks = new ManualClocks();
   const store = openTestStore(folder.file('pod'), { now: clocks.now });
   const webhook = new InteractionWebhook('http://127.0.0.1:9');
-  const host: Host = { pod: 0, store, rest: null as unknown as REST, log: silent };
+  const host: Host = { pod: 0, store, rest: null as unknown as REST, owns: () => true, log: silent };
   const parts = () => ({
     bot,
     host,

@@ -43,7 +43,7 @@ async function setUp(definition: Omit<BotDefinition, 'name'>) {
   const start = () =>
     new InteractionDispatch({
       bot,
-      host: { pod: 0, store, rest: null as unknown as REST, log },
+      host: { pod: 0, store, rest: null as unknown as REST, owns: () => true, log },
       once: new IdempotentRunner({ ledger: store.ledger, faults: noFaults, log }),
       webhook,
     });

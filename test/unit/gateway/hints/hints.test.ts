@@ -239,12 +239,12 @@ test('a misdirected delivery follows a pod that knows more, and gives up in a lo
 
   pod.owners[2].answer = () => moved(1, 2);
   await pod.intake.put(hint());
-  await until('it goes round', () => pod.owners[2].requests.length === 2);
+  await until('it goes round', () => pod.owners[2].requests.length === 3);
   await delay(500);
   assert.deepEqual(
     pod.owners.map(({ requests }) => requests.length),
-    [0, 3, 2],
-    'each was asked, owner 1 twice, and then it rests',
+    [0, 4, 3],
+    'each was asked in turn, five times in all, and then it rests',
   );
   pod.owners[1].answer = () => empty(200);
   await until('it is delivered', () => pod.store.hints.count === 0);

@@ -34,7 +34,7 @@ class Pods {
         return answer;
       },
       claim: () => {
-        const claim = { topology: given, state: 'claimed' as const };
+        const claim = { chain: [given] as const, state: 'claimed' as const };
         if (this.running.get(ordinal) === agreement) this.disks.set(ordinal, claim);
         return claim;
       },
@@ -65,16 +65,21 @@ class Pods {
   /** Fingerprints under which pods have been placed. */
   placedUnder(): string[] {
     const placed = [...this.disks.values()].filter((placement) => placement?.state === 'placed');
-    return [...new Set(placed.map((placement) => fingerprintOf((placement as { topology: TopologyRecord }).topology)))];
+    return [...new Set(placed.map((placement) => fingerprintOf(placement?.chain[0] as TopologyRecord)))];
   }
 
   async #run(ordinal: number, agreement: Agreement, given: TopologyRecord): Promise<void> {
     const first = await agreement.round();
     if (first.kind === 'wait') this.reasons.set(ordinal, first.reasons);
-    if (first.kind !== 'serve' && !(await agreement.reached((reasons) => this.reasons.set(ordinal, reasons)))) return;
+    if (
+      first.kind !== 'serve' &&
+      first.kind !== 'join' &&
+      !(await agreement.reached((reasons) => this.reasons.set(ordinal, reasons)))
+    )
+      return;
     if (this.running.get(ordinal) !== agreement) return;
-    this.disks.set(ordinal, { topology: given, state: 'placed' });
-    agreement.placed();
+    this.disks.set(ordinal, { chain: [given], state: 'placed' });
+    agreement.placed(() => [given]);
   }
 }
 
@@ -114,7 +119,7 @@ test('a pod keeps its claim when it is restarted', async () => {
   while (pods.disks.get(0)?.state !== 'claimed') await turn();
   pods.stop(0);
   await turns(200);
-  assert.deepEqual(pods.disks.get(0), { topology: md5(5), state: 'claimed' });
+  assert.deepEqual(pods.disks.get(0), { chain: [md5(5)], state: 'claimed' });
   pods.start(0, md5(5));
   await turns(200);
   assert.deepEqual(pods.placedUnder(), ['md5/5']);
@@ -139,8 +144,8 @@ test('for any settings, starts and stops, all serving pods serve under one topol
         const system = new Pods(() => turns(delays[at++ % Math.max(1, delays.length)] ?? 1));
         const start = (ordinal: number, count: number): void => {
           const disk = system.disks.get(ordinal) ?? null;
-          // The store refuses a topology other than its database's before any pod is asked.
-          if (ordinal < count && (disk === null || disk.topology.pods === count)) system.start(ordinal, md5(count));
+          // The store refuses another topology than its database's before anybody is asked.
+          if (ordinal < count && (disk === null || disk.chain[0].pods === count)) system.start(ordinal, md5(count));
         };
         for (const next of steps) {
           if (next.kind === 'stop') system.stop(next.ordinal);

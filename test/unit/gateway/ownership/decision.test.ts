@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type DecisionInput, decide, type PeerAnswer } from '../../../../src/gateway/ownership/decision.ts';
 import type { PodTopology } from '../../../../src/gateway/ownership/pod-topology.ts';
+import type { Chain } from '../../../../src/moving/state.ts';
 import type { TopologyRecord } from '../../../../src/routing/topology.ts';
 
 const md5 = (pods: number, epoch = 1): TopologyRecord => ({ strategy: 'md5', pods, shards: null, epoch });
@@ -13,12 +14,13 @@ const byShard = (pods: number, shards: number, epoch = 1): TopologyRecord => ({
 /** A pod with an empty database. */
 const empty = (ordinal: number, given: TopologyRecord): PodTopology => ({ ordinal, given, placement: null });
 const claimed = (ordinal: number, given: TopologyRecord): PodTopology => ({
-  ...{ ordinal, given, placement: { state: 'claimed', topology: given } },
+  ...{ ordinal, given, placement: { state: 'claimed', chain: [given] } },
 });
 /** A pod whose rows were placed under `topology`. */
-const placed = (ordinal: number, topology: TopologyRecord, given = topology): PodTopology => ({
-  ...{ ordinal, given, placement: { state: 'placed', topology } },
-});
+const placed = (ordinal: number, under: TopologyRecord | Chain, given?: TopologyRecord): PodTopology => {
+  const chain: Chain = 'epoch' in under ? [under] : under;
+  return { ordinal, given: given ?? chain[0], placement: { state: 'placed', chain } };
+};
 
 function decision(own: PodTopology, others: readonly (PodTopology | number)[], confirmed = false) {
   const peers = new Map<number, PeerAnswer>(
@@ -39,28 +41,39 @@ function why(...args: Parameters<typeof decision>): string {
 }
 
 describe('a pod without rows', () => {
-  test('waits when it joins a larger topology while rows are elsewhere, and names both topologies and the pods', () => {
+  test('waits until the pods with rows know its topology, then joins them', () => {
     const rows = [0, 1, 2].map((ordinal) => placed(ordinal, md5(3), md5(5, 2)));
+    const moving = [0, 1, 2].map((ordinal) => placed(ordinal, [md5(3), md5(5, 2)], md5(5, 2)));
     for (const ordinal of [3, 4]) {
       const other = empty(7 - ordinal, md5(5, 2));
+      const own = empty(ordinal, md5(5, 2));
       assert.equal(
-        why(empty(ordinal, md5(5, 2)), [...rows, other]).split(': it serves')[0],
-        'the rows of gateway-0, gateway-1 and gateway-2 were placed under NUM_GATEWAY_PODS=3 ROUTING=md5 TOPOLOGY_EPOCH=1, but this pod was given NUM_GATEWAY_PODS=5 ROUTING=md5 TOPOLOGY_EPOCH=2',
+        why(own, [...rows, other]),
+        'waiting for gateway-0 to begin with NUM_GATEWAY_PODS=5 ROUTING=md5 TOPOLOGY_EPOCH=2: the rows are placed under NUM_GATEWAY_PODS=3 ROUTING=md5 TOPOLOGY_EPOCH=1 until it is given the same',
       );
-      // Also when those pods still run under the old number, and when the epoch was not changed.
-      assert.match(why(empty(ordinal, md5(5, 2)), [0, 1, 2].map((peer) => placed(peer, md5(3))).concat(other)), /=3 /);
-      assert.match(why(empty(ordinal, md5(5)), [0, 1, 2].map((peer) => placed(peer, md5(3))).concat(other)), /=3 /);
-      // One pod with rows is enough, and an operator's confirmation does not outweigh it.
-      assert.match(why(empty(ordinal, md5(5, 2)), [placed(0, md5(3)), 1, 2, other], true), /gateway-0 were placed/);
+      // Also when those pods still run under the old number.
+      assert.match(why(own, [0, 1, 2].map((peer) => placed(peer, md5(3))).concat(other)), /=3 /);
+      assert.deepEqual(decision(own, [...moving, other]), { kind: 'join', chain: [md5(3), md5(5, 2)] });
+      // One pod that knows it is enough: the others are asked when this pod has joined.
+      assert.equal(kind(own, [...rows.slice(1), moving[0] as PodTopology]), 'join');
+      assert.equal(kind(own, [moving[0] as PodTopology, 1, 2, other]), 'join');
+      // An operator's word does not outweigh rows.
+      assert.match(why(own, [placed(0, md5(3)), 1, 2, other], true), /waiting for gateway-0/);
     }
   });
 
-  test('waits until every pod has answered, and names the pod, the reason and the remedy', () => {
+  test('waits when the number was changed without its epoch, and says what to set', () => {
+    const rows = [0, 1, 2].map((ordinal) => placed(ordinal, md5(3), md5(5)));
+    assert.match(
+      why(empty(3, md5(5)), [...rows, empty(4, md5(5))]),
+      /gateway-0, gateway-1 and gateway-2 were placed under NUM_GATEWAY_PODS=3 .* larger TOPOLOGY_EPOCH/,
+    );
+  });
+
+  test('waits as long as a pod has not answered, and says for which, why, and what an operator can do', () => {
     const text = why(empty(0, md5(3)), [empty(1, md5(3)), 2]);
     assert.match(text, /^waiting for gateway-2: .*gateway-2: connect ECONNREFUSED.*set TOPOLOGY_CONFIRMED=md5\/3$/);
     assert.match(why(empty(0, md5(3)), []), /waiting for gateway-1 and gateway-2: .*not asked yet/);
-    // Agreement of the others is not enough: the absent pod may have rows under another topology.
-    assert.match(why(empty(0, md5(3)), [placed(1, md5(3)), 2]), /waiting for gateway-2/);
     assert.match(why(claimed(0, md5(3)), [claimed(1, md5(3)), 2]), /waiting for gateway-2/);
   });
 
@@ -71,7 +84,7 @@ describe('a pod without rows', () => {
 
   test('claims when all others have the same setting, and serves when all have claimed it', () => {
     assert.equal(kind(empty(0, md5(3)), [empty(1, md5(3)), empty(2, md5(3))]), 'claim');
-    assert.equal(kind(empty(0, md5(3)), [claimed(1, md5(3)), placed(2, md5(3))]), 'claim');
+    assert.equal(kind(empty(0, md5(3)), [claimed(1, md5(3)), placed(2, md5(3))]), 'join');
     assert.match(why(claimed(0, md5(3)), [empty(1, md5(3)), claimed(2, md5(3))]), /agreeing/);
     assert.equal(kind(claimed(0, md5(3)), [claimed(1, md5(3)), claimed(2, md5(3))]), 'serve');
     assert.equal(kind(claimed(0, md5(3)), [claimed(1, md5(3)), placed(2, md5(3))]), 'serve');
@@ -83,23 +96,23 @@ describe('a pod without rows', () => {
     assert.match(why(empty(0, md5(3)), [empty(1, shards), claimed(2, shards)]), /gateway-1 and gateway-2 were given/);
   });
 
-  test('serves again after losing its volume when the rows of all others were placed under its topology', () => {
-    assert.equal(kind(empty(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'claim');
+  test('whose volume was lost joins the others, and asks them what it had', () => {
+    assert.equal(kind(empty(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'join');
     assert.equal(kind(claimed(1, md5(3)), [placed(0, md5(3)), placed(2, md5(3))]), 'serve');
-    // The others' rows decide, whatever their current settings are.
-    assert.equal(kind(claimed(1, md5(3)), [placed(0, md5(3), md5(5, 2)), placed(2, md5(3))]), 'serve');
+    // Guilds are moving already: its claim is of the topology in force.
+    assert.equal(kind(claimed(1, md5(3)), [placed(0, [md5(3), md5(5, 2)]), placed(2, md5(3))]), 'serve');
+    // Its number is older than theirs.
+    assert.equal(kind(empty(1, md5(2)), [placed(0, md5(2, 4))]), 'join');
   });
 
-  test('waits under a smaller number, another strategy, and an older epoch', () => {
-    assert.match(
-      why(empty(1, md5(3, 2)), [placed(0, md5(5)), placed(2, md5(5))]),
-      /NUM_GATEWAY_PODS=5.*NUM_GATEWAY_PODS=3/,
-    );
-    assert.match(why(empty(1, byShard(3, 8, 2)), [placed(0, md5(3)), 2]), /ROUTING=md5.*ROUTING=discord-shard/);
-    assert.match(why(empty(1, byShard(2, 8, 2)), [placed(0, byShard(2, 4))]), /DISCORD_SHARDS=4.*DISCORD_SHARDS=8/);
-    assert.match(why(empty(1, md5(2)), [placed(0, md5(2, 4))]), /TOPOLOGY_EPOCH=4.*TOPOLOGY_EPOCH=1/);
+  test('waits under a smaller number and another strategy until the others know them', () => {
+    assert.match(why(empty(1, md5(3, 2)), [placed(0, md5(5)), placed(2, md5(5))]), /PODS=3.*PODS=5/);
+    assert.match(why(empty(1, byShard(3, 8, 2)), [placed(0, md5(3)), 2]), /ROUTING=discord-shard.*ROUTING=md5/);
+    assert.match(why(empty(1, byShard(2, 8, 2)), [placed(0, byShard(2, 4))]), /DISCORD_SHARDS=8.*DISCORD_SHARDS=4/);
     // A single process that had every guild, with two new pods beside it.
     assert.match(why(empty(1, md5(3)), [placed(0, md5(1)), empty(2, md5(3))]), /NUM_GATEWAY_PODS=1/);
+    assert.match(why(empty(1, md5(3, 2)), [placed(0, md5(1)), empty(2, md5(3, 2))]), /waiting for gateway-0/);
+    assert.equal(kind(empty(1, md5(3, 2)), [placed(0, [md5(1), md5(3, 2)]), empty(2, md5(3, 2))]), 'join');
   });
 });
 
@@ -115,24 +128,23 @@ describe('a pod that has served under its topology', () => {
     assert.equal(kind(placed(0, md5(3, 2)), [placed(1, md5(5, 1)), 2]), 'serve');
   });
 
-  test("waits when another pod's rows were placed under a newer topology, or it is unclear which is newer", () => {
-    assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(3, 3)), 1, 2, 4]), /gateway-0.*NUM_GATEWAY_PODS=3/);
-    assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(3, 2)), 1, 2, 4]), /gateway-0.*NUM_GATEWAY_PODS=3/);
-    assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(5, 4)), 1, 2, 4]), /gateway-0.*TOPOLOGY_EPOCH=4/);
+  test('serves while guilds move to a newer one, and when its own number is older', () => {
+    assert.equal(kind(placed(0, [md5(3), md5(5, 2)], md5(5, 2)), [placed(1, md5(3)), 2, 3, 4]), 'serve');
+    assert.equal(kind(placed(0, md5(3), md5(5, 2)), [placed(1, [md5(3), md5(5, 2)]), 2]), 'serve');
+    assert.equal(kind(placed(0, md5(5, 2), md5(3)), [placed(1, md5(5, 2)), 2]), 'serve');
+    // The same number under one pod.
+    assert.equal(kind(placed(0, md5(1), byShard(1, 4)), []), 'serve');
   });
-});
 
-test('a pod with a higher epoch asks like one without rows: the topology has changed in between', () => {
-  // An old volume from when there were five pods, after three pods continued without it.
-  const back = placed(3, md5(5, 2), md5(5, 4));
-  assert.match(why(back, [0, 1, 2, 4]), /waiting for gateway-0, gateway-1, gateway-2 and gateway-4/);
-  assert.match(
-    why(back, [0, 1, 2].map((peer) => placed(peer, md5(3, 3), md5(5, 4))).concat(back)),
-    /NUM_GATEWAY_PODS=3/,
-  );
-  // A new epoch for the same topology.
-  assert.equal(kind(placed(0, md5(2), md5(2, 2)), [placed(1, md5(2))]), 'serve');
-  assert.equal(kind(placed(0, md5(2), md5(2, 2)), [placed(1, md5(2, 2))]), 'serve');
+  test('waits when the rows of another were placed under another topology of the same epoch', () => {
+    assert.match(why(placed(3, md5(5, 2)), [placed(0, md5(3, 2)), 1, 2, 4]), /gateway-0.*NUM_GATEWAY_PODS=3/);
+  });
+
+  test('asks the others what they hold when a topology is in force that its volume does not know', () => {
+    assert.equal(kind(placed(3, md5(5, 2)), [placed(0, md5(3, 3)), 1, 2, 4]), 'recover');
+    assert.equal(kind(placed(3, md5(5, 2), md5(5, 4)), [placed(0, [md5(3, 3), md5(5, 4)]), 1, 2, 4]), 'recover');
+    assert.equal(kind(placed(3, md5(5, 2)), [placed(0, [md5(5, 2), md5(3, 3)]), 1, 2, 4]), 'serve');
+  });
 });
 
 test('only the first of many pods are named', () => {

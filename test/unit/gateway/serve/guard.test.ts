@@ -4,6 +4,7 @@ import { Guard, type Verdict } from '../../../../src/gateway/serve/guard.ts';
 import { headerValue } from '../../../../src/link/message.ts';
 import type { RouteRule } from '../../../../src/routing/route-table.ts';
 import { createTopology } from '../../../../src/routing/topology.ts';
+import { ownershipOf } from '../../../support/ownership.ts';
 
 /** Owner 1 under md5/3. */
 const MINE = '102860784329052160';
@@ -19,7 +20,7 @@ const routes: RouteRule[] = [
   { path: '/webhooks/discord', guild: { from: 'none' } },
 ];
 const guardOf = (ordinal: number) =>
-  new Guard({ ordinal, topology: createTopology({ strategy: 'md5', pods: 3, epoch: 7 }), routes });
+  new Guard({ ownership: ownershipOf(ordinal, createTopology({ strategy: 'md5', pods: 3, epoch: 7 })), routes });
 
 function check(
   ordinal: number,

@@ -52,8 +52,9 @@ test('acknowledged writes never commit in a group that does not wait for the dis
   assert.equal(connection.transaction('full', synchronous), 2);
 });
 
-test('a process with an older epoch or incarnation than its database writes nothing', () => {
-  for (const change of ['epoch = epoch + 1', 'incarnation = incarnation + 1']) {
+test('a process of an older incarnation than its database writes nothing', () => {
+  {
+    const change = 'incarnation = incarnation + 1';
     using folder = temporaryFolder();
     using store = openTestStore(folder.file('pod'));
     using other = new DatabaseSync(folder.file('pod'));
@@ -103,11 +104,11 @@ test('an older Guildway does not open a database written by a newer one', () => 
   assert.throws(() => openTestStore(folder.file('pod')), { code: 'DATABASE_UNSAFE' });
 });
 
-test('a pod that does not serve still holds the lock, and releases it when it exits', () => {
+test('a pod with the volume of another holds the lock all the same, and releases it when it ends', () => {
   using folder = temporaryFolder();
   openTestStore(folder.file('pod')).close();
   const topology = createTopology({ strategy: 'md5', pods: 3 });
-  const opened = openStore(storeOptions(folder.file('pod'), { topology }));
+  const opened = openStore(storeOptions(folder.file('pod'), { topology, ordinal: 1 }));
   assert.equal(opened.misplacement?.code, 'TOPOLOGY_MISMATCH');
   assert.throws(() => openTestStore(folder.file('pod')), { code: 'DATABASE_LOCKED' });
   opened.close();

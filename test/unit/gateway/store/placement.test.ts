@@ -1,5 +1,6 @@
 // Of src/gateway/store/guild-index.ts.
 import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { errorCode } from '../../../../src/errors.ts';
@@ -35,38 +36,76 @@ function misplacement(path: string, topology: TopologyOptions, ordinal = 0): str
   }
 }
 
-test('a different number of pods: the error names both topologies, and nothing is written', () => {
+test('rows that were placed under another topology are served where they are', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
-  makeDatabase(path, { strategy: 'md5', pods: 3 });
-  const before = dump(path);
-  const why = misplacement(path, { strategy: 'md5', pods: 4 });
-  assert.match(why, /NUM_GATEWAY_PODS=3 ROUTING=md5 TOPOLOGY_EPOCH=1/);
-  assert.match(why, /NUM_GATEWAY_PODS=4/);
-  assert.match(why, /restore the former setting/);
-  assert.deepEqual(dump(path), before);
-  // With the old values it continues.
-  using store = openTestStore(path, { topology: md5(3) });
-  assert.deepEqual(notesOf(store), ['here']);
-  assert.equal(store.incarnation, 2);
+  const made: TopologyOptions = { strategy: 'md5', pods: 3, epoch: 2 };
+  makeDatabase(path, made);
+  const given: TopologyOptions[] = [
+    { strategy: 'md5', pods: 4, epoch: 3 },
+    { strategy: 'md5', pods: 4, epoch: 2 },
+    { strategy: 'md5', pods: 3, epoch: 1 },
+    { strategy: 'discord-shard', pods: 3, shards: 8, epoch: 3 },
+  ];
+  for (const [i, topology] of given.entries()) {
+    using store = openTestStore(path, { topology: createTopology(topology) });
+    assert.deepEqual(notesOf(store), ['here']);
+    assert.deepEqual(store.movingState.chain, [createTopology(made).toRecord()]);
+    assert.equal(store.incarnation, i + 2);
+  }
 });
 
-test('a different strategy, other shards or another pod are refused', () => {
+test("another pod's database: nothing is written", () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
   makeDatabase(path, { strategy: 'discord-shard', pods: 3, shards: 8 }, 1);
-  assert.match(misplacement(path, { strategy: 'md5', pods: 3 }, 1), /ROUTING=discord-shard DISCORD_SHARDS=8/);
-  assert.match(misplacement(path, { strategy: 'discord-shard', pods: 3, shards: 16 }, 1), /DISCORD_SHARDS=16/);
+  const before = dump(path);
   assert.match(misplacement(path, { strategy: 'discord-shard', pods: 3, shards: 8 }, 2), /belongs to gateway-1/);
+  assert.deepEqual(dump(path), before);
 });
 
-test('an older epoch is refused, a newer one is recorded', () => {
+test('a claim for another topology is refused', () => {
   using folder = temporaryFolder();
   const path = folder.file('pod.sqlite3');
-  makeDatabase(path, { strategy: 'md5', pods: 3, epoch: 2 });
-  assert.match(misplacement(path, { strategy: 'md5', pods: 3, epoch: 1 }), /TOPOLOGY_EPOCH=2.*older/);
-  openTestStore(path, { topology: md5(3, 5) }).close();
-  assert.match(misplacement(path, { strategy: 'md5', pods: 3, epoch: 4 }), /TOPOLOGY_EPOCH=5/);
+  const opened = openStore(storeOptions(path, { topology: md5(3) }));
+  opened.claim();
+  opened.close();
+  assert.match(misplacement(path, { strategy: 'md5', pods: 4 }), /made for NUM_GATEWAY_PODS=3.*NUM_GATEWAY_PODS=4/);
+});
+
+test('a pod beyond the number of pods serves the rows that it has; without rows it does not start', () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod.sqlite3');
+  makeDatabase(path, { strategy: 'md5', pods: 5 }, 4);
+  openTestStore(path, { topology: md5(3, 2), ordinal: 4 }).close();
+  const empty = storeOptions(folder.file('other.sqlite3'), { topology: md5(3), ordinal: 3 });
+  assert.throws(() => openStore(empty), /this is pod 3, but NUM_GATEWAY_PODS is 3: the pods are 0 to 2/);
+});
+
+test('a restored volume asks the other pods before it serves, also after a crash', () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod.sqlite3');
+  makeDatabase(path, { strategy: 'md5', pods: 3 });
+  // A new volume has the database, and not the note beside it.
+  rmSync(`${path}.holder.json`);
+  for (let start = 0; start < 2; start++) {
+    using store = openTestStore(path, { topology: md5(3) });
+    assert.deepEqual([...store.movingState.recovering], [1, 2]);
+  }
+});
+
+test('a pod without rows that joins others begins with their topologies, and asks them', () => {
+  using folder = temporaryFolder();
+  const path = folder.file('pod.sqlite3');
+  const chain = [md5(3).toRecord(), md5(5, 2).toRecord()] as const;
+  const opened = openStore(storeOptions(path, { topology: md5(5, 2), ordinal: 3 }));
+  const { movingState } = opened.take({ kind: 'join', chain });
+  assert.deepEqual([movingState.chain, movingState.completeTo], [chain, 0]);
+  assert.deepEqual([...movingState.recovering], [0, 1, 2, 4]);
+  opened.close();
+  using store = openTestStore(path, { topology: md5(5, 2), ordinal: 3 });
+  assert.deepEqual([store.movingState.chain, store.movingState.completeTo], [chain, 0]);
+  assert.deepEqual([...store.movingState.recovering], [0, 1, 2, 4]);
 });
 
 test('with one pod every strategy places rows the same way', () => {
@@ -78,15 +117,16 @@ test('with one pod every strategy places rows the same way', () => {
   assert.deepEqual(notesOf(store), ['here']);
 });
 
-test('only a single pod takes the database of a bot that ran before Guildway', () => {
+test('the database of a bot that ran before Guildway has every guild at pod 0', () => {
   using folder = temporaryFolder();
   const path = folder.file('bot.sqlite3');
   const sqlite = new DatabaseSync(path);
   sqlite.exec("CREATE TABLE notes (guild_id TEXT, text TEXT); INSERT INTO notes VALUES ('1', 'old')");
   sqlite.close();
-  assert.match(misplacement(path, { strategy: 'md5', pods: 3 }), /NUM_GATEWAY_PODS=1/);
-  using store = openTestStore(path, { bot: { tables: ['notes'] } });
+  assert.match(misplacement(path, { strategy: 'md5', pods: 3 }, 1), /belongs to gateway-0/);
+  using store = openTestStore(path, { bot: { tables: ['notes'] }, topology: md5(3, 2) });
   assert.deepEqual(notesOf(store), ['old']);
+  assert.deepEqual(store.movingState.chain, [md5(1).toRecord()]);
 });
 
 test('a process that has lost its database writes nothing more', async () => {

@@ -1,0 +1,222 @@
+import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
+import { errorCode } from '../../errors.ts';
+import { ownerByTopology } from '../../moving/authority.ts';
+import { beginParcel, offerParcel, shrinkParcel, undoParcel } from '../../moving/old-owner.ts';
+import type { Attempt } from '../../moving/state.ts';
+import { errorFacts } from '../../observability/error-facts.ts';
+import type { Logger } from '../../observability/log.ts';
+import { elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
+import type { GuildMover } from '../store/moving/guild-mover.ts';
+import type { GuildSize } from '../store/moving/sizes.ts';
+import type { Candidates } from './candidates.ts';
+import type { OutgoingCopies } from './copies.ts';
+import type { Courier } from './courier.ts';
+import type { LivePart, Reply } from './envelope.ts';
+import type { GuildActivity } from './guild-activity.ts';
+import type { GuildOwnership } from './guild-ownership.ts';
+import type { MoveMetrics } from './metrics.ts';
+
+export interface GiverOptions {
+  readonly incarnation: number;
+  readonly ownership: GuildOwnership;
+  readonly candidates: Candidates;
+  readonly activity: GuildActivity;
+  readonly mover: GuildMover;
+  readonly copies: OutgoingCopies;
+  readonly courier: Courier;
+  /** Rows of guilds together. It looks at `limit` rows of each table at most. */
+  readonly sizeOf: (guildIds: readonly string[], limit: number) => Readonly<GuildSize>;
+  /** Takes the messages of a reply. */
+  readonly receive: (from: number, reply: Reply) => Promise<void>;
+  readonly metrics: MoveMetrics;
+  readonly log: Logger;
+}
+
+/** A batch is no larger, so that its guilds wait some milliseconds only. */
+const BATCH_GUILDS = 32;
+const BATCH_ROWS = 500;
+const BATCH_BYTES = 256 * 1024;
+/** A guild with more is copied while it is served. */
+const LARGE_ROWS = 2_500;
+const LARGE_BYTES = 512 * 1024;
+/** How long a guild waits for its running handlers before it is served again. It doubles with each try. */
+const PATIENCE_MS = 20;
+const LONGEST_PATIENCE_MS = 1_000;
+/** Bytes of one part of a large guild. */
+const PART_BYTES = 1024 * 1024;
+/** The last changes of a large guild are sent when those before them were this few bytes, or after so many rounds. */
+const FEW_BYTES = 64 * 1024;
+const MOST_ROUNDS = 8;
+
+/** Gives guilds away: pauses them, copies them, and hands them to their new owners. */
+export class Giver {
+  readonly #options: GiverOptions;
+  /** By new owner: the guilds of the next batch. It grows while batches succeed. */
+  readonly #batch = new Map<number, number>();
+  #counter = 0;
+
+  constructor(options: GiverOptions) {
+    this.#options = options;
+  }
+
+  /** Gives one batch to a new owner. @returns false: nothing was given; try again later */
+  async giveSome(owner: number): Promise<boolean> {
+    const { candidates, sizeOf } = this.#options;
+    const most = Math.min(BATCH_GUILDS, this.#batch.get(owner) ?? 1);
+    const guilds = candidates.take(owner, most, (more) => {
+      const { rows, bytes } = sizeOf(more, BATCH_ROWS + 1);
+      return rows <= BATCH_ROWS && bytes <= BATCH_BYTES;
+    });
+    const [first] = guilds;
+    if (first === undefined) return false;
+    const size = guilds.length === 1 ? sizeOf(guilds, LARGE_ROWS + 1) : null;
+    const isLarge = size !== null && (size.rows > LARGE_ROWS || size.bytes > LARGE_BYTES);
+    const given = isLarge ? await this.#giveLarge(owner, first) : await this.#give(owner, guilds);
+    this.#batch.set(owner, given ? most * 2 : 1);
+    return given;
+  }
+
+  async #give(owner: number, guilds: readonly string[]): Promise<boolean> {
+    const { ownership, mover, copies, courier } = this.#options;
+    const attempt = this.#nextAttempt();
+    const startedAt = monotonicNow();
+    const quiet = await this.#pause(attempt, guilds);
+    try {
+      const [send] = offerParcel(ownership.state, attempt).sends;
+      if (quiet.length === 0 || send === undefined) return false;
+      const chunks = [...mover.exportGuilds(quiet)];
+      copies.keep(attempt, { chunks });
+      const reply = await courier.send(owner, send.message, chunks);
+      return await this.#conclude(owner, quiet, reply, startedAt, sum(chunks));
+    } catch (error) {
+      this.#failed(owner, quiet, error);
+      return false;
+    } finally {
+      this.#end(attempt);
+    }
+  }
+
+  /** A large guild is served while it is copied, and waits for its last changes only. */
+  async #giveLarge(owner: number, guild: string): Promise<boolean> {
+    const { ownership, mover, copies, courier, candidates } = this.#options;
+    const attempt = this.#nextAttempt();
+    const live = mover.copyLive(guild);
+    let bytes = 0;
+    try {
+      let part = 0;
+      const send = async (chunks: readonly Buffer[]): Promise<boolean> => {
+        const reply = await courier.send(owner, { guild, attempt, part: part++ } satisfies LivePart, chunks);
+        bytes += sum(chunks);
+        if (reply?.refused === null) return true;
+        candidates.postpone([guild], reply?.refused ?? 'the new owner does not answer');
+        this.#options.metrics.failed(reply === null ? 'no-answer' : 'refused', 1);
+        return false;
+      };
+      for await (const chunks of parts(live.base())) if (!(await send(chunks))) return false;
+      for (let round = 0; round < MOST_ROUNDS; round++) {
+        const changes = live.changes(false);
+        if (!(await send(changes))) return false;
+        if (sum(changes) < FEW_BYTES) break;
+      }
+      const startedAt = monotonicNow();
+      const quiet = await this.#pause(attempt, [guild]);
+      const [offer] = offerParcel(ownership.state, attempt).sends;
+      if (quiet.length === 0 || offer === undefined) return false;
+      const last = live.changes(true);
+      copies.keep(attempt, { live });
+      const reply = await courier.send(owner, offer.message, last);
+      return await this.#conclude(owner, quiet, reply, startedAt, bytes + sum(last));
+    } catch (error) {
+      this.#failed(owner, [guild], error);
+      return false;
+    } finally {
+      this.#end(attempt);
+      live[Symbol.dispose]();
+    }
+  }
+
+  /** From now on requests of these guilds wait. @returns those that no handler runs for; the others are served again */
+  async #pause(attempt: Attempt, guilds: readonly string[]): Promise<readonly string[]> {
+    const { ownership, activity, candidates, metrics } = this.#options;
+    ownership.commit(beginParcel(ownership.state, attempt, guilds, ownerByTopology));
+    if (!guilds.some((guild) => activity.isBusy(guild))) return guilds;
+    const tries = Math.max(...guilds.map((guild) => candidates.triesOf(guild)));
+    const patience = new AbortController();
+    const patienceMs = Math.min(LONGEST_PATIENCE_MS, PATIENCE_MS * 2 ** tries);
+    const timer = delay(patienceMs, undefined, { signal: patience.signal, ref: false }).catch(() => {});
+    await Promise.race([activity.idle(guilds), timer]);
+    patience.abort();
+    const busy = new Set(guilds.filter((guild) => activity.isBusy(guild)));
+    if (busy.size > 0) {
+      ownership.commit(shrinkParcel(ownership.state, attempt, busy));
+      candidates.postpone(busy, 'its handlers are running');
+      metrics.failed('busy', busy.size);
+    }
+    return guilds.filter((guild) => !busy.has(guild));
+  }
+
+  /** Takes the answer to an offer. */
+  async #conclude(
+    owner: number,
+    guilds: readonly string[],
+    reply: Reply | null,
+    startedAt: MonotonicTime,
+    bytes: number,
+  ): Promise<boolean> {
+    const { ownership, candidates, receive, metrics } = this.#options;
+    if (reply !== null) await receive(owner, reply);
+    const { records } = ownership.state;
+    const isGiven = (guild: string): boolean => records.get(guild)?.state === 'moved';
+    const given = guilds.filter(isGiven);
+    ownership.handedOver(given);
+    candidates.moved(given);
+    if (given.length > 0) {
+      const seconds = elapsed(startedAt) / 1_000;
+      for (let i = 0; i < given.length; i++) metrics.pauseSeconds.observe(seconds);
+      metrics.moved.inc(given.length);
+      metrics.movedBytes.inc(bytes);
+    }
+    const stayed = guilds.filter((guild) => !isGiven(guild));
+    if (stayed.length > 0) {
+      candidates.postpone(stayed, reply?.refused ?? `gateway-${owner} does not answer or does not take them yet`);
+      metrics.failed(reply === null ? 'no-answer' : 'refused', stayed.length);
+    }
+    return stayed.length === 0;
+  }
+
+  #failed(owner: number, guilds: readonly string[], error: unknown): void {
+    const { candidates, metrics, log } = this.#options;
+    const outdated = errorCode(error) === 'MOVE_OUTDATED';
+    candidates.postpone(guilds, (error as Error).message);
+    metrics.failed(outdated ? 'outdated' : 'error', guilds.length);
+    if (outdated) log.debug({ owner, guilds }, 'rows of guilds changed while they were about to move; trying again');
+    else log.error({ owner, guilds: guilds.length, err: errorFacts(error) }, 'guilds could not be given away');
+  }
+
+  /** Whatever is left of an attempt is served again. */
+  #end(attempt: Attempt): void {
+    const { ownership, copies } = this.#options;
+    copies.drop(attempt);
+    ownership.commit(undoParcel(ownership.state, attempt));
+  }
+
+  #nextAttempt(): Attempt {
+    return [this.#options.incarnation, ++this.#counter];
+  }
+}
+
+/** Chunks in parts of bounded size, as the rest of the process goes on. */
+async function* parts(chunks: Iterable<Buffer>): AsyncIterable<readonly Buffer[]> {
+  let part: Buffer[] = [];
+  for (const chunk of chunks) {
+    part.push(chunk);
+    if (sum(part) >= PART_BYTES) {
+      yield part;
+      part = [];
+    }
+    await nextTurn();
+  }
+  if (part.length > 0) yield part;
+}
+
+const sum = (chunks: readonly Uint8Array[]): number => chunks.reduce((bytes, { length }) => bytes + length, 0);
