@@ -48,6 +48,9 @@ const MOVING_PAUSE_MS = 200;
 const IDLE_PAUSE_MS = 1_000;
 /** How long a pod that is about to be done waits for handlers. Requests of new guilds wait meanwhile. */
 const CLOSING_MS = 1_000;
+/** Rows that are removed between two rounds: few enough not to delay requests noticeably. */
+const LEFTOVER_ROWS = 200;
+const LEFTOVER_STEPS = 5;
 /** Until then, a pod that cannot be asked what it holds may still be starting. */
 const CONFIRM_AFTER_ROUNDS = 5;
 
@@ -311,6 +314,7 @@ export class GuildMoves {
     }
     await this.#sendAll(repeat(state).sends);
     this.#confirmSilent();
+    this.#removeLeftovers();
     if (!ownership.isMoving && given.epoch <= newest(state).epoch) return;
     await this.#tellNews();
     if (ownership.isMoving && state.recovering.size === 0) await this.#give();
@@ -375,6 +379,12 @@ export class GuildMoves {
     if (left || state.done.get(ownership.ordinal)?.has(newest(state).epoch) !== true) return;
     log.info({ topology: asVariables(newest(state)) }, 'every guild of another pod has been given away');
     this.#wakeUp();
+  }
+
+  /** Some of the rows of guilds that are not this pod's; pruning removes the rest. */
+  #removeLeftovers(): void {
+    const { mover } = this.#options.store;
+    for (let i = 0; i < LEFTOVER_STEPS && mover.removeLeftovers(LEFTOVER_ROWS) > 0; i++);
   }
 
   /** An operator says that pods which do not answer hold nothing. */

@@ -28,18 +28,23 @@ export class Leftovers {
     this.#statements.add.run(guildId);
   }
 
-  /** Removes up to `limit` rows. @returns the number of removed rows */
+  /** Removes up to `limit` rows. @returns how many rows and guilds are done; 0: none are left */
   removeSome(limit: number): number {
-    const guildId = this.#first();
-    if (guildId === undefined) return 0;
-    const guilds = JSON.stringify([guildId]);
-    // Child rows first: without their parents, their guild is unknown.
-    for (const table of this.#tables.toReversed()) {
-      const { changes } = this.#sqlite.prepare(table.deleteSomeRows).run({ guilds, limit });
-      if (changes > 0) return Number(changes);
+    let removed = 0;
+    while (removed < limit) {
+      const guildId = this.#first();
+      if (guildId === undefined) break;
+      const guilds = JSON.stringify([guildId]);
+      // Child rows first: without their parents, their guild is unknown.
+      for (const table of this.#tables.toReversed()) {
+        if (removed < limit)
+          removed += Number(this.#sqlite.prepare(table.deleteSomeRows).run({ guilds, limit: limit - removed }).changes);
+      }
+      if (removed >= limit) break;
+      this.remove(guildId);
+      removed++;
     }
-    this.remove(guildId);
-    return 0;
+    return removed;
   }
 
   /** Removes all leftover rows of guilds that are about to arrive again. */

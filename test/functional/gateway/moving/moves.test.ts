@@ -49,13 +49,27 @@ class Writers {
 
 const GUILDS = Array.from({ length: 40 }, (_, i) => String((1n << 60n) + BigInt(i) * 7919n));
 
+/** Copies that were given up are removed bit by bit. */
+async function leftoversRemoved(place: Place, pods: readonly number[]): Promise<void> {
+  const isDone = (ordinal: number): boolean => {
+    const sqlite = new DatabaseSync(place.path(ordinal), { readOnly: true });
+    try {
+      return sqlite.prepare('SELECT 1 FROM guildway_leftovers').get() === undefined;
+    } finally {
+      sqlite.close();
+    }
+  };
+  await until('nothing is left over', () => pods.every(isDone));
+}
+
 /** Every guild has exactly its notes, at its owner and nowhere else. */
-function assertPlaced(
+async function assertPlaced(
   place: Place,
   pods: readonly number[],
   now: number,
   expected: ReadonlyMap<string, string[]>,
-): void {
+): Promise<void> {
+  await leftoversRemoved(place, pods);
   const topology = createTopology({ strategy: 'md5', pods: now });
   const found = new Map(pods.map((ordinal) => [ordinal, notesIn(place, ordinal)]));
   for (const [guild, notes] of expected) {
@@ -116,7 +130,7 @@ test('three pods become five, and three again, under load: no request fails, and
   await goOn();
   await writers.stop();
   assert.deepEqual(writers.failures, []);
-  assertPlaced(place, [0, 1, 2, 3, 4], 3, writers.acknowledged);
+  await assertPlaced(place, [0, 1, 2, 3, 4], 3, writers.acknowledged);
 });
 
 test('one process becomes three', async () => {
@@ -128,7 +142,7 @@ test('one process becomes three', async () => {
   await restart(place, pods, 3, 2);
   pods.push(...added);
   await inForce(pods, 2);
-  assertPlaced(place, [0, 1, 2], 3, notes);
+  await assertPlaced(place, [0, 1, 2], 3, notes);
 });
 
 test('a new owner that is away: the old one goes on serving, and its guilds move when it is there', async () => {
@@ -145,7 +159,7 @@ test('a new owner that is away: the old one goes on serving, and its guilds move
   }
   pods.push(await place.start(2, 3, { TOPOLOGY_EPOCH: '2' }));
   await inForce(pods, 2);
-  assertPlaced(place, [0, 1, 2], 3, notes);
+  await assertPlaced(place, [0, 1, 2], 3, notes);
 });
 
 test('the number changes twice, and back, before guilds have moved: everything ends at its owner', async () => {
@@ -160,7 +174,7 @@ test('the number changes twice, and back, before guilds have moved: everything e
   await restart(place, pods, 3, 3);
   await restart(place, pods, 2, 4);
   await inForce(pods, 4);
-  assertPlaced(place, [0, 1, 2, 3, 4], 2, notes);
+  await assertPlaced(place, [0, 1, 2, 3, 4], 2, notes);
 });
 
 test('a volume that is lost, or restored from before the move, gives back nothing and gets its guilds again', async () => {

@@ -252,7 +252,7 @@ test('a pod that crashed while a guild arrived in parts removes the parts', () =
     assert.equal(rowCount(to, [A]), 1);
   }
   using to = openPod(folder.file('1'), 1, bot);
-  assert.equal(to.mover.removeLeftovers(10), 1);
+  assert.equal(to.mover.removeLeftovers(10), 2);
   assert.equal(rowCount(to, [A]), 0);
   assert.equal(to.mover.records.read(A), null);
 });
