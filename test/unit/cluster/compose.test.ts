@@ -28,11 +28,11 @@ const FROM_THE_USER: Readonly<Record<string, string>> = {
   LINK_SECRET: 'x'.repeat(64),
 };
 
-/** As Compose fills in `${NAME:?…}` and `${NAME:-}`. */
+/** As Compose fills in `${NAME:?…}` and `${NAME:-default}`. */
 function fillIn(environment: ComposeService['environment']): Record<string, string> {
   const entries = Object.entries(environment).map(([name, value]): [string, string] => {
-    const variable = /^\$\{([A-Z_]+)(?::[?-].*)?\}$/.exec(String(value))?.[1];
-    return [name, variable === undefined ? String(value) : (FROM_THE_USER[variable] as string)];
+    const [, variable, fallback] = /^\$\{([A-Z_]+)(?::\?.*|:-(.*))?\}$/.exec(String(value)) ?? [];
+    return [name, variable === undefined ? String(value) : (FROM_THE_USER[variable] ?? fallback ?? '')];
   });
   return Object.fromEntries(entries);
 }
@@ -51,6 +51,9 @@ test('compose.yaml: every service is configured as the service accepts it, and f
     'gateway-0': 'gateway',
     'gateway-1': 'gateway',
     'gateway-2': 'gateway',
+    // For a larger number.
+    'gateway-3': 'gateway',
+    'gateway-4': 'gateway',
   });
   for (const { name, service, env, config } of configs) {
     const spec = config.serviceMode === 'http' ? http : gateway;
@@ -63,6 +66,16 @@ test('compose.yaml: every service is configured as the service accepts it, and f
       const { hostname } = new URL(gatewayUrl(config.gatewayUrlTemplate, ordinal));
       assert.equal(configs.find((one) => one.name === hostname)?.config.ordinal, ordinal, name);
     }
+  }
+});
+
+test('compose.yaml: one variable changes the number of gateway pods in every service', () => {
+  const file = readFileSync(new URL('../../../compose.yaml', import.meta.url), 'utf8');
+  const { services } = parse(file, { merge: true }) as { services: Record<string, ComposeService> };
+  for (const [name, { environment }] of Object.entries(services)) {
+    if (name === 'bot') continue;
+    assert.equal(environment.NUM_GATEWAY_PODS, '${NUM_GATEWAY_PODS:-3}', name);
+    assert.equal(environment.TOPOLOGY_EPOCH, '${TOPOLOGY_EPOCH:-1}', name);
   }
 });
 

@@ -26,8 +26,9 @@ for (const overlay of OVERLAYS) {
       gatewayEnvironment,
     } = readOverlay(overlay);
 
-    test('the number of gateway pods equals NUM_GATEWAY_PODS', () => {
+    test('as many gateway pods run as NUM_GATEWAY_PODS says, and the epoch is beside it', () => {
       assert.equal(one('StatefulSet', 'gateway').spec.replicas, Number(settings().NUM_GATEWAY_PODS));
+      assert.equal(settings().TOPOLOGY_EPOCH, '1');
     });
 
     test('the pods have the names and ports that getGatewayUrl computes', () => {
