@@ -16,13 +16,14 @@ export async function askTopologies(
   const request = { method: 'GET', target: PATH.state, headers: [], body: Buffer.alloc(0) };
   const { status, body } = await upstream.fetch(request, timeoutMs);
   if (status !== 200) return null;
-  let state: { readonly topologies?: unknown } | null;
+  let state: { readonly moving?: { readonly topologies?: unknown } } | null;
   try {
     state = JSON.parse(body.toString('utf8')) as typeof state;
   } catch {
     return null;
   }
-  if (!Array.isArray(state?.topologies)) return null;
-  const [first, ...rest] = state.topologies.map((value) => parseTopology(value, "one of a pod's topologies"));
+  const topologies = state?.moving?.topologies;
+  if (!Array.isArray(topologies)) return null;
+  const [first, ...rest] = topologies.map((value) => parseTopology(value, "one of a pod's topologies"));
   return first !== undefined && [first, ...rest].every(isPossible) ? [first, ...rest] : null;
 }

@@ -1,19 +1,24 @@
 import { type Topology, type TopologyRecord, topologyOf, topologyText } from '../../routing/topology.ts';
 
 /**
- * - `newer`: owners are computed by it from now on
+ * - `new`: owners are computed by it from now on
  * - `known`: nothing new
  * - `conflict`: this pod knows another topology of the same epoch
  */
-export type Learned = 'newer' | 'known' | 'conflict';
+export type Learned = 'new' | 'known' | 'conflict';
 
 /**
  * The topologies that an HTTP pod knows: the newest one, by which it computes owners, and older ones, whose pods may still have guilds. An
  * older epoch never wins.
+ *
+ * The topology from the environment is a guess. While the gateway pods are told of a new number one after another, they agree on it later than
+ * the first HTTP pod has it. So the first topology that a gateway pod names takes its place, whatever its epoch.
  */
 export class KnownTopologies {
   #newest: Topology;
   #older: readonly TopologyRecord[] = [];
+  /** A gateway pod has named the newest topology. */
+  #named = false;
   /** A gateway pod has said that every guild is where the topology of this epoch says. */
   #settled = 0;
 
@@ -37,11 +42,16 @@ export class KnownTopologies {
 
   /** Takes a topology that a gateway pod named as its newest. */
   learn(topology: TopologyRecord): Learned {
-    if (topology.epoch < this.#newest.epoch) return 'known';
-    if (topology.epoch === this.#newest.epoch) return this.#isNewest(topology) ? 'known' : 'conflict';
-    this.#older = [...this.#older, this.#newest.toRecord()];
+    const { epoch } = this.#newest;
+    if (topology.epoch === epoch && !this.#isNewest(topology)) return 'conflict';
+    if (topology.epoch === epoch || (this.#named && topology.epoch < epoch)) {
+      this.#named ||= topology.epoch === epoch;
+      return 'known';
+    }
+    this.#older = topology.epoch < epoch ? [] : [...this.#older, this.#newest.toRecord()];
     this.#newest = topologyOf(topology);
-    return 'newer';
+    this.#named = true;
+    return 'new';
   }
 
   /**
@@ -59,7 +69,7 @@ export class KnownTopologies {
       this.#older = [];
       this.#settled = last.epoch;
     } else if (this.#settled < last.epoch)
-      this.#older = union(learned === 'newer' ? [] : this.#older, chain.slice(0, -1));
+      this.#older = union(learned === 'new' ? [] : this.#older, chain.slice(0, -1));
     return learned;
   }
 

@@ -1,5 +1,5 @@
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
-import { asVariables, isPossible, type Topology, type TopologyRecord } from '../../routing/topology.ts';
+import { asVariables, type Topology, type TopologyRecord, topologyText } from '../../routing/topology.ts';
 import type { Duration } from '../../time.ts';
 import { askTopologies } from './ask-topologies.ts';
 import { KnownTopologies, type Learned } from './known-topologies.ts';
@@ -68,14 +68,17 @@ export class Upstreams {
     return learned;
   }
 
-  /** Learns from a gateway pod that has just connected. @param from its ordinal */
+  /**
+   * A gateway pod has connected. What its environment says is not what the pods have agreed on, so that is asked for if it differs.
+   * @param from its ordinal
+   */
   connected(from: number, topology: TopologyRecord): void {
-    if (!isPossible(topology) || this.learn(topology, from) === 'conflict') {
+    const { epoch } = this.#topology;
+    if (topology.epoch !== epoch) this.askSoon();
+    else if (topologyText(topology) !== topologyText(this.#topology)) {
       const facts = { pod: from, ours: asVariables(this.#topology), theirs: asVariables(topology) };
       this.#options.log.warn(facts, 'a gateway pod has another topology of the same epoch; it decides what it owns');
     }
-    // A pod that is behind is asked too: its guilds are where it says.
-    if (topology.epoch !== this.#topology.epoch) this.askSoon();
   }
 
   /** Asks soon which topologies the gateway pods know: one of them named a pod that this pod does not know. */
@@ -100,12 +103,9 @@ export class Upstreams {
   }
 
   #take(learned: Learned, from: number, topology: TopologyRecord): void {
-    if (learned === 'newer') {
+    if (learned === 'new') {
       this.#topology = this.#topologies.newest;
-      this.#options.log.info(
-        { pod: from, topology: asVariables(topology) },
-        'learned a newer topology from a gateway pod',
-      );
+      this.#options.log.info({ pod: from, topology: asVariables(topology) }, 'takes the topology of the gateway pods');
     }
     this.#fit();
     if (this.#topologies.isMoving) this.#askIn(ASK_MS);

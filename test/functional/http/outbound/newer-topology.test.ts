@@ -39,7 +39,7 @@ const startPod = (http: HttpUnderTest, world: World, ordinal: number): Promise<A
     ordinal,
     ({ target, method }) => {
       const newest = world.chain.at(-1) ?? '';
-      if (target === '/_guildway/state') return json({ pod: ordinal, topologies: world.chain.map(read) });
+      if (target === '/_guildway/state') return json({ moving: { topologies: world.chain.map(read) } });
       if (method === 'PUT') return text(201, '');
       if (target === '/everyone') return text(200, `pod ${ordinal}`);
       world.asked.push(ordinal);
