@@ -9,6 +9,20 @@ export interface PodState extends Readiness {
   readonly pod: number;
   readonly name: string;
   readonly topology: TopologyRecord;
+  /** What it knows of the move of guilds. */
+  readonly moving?: {
+    /** From the one in force to the newest. More than one: guilds move. */
+    readonly topologies: readonly TopologyRecord[];
+    readonly done: readonly { readonly pod: number; readonly epochs: readonly number[] }[];
+    /** Guilds of this pod that have to leave: known to be left, and on their way. */
+    readonly toMove: number;
+    readonly leaving: number;
+    /** Guilds that have arrived under topologies that are not in force yet. */
+    readonly arrived: number;
+    readonly troubles: readonly { readonly why: string; readonly guilds: number; readonly example: string }[];
+    /** Why the topology that the pod was given is not used; null if it is. */
+    readonly problem: string | null;
+  };
   /** Bytes of its files. */
   readonly database?: { readonly database: number; readonly wal: number };
   readonly hints?: { readonly count: number; readonly bytes: number; readonly setAside: number };

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { asVariables } from '../routing/topology.ts';
 import type { ExitCode } from './exit-code.ts';
 import { fetchPods, findAdminUrl, type PodState, type Pods } from './pods.ts';
+import { ProgressBar, progressOf, troublesOf } from './progress.ts';
 import { megabytes, style } from './style.ts';
 
 /** Between two looks of `--watch`. */
@@ -25,9 +26,10 @@ export function statusCommand(exitWith: (code: ExitCode) => void): Command {
     .option('--json', 'print JSON, one document for each look', false)
     .action(async (options: Options) => {
       const url = await findAdminUrl(options.admin, options.directory);
+      const bar = new ProgressBar();
       for (;;) {
         const pods = await fetchPods(url);
-        const text = options.json ? JSON.stringify(pods) : renderStatus(pods);
+        const text = options.json ? JSON.stringify(pods) : renderStatus(pods, bar);
         // On a terminal each look replaces the one before.
         if (options.watch && !options.json && process.stdout.isTTY) process.stdout.write('\x1b[H\x1b[2J');
         process.stdout.write(`${text}\n`);
@@ -41,8 +43,9 @@ export function statusCommand(exitWith: (code: ExitCode) => void): Command {
 const allReady = ({ answers, missing }: Pods): boolean =>
   missing.length === 0 && Object.values(answers).every(({ ready }) => ready);
 
-/** A table with a line for each pod; below it the reasons of pods that are not ready. */
-export function renderStatus({ answers, missing }: Pods): string {
+/** A table with a line for each pod, and how far a move is; below it the reasons of pods that are not ready, and of guilds that do not move. */
+export function renderStatus(pods: Pods, bar: ProgressBar): string {
+  const { answers, missing } = pods;
   const states = Object.values(answers).toSorted((a, b) => a.pod - b.pod);
   const rows = [
     ...states.map((state) => ({ pod: state.pod, cells: cellsOf(state), reasons: state.reasons })),
@@ -62,11 +65,14 @@ export function renderStatus({ answers, missing }: Pods): string {
   });
   const topologies = [...new Set(states.map(({ topology }) => asVariables(topology)))];
   const reasons = rows.flatMap(({ pod, reasons }) => reasons.map((reason) => `  gateway-${pod}: ${reason}`));
+  const troubles = states.flatMap(({ name, moving }) => troublesOf(name, moving).map((trouble) => `  ${trouble}`));
+  const progress = progressOf(pods);
   return [
     `${style('bold', 'Topology')}  ${topologies.join(' and ') || 'unknown'}`,
+    ...(progress === null ? [] : bar.render(progress)),
     '',
     ...lines.map((line) => line.trimEnd()),
-    ...(reasons.length === 0 ? [] : ['', ...reasons]),
+    ...(reasons.length + troubles.length === 0 ? [] : ['', ...new Set([...reasons, ...troubles])]),
   ].join('\n');
 }
 
