@@ -72,7 +72,7 @@ for (let ordinal = 0; ordinal < Number(pods); ordinal++) {
   attachLinkServer(server, {
     ordinal,
     secret,
-    topology,
+    topology: () => topology.toRecord(),
     manifest: { name: 'bench', routes: [], commands: {}, components: {}, modals: {} },
     handler: (request: GatewayRequest) => Promise.resolve(answerTo(request.target)),
     heartbeatMs: 5_000,

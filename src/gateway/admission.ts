@@ -125,7 +125,8 @@ class Pod implements Service {
     const [whileHeld, upgradesWhileHeld] = [heldRoute(held), heldUpgrades(held)];
     const upgrades = (): Upgrades => this.#serving?.upgrades ?? upgradesWhileHeld;
     this.#server = await startGatewayServer({
-      ...{ config, ordinal, topology, manifest: manifestOf(bot), log },
+      ...{ config, ordinal, manifest: manifestOf(bot), log },
+      topology: () => agreement.own.placement?.chain.at(-1) ?? topology.toRecord(),
       route: (incoming) => (this.#serving?.route ?? whileHeld)(incoming),
       upgrades: {
         take: (...upgrade) => upgrades().take(...upgrade),

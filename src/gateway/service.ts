@@ -121,6 +121,7 @@ async function startServing(
         ...readiness(),
         incarnation: store.incarnation,
         topology: ownership.chain[0],
+        topologies: ownership.chain,
         moving: moves.state(),
         database: store.sizes(),
         hints: { count: store.hints.count, bytes: store.hints.bytes, setAside: store.hints.setAsideTotals.count },

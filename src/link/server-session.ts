@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { GuildwayError } from '../errors.ts';
 import { HEADER } from '../protocol/headers.ts';
-import type { Topology } from '../routing/topology.ts';
+import type { TopologyRecord } from '../routing/topology.ts';
 import { type Duration, inMs, type MonotonicTime } from '../time.ts';
 import { Connection, startHeartbeat } from './connection.ts';
 import {
@@ -30,7 +30,7 @@ export interface ServerSessionOptions {
   readonly head: Buffer;
   readonly expectedProof: string;
   readonly hello: ServerHello;
-  readonly topology: Topology;
+  readonly topology: TopologyRecord;
   readonly handler: GatewayHandler;
   readonly heartbeatMs: Duration;
   readonly helloTimeoutMs: Duration;
@@ -147,9 +147,11 @@ export class ServerSession {
     this.#connection.reader.limit = MAX_REQUEST_FRAME;
     this.#connection.writer.hello(hello);
     this.#stopHeartbeat = startHeartbeat(this.#connection, heartbeatMs);
-    const ours = JSON.stringify(topology.toRecord());
+    const ours = JSON.stringify(topology);
     const theirs = JSON.stringify(client.topology);
-    if (ours !== theirs) log.warn({ client: client.name, ours, theirs }, 'link: the client has another topology');
+    // While guilds move, pods learn of the newer topology one after the other.
+    const level = topology.epoch === client.topology.epoch ? 'warn' : 'debug';
+    if (ours !== theirs) log[level]({ client: client.name, ours, theirs }, 'link: the client has another topology');
   }
 
   #onFrame(frame: Frame): void {

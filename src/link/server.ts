@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { BotManifest } from '../bot/types.ts';
 import { endSocket } from '../end-socket.ts';
-import type { Topology } from '../routing/topology.ts';
+import type { TopologyRecord } from '../routing/topology.ts';
 import type { Duration } from '../time.ts';
 import { isNonce, LINK_HEADER, LINK_PATH, LINK_PROTOCOL, LINK_VERSION, newNonce, proof, single } from './handshake.ts';
 import type { GatewayHandler } from './message.ts';
@@ -12,7 +12,8 @@ import { ServerSession } from './server-session.ts';
 export interface LinkServerOptions {
   readonly ordinal: number;
   readonly secret: string;
-  readonly topology: Topology;
+  /** The newest topology that this pod knows. */
+  readonly topology: () => TopologyRecord;
   readonly manifest: BotManifest;
   readonly handler: GatewayHandler;
   readonly heartbeatMs: Duration;
@@ -71,7 +72,8 @@ export function attachLinkServer(server: Server, options: LinkServerOptions): Li
   });
 
   function accept(socket: Duplex, head: Buffer, clientNonce: string, serverNonce: string, secret: string): void {
-    const { ordinal, topology, manifest, heartbeatMs } = options;
+    const { ordinal, manifest, heartbeatMs } = options;
+    const topology = options.topology();
     socket.write(
       `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${LINK_PROTOCOL}\r\n` +
         `${LINK_HEADER.nonce}: ${serverNonce}\r\n` +
@@ -81,8 +83,9 @@ export function attachLinkServer(server: Server, options: LinkServerOptions): Li
       ...options,
       socket,
       head,
+      topology,
       expectedProof: proof(secret, 'client', ordinal, clientNonce, serverNonce),
-      hello: { ordinal, topology: topology.toRecord(), manifest, heartbeatMs },
+      hello: { ordinal, topology, manifest, heartbeatMs },
       onClose: () => {
         sessions.delete(session);
         if (sessions.size === 0) drained();

@@ -8,7 +8,7 @@ import { startHttpService } from '../../src/http/service.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../src/link/message.ts';
 import { attachLinkServer } from '../../src/link/server.ts';
 import { createRegistry, type Registry } from '../../src/observability/metrics.ts';
-import { createTopology, type TopologyRecord, topologyOf } from '../../src/routing/topology.ts';
+import { createTopology, type TopologyRecord } from '../../src/routing/topology.ts';
 import type { Service } from '../../src/service.ts';
 import { findFreePorts } from '../../testkit/cluster/ports.ts';
 
@@ -118,7 +118,7 @@ export async function startLinkPod(
     helloTimeoutMs: 1_000,
     maxInFlight: 1_000,
     log: pino({ level: 'silent' }),
-    topology: topologyOf(topology),
+    topology: () => topology,
     handler: async (request, context) => answer(request, context),
   });
   await new Promise<void>((resolve) => server.listen(http.gatewayPorts[ordinal], '127.0.0.1', resolve));

@@ -34,7 +34,7 @@ export async function startPod(
   const link = attachLinkServer(http, {
     ordinal: 1,
     secret,
-    topology,
+    topology: () => topology.toRecord(),
     manifest,
     handler,
     heartbeatMs: 1_000,

@@ -10,7 +10,7 @@ import { attachLinkServer } from '../../link/server.ts';
 import { createServer } from '../../node-http.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
-import type { Topology } from '../../routing/topology.ts';
+import type { TopologyRecord } from '../../routing/topology.ts';
 import { before } from '../../time.ts';
 import { collect, isStreamed, type Reply } from '../dispatch/reply.ts';
 import { problem } from '../dispatch/responses.ts';
@@ -28,7 +28,8 @@ export interface GatewayServerOptions {
     | ('linkSecret' | 'linkHeartbeatMs' | 'linkMaxInFlight')
   >;
   readonly ordinal: number;
-  readonly topology: Topology;
+  /** The newest topology that this pod knows. */
+  readonly topology: () => TopologyRecord;
   readonly manifest: BotManifest;
   /** Serves a request. Must not reject. */
   readonly route: (incoming: Incoming) => Promise<Reply>;

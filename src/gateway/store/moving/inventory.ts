@@ -5,7 +5,7 @@ import { isSnowflake } from '../../../routing/snowflake.ts';
 import type { TopologyRecord } from '../../../routing/topology.ts';
 import { resolveGuildTables } from '../guild-tables.ts';
 import { type PlacementState, readPlacement } from '../placement.ts';
-import { query, text } from '../rows.ts';
+import { number, query, text } from '../rows.ts';
 import { RowReader } from './export.ts';
 import { type MovedTable, movedBotTables, movedTables } from './moved-tables.ts';
 import { type MoveSchema, readSchema } from './schema.ts';
@@ -122,6 +122,8 @@ function readMovingTo(sqlite: DatabaseSync): TopologyRecord | null {
 
 /** Of a database that Guildway has not opened yet. */
 function schemaWithout(sqlite: DatabaseSync, tables: readonly MovedTable[]): MoveSchema {
-  const { user_version: userVersion } = sqlite.prepare('PRAGMA user_version').get() as { user_version: number };
+  const { userVersion } = query(sqlite, 'SELECT user_version AS userVersion FROM pragma_user_version', {
+    userVersion: number,
+  }).one();
   return { userVersion, migrations: [], tables: tables.map(({ name, columns, key }) => ({ name, columns, key })) };
 }

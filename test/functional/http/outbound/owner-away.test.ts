@@ -69,7 +69,7 @@ async function startPod(
       maxInFlight: 1_000,
       log: pino({ level: 'silent' }),
     },
-    topology: createTopology({ strategy: 'md5', pods: 3 }),
+    topology: () => createTopology({ strategy: 'md5', pods: 3 }).toRecord(),
     async handler(request) {
       if (request.target.startsWith('/_guildway/hints/')) {
         hints.push(request);

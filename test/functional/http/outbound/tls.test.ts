@@ -33,7 +33,12 @@ async function startTlsPod(port: number) {
   });
   const sockets = new WebSocketServer({ noServer: true });
   const link = attachLinkServer(server, {
-    ...{ ordinal: 0, secret: LINK_SECRET, manifest, topology: createTopology({ strategy: 'md5', pods: 1 }) },
+    ...{
+      ordinal: 0,
+      secret: LINK_SECRET,
+      manifest,
+      topology: () => createTopology({ strategy: 'md5', pods: 1 }).toRecord(),
+    },
     ...{ heartbeatMs: 5_000, helloTimeoutMs: 1_000, maxInFlight: 10, log: pino({ level: 'silent' }) },
     async handler() {
       reached.link++;
