@@ -21,7 +21,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .exitOverride();
   program
     .command('serve')
-    .description('run one pod as SERVICE_MODE says: monolith (default), http or gateway')
+    .description('run one pod in the mode that SERVICE_MODE names: monolith (default), http or gateway')
     .addHelpText('after', '\nThe environment configures it; docs/configuration.md lists the variables.')
     .action(async () => {
       await import('../main.ts');

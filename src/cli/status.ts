@@ -22,8 +22,8 @@ export function statusCommand(exitWith: (code: ExitCode) => void): Command {
     .description('show the gateway pods: readiness, topology, guilds, sessions, stored requests')
     .option('--admin <url>', 'admin port of an HTTP pod or a monolith (default: the local cluster, else ADMIN_PORT)')
     .option('--directory <path>', 'directory of the local cluster', '.guildway')
-    .option('-w, --watch', 'show it again each second until Ctrl-C', false)
-    .option('--json', 'print JSON, one document for each look', false)
+    .option('-w, --watch', 'refresh every second until Ctrl-C', false)
+    .option('--json', 'print JSON, one document per refresh', false)
     .action(async (options: Options) => {
       const url = await findAdminUrl(options.admin, options.directory);
       const bar = new ProgressBar();

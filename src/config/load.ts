@@ -112,7 +112,7 @@ function checkTogether(config: Config): void {
     }
   }
   if (config.serviceMode === 'gateway' && config.linkSecret === null) {
-    fail('LINK_SECRET: not set; a gateway pod needs it to know its HTTP pods. Make one with: openssl rand -hex 32');
+    fail('LINK_SECRET: not set; a gateway pod needs it to recognize HTTP pods. Create one with: openssl rand -hex 32');
   }
   if (config.standInReserveMs >= config.interactionBudgetMs) {
     fail(

@@ -71,7 +71,7 @@ export class ClientSession {
       onClose: (error) => {
         clearTimeout(helloTimer);
         this.#stopHeartbeat();
-        this.#inFlight.failAll(this.#error('LINK_LOST', 'the connection ended before the answer', 'unknown', error));
+        this.#inFlight.failAll(this.#error('LINK_LOST', 'the connection ended before the response', 'unknown', error));
         options.onClose(error);
       },
     });

@@ -104,7 +104,7 @@ export function dial({ url, ordinal, secret, connectTimeoutMs }: DialOptions): P
     // Covers name resolution, connecting and the response, which have no separate limits.
     const timer = setTimeout(() => fail(unavailable(`no answer within ${connectTimeoutMs} ms`)), connectTimeoutMs);
     const onError = (cause: Error): void => fail(unavailable(cause.message, cause));
-    const onClose = (): void => fail(unavailable('it closed the connection without an answer'));
+    const onClose = (): void => fail(unavailable('it closed the connection without a response'));
     socket.on('error', onError);
     socket.on('close', onClose);
     socket.write(

@@ -60,7 +60,7 @@ export function attachLinkServer(server: Server, options: LinkServerOptions): Li
         `it speaks version ${LINK_VERSION} of the link, not ${version?.slice(0, 10)}`,
       );
     } else if (dialled !== String(ordinal)) {
-      log.warn({ dialled: dialled?.slice(0, 10), ordinal }, 'link: a client meant another pod');
+      log.warn({ dialled: dialled?.slice(0, 10), ordinal }, 'link: a client dialled another pod');
       refuse(socket, '421 Misdirected Request', `it is pod ${ordinal}`);
     } else if (!isNonce(nonce)) {
       refuse(socket, '400 Bad Request', 'the nonce is malformed');

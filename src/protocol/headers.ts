@@ -114,8 +114,8 @@ export function withoutNamedByConnection(fields: HeaderList): HeaderList {
 
 /** The fields that may pass to the next hop: neither hop-by-hop nor named by a `Connection` field. */
 export function endToEnd(fields: HeaderList): string[] {
-  const kept = withoutNamedByConnection(fields);
-  return kept.filter((_, i) => !isHopByHop(kept[i - (i % 2)] as string));
+  const unnamed = withoutNamedByConnection(fields);
+  return unnamed.filter((_, i) => !isHopByHop(unnamed[i - (i % 2)] as string));
 }
 
 /** The first value of a field, or undefined. For fields that pods send; see {@link fieldValue}. @param name in lower case */

@@ -7,7 +7,7 @@ const GUILD_INSTALL = 0;
 
 /**
  * Replaces the application's commands if they differ. Discord rejects a list without the Entry Point command, so that one is
- * kept unchanged.
+ * preserved unchanged.
  * @returns whether anything was changed
  * @throws the errors of the REST client
  */
@@ -20,8 +20,10 @@ export async function registerCommands(
   const query = new URLSearchParams({ with_localizations: 'true' });
   const registered = (await rest.get(route, { query })) as CommandBody[];
   const replacesEntryPoint = wanted.some(({ type }) => type === ENTRY_POINT);
-  const kept = registered.filter(({ type }) => type === ENTRY_POINT && !replacesEntryPoint);
-  const others = new Map(registered.filter((command) => !kept.includes(command)).map((each) => [keyOf(each), each]));
+  const preserved = registered.filter(({ type }) => type === ENTRY_POINT && !replacesEntryPoint);
+  const others = new Map(
+    registered.filter((command) => !preserved.includes(command)).map((each) => [keyOf(each), each]),
+  );
   if (others.size === wanted.length) {
     const integrationTypes = await defaultIntegrationTypes(rest, wanted);
     const isRegistered = (command: CommandBody): boolean => {
@@ -30,7 +32,7 @@ export async function registerCommands(
     };
     if (wanted.every(isRegistered)) return false;
   }
-  await rest.put(route, { body: [...wanted, ...kept.map(unchanged)] });
+  await rest.put(route, { body: [...wanted, ...preserved.map(unchanged)] });
   return true;
 }
 

@@ -63,7 +63,7 @@ export class IdentifyClient {
       const answer = await this.#ask(shard, this.#absentSince === null ? ASK_MS : probeMs(this.#options), signal);
       if (answer === 'granted') return;
       if (answer === 'absent') {
-        if (attempt === 0) log.warn({ shard }, 'pod 0 hands out no identify slots; asking again');
+        if (attempt === 0) log.warn({ shard }, 'pod 0 grants no identify slots; retrying');
         if (elapsed(this.#absentSince ?? monotonicNow()) >= absentMs) {
           const own = await this.#acquireOwn(shard, signal);
           if (own === 'granted') return;
@@ -95,8 +95,7 @@ export class IdentifyClient {
     } catch (error) {
       signal.throwIfAborted();
       if (waited.aborted) return 'not-yet';
-      if (!(error instanceof PodZeroIsBack))
-        log.warn({ shard, err: error }, 'cannot get an identify slot; trying again');
+      if (!(error instanceof PodZeroIsBack)) log.warn({ shard, err: error }, 'cannot get an identify slot; retrying');
       return 'refused';
     }
   }

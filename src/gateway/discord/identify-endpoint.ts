@@ -23,7 +23,7 @@ export async function serveIdentify(
   } catch (error) {
     if (inTime.aborted) return problem(503, 'no identify slot in time: ask again', ['retry-after', '1']);
     const why = stopping.aborted ? 'it is shutting down' : `Discord cannot be asked: ${(error as Error).message}`;
-    return failed(503, `this pod hands out no identify slots: ${why}`);
+    return failed(503, `this pod grants no identify slots: ${why}`);
   }
 }
 

@@ -44,7 +44,7 @@ export class IdentifyTurns {
         return;
       } catch (error) {
         if (signal.aborted) break;
-        log.warn({ shard, err: error }, 'cannot get an identify slot; trying again');
+        log.warn({ shard, err: error }, 'cannot get an identify slot; retrying');
         await pause(500 + fullJitter(attempt, 500, 30_000), signal);
       }
     }

@@ -230,7 +230,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
         const text = refused ?? `cannot start sessions: ${(error as Error).message}`;
         const isNews = text !== this.#notStarted;
         this.#notStarted = text;
-        if (refused === null) log.error({ err: error }, 'cannot start Discord sessions; trying again');
+        if (refused === null) log.error({ err: error }, 'cannot start Discord sessions; retrying');
         else if (isNews) log.fatal({ err: error }, `Discord does not let this bot in: ${refused}`);
         const waitMs = RETRY_BASE_MS + fullJitter(attempt, RETRY_BASE_MS, RETRY_CAP_MS);
         await pause(refused === null ? waitMs : this.#timing.refusedTokenMs, stopping);

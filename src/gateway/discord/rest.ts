@@ -17,7 +17,7 @@ export const createDiscordRest: CreateDiscordRest = ({ config, pods, log }) => {
   if (pods > GLOBAL_PER_SECOND && config.ordinal === 0) {
     log.warn(
       { pods, perSecond: GLOBAL_PER_SECOND },
-      'more pods than Discord allows a bot requests a second: each takes one, and Discord refuses what is beyond its limit',
+      'there are more pods than requests a second that Discord allows: each pod takes one, and Discord rejects requests beyond its limit',
     );
   }
   const rest = new PodRest(

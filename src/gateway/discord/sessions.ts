@@ -2,7 +2,7 @@ import type { SessionInfo } from '@discordjs/ws';
 import type { SessionStore } from '../discord-seam.ts';
 import { Watermark } from './watermark.ts';
 
-/** After this many consecutive resumes without an answer, across restarts, a session is given up. */
+/** After this many consecutive resumes without a response, across restarts, a session is given up. */
 export const MAX_FAILED_RESUMES = 3;
 
 interface Shard {
@@ -121,22 +121,22 @@ export class ShardSessions {
   #shard(shardId: number): Shard {
     let shard = this.#shards.get(shardId);
     if (shard === undefined) {
-      const kept = this.#store.read(shardId);
+      const stored = this.#store.read(shardId);
       shard = {
         live:
-          kept === null
+          stored === null
             ? null
             : {
                 shardId,
-                shardCount: kept.shardCount,
-                sessionId: kept.sessionId,
-                sequence: kept.sequence,
-                resumeURL: kept.resumeUrl,
+                shardCount: stored.shardCount,
+                sessionId: stored.sessionId,
+                sequence: stored.sequence,
+                resumeURL: stored.resumeUrl,
               },
-        watermark: new Watermark(kept?.sequence ?? 0),
-        stored: kept?.sequence ?? -1,
-        failedResumes: kept?.failedResumes ?? 0,
-        storedFailedResumes: kept?.failedResumes ?? 0,
+        watermark: new Watermark(stored?.sequence ?? 0),
+        stored: stored?.sequence ?? -1,
+        failedResumes: stored?.failedResumes ?? 0,
+        storedFailedResumes: stored?.failedResumes ?? 0,
       };
       this.#shards.set(shardId, shard);
     }

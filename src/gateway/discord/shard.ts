@@ -206,7 +206,7 @@ export class Shard {
     try {
       if (sessions.end(id)) log.warn({ shard: id }, 'Discord session is over; events until the next one are missed');
     } catch (error) {
-      log.error({ err: error, shard: id }, 'cannot forget a session that is over; the next process tries to resume it');
+      log.error({ err: error, shard: id }, 'cannot delete a session that is over; the next process tries to resume it');
     }
   }
 

@@ -158,7 +158,7 @@ export class FetchDispatch {
     const path = pathOf(target);
     this.#host.log.error(
       { request: requestId, path },
-      'a response to a request that is done once must be short and end',
+      'a response to a request that takes effect once must be short and finite',
     );
     return problem(500, 'the response is too large');
   }

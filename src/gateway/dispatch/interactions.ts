@@ -170,15 +170,15 @@ export class InteractionDispatch {
     try {
       let outcome = await this.#webhook.send(ageMs, late.calls);
       if (outcome.kind === 'refused') {
-        log.error({ err: errorFacts(outcome.error) }, 'Discord does not take the late answer');
+        log.error({ err: errorFacts(outcome.error) }, 'Discord rejects the late response');
         outcome = await this.#webhook.send(ageMs, [lateNotice(interaction, deferred, MESSAGE.failed(requestId))]);
       }
       if (outcome.kind !== 'done') {
-        log.warn({ err: errorFacts(outcome.error) }, 'the interaction is done, but its user cannot be told any more');
+        log.warn({ err: errorFacts(outcome.error) }, 'the interaction is done, but its user can no longer be told');
       }
     } catch (error) {
-      log.warn({ err: errorFacts(error) }, 'the late answer did not reach Discord; it will be delivered again');
-      return problem(502, 'the answer did not reach Discord');
+      log.warn({ err: errorFacts(error) }, 'the late response did not reach Discord; it will be delivered again');
+      return problem(502, 'the response did not reach Discord');
     }
     await ledger.recordCompletion(identity);
     return empty(200);

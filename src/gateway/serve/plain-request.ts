@@ -54,7 +54,7 @@ async function readWhole(request: IncomingMessage, maxBytes: number): Promise<Bu
     for await (const chunk of bounded(request, maxBytes)) chunks.push(chunk);
   } catch (error) {
     if (error instanceof GuildwayError) throw error;
-    throw new GuildwayError('CANCELLED', 'the caller went away before the end of the body', { cause: error });
+    throw new GuildwayError('CANCELLED', 'the client disconnected before the end of the body', { cause: error });
   }
   return Buffer.concat(chunks);
 }

@@ -137,7 +137,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     );
     if (caller === null) return refuse(401, `${HEADER.auth}: missing or wrong`);
     if (caller.dialled === ordinal) return null;
-    log.warn({ dialled: caller.dialled, ordinal }, 'a request meant another pod');
+    log.warn({ dialled: caller.dialled, ordinal }, 'a request was meant for another pod');
     return refuse(421, `this is gateway-${ordinal}, not gateway-${caller.dialled}`);
   }
 

@@ -52,7 +52,7 @@ export class WebSockets {
     this.#handler = handler;
     this.#host = host;
     this.#server = createBoundedServer(handler.maxPayloadBytes ?? MAX_PAYLOAD, () =>
-      host.log.warn('a websocket client does not read what it is sent: disconnected'),
+      host.log.warn('a websocket client does not read: disconnected'),
     );
     this.#server.on('connection', (websocket: WebSocket, request) => {
       const connection = this.#opening.get(request);

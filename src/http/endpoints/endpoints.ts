@@ -122,7 +122,7 @@ export class Endpoints {
     const { upstreams, config, headersFor } = this.#options;
     const own = [HEADER.httpPod, config.name];
     if (request.method !== 'GET') {
-      sendError(request, 405, 'this question is asked of all pods: use GET', ['allow', 'GET', ...own]);
+      sendError(request, 405, 'this request goes to all pods: use GET', ['allow', 'GET', ...own]);
       return null;
     }
     // Pods get the request without the client's body.

@@ -155,7 +155,7 @@ export class InteractionEndpoint {
       }
       maybe ||= handoff.kind === 'unknown';
     }
-    log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not kept');
+    log.warn({ ...facts, sent: maybe, deferrable: rule !== null }, 'owner away: interaction not stored');
     return maybe ? this.#answerUnknown(incoming) : answer('refused', refused(incoming.id));
   }
 

@@ -19,7 +19,7 @@ export const PAGE_HEADERS: HeaderList = Object.freeze([
 /** The error page for browsers, with the reason and an automatic retry. */
 export function errorPage({ status, error, requestId, retryAfterS }: ErrorPage): string {
   const title = retryAfterS === null ? `${status} ${STATUS_CODES[status] ?? ''}`.trim() : 'Back in a moment';
-  const again = retryAfterS === null ? '' : '<p>This page tries again by itself.</p>';
+  const again = retryAfterS === null ? '' : '<p>This page reloads by itself.</p>';
   const refresh = retryAfterS === null ? '' : `<meta http-equiv="refresh" content="${retryAfterS}">`;
   return `<!doctype html>
 <html lang="en">

@@ -62,7 +62,7 @@ export class HttpMetrics {
     const interactions = this.#interactions;
     new Counter({
       name: 'guildway_interactions_total',
-      help: 'Interactions by outcome: answered, deferred (kept by a stand-in), refused (not executed), unknown, invalid.',
+      help: 'Interactions by outcome: answered, deferred (stored by a stand-in), refused (not executed), unknown, invalid.',
       labelNames: ['outcome'],
       registers,
       collect() {
@@ -84,7 +84,7 @@ export class HttpMetrics {
     };
     byPod('guildway_retries_total', 'Requests sent again, by the pod they were meant for.', this.#retries);
     byPod('guildway_redirects_total', 'Requests that a pod sent on to another pod, by that pod.', this.#redirects);
-    byPod('guildway_hints_stored_total', 'Requests kept by a stand-in, by the pod they were meant for.', this.#hints);
+    byPod('guildway_hints_stored_total', 'Requests stored by a stand-in, by the pod they were meant for.', this.#hints);
   }
 
   request(route: RouteKind, pod: number | null, outcome: RequestOutcome, seconds: number): void {

@@ -109,10 +109,10 @@ export class StandIns {
     try {
       const { status } = await standIn.fetch(request, timeoutMs);
       if (status === 201 || status === 200) return { kind: 'kept', pod };
-      this.#log.warn({ pod, owner, status }, 'a stand-in did not take a hint');
+      this.#log.warn({ pod, owner, status }, 'a stand-in did not accept a hint');
       return { kind: status === 409 ? 'conflict' : 'not-stored' };
     } catch (error) {
-      this.#log.warn({ pod, owner, err: error as GuildwayError }, 'a stand-in did not take a hint');
+      this.#log.warn({ pod, owner, err: error as GuildwayError }, 'a stand-in did not accept a hint');
       // The pod may have stored it before the response was lost, and will then deliver it.
       return { kind: certainlyNotSent(error) ? 'not-stored' : 'unknown' };
     }

@@ -9,10 +9,10 @@ const HELP = `Explores the protocol that moves guilds between pods: every order 
   npm run explore -- --depth 12 --states 1000000 --walks 100000
 
 Options (after --):
-  --depth <n>      events in a row of which every order is tried   10
-  --states <n>     ends when so many states differ                 100000
-  --walks <n>      random walks of 80 events, then calm            5000
-  --seed <n>       of the first walk                               1
+  --depth <n>      length of the sequences that are tried exhaustively   10
+  --states <n>     stops after this many distinct states                   100000
+  --walks <n>      random walks of 80 events            5000
+  --seed <n>       seed of the first walk                               1
   --help
 `;
 

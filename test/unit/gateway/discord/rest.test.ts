@@ -31,7 +31,7 @@ test('with more than 50 pods each still gets one request a second, and pod 0 war
     const config = gatewayConfig(loadConfig({ ...env, POD_ORDINAL: String(ordinal) }));
     const rest = createDiscordRest({ config, pods, log });
     assert.ok(rest.options.globalRequestsPerSecond >= 1);
-    assert.equal(lines.filter(({ text }) => text.startsWith('more pods than')).length, said);
+    assert.equal(lines.filter(({ text }) => text.startsWith('there are more pods than')).length, said);
     rest.clearHashSweeper();
     rest.clearHandlerSweeper();
   }

@@ -257,7 +257,7 @@ test('an edit does not wait for a first response that left long ago or never wil
   const minuteAgo = String(BigInt(command('note').id) - (60_000n << 22n));
   assert.equal((await pod.serve(command('note', { id: minuteAgo }), { deferred: 5 })).status, 200);
   assert.equal(pod.discord.requests.length, 1);
-  assert.match(JSON.stringify(pod.lines.at(-1)), /cannot be told any more/);
+  assert.match(JSON.stringify(pod.lines.at(-1)), /can no longer be told/);
 });
 
 test('while Discord fails the stand-in must retry, and the handler does not run again', async () => {
@@ -277,7 +277,7 @@ test('a late response that Discord rejects is replaced by an apology; a dead tok
   assert.deepEqual(pod.discord.requests.at(-1)?.body, { content: MESSAGE.failed('request-1') });
   pod.discord.answers.push({ status: 401, code: 50027 });
   assert.equal((await pod.serve(command('note'), { deferred: 5 })).status, 200);
-  assert.match(JSON.stringify(pod.lines.at(-1)), /cannot be told any more/);
+  assert.match(JSON.stringify(pod.lines.at(-1)), /can no longer be told/);
 });
 
 test('a pod whose clock is wrong waits for the first response like any other', async (t) => {
