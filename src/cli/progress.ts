@@ -1,4 +1,5 @@
 import { asVariables, type TopologyRecord } from '../routing/topology.ts';
+import { type MonotonicClock, monotonicNow } from '../time.ts';
 import type { PodState, Pods } from './pods.ts';
 import { count, duration, percent, style } from './style.ts';
 
@@ -59,10 +60,9 @@ const WIDTH = 30;
 /** Estimates the remaining time from one look to the next. */
 export class ProgressBar {
   #first: { readonly arrived: number; readonly at: number; readonly epoch: number } | null = null;
-  readonly #now: () => number;
+  readonly #now: MonotonicClock;
 
-  /** @param now milliseconds of a clock that only goes forward */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: MonotonicClock = monotonicNow) {
     this.#now = now;
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ProgressBar } from '../../../src/cli/progress.ts';
 import { renderStatus } from '../../../src/cli/status.ts';
+import { asMonotonicTime } from '../../../src/time.ts';
 
 const THREE = { strategy: 'md5', pods: 3, shards: null, epoch: 1 } as const;
 
@@ -45,7 +46,7 @@ test('a pod that does not serve or does not answer is listed, with the reason be
 
 test('while guilds move, the status has a bar with the time left, and why guilds do not move', () => {
   let nowMs = 0;
-  const bar = new ProgressBar(() => nowMs);
+  const bar = new ProgressBar(() => asMonotonicTime(nowMs));
   const look = (arrived: number, toMove: number, done: readonly number[]): string[] => {
     const moving = {
       topologies: [THREE, { ...THREE, pods: 5, epoch: 2 }],
