@@ -3,11 +3,14 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createTopology, type RoutingStrategy, type Topology } from '../../src/public-routing.ts';
+import type { MoveProgress } from '../../src/cli/progress.ts';
+import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer, type Target } from './balancer.ts';
 import { Pod } from './pod.ts';
 import { findFreePorts } from './ports.ts';
+import { nextTopology, readTopologies } from './present-topology.ts';
+import { Resizer } from './resizer.ts';
 
 export { type Exit, Pod } from './pod.ts';
 
@@ -21,8 +24,12 @@ export interface DiscordCredentials {
 export interface ClusterOptions {
   /** HTTP pods. Default 2. */
   readonly httpPods?: number;
-  /** Gateway pods. Default 3. */
+  /** Gateway pods. Default: those of the databases in `directory`, else 3. Another number than theirs moves guilds. */
   readonly gatewayPods?: number;
+  /** The most gateway pods that the cluster may get while it runs. Default `gatewayPods`. */
+  readonly mostGatewayPods?: number;
+  /** Called with each gateway pod that is added while the cluster runs. */
+  readonly onGatewayPod?: (pod: Pod) => void;
   /** Guilds of the simulator. Default 30. */
   readonly guilds?: number;
   /** The port that the HTTP pods share; default any free one. */
@@ -61,12 +68,19 @@ export interface Cluster extends AsyncDisposable {
   readonly httpPods: readonly Pod[];
   readonly gatewayPods: readonly Pod[];
   readonly directory: string;
-  /** Tells which gateway pod owns a guild. */
+  /** Tells which gateway pod owns a guild: the newest topology, also while guilds move to it. */
   readonly topology: Topology;
+  /** How far the move of guilds is; null if none moves. */
+  readonly progress: MoveProgress | null;
   /** Starts another HTTP pod and adds it to the rotation when it is ready. */
   addHttpPod(): Promise<Pod>;
   /** Takes the last HTTP pod out of the rotation and stops it gracefully. */
   removeHttpPod(): Promise<void>;
+  /**
+   * Changes the number of gateway pods, while requests come. Resolves when every guild is at its owner.
+   * @throws RangeError if the number is not allowed
+   */
+  resize(gatewayPods: number): Promise<void>;
   /** Sends new connections to these HTTP pods only, as if the others were not ready. */
   rotate(pods: readonly Pod[]): void;
   /** The database of the pod with this ordinal. */
@@ -109,11 +123,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'guildway-')));
   await mkdir(join(directory, 'logs'), { recursive: true });
   const secrets = await readSecrets(directory);
-  const gatewayCount = options.gatewayPods ?? 3;
+  const databasePath = (ordinal: number): string => join(directory, `gateway-${ordinal}`, 'guildway.sqlite3');
+  const placed = readTopologies(databasePath(0));
+  const newest = placed?.at(-1);
+  const count = options.gatewayPods ?? newest?.pods ?? 3;
   const httpCount = options.httpPods ?? 2;
-  const strategy = options.routing ?? 'md5';
-  const shards = options.discordShards ?? (strategy === 'discord-shard' ? 2 * gatewayCount : undefined);
-  const topology = createTopology({ strategy, pods: gatewayCount, shards });
+  const strategy = options.routing ?? newest?.strategy ?? 'md5';
+  const shards = options.discordShards ?? newest?.shards ?? (strategy === 'discord-shard' ? 2 * count : undefined);
+  const topology = nextTopology({ strategy, pods: count, shards }, newest);
+  // Pods of an older number start too: they have guilds to give away.
+  const gatewayCount = Math.max(count, ...(placed ?? []).map(({ pods }) => pods));
+  const mostPods = Math.max(options.mostGatewayPods ?? 0, gatewayCount);
   const undo: (() => Promise<unknown>)[] = temporary ? [() => rm(directory, { recursive: true, force: true })] : [];
   const stop = async (): Promise<void> => {
     for (const step of undo.splice(0).reverse()) await step();
@@ -126,17 +146,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const simulator = options.discord === undefined ? await startSimulator(options, url) : null;
     if (simulator !== null) undo.push(() => simulator.stop());
     // One call for all ports: a second call could choose ports that have no listener yet.
-    const firstPort = await findFreePorts(2 * (gatewayCount + httpCount));
-    const databasePath = (ordinal: number): string => join(directory, `gateway-${ordinal}`, 'guildway.sqlite3');
+    const firstPort = await findFreePorts(2 * (mostPods + httpCount));
 
     const direct = `http://127.0.0.1:{${firstPort}+ordinal}`;
-    const gatewayPorts = Array.from({ length: gatewayCount }, (_, ordinal) => firstPort + ordinal);
+    const gatewayPorts = Array.from({ length: mostPods }, (_, ordinal) => firstPort + ordinal);
     const templates = (await options.network?.(gatewayPorts)) ?? { http: direct, gateway: direct };
 
     const discord = options.discord ?? (simulator as DiscordSimulator);
     const shared: Record<string, string> = {
       NODE_COMPILE_CACHE: COMPILE_CACHE,
-      NUM_GATEWAY_PODS: String(gatewayCount),
+      NUM_GATEWAY_PODS: String(count),
+      TOPOLOGY_EPOCH: String(topology.epoch),
       ROUTING: strategy,
       LINK_SECRET: secrets.linkSecret,
       DISCORD_APP_ID: discord.applicationId,
@@ -148,26 +168,24 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       MODBOT_URL: url,
       ...options.env,
     };
-    const gatewayPods = Array.from(
-      { length: gatewayCount },
-      (_, ordinal) =>
-        new Pod({
-          name: `gateway-${ordinal}`,
-          ordinal,
-          port: firstPort + ordinal,
-          adminPort: firstPort + gatewayCount + ordinal,
-          logFile: join(directory, 'logs', `gateway-${ordinal}.log`),
-          launcher: options.launcher ?? [],
-          env: {
-            GATEWAY_URL_TEMPLATE: templates.gateway,
-            ...shared,
-            SERVICE_MODE: 'gateway',
-            POD_NAME: `gateway-${ordinal}`,
-            DATABASE_PATH: databasePath(ordinal),
-            DISCORD_TOKEN: discord.token,
-          },
-        }),
-    );
+    const newGatewayPod = (ordinal: number): Pod =>
+      new Pod({
+        name: `gateway-${ordinal}`,
+        ordinal,
+        port: firstPort + ordinal,
+        adminPort: firstPort + mostPods + ordinal,
+        logFile: join(directory, 'logs', `gateway-${ordinal}.log`),
+        launcher: options.launcher ?? [],
+        env: {
+          GATEWAY_URL_TEMPLATE: templates.gateway,
+          ...shared,
+          SERVICE_MODE: 'gateway',
+          POD_NAME: `gateway-${ordinal}`,
+          DATABASE_PATH: databasePath(ordinal),
+          DISCORD_TOKEN: discord.token,
+        },
+      });
+    const gatewayPods = Array.from({ length: gatewayCount }, (_, ordinal) => newGatewayPod(ordinal));
     const httpPods: Pod[] = [];
     const newHttpPod = (port: number): Pod => {
       const name = `http-${httpPods.length}`;
@@ -188,7 +206,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
         },
       });
     };
-    for (let i = 0; i < httpCount; i++) httpPods.push(newHttpPod(firstPort + 2 * (gatewayCount + i)));
+    for (let i = 0; i < httpCount; i++) httpPods.push(newHttpPod(firstPort + 2 * (mostPods + i)));
 
     const pods = [...gatewayPods, ...httpPods];
     // Lists HTTP pods first, so that clients never see a partly stopped system.
@@ -196,6 +214,18 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     for (const pod of pods) pod.spawn();
     await Promise.all(pods.map((pod) => pod.ready()));
     balancer.targets = httpPods.map(targetOf);
+    const resizer = new Resizer({
+      ...{ topology, gatewayPods, httpPods, mostPods },
+      newGatewayPod(ordinal) {
+        const pod = newGatewayPod(ordinal);
+        const { NUM_GATEWAY_PODS, TOPOLOGY_EPOCH } = gatewayPods[0]?.env ?? {};
+        Object.assign(pod.env, { NUM_GATEWAY_PODS, TOPOLOGY_EPOCH });
+        options.onGatewayPod?.(pod);
+        return pod;
+      },
+    });
+    undo.push(async () => resizer.stop());
+    if (placed !== null && placed[0].epoch !== topology.epoch) resizer.settleLater();
 
     return {
       url,
@@ -203,7 +233,13 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       httpPods,
       gatewayPods,
       directory,
-      topology,
+      get topology() {
+        return resizer.topology;
+      },
+      get progress() {
+        return resizer.progress;
+      },
+      resize: (pods) => resizer.resize(pods),
       databasePath,
       stop,
       [Symbol.asyncDispose]: stop,

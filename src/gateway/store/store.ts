@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import type { BotDefinition, Database } from '../../bot/types.ts';
-import { GuildwayError } from '../../errors.ts';
+import type { GuildwayError } from '../../errors.ts';
 import { beginRecovery } from '../../moving/recovery.ts';
 import { applyWrites, type Chain, initialState, type MovingState } from '../../moving/state.ts';
 import type { Logger } from '../../observability/log.ts';
@@ -94,8 +94,6 @@ export function openStore(options: StoreOptions): OpenedStore {
     refuseLostData(path);
     connection = new Connection(path, options.faults);
     const placement = readPlacement(connection);
-    // A pod beyond the number gives its guilds away. Without rows it has none.
-    if (placement === null && ordinal >= topology.pods) throw beyond(ordinal, topology.pods);
     const misplacement = findMisplacement(placement, ordinal, topology);
     if (misplacement !== null) {
       connection.close();
@@ -108,12 +106,6 @@ export function openStore(options: StoreOptions): OpenedStore {
     throw connection?.noted(error) ?? error;
   }
 }
-
-const beyond = (ordinal: number, pods: number): GuildwayError =>
-  new GuildwayError(
-    'CONFIG_INVALID',
-    `POD_ORDINAL: this is pod ${ordinal}, but NUM_GATEWAY_PODS is ${pods}: the pods are 0 to ${pods - 1}`,
-  );
 
 function opened(
   options: StoreOptions,
@@ -194,7 +186,8 @@ function assemble(
 ): Store {
   const { path, bot, ordinal, topology, log, now = steadyNow } = options;
   const guildTables = resolveGuildTables(connection.sqlite, bot);
-  const pods = Math.max(topology.pods, ...chain.map((known) => known.pods));
+  // A pod beyond the number waits for a larger one, or gives its guilds away.
+  const pods = Math.max(topology.pods, ordinal + 1, ...chain.map((known) => known.pods));
   refuseUndeclared(guildTables, pods, log);
   warnOfMissingIndexes(guildTables, log);
   const keyRanges = new KeyRanges(connection.sqlite, { tables: guildTables.tables, ordinal, pods });
