@@ -45,7 +45,15 @@ export const PARTS = {
   'src/main.ts': ['src'],
   // The command. It starts main.ts, and otherwise talks to running pods or reads database files.
   'src/cli': [
-    ...['src/main.ts', 'src/load-bot.ts', 'src/errors.ts', 'src/routing', 'src/observability', 'src/bot'],
+    ...[
+      'src/main.ts',
+      'src/load-bot.ts',
+      'src/errors.ts',
+      'src/time.ts',
+      'src/routing',
+      'src/observability',
+      'src/bot',
+    ],
     'src/gateway/store',
   ],
   // A bot uses the package's public names, as its author would.
