@@ -28,8 +28,10 @@ const MESSAGE: Fields<RESTPostAPIChannelMessageJSONBody, 'poll' | 'shared_client
   ...{ components: true, sticker_ids: true, attachments: true, flags: true, enforce_nonce: true, poll: false },
   shared_client_theme: false,
 };
-const EDITED_MESSAGE: Fields<RESTPatchAPIChannelMessageJSONBody> = {
+// discord.js builds the bodies of all messages alike, so that edits and webhooks contain fields that Discord ignores.
+const EDITED_MESSAGE: Fields<RESTPatchAPIChannelMessageJSONBody, 'tts' | 'nonce' | 'enforce_nonce'> = {
   ...{ content: true, embeds: true, flags: true, allowed_mentions: true, attachments: true, components: true },
+  ...{ tts: true, nonce: true, enforce_nonce: true },
 };
 const NEW_CHANNEL: Fields<RESTPostAPIGuildChannelJSONBody> = {
   ...{ name: true, type: true, topic: true, bitrate: true, user_limit: true, rate_limit_per_user: true },
@@ -38,9 +40,11 @@ const NEW_CHANNEL: Fields<RESTPostAPIGuildChannelJSONBody> = {
   ...{ available_tags: true, default_sort_order: true, default_forum_layout: true },
   default_thread_rate_limit_per_user: true,
 };
-const CHANNEL: Fields<RESTPatchAPIChannelJSONBody, 'applied_tags' | 'default_sort_order' | 'default_forum_layout'> = {
+type UndocumentedChannelField = 'applied_tags' | 'default_sort_order' | 'default_forum_layout' | 'lock_permissions';
+const CHANNEL: Fields<RESTPatchAPIChannelJSONBody, UndocumentedChannelField> = {
   ...NEW_CHANNEL,
   ...{ archived: true, auto_archive_duration: true, locked: true, invitable: true, applied_tags: true },
+  lock_permissions: true,
 };
 const ROLE: Fields<RESTPostAPIGuildRoleJSONBody & RESTPatchAPIGuildRoleJSONBody> = {
   ...{ name: true, permissions: true, color: true, colors: true, hoist: true, icon: true, unicode_emoji: true },
@@ -62,7 +66,7 @@ const INVITE: Fields<RESTPostAPIChannelInviteJSONBody> = {
   ...{ max_age: true, max_uses: true, temporary: true, unique: true, target_type: false, target_user_id: false },
   ...{ target_application_id: false, role_ids: false },
 };
-// discord.js sends the type of threads here and the nonce there, too.
+// discord.js sends the type here, too.
 const MESSAGE_THREAD: Fields<RESTPostAPIChannelMessagesThreadsJSONBody, 'type'> = {
   ...{ name: true, auto_archive_duration: true, rate_limit_per_user: true, type: true },
 };

@@ -76,11 +76,13 @@ export function channelRoutes(parts: WorldParts): Route[] {
       handle(request) {
         const guild = lookup.guild(request);
         const moves = (Array.isArray(request.json) ? request.json : []) as ({ id: string } & ChannelFields)[];
-        for (const { id, position, parent_id } of moves) {
+        for (const move of moves) {
+          const { id, position, parent_id } = move;
           const channel = guild.channels.find((one) => one.id === id);
           if (channel === undefined) throw new DiscordError(404, 10003);
           if (typeof position === 'number') channel.position = position;
           if (parent_id !== undefined) channel.parent_id = parent_id;
+          if (locksPermissions(move)) copyOverwrites(guild, channel);
           changed(guild, channel);
         }
         return { status: 204 };
@@ -94,6 +96,7 @@ export function channelRoutes(parts: WorldParts): Route[] {
       handle(request) {
         const { channel, guild } = lookup.guildChannel(request);
         Object.assign(channel, channelFields(guild, request.json, 'edit'));
+        if (locksPermissions(request.json)) copyOverwrites(guild, channel);
         numberTags(channel, ids);
         if (isThread(channel)) editThread(channel, request.json);
         const action = isThread(channel) ? AuditLogEvent.ThreadUpdate : AuditLogEvent.ChannelUpdate;
@@ -156,6 +159,15 @@ export function channelRoutes(parts: WorldParts): Route[] {
       },
     },
   ];
+}
+
+const locksPermissions = (body: unknown): boolean =>
+  (body as { lock_permissions?: unknown } | null | undefined)?.lock_permissions === true;
+
+/** A channel that locks its permissions takes those of its category. */
+function copyOverwrites({ channels }: SimulatedGuild, channel: GuildChannel): void {
+  const parent = channels.find(({ id }) => id === channel.parent_id);
+  if (parent !== undefined) channel.permission_overwrites = structuredClone(parent.permission_overwrites);
 }
 
 /** Gives new tags of a forum their ids. */
