@@ -1,4 +1,5 @@
 import type { REST } from '@discordjs/rest';
+import type { GatewayReadyDispatchData, GatewaySendPayload } from 'discord-api-types/v10';
 import type { Bot } from '../bot/define-bot.ts';
 import type { GatewayConfig } from '../config/load.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../link/message.ts';
@@ -95,6 +96,10 @@ export interface DiscordSessionsOptions {
   readonly rest: REST;
   readonly log: Logger;
   readonly registry: Registry;
+  /** Another process registers the bot's commands. Default false. */
+  readonly leavesCommands?: boolean;
+  /** A new session has begun. `guildIds`: the guilds of this pod in it. Its guilds follow as events. */
+  readonly onSession?: (data: GatewayReadyDispatchData, guildIds: readonly string[]) => void;
   /** Overrides of the defaults. */
   readonly timing?: Partial<SessionTiming>;
 }
@@ -110,6 +115,8 @@ export interface DiscordSessions {
   state(): unknown;
   /** Ids of this pod's guilds that Discord has listed. */
   guildIds(): Iterable<string>;
+  /** Sends a client's event on the session of a guild's shard, or on every session of this pod (null). */
+  send(payload: GatewaySendPayload, guildId: string | null): void;
   /** `POST /_guildway/identify` on pod 0: answers when the sender may identify. Never rejects. */
   identify(request: GatewayRequest, context: RequestContext): Promise<GatewayResponse>;
   /**
@@ -119,6 +126,8 @@ export interface DiscordSessions {
   drain(): Promise<void>;
   /** Drops the connections at once and stops using the store. Idempotent. */
   close(): Promise<void>;
+  /** Closes, and ends the sessions for good: the next ones identify. */
+  end(): Promise<void>;
 }
 
 /**

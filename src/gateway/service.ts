@@ -1,8 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Bot } from '../bot/define-bot.ts';
+import { GuildwayError } from '../errors.ts';
 import type { Readiness } from '../observability/admin-server.ts';
 import type { Service } from '../service.ts';
 import { type Admitted, admit, type Serving } from './admission.ts';
+import type { Beside } from './beside/index.ts';
 import { startDiscordSessions } from './discord/index.ts';
 import { Peers } from './discord/peers.ts';
 import { createDiscordRest } from './discord/rest.ts';
@@ -32,7 +34,7 @@ import { Router } from './serve/router.ts';
 import { serveWhole } from './serve/server.ts';
 import type { GatewayServiceOptions } from './service-options.ts';
 import { startPruning } from './store/pruning.ts';
-import { openStore } from './store/store.ts';
+import { openStore, type Store } from './store/store.ts';
 import { catchStrayRejections } from './stray-rejections.ts';
 import { createUpgrades } from './websocket/upgrades.ts';
 import type { WebSockets } from './websocket/websockets.ts';
@@ -78,12 +80,14 @@ async function startServing(
   });
   const host: Host = { pod: ordinal, store, rest, owns: (guildId) => ownership.owns(guildId), log };
   const once = new IdempotentRunner({ ledger: store.ledger, faults, log });
-  const events = new EventDispatch({ bot, host, activity, faults, metrics });
   let sessions: DiscordSessions | null = null;
+  const owns = (guildId: string): boolean => ownership.owns(guildId);
+  const beside = await createBeside(options, { ordinal, pods, owns, store }, (intents) => connect({ ...bot, intents }));
+  const events = beside ?? new EventDispatch({ bot, host, activity, faults, metrics });
 
   const readiness = (): Readiness => {
     const { fatal } = store.connection;
-    const discord = sessions?.readiness() ?? { ready: true, reasons: [] };
+    const discord = beside?.readiness() ?? sessions?.readiness() ?? { ready: true, reasons: [] };
     const stopped = fatal?.message ?? moves.recovery;
     const reasons = [stopped, moves.problem].filter((reason) => reason !== null);
     return { ready: stopped === null && discord.ready, reasons: [...reasons, ...discord.reasons] };
@@ -100,18 +104,21 @@ async function startServing(
     ...{ given: topology.toRecord(), ownership, activity, store, registry, log },
     peers: new Peers({ urlTemplate: config.gatewayUrlTemplate, secret: config.linkSecret }),
     notNow: () => unavailable(),
-    onArrived: () => {},
-    onLeft: (guildIds) => websockets?.closeGuilds(new Set(guildIds)),
+    onArrived: () => beside?.onArrived(),
+    onLeft: (guildIds) => {
+      websockets?.closeGuilds(new Set(guildIds));
+      beside?.onLeft(guildIds);
+    },
     confirmed: config.topologyConfirmed === topology.fingerprint,
   });
   const guard = new Guard({ ownership, routes: bot.routes ?? [] });
-  const unavailable = (): string | null => store.connection.fatal?.message ?? null;
+  const unavailable = (): string | null => store.connection.fatal?.message ?? beside?.unavailable() ?? null;
   const forwardedEvents = new ForwardedEvents({ guard, events, once, unavailable });
   const router = new Router({
     ordinal,
     guard,
     activity,
-    interactions: new InteractionDispatch({ bot, host, once, webhook }),
+    interactions: new InteractionDispatch({ bot, host, once, webhook, foreign: beside?.interactions ?? null }),
     eventWebhooks: new EventWebhookDispatch({ bot, host, once }),
     fetch: new FetchDispatch({ bot, host, once }),
     internal: new InternalEndpoints({
@@ -126,6 +133,7 @@ async function startServing(
         database: store.sizes(),
         hints: { count: store.hints.count, bytes: store.hints.bytes, setAside: store.hints.setAsideTotals.count },
         discord: sessions?.state() ?? null,
+        bot: beside?.state() ?? null,
       }),
       guilds: () => {
         const known = new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)]);
@@ -167,21 +175,28 @@ async function startServing(
     hints.close();
     webhook.close();
     await server.close();
+    await beside?.close();
     await sessions?.close();
     store.close();
   };
+  const connect = async (withIntents: Bot): Promise<DiscordSessions> => {
+    const former = sessions;
+    const dispatch: DispatchSink = (event) => events.dispatch(event);
+    const forward = createEventForwarder({
+      put: (hint) => hints.put(hint),
+      pause: (ms) => delay(ms, undefined, { signal: stopping.signal }),
+      log,
+    });
+    const parts = { config, bot: withIntents, topology, pods, owns, ordinal, rest, log, registry };
+    const besides = beside === null ? {} : { leavesCommands: true, onSession: beside.onSession };
+    // Its sessions have other intents: they cannot be resumed.
+    await former?.end();
+    sessions = await startDiscordSessions({ ...parts, ...besides, sessions: store.sessions, dispatch, forward });
+    return sessions;
+  };
   try {
-    if (config.discordToken !== null) {
-      const dispatch: DispatchSink = (event) => events.dispatch(event);
-      const forward = createEventForwarder({
-        put: (hint) => hints.put(hint),
-        pause: (ms) => delay(ms, undefined, { signal: stopping.signal }),
-        log,
-      });
-      const owns = (guildId: string): boolean => ownership.owns(guildId);
-      const parts = { config, bot, topology, pods, owns, ordinal, rest, log, registry };
-      sessions = await startDiscordSessions({ ...parts, sessions: store.sessions, dispatch, forward });
-    }
+    if (beside !== null) await beside.start();
+    else if (config.discordToken !== null) await connect(bot);
   } catch (error) {
     await close();
     throw error;
@@ -191,7 +206,8 @@ async function startServing(
     stopping.abort();
     await Promise.all([moves.stop(), hints.drain(), server.drain()]);
     for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
-    await sessions?.drain();
+    // Events that no bot takes any more are left to the next process.
+    await Promise.all([sessions?.drain(), beside?.stop()]);
   };
   let drained: Promise<void> | null = null;
   return {
@@ -200,6 +216,7 @@ async function startServing(
     readiness,
     adminRoutes: {
       '/hints': () => hints.summary(),
+      ...(beside === null ? {} : { '/bot': () => beside.state() }),
       '/ledger': () => ({ running: once.running, replays: once.replays, kinds: store.ledger.count() }),
     },
     adminActions: hintActions(hints),
@@ -209,6 +226,23 @@ async function startServing(
     },
     close,
   };
+}
+
+/** Loaded only beside a bot: the libraries cost memory and startup time. */
+async function createBeside(
+  { config, log, beside: settings = null }: GatewayServiceOptions,
+  pod: { ordinal: number; pods: number; owns: (guildId: string) => boolean; store: Store },
+  connect: (intents: number) => Promise<DiscordSessions>,
+): Promise<Beside | null> {
+  if (settings === null) return null;
+  if (config.discordToken === null) {
+    throw new GuildwayError(
+      'CONFIG_INVALID',
+      'DISCORD_TOKEN: not set; a pod beside a bot needs it to log in for the bot',
+    );
+  }
+  const { Beside } = await import('./beside/index.ts');
+  return new Beside({ ...pod, config, settings, connection: pod.store.connection, log, connect });
 }
 
 /** Loaded only if the bot uses websockets: the libraries cost memory and startup time. */

@@ -78,7 +78,11 @@ export function recordingLog(): { log: Logger; lines: LogLine[] } {
           ? { level, facts: {}, text: facts }
           : { level, facts: { ...facts }, text: text ?? '' },
       );
-  const log = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), fatal: at('fatal') };
+  const log = {
+    ...{ debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), fatal: at('fatal') },
+    isLevelEnabled: () => false,
+    child: () => log,
+  };
   return { log: log as unknown as Logger, lines };
 }
 

@@ -8,7 +8,12 @@ import {
   WebSocketShardDestroyRecovery,
   WebSocketShardEvents,
 } from '@discordjs/ws';
-import { type GatewayDispatchPayload, GatewayOpcodes, type GatewayReadyDispatchData } from 'discord-api-types/v10';
+import {
+  type GatewayDispatchPayload,
+  GatewayOpcodes,
+  type GatewayReadyDispatchData,
+  type GatewaySendPayload,
+} from 'discord-api-types/v10';
 import type { Shard } from './shard.ts';
 
 /** Gets the events of all shards. A {@link Shard} gets the events of its connection. */
@@ -98,6 +103,14 @@ export class ShardConnections {
   /** Closes the shard's connection and opens another one to resume its session. */
   async reconnect(shardId: number, reason: string): Promise<void> {
     await this.#shards.get(shardId)?.destroy({ reason, recover: WebSocketShardDestroyRecovery.Resume });
+  }
+
+  /** Sends a client's event on these shards' sessions. A session that is not ready sends it later. */
+  send(shardIds: Iterable<number>, payload: GatewaySendPayload): void {
+    for (const id of shardIds) {
+      const sent = this.#shards.get(id)?.send(payload);
+      sent?.catch((error: unknown) => this.#listener.onError(error, id));
+    }
   }
 
   /** Closes all connections so that their sessions can be resumed. */

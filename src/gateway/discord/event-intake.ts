@@ -44,12 +44,11 @@ export class EventIntake {
     return this.#running.size;
   }
 
-  /** Notes the guilds of a new session: all of its shard, including unavailable ones. */
-  onReady(guilds: readonly { readonly id: string }[], shard: number): void {
-    this.#guilds.replace(
-      shard,
-      guilds.map(({ id }) => id).filter((id) => this.#fateOf(id, shard) === 'handle'),
-    );
+  /** Notes the guilds of a new session: all of its shard, including unavailable ones. @returns those of this pod */
+  onReady(guilds: readonly { readonly id: string }[], shard: number): readonly string[] {
+    const own = guilds.map(({ id }) => id).filter((id) => this.#fateOf(id, shard) === 'handle');
+    this.#guilds.replace(shard, own);
+    return own;
   }
 
   take(payload: GatewayDispatchPayload, shard: number): void {

@@ -1,7 +1,13 @@
 import { type SessionInfo, WebSocketManager } from '@discordjs/ws';
-import { type GatewayDispatchPayload, GatewayIntentBits, type GatewayReadyDispatchData } from 'discord-api-types/v10';
+import {
+  type GatewayDispatchPayload,
+  GatewayIntentBits,
+  type GatewayReadyDispatchData,
+  type GatewaySendPayload,
+} from 'discord-api-types/v10';
 import { fullJitter } from '../../link/backoff.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
+import { discordShard } from '../../routing/discord-shards.ts';
 import { StateMachine } from '../../state-machine.ts';
 import type { DiscordSessions, DiscordSessionsOptions, StartDiscordSessions } from '../discord-seam.ts';
 import { refusedToken } from './close-codes.ts';
@@ -104,7 +110,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
   start(): void {
     this.#keeper.start();
     void this.#connect();
-    void this.#commands.run(this.#stopping.signal);
+    if (this.#options.leavesCommands !== true) void this.#commands.run(this.#stopping.signal);
   }
 
   readiness(): { ready: boolean; reasons: string[] } {
@@ -135,6 +141,12 @@ class Sessions implements DiscordSessions, ConnectionListener {
     return this.#identifies.serve(request, context, this.#stopping.signal);
   }
 
+  send(payload: GatewaySendPayload, guildId: string | null): void {
+    const ids = [...this.#shards.keys()];
+    const count = this.#sessions.retrieve(ids[0] ?? 0)?.shardCount ?? 1;
+    this.#connections.send(guildId === null ? ids : [discordShard(guildId, count)], payload);
+  }
+
   drain(): Promise<void> {
     this.#drained ??= (async () => {
       await this.#leave();
@@ -151,6 +163,11 @@ class Sessions implements DiscordSessions, ConnectionListener {
     await left;
   }
 
+  async end(): Promise<void> {
+    await this.close();
+    for (const id of this.#shards.keys()) this.#sessions.end(id);
+  }
+
   onDispatch(payload: GatewayDispatchPayload, shard: number): void {
     // The session stays at its sequence. The next process gets later events again.
     if (!this.#phase.is('running')) return;
@@ -159,12 +176,12 @@ class Sessions implements DiscordSessions, ConnectionListener {
     if (isNew) this.#shards.get(shard)?.progressed();
   }
 
-  onReady({ guilds }: GatewayReadyDispatchData, shard: number): void {
+  onReady(data: GatewayReadyDispatchData, shard: number): void {
     if (!this.#phase.is('running')) return;
-    this.#intake.onReady(guilds, shard);
+    this.#options.onSession?.(data, this.#intake.onReady(data.guilds, shard));
     this.#keeper.persist();
     this.#turns.succeeded(shard);
-    this.#options.log.info({ shard, guilds: guilds.length }, 'Discord session started');
+    this.#options.log.info({ shard, guilds: data.guilds.length }, 'Discord session started');
   }
 
   onResumed(shard: number): void {

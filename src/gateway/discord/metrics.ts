@@ -1,12 +1,20 @@
 import { Counter, Gauge, type Registry } from '../../observability/metrics.ts';
 import { SHARD_TRANSITIONS, type ShardState } from './shard-state.ts';
 
+const NAMES = [
+  ...['guildway_shards', 'guildway_discord_events_pending', 'guildway_sessions_resumed_total'],
+  ...['guildway_identifies_total', 'guildway_discord_events_total', 'guildway_discord_events_dropped_total'],
+  ...['guildway_discord_events_forwarded_total', 'guildway_shard_latency_seconds'],
+];
+
 /** Metrics of Discord sessions. */
 export function createSessionMetrics(
   registry: Registry,
   collect: { states: () => readonly ShardState[]; pending: () => number },
 ) {
   const registers = [registry];
+  // Those of sessions that have ended, because the bot beside this pod has changed its intents.
+  for (const name of NAMES) registry.removeSingleMetric(name);
   new Gauge({
     name: 'guildway_shards',
     help: `Shards of this pod by state: ${Object.keys(SHARD_TRANSITIONS).join(', ')}.`,

@@ -11,7 +11,7 @@ import { empty, notServing, problem } from './responses.ts';
 
 export interface ForwardedEventsOptions {
   readonly guard: Guard;
-  readonly events: EventDispatch;
+  readonly events: Pick<EventDispatch, 'dispatch'>;
   readonly once: IdempotentRunner;
   /** Why this pod serves nothing at present, or null. */
   readonly unavailable: () => string | null;

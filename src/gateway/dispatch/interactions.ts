@@ -11,11 +11,12 @@ import { type Duration, type MonotonicTime, remaining, wallNow } from '../../tim
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
 import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import type { ForeignAnswer, ForeignBot } from './foreign-bot.ts';
 import { type Answer, type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfInteraction } from './identity.ts';
 import { apology, choicesResponse, findResponseProblem, INTERACTION, RESPONSE } from './interaction-rules.ts';
 import type { InteractionWebhook } from './interaction-webhook.ts';
-import { lateNotice, lateResponse } from './late-response.ts';
+import { type LateResponse, lateNotice, lateResponse } from './late-response.ts';
 import { MESSAGE } from './messages.ts';
 import { empty, json, problem } from './responses.ts';
 import { TimeLimit } from './time-limit.ts';
@@ -43,15 +44,24 @@ export class InteractionDispatch {
   readonly #host: Host;
   readonly #once: IdempotentRunner;
   readonly #webhook: InteractionWebhook;
+  /** Handles all interactions in place of the bot's handlers. */
+  readonly #foreign: ForeignBot | null;
   /** Late responses in flight: two stand-ins may deliver the same interaction at the same time. */
   readonly #completions = new Map<string, Promise<GatewayResponse>>();
 
-  constructor(options: { bot: Bot; host: Host; once: IdempotentRunner; webhook: InteractionWebhook }) {
+  constructor(options: {
+    bot: Bot;
+    host: Host;
+    once: IdempotentRunner;
+    webhook: InteractionWebhook;
+    foreign?: ForeignBot | null;
+  }) {
     this.#bot = options.bot;
     this.#manifest = manifestOf(options.bot);
     this.#host = options.host;
     this.#once = options.once;
     this.#webhook = options.webhook;
+    this.#foreign = options.foreign ?? null;
   }
 
   /**
@@ -71,9 +81,15 @@ export class InteractionDispatch {
       if (errorCode(error) !== 'STORE_FAILED' || delivery.deferred !== 0) throw error;
       return json(200, apology(interaction, MESSAGE.notSaved(delivery.requestId)));
     }
-    if (delivery.deferred !== 0) return this.#complete(interaction, delivery, identity, answer);
+    if (delivery.deferred !== 0) {
+      const completed = await this.#complete(interaction, delivery, identity, answer);
+      this.#foreign?.left(interaction.id);
+      return completed;
+    }
     const { response, replayed } = answer;
-    return replayed ? { ...response, headers: [...response.headers, HEADER.replayed, '1'] } : response;
+    if (replayed) return { ...response, headers: [...response.headers, HEADER.replayed, '1'] };
+    const foreign = this.#foreign;
+    return foreign === null ? response : { ...response, sent: () => foreign.left(interaction.id) };
   }
 
   async #execute(interaction: APIInteraction, delivery: InteractionDelivery, memo: StepMemo): Promise<Execution> {
@@ -89,6 +105,10 @@ export class InteractionDispatch {
       facts,
     });
     try {
+      if (this.#foreign !== null) {
+        const answer = await limit.within(this.#foreign.interact(interaction, context));
+        return { ...this.#foreignResponse(interaction, answer, context), context };
+      }
       const handler = this.#handlerOf(interaction);
       if (handler === null) {
         context.log.warn({ handler: nameOf(interaction) }, 'no handler for this interaction');
@@ -106,6 +126,22 @@ export class InteractionDispatch {
       context.log.error({ err: errorFacts(error), handler: nameOf(interaction) }, 'the handler failed');
     }
     return { response: json(200, apology(interaction, MESSAGE.failed(delivery.requestId))), final: false, context };
+  }
+
+  #foreignResponse(
+    interaction: APIInteraction,
+    answer: ForeignAnswer,
+    context: HandlerContext,
+  ): Pick<Execution, 'response' | 'final'> {
+    if (answer.kind === 'at-discord') return { response: empty(202), final: true };
+    if (answer.kind !== 'response') {
+      context.log.warn({ handler: nameOf(interaction) }, 'the bot has an interaction, and nobody knows what it did');
+      return { response: json(200, apology(interaction, MESSAGE.uncertain)), final: true };
+    }
+    const wrong = findResponseProblem(interaction, answer.response);
+    if (wrong === null) return { response: json(200, answer.response), final: true };
+    context.log.error({ handler: nameOf(interaction) }, `the bot's response is not one that Discord takes: ${wrong}`);
+    return { response: json(200, apology(interaction, MESSAGE.failed(context.requestId))), final: true };
   }
 
   #handlerOf(interaction: APIInteraction): ((context: BotContext) => Promise<APIInteractionResponse>) | null {
@@ -165,7 +201,11 @@ export class InteractionDispatch {
     const type = deferred as DeferralRule['type'];
     // An interaction that the bot does not know was deferred as ephemeral.
     const ephemeral = this.#ruleOf(interaction)?.ephemeral ?? true;
-    const late = lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
+    // 202: the bot has completed the response itself.
+    const late: LateResponse =
+      response.status === 202
+        ? { calls: [], lost: null }
+        : lateResponse(interaction, { type, ephemeral }, JSON.parse(response.body.toString('utf8')));
     if (late.lost !== null) log.warn({ handler: nameOf(interaction) }, `part of a late answer is lost: ${late.lost}`);
     try {
       let outcome = await this.#webhook.send(ageMs, late.calls);

@@ -154,4 +154,22 @@ export const MIGRATIONS: readonly string[] = [
   -- The final response, in the row of the first transaction of its handler: a row less to write, to index and to delete.
   ALTER TABLE guildway_ledger ADD COLUMN response TEXT;
   `,
+  `
+  -- Beside a bot of another process: its guilds as it has been told of them, in parts (the guild itself, each channel, each role).
+  CREATE TABLE guildway_bot_guilds (
+    guild_id TEXT NOT NULL,
+    part TEXT NOT NULL,
+    id TEXT NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (guild_id, part, id)
+  ) STRICT;
+  -- The last event of each shard's session that was handed to the bot.
+  CREATE TABLE guildway_bot_events (
+    shard INTEGER PRIMARY KEY,
+    session_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL
+  ) STRICT;
+  -- What else is known of the bot: its intents, Discord's READY. JSON.
+  CREATE TABLE guildway_bot_facts (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  `,
 ];

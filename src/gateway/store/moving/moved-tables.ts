@@ -57,6 +57,7 @@ const OWN_TABLES: readonly { readonly name: string; readonly live?: string }[] =
   { name: 'guildway_ledger', live: 't0.expires_at > @now' },
   { name: 'guildway_event_ledger' },
   { name: 'guildway_session_guilds' },
+  { name: 'guildway_bot_guilds' },
 ];
 
 /** Every table whose rows move, parents first. */
