@@ -42,6 +42,7 @@ export class LocalGateway {
   readonly #server = new WebSocketServer({ noServer: true, maxPayload: MAX_MESSAGE, perMessageDeflate: false });
   readonly #connections = new Set<BotConnection>();
   readonly #sessions = new Set<BotSession>();
+  #closed = false;
 
   constructor(options: LocalGatewayOptions) {
     this.#options = options;
@@ -65,7 +66,7 @@ export class LocalGateway {
 
   /** Takes a websocket. */
   take(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (this.#connections.size >= MAX_SOCKETS) {
+    if (this.#closed || this.#connections.size >= MAX_SOCKETS) {
       socket.end('HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\n\r\n');
       return;
     }
@@ -98,6 +99,7 @@ export class LocalGateway {
   }
 
   close(): void {
+    this.#closed = true;
     for (const connection of this.#connections) {
       connection.close(CLOSE.unknownError, 'the pod ends');
       connection.terminate();
