@@ -92,7 +92,7 @@ export class Giver {
       this.#failed(owner, quiet, error);
       return false;
     } finally {
-      this.#end(attempt);
+      this.#end(attempt, guilds);
     }
   }
 
@@ -130,7 +130,7 @@ export class Giver {
       this.#failed(owner, [guild], error);
       return false;
     } finally {
-      this.#end(attempt);
+      this.#end(attempt, [guild]);
       live[Symbol.dispose]();
     }
   }
@@ -168,7 +168,6 @@ export class Giver {
     const { records } = ownership.state;
     const isGiven = (guild: string): boolean => records.get(guild)?.state === 'moved';
     const given = guilds.filter(isGiven);
-    ownership.handedOver(given);
     candidates.moved(given);
     if (given.length > 0) {
       const seconds = elapsed(startedAt) / 1_000;
@@ -194,9 +193,10 @@ export class Giver {
   }
 
   /** Whatever is left of an attempt is served again. */
-  #end(attempt: Attempt): void {
+  #end(attempt: Attempt, guilds: readonly string[]): void {
     const { ownership, copies } = this.#options;
     copies.drop(attempt);
+    ownership.handedOver(guilds);
     ownership.commit(undoParcel(ownership.state, attempt));
   }
 
