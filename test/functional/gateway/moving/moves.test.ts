@@ -12,6 +12,8 @@ import { until } from '../../../support/wait.ts';
 function notesIn(place: Place, ordinal: number): Map<string, string[]> {
   const sqlite = new DatabaseSync(place.path(ordinal), { readOnly: true });
   try {
+    // A pod that has not joined yet has no tables.
+    if (sqlite.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").get() === undefined) return new Map();
     const rows = sqlite.prepare('SELECT guild_id AS guild, text FROM notes ORDER BY rowid').all();
     const byGuild = Map.groupBy(rows as { guild: string; text: string }[], ({ guild }) => guild);
     return new Map([...byGuild].map(([guild, found]) => [guild, found.map(({ text }) => text)]));
