@@ -1,7 +1,6 @@
 /** `npm run load`: the cost of a request with growing numbers of HTTP pods, gateway pods and guilds. See README.md. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { RunResult } from './generator/main.ts';
 import { lineCharts } from './harness/chart.ts';
@@ -15,7 +14,7 @@ import {
   ratiosOf,
 } from './harness/load-report.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
-import { measureOptions, positiveNumber, say } from './harness/options.ts';
+import { measureFlags, measureOptions, positiveNumber, say } from './harness/options.ts';
 import { cpuMicroseconds, processTree } from './harness/processes.ts';
 import { SEED, Stage, type Target } from './harness/rounds.ts';
 import { HAPROXY } from './peers/haproxy.ts';
@@ -32,13 +31,8 @@ const HELP = `npm run load -- [options]
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
-    seconds: { type: 'string', default: '1.5' },
+    ...measureFlags({ rounds: '7', seconds: '1.5' }),
     connections: { type: 'string', default: '64' },
-    routing: { type: 'string', default: 'md5' },
-    quick: { type: 'boolean', default: false },
-    output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
-    help: { type: 'boolean', default: false },
   },
 });
 

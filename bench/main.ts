@@ -1,10 +1,9 @@
 /** `npm run bench`: compares Guildway's HTTP pod with its peers. README.md describes the measurements. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { barChart } from './harness/chart.ts';
 import { describeMachine, machineSentence } from './harness/machine.ts';
-import { measureOptions, positiveNumber, say } from './harness/options.ts';
+import { measureFlags, measureOptions, positiveNumber, say } from './harness/options.ts';
 import { markdown, verdict } from './harness/report.ts';
 import { type RoundOptions, runWorkload, Stage } from './harness/rounds.ts';
 import { summarize, type Table } from './harness/summary.ts';
@@ -31,14 +30,9 @@ const { values } = parseArgs({
   options: {
     workloads: { type: 'string', default: 'a,b,c,d,e,f,g,m,v' },
     peers: { type: 'string' },
-    rounds: { type: 'string', default: '15' },
-    seconds: { type: 'string', default: '1' },
+    ...measureFlags({ rounds: '15', seconds: '1' }),
     connections: { type: 'string' },
-    routing: { type: 'string', default: 'md5' },
-    quick: { type: 'boolean', default: false },
     install: { type: 'boolean', default: true },
-    output: { type: 'string', default: fileURLToPath(new URL('./results', import.meta.url)) },
-    help: { type: 'boolean', default: false },
   },
   allowNegative: true,
 });

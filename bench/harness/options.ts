@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import type { RoutingStrategy } from '../../src/public-routing.ts';
 import { routingOption } from '../../testkit/cluster/options.ts';
 import { ANYWHERE, type Cores, PINNED } from './processes.ts';
@@ -16,7 +17,18 @@ export const say = (line: string): void => {
   process.stdout.write(`${line}\n`);
 };
 
-/** The options that the benchmarks share. */
+/** The command-line options that the benchmarks share, for `parseArgs`. */
+export const measureFlags = (defaults: { readonly rounds: string; readonly seconds: string }) =>
+  ({
+    rounds: { type: 'string', default: defaults.rounds },
+    seconds: { type: 'string', default: defaults.seconds },
+    routing: { type: 'string', default: 'md5' },
+    quick: { type: 'boolean', default: false },
+    output: { type: 'string', default: fileURLToPath(new URL('../results', import.meta.url)) },
+    help: { type: 'boolean', default: false },
+  }) as const;
+
+/** The values of {@link measureFlags}. */
 export interface MeasureOptions {
   readonly rounds: number;
   readonly measureMs: number;

@@ -18,7 +18,7 @@ export interface Host {
   readonly log: Logger;
 }
 
-export class HandlerDeadline implements Deadline {
+class HandlerDeadline implements Deadline {
   readonly #at: MonotonicTime;
 
   constructor(at: MonotonicTime) {
@@ -35,7 +35,8 @@ export interface ContextOptions {
   readonly requestId: string;
   readonly durability: Durability;
   readonly memo: StepMemo;
-  readonly deadline: Deadline;
+  /** When the client stops waiting. */
+  readonly deadlineAt: MonotonicTime;
   /** Created when the handler uses it. */
   readonly signal: () => AbortSignal;
   /** More facts for the log, such as the interaction's id. */
@@ -68,7 +69,7 @@ export class HandlerContext implements BotContext {
     this.guildId = options.guildId;
     this.pod = host.pod;
     this.requestId = options.requestId;
-    this.deadline = options.deadline;
+    this.deadline = new HandlerDeadline(options.deadlineAt);
   }
 
   get db(): Database {

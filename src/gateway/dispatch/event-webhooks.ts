@@ -4,7 +4,7 @@ import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { MonotonicTime } from '../../time.ts';
 import type { StepMemo } from '../store/ledger.ts';
-import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { HandlerContext, type Host } from './context.ts';
 import { type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfEventWebhook } from './identity.ts';
 import { empty, failed } from './responses.ts';
@@ -59,7 +59,7 @@ export class EventWebhookDispatch {
       requestId: delivery.requestId,
       durability: 'full',
       memo,
-      deadline: new HandlerDeadline(delivery.deadlineAt),
+      deadlineAt: delivery.deadlineAt,
       signal: limit.signal,
     });
     try {

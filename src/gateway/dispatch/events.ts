@@ -10,7 +10,7 @@ import type { GatewayMetrics } from '../metrics.ts';
 import type { GuildActivity } from '../moving/guild-activity.ts';
 import type { Durability } from '../store/commit-group.ts';
 import { NO_MEMO, type StepMemo } from '../store/ledger.ts';
-import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { HandlerContext, type Host } from './context.ts';
 import { isStoreError } from './idempotent-runner.ts';
 import { TimeLimit } from './time-limit.ts';
 
@@ -167,7 +167,7 @@ export class EventDispatch {
       guildId,
       requestId: `event:${shard}:${sequence}`,
       ...recording,
-      deadline: new HandlerDeadline(after(startedAt, HANDLER_LIMIT_MS)),
+      deadlineAt: after(startedAt, HANDLER_LIMIT_MS),
       signal: limit.signal,
       facts: { event: name },
     });

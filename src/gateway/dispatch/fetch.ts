@@ -7,7 +7,7 @@ import { PATH } from '../../protocol/paths.ts';
 import { pathOf } from '../../protocol/target.ts';
 import { inMs, type MonotonicTime } from '../../time.ts';
 import { type Identity, NO_MEMO, type StepMemo } from '../store/ledger.ts';
-import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { HandlerContext, type Host } from './context.ts';
 import { type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfKey, identityOfStripeEvent } from './identity.ts';
 import { collect, isStreamed, type Reply } from './reply.ts';
@@ -141,8 +141,7 @@ export class FetchDispatch {
     memo: StepMemo,
     signal: () => AbortSignal,
   ): HandlerContext {
-    const deadline = new HandlerDeadline(deadlineAt);
-    return new HandlerContext(this.#host, { guildId, requestId, durability: 'full', memo, deadline, signal });
+    return new HandlerContext(this.#host, { guildId, requestId, durability: 'full', memo, deadlineAt, signal });
   }
 
   async #whole(

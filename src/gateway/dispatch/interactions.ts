@@ -10,7 +10,7 @@ import { HINT_LIFE_MS } from '../../protocol/hints.ts';
 import { type Duration, type MonotonicTime, remaining, wallNow } from '../../time.ts';
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
-import { HandlerContext, HandlerDeadline, type Host } from './context.ts';
+import { HandlerContext, type Host } from './context.ts';
 import type { ForeignAnswer, ForeignBot } from './foreign-bot.ts';
 import { type Answer, type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfInteraction } from './identity.ts';
@@ -100,7 +100,7 @@ export class InteractionDispatch {
       requestId: delivery.requestId,
       durability: 'full',
       memo,
-      deadline: new HandlerDeadline(delivery.completeUntil ?? delivery.deadlineAt),
+      deadlineAt: delivery.completeUntil ?? delivery.deadlineAt,
       signal: limit.signal,
       facts,
     });

@@ -8,7 +8,7 @@ import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import type { GatewayResponse, HeaderList } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import { before, type MonotonicTime, NEVER, remaining } from '../../time.ts';
-import { HandlerContext, HandlerDeadline, type Host } from '../dispatch/context.ts';
+import { HandlerContext, type Host } from '../dispatch/context.ts';
 import { collect } from '../dispatch/reply.ts';
 import { problem } from '../dispatch/responses.ts';
 import { fromWebHeaders, toWebRequest } from '../dispatch/web-request.ts';
@@ -164,9 +164,14 @@ export class WebSockets {
   }
 
   #contextOf({ guildId, requestId }: AdmittedUpgrade, deadlineAt: MonotonicTime, signal: AbortSignal): HandlerContext {
+    const memo = NO_MEMO;
     return new HandlerContext(this.#host, {
-      ...{ guildId, requestId, durability: 'full', memo: NO_MEMO, signal: () => signal },
-      deadline: new HandlerDeadline(deadlineAt),
+      guildId,
+      requestId,
+      durability: 'full',
+      memo,
+      deadlineAt,
+      signal: () => signal,
     });
   }
 }

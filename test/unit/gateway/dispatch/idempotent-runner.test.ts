@@ -4,7 +4,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { REST } from '@discordjs/rest';
 import fc from 'fast-check';
 import { errorCode } from '../../../../src/errors.ts';
-import { HandlerContext, HandlerDeadline, type Host } from '../../../../src/gateway/dispatch/context.ts';
+import { HandlerContext, type Host } from '../../../../src/gateway/dispatch/context.ts';
 import { type Execution, IdempotentRunner } from '../../../../src/gateway/dispatch/idempotent-runner.ts';
 import { json } from '../../../../src/gateway/dispatch/responses.ts';
 import { readFaults } from '../../../../src/gateway/faults.ts';
@@ -35,7 +35,7 @@ function newProcess(
         requestId: 'r',
         durability: 'full',
         memo,
-        deadline: new HandlerDeadline(monotonicNow()),
+        deadlineAt: monotonicNow(),
         signal: () => new AbortController().signal,
       }),
   };
