@@ -28,6 +28,9 @@ export interface EdgeOptions {
 /** The size limit of a request's head, which is Node's default. */
 const MAX_HEADER_BYTES = 16 * 1024;
 
+/** How long a connection may take for the rest of a head when idle connections are closed: a part may be on its way. */
+const HALF_HEAD_DRAIN_MS = 1_000;
+
 /** The public side: accepts connections and passes every request to its endpoint. */
 export class Edge {
   readonly server: Server;
@@ -99,8 +102,12 @@ export class Edge {
     this.#upgrades.drain();
   }
 
-  /** Ends idle connections, including those that never had a request: browsers and load balancers open some in advance. */
+  /**
+   * Ends idle connections, including those that never had a request: browsers and load balancers open some in advance. From now on,
+   * connections with half a head have little time for the rest.
+   */
   closeIdleConnections(): void {
+    this.server.headersTimeout = Math.min(this.server.headersTimeout, HALF_HEAD_DRAIN_MS);
     this.#fastPath?.closeIdleConnections();
     this.server.closeIdleConnections();
     for (const socket of this.#sockets) if (socket.bytesRead === 0) socket.destroy();

@@ -103,17 +103,19 @@ export class ShardSessions {
     for (const [shardId, shard] of this.#shards) {
       const { live, watermark, failedResumes } = shard;
       if (live === null) continue;
+      if (watermark.handled > shard.stored) {
+        const sequence = watermark.handled;
+        const { sessionId, resumeURL: resumeUrl, shardCount } = live;
+        this.#store.write(shardId, { sessionId, sequence, resumeUrl, shardCount });
+        shard.stored = sequence;
+        changed = true;
+      }
+      // After the session, because the store resets the count of a new one.
       if (failedResumes !== shard.storedFailedResumes) {
         this.#store.writeFailedResumes(shardId, failedResumes);
         shard.storedFailedResumes = failedResumes;
         changed = true;
       }
-      if (watermark.handled <= shard.stored) continue;
-      const sequence = watermark.handled;
-      const { sessionId, resumeURL: resumeUrl, shardCount } = live;
-      this.#store.write(shardId, { sessionId, sequence, resumeUrl, shardCount });
-      shard.stored = sequence;
-      changed = true;
     }
     return changed;
   }

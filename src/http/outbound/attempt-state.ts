@@ -1,5 +1,6 @@
 import type { DispatchError } from '../../errors.ts';
 import { StateMachine } from '../../state-machine.ts';
+import type { Duration } from '../../time.ts';
 import type { ResponseHandler } from './dispatcher.ts';
 import { cancelled, plainError } from './pod-error.ts';
 
@@ -24,13 +25,25 @@ const TRANSITIONS: Readonly<Record<Phase, readonly Phase[]>> = Object.freeze({
 export class AttemptState extends StateMachine<Phase> {
   readonly #ordinal: number;
   readonly #handler: ResponseHandler;
-  /** The time limit. It ends with the attempt. */
-  timer: NodeJS.Timeout | undefined;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(ordinal: number, handler: ResponseHandler) {
     super('queued', TRANSITIONS);
     this.#ordinal = ordinal;
     this.#handler = handler;
+  }
+
+  /**
+   * Starts the time limit. It ends with the attempt, or by {@link stopTimer}.
+   * @param abort ends the attempt with an error that {@link fail} reports as DEADLINE_EXCEEDED
+   */
+  startTimer(ms: Duration, abort: (late: Error) => void): void {
+    const late = (): void => abort(new DOMException('no response in time', 'TimeoutError'));
+    this.#timer = setTimeout(late, Math.max(1, ms));
+  }
+
+  stopTimer(): void {
+    clearTimeout(this.#timer);
   }
 
   /** The error of an attempt that is cancelled now. */
@@ -40,7 +53,7 @@ export class AttemptState extends StateMachine<Phase> {
 
   /** @returns false if the attempt was already over */
   end(): boolean {
-    clearTimeout(this.timer);
+    this.stopTimer();
     return this.enter('over');
   }
 

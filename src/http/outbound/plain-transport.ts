@@ -100,9 +100,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
   /** The reason for an early end, which needs a connection. */
   #abortedBy: Error | null = null;
   readonly startTimer = (): void => {
-    if (!this.#state.is('queued', 'sent')) return;
-    const late = (): void => this.abort(new DOMException('no response in time', 'TimeoutError'));
-    this.#state.timer = setTimeout(late, Math.max(1, this.#timeoutMs));
+    if (this.#state.is('queued', 'sent')) this.#state.startTimer(this.#timeoutMs, (late) => this.abort(late));
   };
 
   constructor(ordinal: number, request: ForwardedRequest, handler: ResponseHandler, timeoutMs: Duration) {
@@ -137,7 +135,7 @@ class PlainAttempt implements Undici.DispatchHandler, Attempt, ResponseFlow {
 
   onResponseStart(controller: Undici.DispatchController, status: number): void {
     if (status < 200) return;
-    if (!this.#request.init.whole) clearTimeout(this.#state.timer);
+    if (!this.#request.init.whole) this.#state.stopTimer();
     if (status > 599) {
       this.abort(notAStatus(this.#ordinal, status));
       return;

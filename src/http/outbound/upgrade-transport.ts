@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { request as httpRequest } from '../../node-http.ts';
-import { remaining } from '../../time.ts';
+import { type Duration, remaining } from '../../time.ts';
 import { AttemptState } from './attempt-state.ts';
 import type { Dispatcher, ResponseFlow, ResponseHandler } from './dispatcher.ts';
 import type { Attempt, ForwardedRequest } from './forwarded-request.ts';
@@ -56,12 +56,12 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
   readonly #state: AttemptState;
   #response: IncomingMessage | null = null;
 
-  constructor(ordinal: number, outgoing: ClientRequest, handler: ResponseHandler, timeoutMs: number) {
+  constructor(ordinal: number, outgoing: ClientRequest, handler: ResponseHandler, timeoutMs: Duration) {
     this.#ordinal = ordinal;
     this.#outgoing = outgoing;
     this.#handler = handler;
     this.#state = new AttemptState(ordinal, handler);
-    this.#state.timer = setTimeout(() => this.abort(new Error('no response in time')), Math.max(1, timeoutMs));
+    this.#state.startTimer(timeoutMs, (late) => this.abort(late));
     outgoing.once('socket', (socket) => socket.once('connect', () => this.#state.enter('sent')));
     outgoing.on('error', (cause) => this.#state.fail(cause));
     outgoing.once('upgrade', (response, socket, head) => this.#onUpgrade(response, socket, head));
@@ -91,7 +91,7 @@ class UpgradeAttempt implements Attempt, ResponseFlow {
       this.abort(notAStatus(this.#ordinal, status));
       return;
     }
-    clearTimeout(this.#state.timer);
+    this.#state.stopTimer();
     this.#response = response;
     this.#state.enter('responding');
     this.#handler.onHead(status, headerList(rawHeaders), this);

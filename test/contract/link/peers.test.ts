@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type DispatchError, errorCode } from '../../../src/errors.ts';
 import { FrameReader } from '../../../src/link/frame-reader.ts';
 import { FRAME, type Frame, MAX_RESPONSE_FRAME } from '../../../src/link/frames.ts';
@@ -352,6 +353,17 @@ test('a peer that does not prove itself in time is disconnected, whether server 
   await assert.rejects(other.connect(), /no answer within 50 ms/);
   other.close();
   silent.close();
+});
+
+test('a link outlives the time limits of its handshake, on both sides', async () => {
+  await using pod = await startPod(echo, { helloTimeoutMs: 200 });
+  const states: string[] = [];
+  using client = startClient(pod.url, { connectTimeoutMs: 200, onState: (state) => void states.push(state) });
+  await client.connect();
+  // Timers fire in the order of their times, so both limits have passed then.
+  await delay(400);
+  assert.equal((await client.request(get('/'), 5_000)).status, 200);
+  assert.deepEqual(states, ['connecting', 'ready'], 'it never reconnected');
 });
 
 test('a repeated proof in a response is invalid', async () => {

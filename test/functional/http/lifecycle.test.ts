@@ -137,6 +137,28 @@ test('while a pod drains, an idle connection may bring one more request for IDLE
   assert.match(received, /^HTTP\/1\.1 400 .*connection: close/is);
 });
 
+test('half the head of a request does not keep a draining pod', async () => {
+  // Without a separate limit the drain would last as long as these.
+  const env = {
+    HEADERS_TIMEOUT_MS: '600000',
+    BODY_TIMEOUT_MS: '600000',
+    DRAIN_TIMEOUT_MS: '600000',
+    IDLE_DRAIN_MS: '0',
+  };
+  // With a link the fast path reads the connection first.
+  const drained = [{}, { LINK_SECRET: secret }].map(async (more) => {
+    await using http = await startHttp({ gatewayPods: 1, env: { ...env, ...more } });
+    const answered = 'GET /app/not-a-guild HTTP/1.1\r\nHost: x\r\n\r\n';
+    const sockets = ['', answered].map((before) => {
+      const socket = connect(http.port, '127.0.0.1', () => socket.write(`${before}GET /app/${id} HTTP/1.1\r\nHo`));
+      return socket.resume();
+    });
+    await until('one has been answered', () => sockets[1]?.bytesRead !== 0);
+    await Promise.all([...sockets.map((socket) => once(socket, 'close')), http.service.drain()]);
+  });
+  await Promise.all(drained);
+});
+
 test('endless requests are ended within DRAIN_TIMEOUT_MS', async () => {
   await using http = await startHttp({ gatewayPods: 1, env: { DRAIN_TIMEOUT_MS: '400' } });
   const streams: ServerResponse[] = [];

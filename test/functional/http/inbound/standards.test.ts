@@ -111,6 +111,8 @@ test('repeated Host headers and other client mistakes get 400 and count against 
       'Host: a.example\r\nHost: b.example\r\n',
       'Host: a.example\r\nhost: a.example\r\n',
       'Host: a b\r\n',
+      'Host: a:99999\r\n',
+      'Host: 999.1.1.1\r\n',
       'Host: a.example/x\r\n',
       'Host: u@a.example\r\n',
       '',

@@ -16,3 +16,15 @@ test('failed resumes are counted across processes until one succeeds', () => {
   next.resumeSucceeded(0);
   assert.equal(next.resumeFailed(0), 1);
 });
+
+test('a resume that fails before its session is first stored counts', () => {
+  using folder = temporaryFolder();
+  using store = openTestStore(folder.file('pod'));
+  const sessions = new ShardSessions(store.sessions);
+  for (const sessionId of ['first', 'second']) {
+    sessions.start({ shardId: 0, shardCount: 1, sessionId, sequence: 1, resumeURL: 'wss://one.example' });
+    sessions.resumeFailed(0);
+    sessions.persist();
+    assert.equal(store.sessions.read(0)?.failedResumes, 1, sessionId);
+  }
+});
