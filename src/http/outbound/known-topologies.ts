@@ -35,6 +35,11 @@ export class KnownTopologies {
     return this.#older.length > 0;
   }
 
+  /** The topologies before the newest one, whose pods may still have guilds. Epochs ascend. */
+  get older(): readonly Topology[] {
+    return this.#older.map(topologyOf);
+  }
+
   /** The number of pods of the largest topology: their ordinals are below it. */
   get pods(): number {
     return Math.max(this.#newest.pods, ...this.#older.map(({ pods }) => pods));

@@ -75,6 +75,6 @@ export class OwnerClient implements Dispatcher {
     request: GatewayRequest,
     options: { readonly deadlineAt: MonotonicTime; readonly repeatable: Repeatable },
   ): Promise<Fetched> {
-    return fetchWhole(this.#dispatcher, this.#upstreams.topology.ownerOf(guildId), request, options);
+    return fetchWhole(this.#dispatcher, this.ownerOf(guildId).ordinal, request, options);
   }
 }

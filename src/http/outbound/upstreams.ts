@@ -37,6 +37,8 @@ export class Upstreams {
   #timer: NodeJS.Timeout | null = null;
   /** Rotates through the pods, because one pod may have heard less than another. */
   #asked = 0;
+  /** While guilds move: the topologies before the newest one. */
+  #older: readonly Topology[] = [];
   #closed = false;
 
   constructor(options: UpstreamsOptions) {
@@ -56,9 +58,16 @@ export class Upstreams {
     return this.#topology;
   }
 
-  /** The pod that owns a guild under the newest topology, or pod 0 for null. @param guildId a valid guild id */
+  /**
+   * The pod to ask for a guild, or pod 0 for null: its owner under the newest topology. While guilds move and that pod is away, its owner
+   * under an older one, which serves the guild until it has given it away.
+   * @param guildId a valid guild id
+   */
   ownerOf(guildId: string | null): Upstream {
-    return this.#list[this.#topology.ownerOf(guildId)] as Upstream;
+    const owner = this.#list[this.#topology.ownerOf(guildId)] as Upstream;
+    if (this.#older.length === 0 || owner.live) return owner;
+    const older = this.#older.map((topology) => this.#list[topology.ownerOf(guildId)]);
+    return older.findLast((upstream) => upstream?.live === true) ?? owner;
   }
 
   /** Takes a topology that a gateway pod named as its newest. @param from the ordinal of that pod */
@@ -103,6 +112,7 @@ export class Upstreams {
   }
 
   #take(learned: Learned, from: number, topology: TopologyRecord): void {
+    this.#older = this.#topologies.older;
     if (learned === 'new') {
       this.#topology = this.#topologies.newest;
       this.#options.log.info({ pod: from, topology: asVariables(topology) }, 'takes the topology of the gateway pods');

@@ -112,3 +112,23 @@ test('an HTTP pod that starts in the middle of a move asks the pods which it was
   world.asked.length = 0;
   assert.deepEqual([await page(), world.asked], ['pod 1', [0, 1]]);
 });
+
+test('while the new owner of a guild is away, its requests go to the old one', async () => {
+  const world: World = { chain: ['md5/3@1', 'md5/5@2'], owner: 2, asked: [] };
+  await using http = await startHttp({ gatewayPods: 3, mostPods: 5, env });
+  await using stack = new AsyncDisposableStack();
+  for (const ordinal of [0, 1, 2]) stack.use(await startPod(http, world, ordinal));
+  await until('the links', () => http.service.readiness().reasons.length === 0);
+  const page = async () => (await fetch(`${http.url}/app/${GUILD}/x`)).text();
+  await until('it has learned', async () => /guildway_breaker_state\{pod="4"\}/.test(await http.registry.metrics()));
+  for (let i = 0; i < 5; i++) assert.equal(await page(), 'pod 2');
+  // It is there, and the guild has moved.
+  stack.use(await startPod(http, world, 4));
+  world.owner = 4;
+  assert.equal(await page(), 'pod 4');
+  world.asked.length = 0;
+  await until('it goes there at once', async () => {
+    world.asked.length = 0;
+    return (await page()) === 'pod 4' && world.asked.join() === '4';
+  });
+});
