@@ -62,11 +62,15 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   const streams = new Set<ServerResponse>();
   /** Connections whose current request has not arrived, or has its response. Node's own close() waits for those that are silent. */
   const silent = new Set<Duplex>();
+  /** Connections that have never brought a request, oldest first. */
+  const unproven = new Set<Duplex>();
   let draining = false;
 
   const server = createServer(
     {
       optimizeEmptyRequests: true,
+      // Node checks the following limits this often; its default is 30 s.
+      connectionsCheckingInterval: 1_000,
       keepAliveTimeout: config.keepAliveMs,
       headersTimeout: config.headersTimeoutMs,
       // The timeout of the HTTP pod that forwards an upload started earlier, so this one never fires first.
@@ -76,6 +80,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     (request, response) => {
       const { socket } = request;
       silent.delete(socket);
+      unproven.delete(socket);
       response.once('close', () => {
         if (!socket.destroyed) silent.add(socket);
       });
@@ -107,13 +112,20 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   const forLinks = new WeakSet<Duplex>();
   server.on('connection', (socket) => {
     if (++open > config.maxConnections) forLinks.add(socket);
+    // Without this, connections that bring no request could use up the reserve. The next one may be a link.
+    if (open === server.maxConnections) for (const oldest of unproven.values().take(1)) oldest.destroy();
     silent.add(socket);
+    unproven.add(socket);
     socket.once('close', () => {
       open--;
       silent.delete(socket);
+      unproven.delete(socket);
     });
   });
-  server.on('upgrade', ({ socket }) => silent.delete(socket));
+  server.on('upgrade', ({ socket }) => {
+    silent.delete(socket);
+    unproven.delete(socket);
+  });
 
   /** An open connection would keep the pod from ending. */
   function closeWhileDraining(request: IncomingMessage, response: ServerResponse): void {
