@@ -41,11 +41,13 @@ export function runCommand(parts: CommandParts, session: GatewaySession, op: num
 
 /** Stores the bot's presence, which GUILD_CREATE shows. Also used for the `presence` of an identify. */
 export function updatePresence(world: World, violations: Violations, data: Data): void {
-  if (!STATUSES.includes(data.status)) {
-    violations.record('gateway_payload', `presence with the status ${JSON.stringify(data.status)}`);
+  // discord.py sends null unless the bot sets a status.
+  const wanted = data.status ?? 'online';
+  if (!STATUSES.includes(wanted)) {
+    violations.record('gateway_payload', `presence with the status ${JSON.stringify(wanted)}`);
     return;
   }
-  const status = (data.status === 'invisible' ? 'offline' : data.status) as Presence['status'];
+  const status = (wanted === 'invisible' ? 'offline' : wanted) as Presence['status'];
   world.presences.set(world.bot.id, { status, activities: activitiesOf(data) });
 }
 

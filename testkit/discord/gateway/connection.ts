@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { constants, createDeflate, createZstdCompress, type Deflate, type ZstdCompress } from 'node:zlib';
 import type { RawData, WebSocket } from 'ws';
+import { parseJson } from '../json.ts';
 import type { Violations } from '../violations.ts';
 import type { GatewaySession } from './session.ts';
 
@@ -165,7 +166,7 @@ function createCompressor(kind: Compression, socket: WebSocket): Deflate | ZstdC
 
 function parse(bytes: Buffer): ClientPayload | null {
   try {
-    const payload = JSON.parse(bytes.toString()) as unknown;
+    const payload = parseJson(bytes.toString());
     const valid = payload !== null && typeof payload === 'object' && typeof (payload as ClientPayload).op === 'number';
     return valid ? (payload as ClientPayload) : null;
   } catch {

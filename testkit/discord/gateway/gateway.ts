@@ -161,7 +161,9 @@ export class Gateway {
   #handle(connection: GatewayConnection, op: number, data: Record<string, unknown>): Refusal | null {
     if (op === 2 || op === 6) {
       if (connection.session !== null) return protocolError(4005, 'Already authenticated.');
-      if (data.token !== this.#parts.credentials.token) return { closeCode: 4004, reason: 'Authentication failed.' };
+      // Eris sends the token as in the `Authorization` header.
+      if (String(data.token).replace(/^Bot /, '') !== this.#parts.credentials.token)
+        return { closeCode: 4004, reason: 'Authentication failed.' };
       return op === 2 ? this.#identify(connection, data) : this.#resume(connection, data);
     }
     if (!isCommand(op)) return { closeCode: 4001, reason: `Unknown opcode ${op}.`, rule: 'gateway_payload' };

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { parseJson } from '../json.ts';
 import type { UploadedFile } from '../store/files.ts';
 import { DiscordError } from './errors.ts';
 
@@ -29,7 +30,7 @@ export async function readBody(request: IncomingMessage): Promise<RestBody> {
   if (type.startsWith('application/x-www-form-urlencoded')) {
     return { json: Object.fromEntries(new URLSearchParams(raw.toString())), files: NO_FILES, bytes };
   }
-  return { json: parseJson(raw.toString()), files: NO_FILES, bytes };
+  return { json: parseBody(raw.toString()), files: NO_FILES, bytes };
 }
 
 async function readMultipart(raw: Buffer, type: string): Promise<{ json: unknown; files: UploadedFile[] }> {
@@ -44,7 +45,7 @@ async function readMultipart(raw: Buffer, type: string): Promise<{ json: unknown
   const fields: Record<string, string> = {};
   for (const [name, value] of form as unknown as Iterable<[string, string | File]>) {
     if (name === 'payload_json') {
-      json = parseJson(typeof value === 'string' ? value : await value.text());
+      json = parseBody(typeof value === 'string' ? value : await value.text());
     } else if (typeof value === 'string') {
       fields[name] = value;
     } else {
@@ -59,9 +60,9 @@ async function readMultipart(raw: Buffer, type: string): Promise<{ json: unknown
   return { json: json ?? (Object.keys(fields).length > 0 ? fields : undefined), files };
 }
 
-function parseJson(text: string): unknown {
+function parseBody(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown;
+    return parseJson(text);
   } catch {
     throw new DiscordError(400, 50109);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { REST } from '@discordjs/rest';
 import { type DiscordSimulator, startDiscordSimulator } from '../../../../testkit/discord/index.ts';
-import { call, type Json } from '../../../support/simulator.ts';
+import { call, type Json, RawGatewayClient } from '../../../support/simulator.ts';
 
 describe("the simulator's REST API", () => {
   let simulator: DiscordSimulator;
@@ -29,6 +29,25 @@ describe("the simulator's REST API", () => {
     assert.equal(simulator.violations.count('unauthorized'), 1);
     assert.deepEqual(await status('GET', '/nowhere'), [404, 0]);
     assert.equal((await fetch(`${simulator.apiUrl}/v6/users/@me`)).status, 400);
+  });
+
+  test('takes what discord.py and Eris send: ids as numbers, flags as 1, a token with a prefix, no status', async () => {
+    await using simulator = await startDiscordSimulator({ guilds: 1 });
+    const { id, ownerId } = simulator.guilds.at(0);
+    const body = `{"name":"numbers","permission_overwrites":[{"id":${ownerId},"type":1,"allow":"0","deny":"0"}]}`;
+    const headers = { authorization: `Bot ${simulator.token}`, 'content-type': 'application/json' };
+    const response = await fetch(`${simulator.apiUrl}/v10/guilds/${id}/channels`, { method: 'POST', headers, body });
+    const channel = (await response.json()) as Json;
+    assert.deepEqual([response.status, channel.permission_overwrites[0].id], [201, ownerId]);
+    assert.ok((await call(simulator, 'GET', `/guilds/${id}?with_counts=1`)).json.approximate_member_count > 1);
+    const client = new RawGatewayClient(simulator);
+    const presence = { status: null, game: { name: 'x', type: 0 }, since: 0, afk: false };
+    await client.identify(simulator, { presence, token: `Bot ${simulator.token}` });
+    assert.deepEqual(simulator.world.presences.get(simulator.applicationId), {
+      status: 'online',
+      activities: [presence.game],
+    });
+    client.close();
   });
 
   test('returns the gateway under the host that the caller used', async () => {

@@ -3,6 +3,7 @@ import { describe, test } from 'node:test';
 import { GatewaySession } from '../../../../testkit/discord/gateway/session.ts';
 import { SessionIndex } from '../../../../testkit/discord/gateway/session-index.ts';
 import { InteractionRecords, type NewRecord } from '../../../../testkit/discord/interactions/records.ts';
+import { parseJson } from '../../../../testkit/discord/json.ts';
 import { createKeyPair, WebhookSigner } from '../../../../testkit/discord/keys.ts';
 import { resolveOptions } from '../../../../testkit/discord/options.ts';
 import { type DiscordError, FormErrors } from '../../../../testkit/discord/rest/errors.ts';
@@ -12,6 +13,13 @@ import { redactPath } from '../../../../testkit/discord/rest/traffic.ts';
 import { SnowflakeSource } from '../../../../testkit/discord/snowflake.ts';
 import { MessageStore, type StoredMessage } from '../../../../testkit/discord/store/messages.ts';
 import { isSigned } from '../../../support/simulator.ts';
+
+test('ids that a library sends as numbers keep every digit', () => {
+  const id = '1432951147298512976';
+  assert.deepEqual(parseJson(`{"id":${id},"list":[${id}, 7],"text":"${id}","color":16711680,"ratio":0.5}`), {
+    ...{ id, list: [id, 7], text: id, color: 16_711_680, ratio: 0.5 },
+  });
+});
 
 describe('a session', () => {
   const facts = { id: 's', shard: 0, numShards: 1, intents: 0, properties: {}, identifiedAt: 0 };

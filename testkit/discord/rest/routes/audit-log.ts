@@ -1,5 +1,5 @@
 import { createLookup } from '../lookup.ts';
-import { pageLimit } from '../paging.ts';
+import { pageLimit } from '../query.ts';
 import type { Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 

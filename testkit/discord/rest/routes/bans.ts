@@ -5,7 +5,7 @@ import type { SimulatedGuild } from '../../world/guild.ts';
 import { DiscordError } from '../errors.ts';
 import { requireAboveMember } from '../hierarchy.ts';
 import { createLookup } from '../lookup.ts';
-import { pageLimit } from '../paging.ts';
+import { pageLimit } from '../query.ts';
 import type { Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 import { deleteMessages } from './messages.ts';

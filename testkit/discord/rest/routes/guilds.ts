@@ -3,6 +3,7 @@ import type { SimulatedGuild } from '../../world/guild.ts';
 import { approximateCounts, guildObject } from '../../world/guild-object.ts';
 import { FormErrors } from '../errors.ts';
 import { createLookup } from '../lookup.ts';
+import { hasFlag } from '../query.ts';
 import type { Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
@@ -27,7 +28,7 @@ export function guildRoutes({ world, messages, audit, dispatch }: WorldParts): R
       auth: 'bot',
       handle(request) {
         const guild = lookup.guild(request);
-        const counts = request.query.get('with_counts') === 'true' ? approximateCounts(guild) : {};
+        const counts = hasFlag(request.query, 'with_counts') ? approximateCounts(guild) : {};
         return { status: 200, body: { ...guildObject(guild), ...counts } };
       },
     },

@@ -3,6 +3,7 @@ import type { Responder } from '../../interactions/responder.ts';
 import { EPHEMERAL, LOADING } from '../../store/message-builder.ts';
 import type { StoredMessage } from '../../store/messages.ts';
 import { DiscordError } from '../errors.ts';
+import { hasFlag } from '../query.ts';
 import type { RestRequest, Route, RouteLimit } from '../router.ts';
 
 interface Parts {
@@ -31,7 +32,7 @@ export function interactionRoutes({ applicationId, records, responder }: Parts):
         const record = records.get(params.interaction ?? '');
         if (record === undefined || record.token !== params.token) throw new DiscordError(404, 10062);
         const original = responder.answer(record, json, files);
-        if (query.get('with_response') !== 'true') return { status: 204 };
+        if (!hasFlag(query, 'with_response')) return { status: 204 };
         return { status: 200, body: callbackResponse(record, original) };
       },
     },

@@ -5,6 +5,7 @@ import { approximateCounts } from '../../world/guild-object.ts';
 import { requireInChannel } from '../access.ts';
 import { DiscordError } from '../errors.ts';
 import { createLookup } from '../lookup.ts';
+import { hasFlag } from '../query.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
@@ -80,7 +81,7 @@ export function inviteRoutes({ world, messages, dispatch }: WorldParts): Route[]
       auth: 'none',
       handle(request) {
         const { invite, guild } = inviteOf(request);
-        const counts = request.query.get('with_counts') === 'true' ? approximateCounts(guild) : {};
+        const counts = hasFlag(request.query, 'with_counts') ? approximateCounts(guild) : {};
         return { status: 200, body: { ...shown(invite, guild, false), ...counts } };
       },
     },

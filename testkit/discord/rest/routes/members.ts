@@ -7,7 +7,7 @@ import { channelPermissions, memberPermissions } from '../../world/permissions.t
 import { DiscordError, FormErrors } from '../errors.ts';
 import { requireAboveMember, requireAssignable } from '../hierarchy.ts';
 import { createLookup } from '../lookup.ts';
-import { pageLimit } from '../paging.ts';
+import { pageLimit } from '../query.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 

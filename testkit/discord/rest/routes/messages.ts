@@ -8,7 +8,7 @@ import type { SimulatedChannel, World } from '../../world/world.ts';
 import { requireAll } from '../access.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
 import { createLookup, guildIdOf, placeOf } from '../lookup.ts';
-import { pageLimit } from '../paging.ts';
+import { pageLimit } from '../query.ts';
 import type { RestRequest, Route, RouteLimit } from '../router.ts';
 import { validateMessage } from '../validate-message.ts';
 import type { WorldParts } from '../world-parts.ts';

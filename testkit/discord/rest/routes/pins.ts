@@ -1,7 +1,7 @@
 import type { StoredMessage } from '../../store/messages.ts';
 import { DiscordError } from '../errors.ts';
 import { createLookup, placeOf } from '../lookup.ts';
-import { pageLimit } from '../paging.ts';
+import { pageLimit } from '../query.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 

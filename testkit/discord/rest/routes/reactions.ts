@@ -1,7 +1,7 @@
 import { react, reactionPlace, unreact } from '../../actions/reactions.ts';
 import { clearReactions, parseEmoji, type ReactionEmoji, reactionUsers } from '../../store/reactions.ts';
 import { createLookup } from '../lookup.ts';
-import { pageLimit } from '../paging.ts';
+import { pageLimit } from '../query.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 

@@ -3,7 +3,7 @@ import type { SimulatedGuild } from '../../world/guild.ts';
 import { approximateCounts } from '../../world/guild-object.ts';
 import { memberPermissions } from '../../world/permissions.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
-import { pageLimit } from '../paging.ts';
+import { hasFlag, pageLimit } from '../query.ts';
 import type { Bearer, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
 
@@ -53,7 +53,7 @@ export function userRoutes({ world, dispatch }: WorldParts): Route[] {
           .filter((id) => after === null || BigInt(id) > BigInt(after))
           .filter((id) => before === null || BigInt(id) < BigInt(before));
         const page = after === null && before !== null ? fit.slice(-limit) : fit.slice(0, limit);
-        const counts = query.get('with_counts') === 'true';
+        const counts = hasFlag(query, 'with_counts');
         return {
           status: 200,
           body: page.map((id) => partialGuild(world.peek(id) as SimulatedGuild, userId, counts)),

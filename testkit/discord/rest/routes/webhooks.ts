@@ -5,6 +5,7 @@ import { type StoredWebhook, WebhookStore } from '../../store/webhooks.ts';
 import { requireInChannel } from '../access.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
 import { createLookup } from '../lookup.ts';
+import { hasFlag } from '../query.ts';
 import type { RestReply, RestRequest, Route } from '../router.ts';
 import { validateMessage } from '../validate-message.ts';
 import type { WorldParts } from '../world-parts.ts';
@@ -65,7 +66,7 @@ export function webhookRoutes(parts: WorldParts, applicationId: string, interact
       }),
       ...{ channelId, guildId: webhook.guildId, visibleTo: null },
     });
-    return request.query.get('wait') === 'true' ? { status: 200, body: stored.message } : { status: 204 };
+    return hasFlag(request.query, 'wait') ? { status: 200, body: stored.message } : { status: 204 };
   };
   const edit = (request: RestRequest): RestReply => {
     const stored = messageOf(request);

@@ -13,3 +13,8 @@ export function pageLimit(query: URLSearchParams, max: number, fallback: number)
   errors.throwIfAny();
   return fallback;
 }
+
+/** Whether a flag is set. discord.js sends `true`, discord.py `1`. */
+export function hasFlag(query: URLSearchParams, name: string): boolean {
+  return ['true', 'True', '1'].includes(query.get(name) ?? '');
+}
