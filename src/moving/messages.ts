@@ -29,8 +29,10 @@ export type Message =
   | { readonly kind: 'given'; readonly epoch: number; readonly attempt: Attempt; readonly guilds: readonly string[] }
   /** New owner: I serve these guilds, or have given them on. */
   | { readonly kind: 'active'; readonly epoch: number; readonly guilds: readonly string[] }
-  /** New owner, about `given`: I have no rows of these guilds. My volume was lost, or restored from before they arrived. */
+  /** New owner, about `given` or by itself: I have no rows of these guilds. My volume was lost, or restored from before they arrived. */
   | { readonly kind: 'lost'; readonly epoch: number; readonly guilds: readonly string[] }
+  /** Old owner, about `lost`: I have no copy of these guilds any more, and I never will serve them under that epoch. */
+  | { readonly kind: 'gone'; readonly epoch: number; readonly guilds: readonly string[] }
   /** New owner, when a newer topology came in between: did you give me these guilds? */
   | { readonly kind: 'ask'; readonly epoch: number; readonly guilds: readonly string[] }
   /** Old owner, about `ask`: I did not, and I never will under that epoch. */

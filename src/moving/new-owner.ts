@@ -67,6 +67,17 @@ export function onGiven(
   return { writes, sends };
 }
 
+/** No pod has the rows of these guilds: this pod serves them with what it has. */
+export function onGone(state: MovingState, from: number, { epoch, guilds }: Of<'gone'>): Step {
+  const writes = guilds
+    .filter((guild) => {
+      const record = state.records.get(guild);
+      return record?.state === 'awaiting' && record.from === from && record.epoch === epoch;
+    })
+    .map((guild): Write => ({ kind: 'record', guild, record: { state: 'here', epoch } }));
+  return { writes, sends: [] };
+}
+
 export function onKept(state: MovingState, from: number, { epoch, guilds }: Of<'kept'>): Step {
   const writes = guilds
     .filter((guild) => {

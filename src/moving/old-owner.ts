@@ -79,12 +79,41 @@ export function onActive(state: MovingState, from: number, { epoch, guilds }: Of
   return { writes, sends: [] };
 }
 
-/** The copies that were set aside go there again, under the attempt that moved them. */
-export function onLost(state: MovingState, from: number, { epoch, guilds }: Of<'lost'>): Step {
-  const sends = movedTo(state, from, epoch, guilds).map(([guild, { attempt }]) =>
-    to(from, { kind: 'offer', epoch, attempt, guilds: [guild], again: true }),
+/**
+ * The copies that were set aside go there again, under the attempt that moved them. The caller replaces an offer whose copy has expired by
+ * `gone`.
+ */
+export function onLost(state: MovingState, from: number, { epoch, guilds }: Of<'lost'>, ownerOf: OwnerOf): Step {
+  const byAttempt = Map.groupBy(movedTo(state, from, epoch, guilds), ([, { attempt }]) => keyOf(attempt));
+  const sends = [...byAttempt.values()].map((moved) => {
+    const [[, { attempt }]] = moved as [[string, Moved]];
+    return to(from, { kind: 'offer', epoch, attempt, guilds: moved.map(([guild]) => guild), again: true });
+  });
+  // The record and the copy have been forgotten, or this pod's volume was lost too. It can never serve the guild by that epoch again.
+  const gone = guilds.filter(
+    (guild) =>
+      !state.records.has(guild) && state.chain[0].epoch >= epoch && authorityOf(state, guild, ownerOf) === from,
   );
+  if (gone.length > 0) sends.push(to(from, { kind: 'gone', epoch, guilds: gone }));
   return { writes: [], sends };
+}
+
+/**
+ * Forgets guilds that were given away long ago: the topology is in force, the new owners serve, and no copy is left to offer.
+ * @param guilds some of those with a record
+ */
+export function forgetMoved(
+  state: MovingState,
+  guilds: Iterable<string>,
+  hasCopy: (guild: string, epoch: number) => boolean,
+): Step {
+  const writes: Write[] = [];
+  for (const guild of guilds) {
+    const record = state.records.get(guild);
+    if (record?.state !== 'moved' || !record.confirmed || record.epoch > state.chain[0].epoch) continue;
+    if (!hasCopy(guild, record.epoch)) writes.push({ kind: 'forget', guild });
+  }
+  return { writes, sends: [] };
 }
 
 export function onAsk(state: MovingState, from: number, { epoch, guilds }: Of<'ask'>): Step {

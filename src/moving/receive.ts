@@ -1,6 +1,6 @@
 import { newest, type OwnerOf } from './authority.ts';
 import type { Message } from './messages.ts';
-import { onGiven, onKept, onOffer } from './new-owner.ts';
+import { onGiven, onGone, onKept, onOffer } from './new-owner.ts';
 import { onActive, onAsk, onElsewhere, onLost, onStored } from './old-owner.ts';
 import { onHeld, onRecover } from './recovery.ts';
 import type { MovingState } from './state.ts';
@@ -31,7 +31,9 @@ export function receive(state: MovingState, from: number, message: Message, owne
     case 'active':
       return onActive(state, from, message);
     case 'lost':
-      return onLost(state, from, message);
+      return onLost(state, from, message, ownerOf);
+    case 'gone':
+      return onGone(state, from, message);
     case 'ask':
       return onAsk(state, from, message);
     case 'kept':

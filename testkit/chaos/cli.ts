@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { integerOption as integer, routingOption, UsageError } from '../cluster/options.ts';
+import { WITHOUT_EVENTS } from './clients.ts';
 import { type Measurement, measureOwnerKill, measureRolling } from './measures.ts';
 import { progressLine, renderMeasurement, renderReport } from './report.ts';
 import { runChaos } from './run.ts';
@@ -15,6 +16,7 @@ compares every pod's database with the responses that the clients received.
   npm run chaos                              10 minutes, all faults
   npm run chaos -- --seconds 60 --seed 7     a shorter run with reproducible faults
   npm run chaos -- --owner-kill              measure: one owner is killed under load
+  npm run chaos -- --resize                  also change the number of gateway pods over and over
   npm run chaos -- --rolling                 measure: every pod is restarted under load
 
 Options (after --):
@@ -32,6 +34,9 @@ Options (after --):
                          cut       connections to a gateway pod are refused, reset or black-holed
                          session   Discord drops gateway connections
   --every <seconds>    average time between faults         2.5
+  --resize             also change the number of gateway pods over and over, from 1 to --most-gateway-pods. Discord's gateway
+                       events are left out
+  --most-gateway-pods <n>                                  5
   --directory <path>   databases and logs; always kept     a temporary folder, kept only if the check fails
   --owner-kill         SIGKILL one owner and restart it after 10 s, repeatedly for --seconds (60)
   --rolling            restart all pods, one at a time
@@ -70,12 +75,17 @@ function readOptions() {
       directory: { type: 'string' },
       'owner-kill': { type: 'boolean', default: false },
       rolling: { type: 'boolean', default: false },
+      resize: { type: 'boolean', default: false },
+      'most-gateway-pods': { type: 'string', default: '5' },
       help: { type: 'boolean', default: false },
     },
   });
   const every = Number(values.every);
   if (!(every >= 0.1 && every <= 600)) throw new UsageError(`--every ${values.every}: it must be 0.1 to 600 (seconds)`);
   if (values['owner-kill'] && values.rolling) throw new UsageError('--owner-kill and --rolling: choose one');
+  if (values.resize && (values['owner-kill'] || values.rolling))
+    throw new UsageError('--resize: it cannot be combined with --owner-kill or --rolling');
+  const most = integer('most-gateway-pods', values['most-gateway-pods'], 2, 16);
   const mode = values['owner-kill'] ? 'owner-kill' : values.rolling ? 'rolling' : 'chaos';
   const seconds = values.seconds ?? { chaos: '600', 'owner-kill': '60', rolling: '40' }[mode];
   return {
@@ -91,6 +101,7 @@ function readOptions() {
       routing: routingOption(values.routing),
       kinds: faultKinds(values.faults),
       everyMs: every * 1_000,
+      ...(values.resize ? { mix: WITHOUT_EVENTS, resizeUpTo: most } : {}),
       ...(values.directory === undefined ? {} : { directory: emptyDirectory(values.directory) }),
     },
   } as const;
@@ -108,6 +119,7 @@ async function main(): Promise<boolean> {
     `npm run chaos -- --seed ${run.seed} --seconds ${run.seconds} --rate ${run.rate} --guilds ${run.guilds}`,
     `--http-pods ${run.httpPods} --gateway-pods ${run.gatewayPods} --routing ${run.routing}`,
     mode === 'chaos' ? `--faults ${run.kinds.join(',')} --every ${run.everyMs / 1_000}` : `--${mode}`,
+    ...(run.resizeUpTo === undefined ? [] : [`--resize --most-gateway-pods ${run.resizeUpTo}`]),
   ].join(' ');
   printer.say(
     `\n  Seed ${run.seed}, ${run.gatewayPods} gateway pods, ${run.httpPods} HTTP pods, ${run.routing}, ${run.seconds} s\n`,

@@ -11,6 +11,7 @@ import type { Entry, Recorder } from './recorder.ts';
 export type Mix = Readonly<Record<Via, number>>;
 
 export const EVERYTHING: Mix = Object.freeze({ interaction: 6, api: 3, webhook: 1, event: 1 });
+export const WITHOUT_EVENTS: Mix = Object.freeze({ ...EVERYTHING, event: 0 });
 export const INTERACTIONS: Mix = Object.freeze({ interaction: 1, api: 0, webhook: 0, event: 0 });
 
 export interface ClientsOptions {

@@ -9,7 +9,7 @@ export interface PodContent {
 }
 
 /** Runs a query on a pod's database, read-only. The pod may be running. */
-function look<T>(path: string, question: (database: DatabaseSync) => T): T {
+export function look<T>(path: string, question: (database: DatabaseSync) => T): T {
   const database = new DatabaseSync(path, { readOnly: true });
   try {
     return question(database);

@@ -53,6 +53,8 @@ export class FaultInjector {
 
   #begin(fault: Fault): void {
     const pod = 'pod' in fault ? this.#podOf(fault.pod) : null;
+    // A gateway pod that the cluster does not have at present.
+    if (pod === undefined) return;
     const touchesProcess = fault.kind === 'kill' || fault.kind === 'stop' || fault.kind === 'restart';
     if (touchesProcess && pod !== null && (this.#busy.has(pod) || !pod.running)) return;
     this.#options.log(describeFault(fault));
@@ -106,9 +108,20 @@ export class FaultInjector {
     }
   }
 
-  #podOf({ type, index }: PodRef): Pod {
+  #podOf({ type, index }: PodRef): Pod | undefined {
     const { httpPods, gatewayPods } = this.#options.cluster;
-    return (type === 'http' ? httpPods : gatewayPods)[index] as Pod;
+    return (type === 'http' ? httpPods : gatewayPods)[index];
+  }
+
+  /** Does something with a pod while no fault has its process. */
+  async undisturbed(pod: Pod, work: () => Promise<void>): Promise<void> {
+    while (this.#busy.has(pod)) await sleep(50);
+    this.#busy.add(pod);
+    try {
+      await work();
+    } finally {
+      this.#busy.delete(pod);
+    }
   }
 
   /** Ends early when `heal` is called. */

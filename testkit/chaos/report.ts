@@ -7,6 +7,7 @@ const PHASES: Readonly<Record<Progress['phase'], string>> = {
   starting: 'starting the cluster',
   running: 'running',
   healing: 'healing every fault',
+  moving: 'waiting for guilds to reach their owners',
   draining: 'waiting for stored requests',
   checking: 'reading the databases',
 };
@@ -51,6 +52,7 @@ export function renderReport(report: ChaosReport, command: string): string {
     ['stray rows', problems.stray, problems.stray > 0],
     ['hints left', report.hintsLeft, report.hintsLeft > 0],
     ['faults', report.faults],
+    ...(report.resizes === 0 ? [] : [['changes of the number of pods', report.resizes] as [string, number]]),
     ['Discord sessions lost', report.sessionsLost],
     ['longest wait for a response', milliseconds(latency.longestAnswerMs)],
     ['longest wait for a completion', milliseconds(latency.longestCompletionMs)],

@@ -9,10 +9,11 @@ import { FaultNetwork } from '../faults/network.ts';
 import { Clients, EVERYTHING, type Mix } from './clients.ts';
 import { readPods } from './databases.ts';
 import { checkHistory, type Verdict } from './history.ts';
-import { FaultInjector } from './injector.ts';
+import { type Disturbance, FaultInjector } from './injector.ts';
 import { type Latency, measureLatency } from './latency.ts';
 import { SeededRandom } from './random.ts';
 import { type Entry, Recorder } from './recorder.ts';
+import { planResizes, Rollouts } from './rollouts.ts';
 import { type FaultKind, planFaults } from './schedule.ts';
 import {
   brokenRules,
@@ -39,6 +40,8 @@ export interface ChaosOptions {
   /** Average time between two faults. */
   readonly everyMs: number;
   readonly mix?: Mix;
+  /** Also changes the number of gateway pods over and over, up to this many. */
+  readonly resizeUpTo?: number;
   /** Share of interactions that are slower than Discord's time limit; default 0.02. */
   readonly slowShare?: number;
   /** How long an API write may wait for its owner; default 4 s, so that a short run covers many cases. */
@@ -59,7 +62,7 @@ export interface ChaosOptions {
 
 /** The progress of a run. */
 export interface Progress {
-  readonly phase: 'starting' | 'running' | 'healing' | 'draining' | 'checking';
+  readonly phase: 'starting' | 'running' | 'healing' | 'moving' | 'draining' | 'checking';
   readonly elapsedMs: number;
   readonly recorder: Recorder;
   readonly faults: number;
@@ -68,7 +71,7 @@ export interface Progress {
 export interface ChaosReport {
   readonly seed: number;
   readonly verdict: Verdict;
-  /** Tells which gateway pod owned a guild. */
+  /** Tells which gateway pod owned a guild, at the end. */
   readonly topology: Topology;
   /** Every operation as its client saw it. */
   readonly entries: readonly Entry[];
@@ -77,6 +80,8 @@ export interface ChaosReport {
   /** Interactions without a valid response within Discord's three seconds. */
   readonly unanswered: number;
   readonly faults: number;
+  /** How often the number of gateway pods changed. */
+  readonly resizes: number;
   /** Hints that remained at the end. */
   readonly hintsLeft: number;
   /** Discord sessions that could not be resumed. Events around their end may be missing. */
@@ -87,6 +92,10 @@ export interface ChaosReport {
   /** The folder with databases and logs; null if the check passed. */
   readonly directory: string | null;
 }
+
+/** Enough for the largest number of gateway pods: the number of shards never changes. */
+const shardsFor = ({ routing, resizeUpTo = 1 }: ChaosOptions): { discordShards?: number } =>
+  routing === 'discord-shard' ? { discordShards: 2 * resizeUpTo } : {};
 
 const BOT = fileURLToPath(new URL('./bot.ts', import.meta.url));
 
@@ -104,6 +113,8 @@ const CLIENTS = 0x5bd1e995;
 const LAST_FAULT_MS = 1_000;
 const EVENTS_MS = 20_000;
 const PROGRESS_MS = 500;
+/** How long guilds may take to reach their owners after all faults have ended. */
+const SETTLED_MS = 120_000;
 
 /** Runs clients against a cluster while faults happen, ends all faults, and checks the databases against the history. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
@@ -136,6 +147,7 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
       directory,
       httpPods: options.httpPods,
       gatewayPods: options.gatewayPods,
+      ...(options.resizeUpTo === undefined ? {} : { mostGatewayPods: options.resizeUpTo, ...shardsFor(options) }),
       guilds: options.guilds,
       ...(options.routing === undefined ? {} : { routing: options.routing }),
       env: { ...POD_ENV, REQUEST_TIMEOUT_MS: String(requestTimeoutMs), ...options.env },
@@ -147,8 +159,11 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
     });
     const simulator = cluster.simulator as DiscordSimulator;
     const sessions = watchSessions(simulator);
-    injector = new FaultInjector({ cluster, network, log });
+    const faults = new FaultInjector({ cluster, network, log });
+    injector = faults;
+    const rollouts = new Rollouts({ cluster, undisturbed: (pod, work) => faults.undisturbed(pod, work), log });
     const lengthMs = options.seconds * 1_000;
+    const mostPods = options.resizeUpTo ?? options.gatewayPods;
     const endAt = performance.now() + lengthMs;
     const clients = new Clients({
       simulator,
@@ -162,12 +177,20 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
     });
     const disturb =
       options.script?.(cluster, network, recorder) ??
-      injector.run(planFaults({ ...options, lengthMs: lengthMs - LAST_FAULT_MS }));
+      faults.run(planFaults({ ...options, gatewayPods: mostPods, lengthMs: lengthMs - LAST_FAULT_MS }));
+    const resizes =
+      options.resizeUpTo === undefined
+        ? []
+        : planResizes({ ...options, pods: options.gatewayPods, most: options.resizeUpTo, lengthMs });
 
     enter('running');
-    await Promise.all([clients.run(options.rate, AbortSignal.timeout(lengthMs)), disturb]);
+    await Promise.all([clients.run(options.rate, AbortSignal.timeout(lengthMs)), disturb, rollouts.run(resizes)]);
     enter('healing');
-    await injector.heal();
+    await faults.heal();
+    if (resizes.length > 0) {
+      enter('moving');
+      await rollouts.settled(SETTLED_MS);
+    }
     enter('draining');
     await hintsDrained(cluster, drainMs);
     await clients.finished();
@@ -175,7 +198,10 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
     await clients.close();
     enter('checking');
     forgiveEvents(recorder, sessions);
-    return await conclude(cluster, recorder, injector, { seed: options.seed, sessionsLost: sessions.lost });
+    return await conclude(cluster, recorder, [...faults.failures, ...rollouts.failures], {
+      ...{ seed: options.seed, sessionsLost: sessions.lost, disturbances: faults.disturbances },
+      ...{ topology: rollouts.topology, resizes: rollouts.count },
+    });
   } finally {
     clearInterval(ticker);
   }
@@ -185,18 +211,20 @@ async function runIn(directory: string, network: FaultNetwork, options: ChaosOpt
 async function conclude(
   cluster: Cluster,
   recorder: Recorder,
-  { disturbances, failures }: FaultInjector,
-  facts: Pick<ChaosReport, 'seed' | 'sessionsLost'>,
+  failures: readonly Error[],
+  {
+    disturbances,
+    ...facts
+  }: Pick<ChaosReport, 'seed' | 'sessionsLost' | 'topology' | 'resizes'> & { disturbances: readonly Disturbance[] },
 ): Promise<ChaosReport> {
   const broken = brokenRules(cluster.simulator as DiscordSimulator);
   const problems = [...failures.map(({ message }) => message), ...broken, ...(await endPods(cluster))];
   const { rows, hints } = readPods(databasePaths(cluster));
-  const { ownerOf } = cluster.topology;
+  const { ownerOf } = facts.topology;
   const verdict = checkHistory(recorder.history(), rows, ownerOf);
   const { entries } = recorder;
   return {
     ...facts,
-    topology: cluster.topology,
     verdict,
     entries,
     latency: measureLatency(entries, disturbances, ownerOf),

@@ -76,6 +76,8 @@ export interface Cluster extends AsyncDisposable {
   addHttpPod(): Promise<Pod>;
   /** Takes the last HTTP pod out of the rotation and stops it gracefully. */
   removeHttpPod(): Promise<void>;
+  /** Makes the next gateway pod, with the environment of the others. It does not run yet. Up to `mostGatewayPods`. */
+  addGatewayPod(): Pod;
   /**
    * Changes the number of gateway pods, while requests come. Resolves when every guild is at its owner.
    * @throws RangeError if the number is not allowed
@@ -214,16 +216,14 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     for (const pod of pods) pod.spawn();
     await Promise.all(pods.map((pod) => pod.ready()));
     balancer.targets = httpPods.map(targetOf);
-    const resizer = new Resizer({
-      ...{ topology, gatewayPods, httpPods, mostPods },
-      newGatewayPod(ordinal) {
-        const pod = newGatewayPod(ordinal);
-        const { NUM_GATEWAY_PODS, TOPOLOGY_EPOCH } = gatewayPods[0]?.env ?? {};
-        Object.assign(pod.env, { NUM_GATEWAY_PODS, TOPOLOGY_EPOCH });
-        options.onGatewayPod?.(pod);
-        return pod;
-      },
-    });
+    const nextGatewayPod = (ordinal: number): Pod => {
+      const pod = newGatewayPod(ordinal);
+      const { NUM_GATEWAY_PODS, TOPOLOGY_EPOCH } = gatewayPods[0]?.env ?? {};
+      Object.assign(pod.env, { NUM_GATEWAY_PODS, TOPOLOGY_EPOCH });
+      options.onGatewayPod?.(pod);
+      return pod;
+    };
+    const resizer = new Resizer({ topology, gatewayPods, httpPods, mostPods, newGatewayPod: nextGatewayPod });
     undo.push(async () => resizer.stop());
     if (placed !== null && placed[0].epoch !== topology.epoch) resizer.settleLater();
 
@@ -238,6 +238,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       },
       get progress() {
         return resizer.progress;
+      },
+      addGatewayPod() {
+        const pod = nextGatewayPod(gatewayPods.length);
+        gatewayPods.push(pod);
+        return pod;
       },
       resize: (pods) => resizer.resize(pods),
       databasePath,

@@ -32,7 +32,20 @@ export interface Reply {
 
 const VERSION = 1;
 const KINDS: ReadonlySet<unknown> = new Set<Message['kind']>([
-  ...(['offer', 'stored', 'given', 'active', 'lost', 'ask', 'kept', 'elsewhere', 'news', 'recover', 'held'] as const),
+  ...([
+    'offer',
+    'stored',
+    'given',
+    'active',
+    'lost',
+    'gone',
+    'ask',
+    'kept',
+    'elsewhere',
+    'news',
+    'recover',
+    'held',
+  ] as const),
 ]);
 
 export const isLivePart = (content: Message | LivePart): content is LivePart => 'part' in content;

@@ -1,10 +1,18 @@
 import type { OwnerOf } from '../../../src/moving/authority.ts';
 import { decideRequest } from '../../../src/moving/decide.ts';
-import { beginFinish, finish, repeat } from '../../../src/moving/finish.ts';
+import { beginFinish, finish } from '../../../src/moving/finish.ts';
 import type { Message } from '../../../src/moving/messages.ts';
-import { beginParcel, isLeaving, offerParcel, shrinkParcel, undoParcel } from '../../../src/moving/old-owner.ts';
+import {
+  beginParcel,
+  forgetMoved,
+  isLeaving,
+  offerParcel,
+  shrinkParcel,
+  undoParcel,
+} from '../../../src/moving/old-owner.ts';
 import { receive } from '../../../src/moving/receive.ts';
 import { beginRecovery } from '../../../src/moving/recovery.ts';
+import { repeat } from '../../../src/moving/repeat.ts';
 import { applyWrites, initialState, type MovingState } from '../../../src/moving/state.ts';
 import type { Step } from '../../../src/moving/step.ts';
 import { adoptTopology, newsOf, settle } from '../../../src/moving/topologies.ts';
@@ -158,6 +166,8 @@ export class World {
       if (state.parcels.size > 0) add(`undo at ${ordinal}`, (world) => world.#undo(ordinal));
       if (repeat(state).sends.length > 0)
         add(`repeat at ${ordinal}`, (world) => world.#run(ordinal, repeat(world.#state(ordinal))));
+      const { writes } = this.#forgotten(ordinal);
+      if (writes.length > 0) add(`forget at ${ordinal}`, (world) => world.#run(ordinal, world.#forgotten(ordinal)));
       if (state.chain.length > 1) {
         add(`finish at ${ordinal}`, (world) => world.#finish(ordinal));
         add(`news of ${ordinal}`, (world) => world.#news(ordinal));
@@ -167,6 +177,7 @@ export class World {
       if (this.restarts < MAX_RESTARTS) {
         add(`restart ${ordinal}`, (world) => world.#restart(ordinal));
         if (this.scenario.restores) {
+          if (this.pods[ordinal]?.copies.size) add(`copies of ${ordinal} expire`, (world) => world.#expire(ordinal));
           add(`back up ${ordinal}`, (world) => world.#backUp(ordinal));
           add(`restore ${ordinal}`, (world) => world.#restore(ordinal));
         }
@@ -307,6 +318,18 @@ export class World {
     if (this.fault === 'records are forgotten by a restart') state.records.clear();
   }
 
+  /** Copies are kept for a day, so only a restored volume may still want one. */
+  #expire(ordinal: number): void {
+    const { copies } = this.pods[ordinal] as Pod;
+    for (const key of copies.keys()) this.tainted.add(key.split(' ')[0] as string);
+    copies.clear();
+  }
+
+  #forgotten(ordinal: number): Step {
+    const { state, copies } = this.pods[ordinal] as Pod;
+    return forgetMoved(state, state.records.keys(), (guild, epoch) => copies.has(`${guild} ${epoch}`));
+  }
+
   #backUp(ordinal: number): void {
     const pod = this.pods[ordinal] as Pod;
     pod.backup = copyOf(pod);
@@ -385,7 +408,18 @@ export class World {
       }
     }
     applyWrites(pod.state, writes);
-    for (const { to, message } of sends) this.#send(ordinal, to, message);
+    for (const { to, message } of sends) {
+      // A copy that has expired cannot be offered again.
+      const gone =
+        message.kind === 'offer' && message.again
+          ? message.guilds.filter((guild) => !pod.copies.has(`${guild} ${message.epoch}`))
+          : [];
+      if (gone.length > 0)
+        this.#send(ordinal, to, { kind: 'gone', epoch: message.kind === 'offer' ? message.epoch : 0, guilds: gone });
+      const left = message.kind === 'offer' ? message.guilds.filter((guild) => !gone.includes(guild)) : [];
+      if (message.kind !== 'offer') this.#send(ordinal, to, message);
+      else if (left.length > 0) this.#send(ordinal, to, { ...message, guilds: left });
+    }
   }
 
   #send(from: number, to: number, message: Message): void {
