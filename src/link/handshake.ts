@@ -3,7 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { BotManifest } from '../bot/types.ts';
 import { GuildwayError } from '../errors.ts';
 import { PATH } from '../protocol/paths.ts';
-import type { TopologyRecord } from '../routing/topology.ts';
+import { isPossible, type TopologyRecord } from '../routing/topology.ts';
 import type { Duration } from '../time.ts';
 import { HEADER } from './message.ts';
 
@@ -124,7 +124,11 @@ function parseHello<T extends { readonly topology: TopologyRecord }>(shape: Shap
 }
 
 /** @param what names it in the error. @throws GuildwayError LINK_PROTOCOL */
-export const parseTopology = (value: unknown, what: string): TopologyRecord => pick(TOPOLOGY, value, what);
+export function parseTopology(value: unknown, what: string): TopologyRecord {
+  const topology = pick(TOPOLOGY, value, what);
+  if (!isPossible(topology)) throw new GuildwayError('LINK_PROTOCOL', `${what} that cannot exist`);
+  return topology;
+}
 
 /** @throws GuildwayError LINK_PROTOCOL */
 export const parseClientHello = (payload: Buffer): ClientHello => parseHello(CLIENT_HELLO, payload);

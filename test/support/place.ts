@@ -193,6 +193,16 @@ export class Place implements AsyncDisposable {
     }
   }
 
+  /** Rows of a table in a pod's database. */
+  count(ordinal: number, table: string): number {
+    const sqlite = new DatabaseSync(this.path(ordinal), { readOnly: true });
+    try {
+      return Number(sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
+    } finally {
+      sqlite.close();
+    }
+  }
+
   #topologies(ordinal: number): { pods: number; epoch: number }[] {
     const sqlite = new DatabaseSync(this.path(ordinal), { readOnly: true });
     try {

@@ -15,11 +15,19 @@ interface Trouble {
   why: string;
 }
 
+/** Guilds of one new owner that could not move. */
+interface Postponed {
+  guilds: string[];
+  /** When the first of them may try again. */
+  earliest: MonotonicTime;
+}
+
 /** The guilds that this pod is to give away, by their new owners. */
 export class Candidates {
   readonly #ownership: GuildOwnership;
   readonly #allGuilds: () => Iterable<string>;
-  #byOwner = new Map<number, string[]>();
+  #ready = new Map<number, string[]>();
+  readonly #postponed = new Map<number, Postponed>();
   /** Guilds that could not move. */
   readonly #trouble = new Map<string, Trouble>();
 
@@ -32,12 +40,12 @@ export class Candidates {
   /** How many guilds are known to be left. */
   get size(): number {
     let size = 0;
-    for (const guilds of this.#byOwner.values()) size += guilds.length;
+    for (const owner of this.owners) size += this.#countOf(owner);
     return size;
   }
 
   get owners(): readonly number[] {
-    return [...this.#byOwner.keys()];
+    return [...new Set([...this.#ready.keys(), ...this.#postponed.keys()])];
   }
 
   /** Looks at all guilds anew. @returns how many are to leave */
@@ -49,31 +57,38 @@ export class Candidates {
       if (!found.has(guild) && isLeaving(state, guild, ownerByTopology)) found.add(guild);
       if (++seen % PER_TURN === 0) await nextTurn();
     }
-    this.#byOwner = Map.groupBy(found, (guild) => ownerByTopology(newest(state), guild));
+    this.#postponed.clear();
+    this.#ready = Map.groupBy(found, (guild) => ownerByTopology(newest(state), guild));
     for (const guild of this.#trouble.keys()) if (!found.has(guild)) this.#trouble.delete(guild);
     return found.size;
   }
 
-  /** Takes guilds of one new owner that may try now, as long as the condition holds. */
-  take(owner: number, most: number, fits: (guilds: readonly string[]) => boolean): string[] {
+  /**
+   * Takes guilds of one new owner that may try now, until one does not fit.
+   * @param fits called once for each guild; the first one has to fit
+   */
+  take(owner: number, most: number, fits: (guild: string, isFirst: boolean) => boolean): string[] {
     const { state } = this.#ownership;
     const now = monotonicNow();
     const taken: string[] = [];
-    const later: string[] = [];
-    const guilds = this.#byOwner.get(owner) ?? [];
-    while (guilds.length > 0 && taken.length < most) {
-      const guild = guilds.pop() as string;
+    const guilds = this.#ready.get(owner) ?? [];
+    const due = this.#due(owner, now);
+    const next = (): string | undefined => guilds.pop() ?? due.pop();
+    while (taken.length < most) {
+      const guild = next();
+      if (guild === undefined) break;
       if (!isLeaving(state, guild, ownerByTopology) || state.leaving.has(guild)) continue;
-      const trouble = this.#trouble.get(guild);
-      if (trouble !== undefined && trouble.notBefore > now) {
-        later.push(guild);
-      } else if (taken.length > 0 && !fits([...taken, guild])) {
+      // A scan has found it again.
+      const notBefore = this.#trouble.get(guild)?.notBefore;
+      if (notBefore !== undefined && notBefore > now) this.#wait(owner, guild, notBefore);
+      else if (!fits(guild, taken.length === 0)) {
         guilds.push(guild);
         break;
       } else taken.push(guild);
     }
-    this.#byOwner.set(owner, [...later, ...guilds]);
-    if (later.length + guilds.length === 0) this.#byOwner.delete(owner);
+    guilds.push(...due);
+    if (guilds.length === 0) this.#ready.delete(owner);
+    else this.#ready.set(owner, guilds);
     return taken;
   }
 
@@ -87,9 +102,9 @@ export class Candidates {
     for (const guild of guilds) {
       const tries = this.triesOf(guild) + 1;
       const pauseMs: Duration = Math.min(PAUSE_CAP_MS, PAUSE_BASE_MS * 2 ** (tries - 1));
-      this.#trouble.set(guild, { tries, notBefore: after(monotonicNow(), pauseMs), why });
-      const owner = ownerByTopology(newest(this.#ownership.state), guild);
-      this.#byOwner.set(owner, [guild, ...(this.#byOwner.get(owner) ?? [])]);
+      const notBefore = after(monotonicNow(), pauseMs);
+      this.#trouble.set(guild, { tries, notBefore, why });
+      this.#wait(ownerByTopology(newest(this.#ownership.state), guild), guild, notBefore);
     }
   }
 
@@ -98,14 +113,47 @@ export class Candidates {
     for (const guild of guilds) this.#trouble.delete(guild);
   }
 
-  /** Why guilds do not move, with how many and one example. */
-  troubles(): { readonly why: string; readonly guilds: number; readonly example: string }[] {
+  /** Why guilds do not move, with how many and one example. @param silent new owners that do not answer */
+  troubles(silent: ReadonlySet<number>): { readonly why: string; readonly guilds: number; readonly example: string }[] {
+    const away = this.owners.flatMap((owner) => {
+      const [example] = this.#ready.get(owner) ?? this.#postponed.get(owner)?.guilds ?? [];
+      if (!silent.has(owner) || example === undefined) return [];
+      return [{ why: `gateway-${owner} does not answer`, guilds: this.#countOf(owner), example }];
+    });
     const byReason = Map.groupBy(this.#trouble, ([, { why }]) => why);
-    return [...byReason].map(([why, guilds]) => ({
+    const others = [...byReason].map(([why, guilds]) => ({
       why,
       guilds: guilds.length,
       example: (guilds[0] as [string, Trouble])[0],
     }));
+    return [...away, ...others];
+  }
+
+  #countOf(owner: number): number {
+    return (this.#ready.get(owner)?.length ?? 0) + (this.#postponed.get(owner)?.guilds.length ?? 0);
+  }
+
+  #wait(owner: number, guild: string, notBefore: MonotonicTime): void {
+    const postponed = this.#postponed.get(owner);
+    if (postponed === undefined) this.#postponed.set(owner, { guilds: [guild], earliest: notBefore });
+    else {
+      postponed.guilds.push(guild);
+      if (notBefore < postponed.earliest) postponed.earliest = notBefore;
+    }
+  }
+
+  /** Removes and returns the postponed guilds of an owner that may try again. */
+  #due(owner: number, now: MonotonicTime): string[] {
+    const postponed = this.#postponed.get(owner);
+    if (postponed === undefined || postponed.earliest > now) return [];
+    this.#postponed.delete(owner);
+    const due: string[] = [];
+    for (const guild of postponed.guilds) {
+      const { notBefore } = this.#trouble.get(guild) ?? { notBefore: now };
+      if (notBefore > now) this.#wait(owner, guild, notBefore);
+      else due.push(guild);
+    }
+    return due;
   }
 
   *#guilds(): Iterable<string> {

@@ -81,6 +81,10 @@ export class IncomingCopies {
     return incoming?.key === keyOf(attempt) ? incoming.live : null;
   }
 
+  dropAll(): void {
+    for (const guild of [...this.#incoming.keys()]) this.drop(guild);
+  }
+
   drop(guild: string): void {
     this.#incoming.get(guild)?.live[Symbol.dispose]();
     this.#incoming.delete(guild);

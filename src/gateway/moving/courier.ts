@@ -13,8 +13,10 @@ export interface CourierOptions {
   readonly stopping: AbortSignal;
 }
 
-/** How long the other pod may take to write rows. Guilds wait meanwhile, so a pod that hangs must not hold them long. */
+/** How long the other pod may take to write rows of guilds that are served meanwhile, or that it lost. */
 const ROWS_MS = 5_000;
+/** The same for guilds that wait. A pod that hangs must not hold them longer than an interaction may wait. */
+const OFFER_MS = 1_000;
 const MESSAGE_MS = 1_500;
 
 /** Carries messages about moving guilds to other gateway pods. Each may be lost: the protocol repeats them. */
@@ -30,7 +32,7 @@ export class Courier {
     const { ordinal, process, peers, stopping } = this.#options;
     if (stopping.aborted) return null;
     const envelope: Envelope = { from: ordinal, process, content, chunks };
-    const waitMs: Duration = chunks.length > 0 ? ROWS_MS : MESSAGE_MS;
+    const waitMs = waitFor(content, chunks);
     try {
       const response = await peers.ask(to, {
         ...{ method: 'POST', path: PATH.moves, body: encodeEnvelope(envelope) },
@@ -41,4 +43,9 @@ export class Courier {
       return null;
     }
   }
+}
+
+function waitFor(content: Message | LivePart, chunks: readonly Uint8Array[]): Duration {
+  if (chunks.length === 0) return MESSAGE_MS;
+  return 'kind' in content && content.kind === 'offer' && !content.again ? OFFER_MS : ROWS_MS;
 }

@@ -1,4 +1,5 @@
 import { GuildwayError } from '../../errors.ts';
+import { parseTopology } from '../../link/handshake.ts';
 import type { Message } from '../../moving/messages.ts';
 import type { Attempt } from '../../moving/state.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
@@ -131,16 +132,19 @@ const isNews = (value: unknown): boolean =>
   Array.isArray(value.chain) &&
   value.chain.length > 0 &&
   value.chain.every(isTopology) &&
+  value.chain.every(({ epoch }, at, chain) => at === 0 || epoch > chain[at - 1].epoch) &&
   Array.isArray(value.done) &&
   value.done.every((done) => Array.isArray(done) && done.length === 2 && done.every(isCount));
 
-const isTopology = (value: unknown): boolean =>
-  isObject(value) &&
-  (value.strategy === 'md5' || value.strategy === 'discord-shard') &&
-  isCount(value.pods) &&
-  value.pods > 0 &&
-  (value.shards === null || isCount(value.shards)) &&
-  isCount(value.epoch);
+/** A topology that cannot exist must not reach the disk: every later start would fail on it. */
+function isTopology(value: unknown): boolean {
+  try {
+    parseTopology(value, 'a topology');
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 const isAttempt = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(isCount);
 

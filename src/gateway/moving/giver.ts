@@ -24,8 +24,8 @@ export interface GiverOptions {
   readonly mover: GuildMover;
   readonly copies: OutgoingCopies;
   readonly courier: Courier;
-  /** Rows of guilds together. It looks at `limit` rows of each table at most. */
-  readonly sizeOf: (guildIds: readonly string[], limit: number) => Readonly<GuildSize>;
+  /** Rows of a guild. It looks at `limit` rows of each table at most. */
+  readonly sizeOf: (guildId: string, limit: number) => Readonly<GuildSize>;
   /** Takes the messages of a reply. */
   readonly receive: (from: number, reply: Reply) => Promise<void>;
   readonly metrics: MoveMetrics;
@@ -63,14 +63,16 @@ export class Giver {
   async giveSome(owner: number): Promise<boolean> {
     const { candidates, sizeOf } = this.#options;
     const most = Math.min(BATCH_GUILDS, this.#batch.get(owner) ?? 1);
-    const guilds = candidates.take(owner, most, (more) => {
-      const { rows, bytes } = sizeOf(more, BATCH_ROWS + 1);
-      return rows <= BATCH_ROWS && bytes <= BATCH_BYTES;
+    const total = { rows: 0, bytes: 0 };
+    const guilds = candidates.take(owner, most, (guild, isFirst) => {
+      const { rows, bytes } = sizeOf(guild, LARGE_ROWS + 1);
+      const fits = isFirst || (total.rows + rows <= BATCH_ROWS && total.bytes + bytes <= BATCH_BYTES);
+      if (fits) [total.rows, total.bytes] = [total.rows + rows, total.bytes + bytes];
+      return fits;
     });
     const [first] = guilds;
     if (first === undefined) return false;
-    const size = guilds.length === 1 ? sizeOf(guilds, LARGE_ROWS + 1) : null;
-    const isLarge = size !== null && (size.rows > LARGE_ROWS || size.bytes > LARGE_BYTES);
+    const isLarge = total.rows > LARGE_ROWS || total.bytes > LARGE_BYTES;
     const given = isLarge ? await this.#giveLarge(owner, first) : await this.#give(owner, guilds);
     this.#batch.set(owner, given ? most * 2 : 1);
     return given;

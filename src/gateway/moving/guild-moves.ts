@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { errorCode, GuildwayError } from '../../errors.ts';
 import type { GatewayResponse } from '../../link/message.ts';
-import { everyPod, newest, ownerByTopology } from '../../moving/authority.ts';
+import { everyPod, newest } from '../../moving/authority.ts';
 import { beginFinish, finish } from '../../moving/finish.ts';
-import type { Message, Send } from '../../moving/messages.ts';
-import { receive } from '../../moving/receive.ts';
+import type { Message } from '../../moving/messages.ts';
 import { repeat } from '../../moving/repeat.ts';
 import { adoptTopology, newsOf, settle } from '../../moving/topologies.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
@@ -13,17 +10,15 @@ import type { Logger } from '../../observability/log.ts';
 import type { Registry } from '../../observability/metrics.ts';
 import { asVariables, fingerprintOf, type TopologyRecord } from '../../routing/topology.ts';
 import type { Peers } from '../discord/peers.ts';
-import { problem } from '../dispatch/responses.ts';
 import type { Store } from '../store/store.ts';
 import { Candidates } from './candidates.ts';
-import { IncomingCopies, OutgoingCopies } from './copies.ts';
-import { Courier } from './courier.ts';
-import { decodeEnvelope, type Envelope, encodeReply, isLivePart, type Reply } from './envelope.ts';
+import { Conversation } from './conversation.ts';
+import { OutgoingCopies } from './copies.ts';
 import { Giver } from './giver.ts';
 import type { GuildActivity } from './guild-activity.ts';
 import type { GuildOwnership } from './guild-ownership.ts';
-import { createMoveMetrics, type MoveMetrics } from './metrics.ts';
-import { Senders } from './senders.ts';
+import { createMoveMetrics } from './metrics.ts';
+import { RecordPruning } from './record-pruning.ts';
 
 export interface GuildMovesOptions {
   /** From this pod's environment. */
@@ -58,41 +53,44 @@ const CONFIRM_AFTER_ROUNDS = 5;
 /** Runs the protocol of moves (`src/moving`) in this pod: sends and receives its messages, and moves the rows. */
 export class GuildMoves {
   readonly #options: GuildMovesOptions;
-  readonly #courier: Courier;
-  readonly #outgoing: OutgoingCopies;
-  readonly #incoming: IncomingCopies;
+  readonly #conversation: Conversation;
   readonly #candidates: Candidates;
   readonly #giver: Giver;
-  readonly #senders = new Senders();
-  readonly #process = randomUUID();
-  readonly #metrics: MoveMetrics;
+  readonly #recordPruning: RecordPruning;
   readonly #stopping = new AbortController();
   #wake = new AbortController();
   #running: Promise<void> = Promise.resolve();
   /** The epoch that the candidates were looked up for. */
   #scanned = 0;
+  /** Pods that did not answer when they were last told the news. */
+  readonly #silent = new Set<number>();
   #rounds = 0;
   #refusal: string | null = null;
 
   constructor(options: GuildMovesOptions) {
     this.#options = options;
-    const { ownership, store, activity, peers, registry, log } = options;
+    const { ownership, store, activity, peers, registry, notNow, onArrived, onLeft, log } = options;
     const { mover } = store;
-    this.#outgoing = new OutgoingCopies(mover);
-    this.#incoming = new IncomingCopies(mover);
+    const outgoing = new OutgoingCopies(mover);
     this.#candidates = new Candidates(ownership, () => store.guilds.all());
-    this.#metrics = createMoveMetrics(registry, {
+    this.#recordPruning = new RecordPruning(ownership, mover);
+    const metrics = createMoveMetrics(registry, {
       toMove: () => this.#candidates.size,
       unconfirmed: () => this.#unconfirmed,
     });
-    this.#courier = new Courier({
-      ...{ ordinal: ownership.ordinal, process: this.#process, peers, stopping: this.#stopping.signal },
+    this.#conversation = new Conversation({
+      ...{ ownership, store, peers, outgoing, notNow, onLeft, log, stopping: this.#stopping.signal },
+      onArrived: (guildIds) => {
+        metrics.arrived.inc(guildIds.length);
+        onArrived(guildIds);
+      },
+      onNews: () => this.#topologyChanged(),
     });
     this.#giver = new Giver({
       ...{ incarnation: store.incarnation, ownership, activity, mover, log },
-      ...{ candidates: this.#candidates, copies: this.#outgoing, courier: this.#courier, metrics: this.#metrics },
-      sizeOf: (guildIds, limit) => mover.sizeOf(guildIds, limit),
-      receive: (from, reply) => this.#receiveReply(from, reply),
+      ...{ candidates: this.#candidates, copies: outgoing, courier: this.#conversation.courier, metrics },
+      sizeOf: (guildId, limit) => mover.sizeOf([guildId], limit),
+      receive: (from, reply) => this.#conversation.receiveReply(from, reply),
     });
   }
 
@@ -121,7 +119,7 @@ export class GuildMoves {
       leaving: ownership.state.leaving.size,
       ...{ moved: count('moved'), arrived: count('here'), arriving: count('arriving'), awaiting: count('awaiting') },
       unconfirmed: this.#unconfirmed,
-      troubles: this.#candidates.troubles(),
+      troubles: this.#candidates.troubles(this.#silent),
       problem: this.problem,
     };
   }
@@ -146,16 +144,8 @@ export class GuildMoves {
   }
 
   /** `POST /_guildway/moves` */
-  async serve(body: Buffer): Promise<GatewayResponse> {
-    let envelope: Envelope;
-    try {
-      envelope = decodeEnvelope(body);
-    } catch (error) {
-      if (errorCode(error) === 'REQUEST_INVALID') return problem(400, (error as Error).message);
-      throw error;
-    }
-    const reply = this.#take(envelope);
-    return { status: 200, headers: ['content-type', 'application/json'], body: encodeReply(reply) };
+  serve(body: Buffer): Promise<GatewayResponse> {
+    return this.#conversation.serve(body);
   }
 
   get #unconfirmed(): number {
@@ -163,128 +153,6 @@ export class GuildMoves {
     for (const record of this.#options.ownership.state.records.values())
       if (record.state === 'moved' && !record.confirmed) unconfirmed++;
     return unconfirmed;
-  }
-
-  #take({ from, process, content, chunks }: Envelope): Reply {
-    const nothing: Reply = { process: this.#process, messages: [], refused: null };
-    if (!this.#senders.admits(from, process, !isLivePart(content) && content.kind === 'recover')) return nothing;
-    try {
-      if (isLivePart(content)) return { ...nothing, refused: this.#takePart(content.guild, content, chunks) };
-      const sends = this.#receive(from, content, chunks);
-      const messages = sends.filter(({ to }) => to === from).map(({ message }) => message);
-      if (content.kind === 'news') messages.push({ kind: 'news', news: newsOf(this.#options.ownership.state) });
-      void this.#sendAll(sends.filter(({ to }) => to !== from));
-      return { ...nothing, messages };
-    } catch (error) {
-      const { log } = this.#options;
-      if (!(error instanceof GuildwayError)) throw error;
-      log.warn({ from, err: errorFacts(error) }, 'guilds of another pod were not taken');
-      return { ...nothing, refused: error.message };
-    }
-  }
-
-  #takePart(
-    guild: string,
-    { attempt, part }: { attempt: readonly [number, number]; part: number },
-    chunks: readonly Uint8Array[],
-  ): string | null {
-    const { ownership, notNow } = this.#options;
-    if (ownership.owns(guild)) return `guild ${guild} is this pod's`;
-    const why = notNow();
-    if (why !== null) return why;
-    return this.#incoming.take(guild, attempt, part, chunks) ? null : `part ${part} of guild ${guild} has no beginning`;
-  }
-
-  /** @throws GuildwayError when the rows of an offer cannot be taken, or the database refuses; nothing has changed then */
-  #receive(from: number, message: Message, chunks: readonly Uint8Array[]): readonly Send[] {
-    const { ownership, store, notNow, onArrived, onLeft, log } = this.#options;
-    if (message.kind === 'offer') {
-      const why = notNow();
-      if (why !== null) throw new GuildwayError('MOVE_REFUSED', why);
-    }
-    const before = ownership.chain;
-    const wasRecovering = ownership.state.recovering.size > 0;
-    const step = receive(ownership.state, from, message, ownerByTopology);
-    const guilds = step.writes.flatMap((write) => (write.kind === 'record' ? [write.guild] : []));
-    switch (message.kind) {
-      case 'offer': {
-        if (guilds.length === 0) return ownership.commit(step);
-        const [guild] = guilds;
-        const live = guilds.length === 1 ? this.#incoming.find(guild as string, message.attempt) : null;
-        const sends = ownership.commit(step, (recorded) => {
-          if (live === null) store.mover.importGuilds(chunks, recorded);
-          else live.finish(chunks, recorded);
-        });
-        for (const imported of guilds) this.#incoming.drop(imported);
-        return sends;
-      }
-      case 'stored': {
-        if (guilds.length === 0) return ownership.commit(step);
-        const sends = ownership.commit(step, (recorded) => this.#outgoing.remove(message.attempt, recorded));
-        ownership.handOver(guilds);
-        onLeft(guilds);
-        return sends;
-      }
-      case 'given': {
-        const sends = ownership.commit(step);
-        this.#metrics.arrived.inc(guilds.length);
-        if (guilds.length > 0) onArrived(guilds);
-        return sends;
-      }
-      case 'active': {
-        const sends = ownership.commit(step);
-        ownership.handedOver(message.guilds);
-        return sends;
-      }
-      default: {
-        const sends = ownership.commit(step);
-        if (ownership.chain !== before) this.#topologyChanged();
-        if (wasRecovering && ownership.state.recovering.size === 0) {
-          log.info('every other pod has said what it holds: this pod serves');
-          this.#wakeUp();
-        }
-        return sends;
-      }
-    }
-  }
-
-  async #receiveReply(from: number, { process, messages }: Reply): Promise<void> {
-    if (!this.#senders.admits(from, process, false)) return;
-    for (const message of messages) await this.#sendAll(this.#receive(from, message, []));
-  }
-
-  async #sendAll(sends: readonly Send[]): Promise<void> {
-    await Promise.all(sends.map((send) => this.#send(send)));
-  }
-
-  async #send({ to, message }: Send): Promise<void> {
-    const { store, log } = this.#options;
-    try {
-      if (message.kind !== 'offer') {
-        await this.#exchange(to, message, []);
-        return;
-      }
-      // The new owner has lost these guilds: it gets the copies that were set aside.
-      const wanted = message.guilds.map((guildId) => ({ guildId, epoch: message.epoch }));
-      for (const { guildIds, chunks } of store.mover.exportSetAside(wanted)) {
-        log.warn(
-          { to, guilds: guildIds.length },
-          'another pod has lost guilds: it gets the copies that were set aside',
-        );
-        await this.#exchange(to, { ...message, guilds: guildIds }, chunks);
-      }
-    } catch (error) {
-      log.error({ to, message: message.kind, err: errorFacts(error) }, 'a message about moving guilds was not handled');
-    }
-  }
-
-  async #exchange(to: number, message: Message, chunks: readonly Uint8Array[]): Promise<void> {
-    const reply = await this.#courier.send(to, message, chunks);
-    if (reply === null) return;
-    if (reply.isEmpty === true && message.kind === 'recover') {
-      const nothing: Message = { kind: 'held', news: newsOf(this.#options.ownership.state), guilds: [], gave: [] };
-      await this.#sendAll(this.#receive(to, nothing, []));
-    } else await this.#receiveReply(to, reply);
   }
 
   async #run(): Promise<void> {
@@ -313,7 +181,8 @@ export class GuildMoves {
       ownership.commit(settled);
       this.#topologyChanged();
     }
-    await this.#sendAll(repeat(state).sends);
+    await this.#conversation.sendAll(repeat(state).sends);
+    this.#recordPruning.step();
     this.#confirmSilent();
     this.#removeLeftovers();
     if (!ownership.isMoving && given.epoch <= newest(state).epoch) return;
@@ -342,7 +211,12 @@ export class GuildMoves {
     const pods = new Set([...everyPod({ chain: [given, ...ownership.chain] })]);
     pods.delete(ownership.ordinal);
     const news: Message = { kind: 'news', news: newsOf(ownership.state) };
-    await Promise.all([...pods].map((pod) => this.#exchange(pod, news, [])));
+    await Promise.all(
+      [...pods].map(async (pod) => {
+        if (await this.#conversation.exchange(pod, news, [])) this.#silent.delete(pod);
+        else this.#silent.add(pod);
+      }),
+    );
   }
 
   async #give(): Promise<void> {
@@ -357,7 +231,13 @@ export class GuildMoves {
     }
     await Promise.all(
       this.#candidates.owners.map(async (owner) => {
-        while (!this.#stopping.signal.aborted && newest(state).epoch === epoch && notNow() === null) {
+        // The guilds of a pod that is away are served here meanwhile, without a pause.
+        while (
+          !this.#silent.has(owner) &&
+          !this.#stopping.signal.aborted &&
+          newest(state).epoch === epoch &&
+          notNow() === null
+        ) {
           if (!(await this.#giver.giveSome(owner))) break;
         }
       }),

@@ -1,16 +1,16 @@
-// Of src/moving/new-owner.ts.
+// Of src/moving/{new-owner,repeat}.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ownerByTopology } from '../../../src/moving/authority.ts';
 import { decideRequest, type RequestDecision } from '../../../src/moving/decide.ts';
-import { beginParcel, isLeaving } from '../../../src/moving/old-owner.ts';
+import { beginParcel, forgetMoved, isLeaving } from '../../../src/moving/old-owner.ts';
 import { receive } from '../../../src/moving/receive.ts';
 import { beginRecovery } from '../../../src/moving/recovery.ts';
 import { applyWrites, initialState } from '../../../src/moving/state.ts';
 import { adoptTopology } from '../../../src/moving/topologies.ts';
 import { explore, walk } from './explore.ts';
 import { CHANGE_TWICE, GROW, SCENARIOS, withRestores } from './scenarios.ts';
-import type { Fault, Scenario } from './world.ts';
+import { type Fault, type Scenario, World } from './world.ts';
 
 /** The share of `npm test`; `npm run explore` goes further. */
 const STATES = 3_000;
@@ -52,6 +52,44 @@ test('depending on its knowledge, a pod serves a request, holds it, or names the
   );
   applyWrites(state, beginRecovery(state, two).writes);
   assert.deepEqual(decide(), { kind: 'recovering' });
+});
+
+test('a new owner that loses its volume when the set-aside copies have expired serves its guilds with what is there', () => {
+  const world = new World({ scenario: withRestores(GROW) });
+  const happens = (name: string): void => {
+    const event = world.events().find((possible) => possible.name === name);
+    assert.ok(event, `${name} is impossible`);
+    event.happen(world);
+    world.check();
+  };
+  const move = ['offer from 0 to 1', 'stored from 1 to 0', 'given from 0 to 1', 'active from 1 to 0'];
+  for (const name of ['write a at 0', 'adopt', 'move from 0', 'news of 0']) happens(name);
+  for (const name of ['news from 0 to 1', ...move]) happens(`deliver ${name}`);
+  happens('restore 1');
+  happens('copies of 0 expire');
+  happens('deliver recover from 1 to 0');
+  happens('deliver held from 0 to 1');
+  assert.equal(world.pods[1]?.state.records.get('a')?.state, 'awaiting');
+  world.calm();
+  assert.equal(world.pods[1]?.rows.has('a'), false);
+});
+
+test('a guild that was given away is forgotten when its topology is in force and its copy has expired, not before', () => {
+  const world = new World({ scenario: GROW });
+  const happens = (name: string): void => {
+    const event = world.events().find((possible) => possible.name === name);
+    assert.ok(event, `${name} is impossible`);
+    event.happen(world);
+  };
+  for (const name of ['write a at 0', 'adopt', 'move from 0', 'news of 0', 'deliver news from 0 to 1']) happens(name);
+  for (const name of ['offer from 0 to 1', 'stored from 1 to 0', 'given from 0 to 1', 'active from 1 to 0'])
+    happens(`deliver ${name}`);
+  const { state } = world.pods[0] as (typeof world.pods)[0];
+  const forgotten = (hasCopy: boolean) => forgetMoved(state, ['a'], () => hasCopy).writes;
+  assert.deepEqual(forgotten(false), []);
+  world.calm();
+  assert.deepEqual(forgotten(true), []);
+  assert.deepEqual(forgotten(false), [{ kind: 'forget', guild: 'a' }]);
 });
 
 test('the explorer finds deliberately broken steps', () => {

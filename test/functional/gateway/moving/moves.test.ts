@@ -1,5 +1,5 @@
 // Gateway pods that move guilds, with real sockets and databases.
-// Of src/gateway/moving/{candidates,copies,courier,giver,guild-activity,guild-moves,guild-ownership,metrics}.ts.
+// Of src/gateway/moving/{candidates,conversation,copies,courier,giver,guild-activity,guild-moves,guild-ownership,metrics,record-pruning}.ts.
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
@@ -94,11 +94,17 @@ const inForce = async (pods: readonly Started[], epoch: number): Promise<void> =
 };
 
 /** Starts pods again, one after the other, pod 0 last, with another number. */
-async function restart(place: Place, pods: Started[], number: number, epoch: number): Promise<void> {
+async function restart(
+  place: Place,
+  pods: Started[],
+  number: number,
+  epoch: number,
+  env: Record<string, string> = {},
+): Promise<void> {
   for (let ordinal = pods.length - 1; ordinal >= 0; ordinal--) {
     await pods[ordinal]?.drain();
     await pods[ordinal]?.close();
-    pods[ordinal] = await place.start(ordinal, number, { TOPOLOGY_EPOCH: String(epoch) });
+    pods[ordinal] = await place.start(ordinal, number, { TOPOLOGY_EPOCH: String(epoch), ...env });
   }
 }
 
@@ -215,4 +221,25 @@ test('a volume that is lost, or restored from before the move, gives back nothin
     const wasLost = owner === 2 && two.ownerOf(guild) === 0;
     if (!wasLost) assert.deepEqual(found[owner]?.get(guild), expected, guild);
   }
+});
+
+test('the set-aside copies of given-away guilds expire: their records go, and a lost volume is served with what is there', async () => {
+  await using place = await Place.make();
+  const env = { SET_ASIDE_MS: '1' };
+  const pods = await startAll(place, 1, 1);
+  for (const guild of GUILDS) assert.equal((await place.send(guild, 0, { body: '1' })).status, 201);
+  pods.push(await place.start(1, 2, { TOPOLOGY_EPOCH: '2' }));
+  await restart(place, pods, 2, 2, env);
+  await inForce(pods, 2);
+  const two = createTopology({ strategy: 'md5', pods: 2 });
+  const moved = GUILDS.filter((guild) => two.ownerOf(guild) === 1);
+  const records = (): number => place.count(0, 'guildway_guild_records');
+  assert.equal(records(), moved.length);
+  // Its copies go first: it can no longer give them back.
+  await until('the copies expire', () => place.count(0, 'guildway_set_aside_guilds') === 0);
+  await until('the records are forgotten', () => records() === 0);
+  await pods[1]?.close();
+  place.lose(1);
+  pods[1] = await place.start(1, 2, { TOPOLOGY_EPOCH: '2' });
+  for (const guild of moved) assert.equal((await place.send(guild, 1, { body: '2' })).status, 201, guild);
 });
