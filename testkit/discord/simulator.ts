@@ -30,6 +30,7 @@ import { AuditLog } from './store/audit-log.ts';
 import { CommandStore } from './store/commands.ts';
 import { FileStore } from './store/files.ts';
 import { Grants } from './store/grants.ts';
+import { InviteStore } from './store/invites.ts';
 import { MessageBuilder } from './store/message-builder.ts';
 import { MessageStore } from './store/messages.ts';
 import { UnknownRequests } from './unknown.ts';
@@ -163,12 +164,13 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
   });
   sender.setUrl(resolved.interactionsUrl);
   webhooks.setUrl(resolved.eventWebhookUrl);
-  const events = new Events({ ids, world, messages, builder, gateway, dispatch, webhooks });
+  const invites = new InviteStore();
+  const events = new Events({ ids, world, messages, builder, invites, gateway, dispatch, webhooks });
 
   const grants = new Grants(clock);
   const audit = new AuditLog(ids, world.bot.id, dispatch);
   const routes = allRoutes({
-    ...{ ids, world, messages, builder, audit, dispatch },
+    ...{ ids, world, messages, builder, audit, invites, dispatch },
     ...{ applicationId, publicKey: keyPair.publicKey, commands, records, responder, grants },
     urls: new ApplicationUrls(sender, interactions, webhooks),
     gateway: {

@@ -1,6 +1,8 @@
+import { ChannelType } from 'discord-api-types/v10';
 import type { InteractionResult } from '../interactions/result.ts';
 import { summarize } from '../interactions/result.ts';
 import type { DiscordSimulator } from '../simulator.ts';
+import { type GuildChannel, isForum } from '../world/channel.ts';
 import type { SimulatedGuild } from '../world/guild.ts';
 import { mayUseCommand } from '../world/permissions.ts';
 import { type Fields, fieldsOf } from './fields.ts';
@@ -153,7 +155,7 @@ function guildView(guild: SimulatedGuild): object {
   return {
     id: guild.id,
     name: guild.name,
-    channels: guild.channels.map(({ id, name }) => ({ id, name })),
+    channels: [...guild.channels, ...guild.threads].filter(isWritable).map(({ id, name }) => ({ id, name })),
     users: [...guild.members.values()]
       .filter(({ user }) => user.bot !== true)
       .map(({ user: { id, username, global_name } }) => ({
@@ -164,6 +166,9 @@ function guildView(guild: SimulatedGuild): object {
       })),
   };
 }
+
+/** Users do not write into categories and forums themselves. */
+const isWritable = (channel: GuildChannel): boolean => channel.type !== ChannelType.GuildCategory && !isForum(channel);
 
 function directView({ world }: DiscordSimulator, userId: string): object {
   const { id, username, global_name } = world.user(userId);

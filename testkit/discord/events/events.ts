@@ -1,5 +1,6 @@
 import type { APIGuildMember } from 'discord-api-types/v10';
 import { leaveGuild } from '../actions/guilds.ts';
+import { useInvite } from '../actions/invites.ts';
 import { addMember, removeMember, updateMember } from '../actions/members.ts';
 import { react, unreact } from '../actions/reactions.ts';
 import { changeVoice, type VoiceChange } from '../actions/voice.ts';
@@ -8,6 +9,7 @@ import { guildCreateFor } from '../gateway/greeting.ts';
 import { guildIdOf, placeOf } from '../rest/lookup.ts';
 import type { Dispatch } from '../rest/world-parts.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
+import type { InviteStore } from '../store/invites.ts';
 import type { MessageBuilder } from '../store/message-builder.ts';
 import type { MessageStore, StoredMessage } from '../store/messages.ts';
 import { parseEmoji } from '../store/reactions.ts';
@@ -31,6 +33,7 @@ interface EventsParts {
   readonly world: World;
   readonly messages: MessageStore;
   readonly builder: MessageBuilder;
+  readonly invites: InviteStore;
   readonly gateway: Gateway;
   readonly dispatch: Dispatch;
   readonly webhooks: WebhookEvents;
@@ -90,9 +93,15 @@ export class Events {
     dispatch('TYPING_START', { ...facts, ...placeOf(guildId), ...(member === undefined ? {} : { member }) }, guildId);
   }
 
-  /** A user joins a guild. @throws Error if the bot is not in the guild */
-  memberJoin(guildId: string, userId: string): void {
-    addMember(this.#parts, this.#guild(guildId), userId);
+  /**
+   * A user joins a guild.
+   * @param inviteCode the invite that the user accepts, whose uses are counted
+   * @throws Error if the bot is not in the guild, or the invite does not exist
+   */
+  memberJoin(guildId: string, userId: string, inviteCode?: string): void {
+    const guild = this.#guild(guildId);
+    if (inviteCode !== undefined) useInvite(this.#parts, guildId, inviteCode);
+    addMember(this.#parts, guild, userId);
   }
 
   /** A user leaves a guild. @throws Error if the bot is not in the guild */

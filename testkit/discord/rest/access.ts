@@ -1,11 +1,11 @@
 import { PermissionFlagsBits as P } from 'discord-api-types/v10';
 import type { GuildChannel } from '../world/channel.ts';
-import { isThread } from '../world/channel.ts';
+import { isVoice } from '../world/channel.ts';
 import { ALL_PERMISSIONS, channelPermissions, memberPermissions } from '../world/permissions.ts';
 import type { World } from '../world/world.ts';
 import { DiscordError } from './errors.ts';
 import { guildIdOf } from './lookup.ts';
-import { NEEDS, type Scene } from './needs.ts';
+import { NEEDS, type Needed, type Scene } from './needs.ts';
 import type { RestRequest, Route } from './router.ts';
 
 const PLACE = /^\/(guilds\/:guild|channels\/:channel)(?:\/|$)/;
@@ -35,8 +35,8 @@ export class Access {
     const place = placeOf(world, request.params);
     if (place === null) return ALL_PERMISSIONS;
     const { granted, channel } = place;
-    const scene = { ...this.#parts, request, channel, inThread: channel !== null && isThread(channel) };
-    requireAll(granted, typeof needs === 'bigint' ? needs : needs(scene));
+    const needed = typeof needs === 'function' ? needs({ ...this.#parts, request, channel }) : needs;
+    requireAny(granted, implied(channel, needed));
     return granted;
   }
 }
@@ -68,15 +68,27 @@ function permissionsAt(world: World, guildId: string, channel: GuildChannel): bi
   return granted;
 }
 
-/** For routes whose path does not contain the channel. @throws DiscordError 50001, 50013 */
-export function requireInChannel(world: World, channelId: string, needed: bigint): void {
+/** In a voice channel every permission needs Connect, too. */
+function implied(channel: GuildChannel | null, needed: Needed): Needed {
+  if (channel === null || !isVoice(channel) || needed === 0n) return needed;
+  return typeof needed === 'bigint' ? needed | P.Connect : needed.map((one) => one | P.Connect);
+}
+
+/** For routes whose path does not contain the channel. @throws DiscordError 10003, 50001, 50013 */
+export function requireInChannel(world: World, channelId: string, needed: Needed): void {
   const channel = world.channel(channelId);
   if (channel === undefined) throw new DiscordError(404, 10003);
   const guildId = guildIdOf(channel);
-  if (guildId !== null) requireAll(permissionsAt(world, guildId, channel as GuildChannel), needed);
+  if (guildId !== null) requireAny(permissionsAt(world, guildId, channel as GuildChannel), needed);
 }
 
 /** @throws DiscordError 50013 */
 export function requireAll(granted: bigint, needed: bigint): void {
   if ((granted & needed) !== needed) throw new DiscordError(403, 50013);
+}
+
+/** @throws DiscordError 50013 without all permissions of at least one alternative */
+function requireAny(granted: bigint, needed: Needed): void {
+  const alternatives = typeof needed === 'bigint' ? [needed] : needed;
+  if (!alternatives.some((one) => (granted & one) === one)) throw new DiscordError(403, 50013);
 }

@@ -1,6 +1,6 @@
-import type { APIRole } from 'discord-api-types/v10';
+import { type APIRole, PermissionFlagsBits } from 'discord-api-types/v10';
 import type { SimulatedGuild } from '../world/guild.ts';
-import { ALL_PERMISSIONS, memberPermissions } from '../world/permissions.ts';
+import { ALL_PERMISSIONS, memberPermissions, type Overwrite } from '../world/permissions.ts';
 import { DiscordError } from './errors.ts';
 
 /** Compares the places of roles: positive if `a` is above `b`. Of two roles with the same position the older one is above. */
@@ -61,4 +61,16 @@ export function requireAssignable(guild: SimulatedGuild, actorId: string, role: 
 export function requireOwnPermissions(guild: SimulatedGuild, actorId: string, permissions: string): void {
   const granted = memberPermissions(guild, actorId);
   if (granted !== ALL_PERMISSIONS && (BigInt(permissions) & ~granted) !== 0n) throw new DiscordError(403, 50013);
+}
+
+/**
+ * Overwrites allow and deny only what the actor may do itself. Only administrators may set ManageRoles in a channel.
+ * @throws DiscordError 50013
+ */
+export function requireOwnOverwrites(guild: SimulatedGuild, actorId: string, overwrites: readonly Overwrite[]): void {
+  const granted = memberPermissions(guild, actorId);
+  if (granted === ALL_PERMISSIONS) return;
+  const beyond = ~granted | PermissionFlagsBits.ManageRoles;
+  const exceeds = ({ allow, deny }: Overwrite): boolean => ((BigInt(allow) | BigInt(deny)) & beyond) !== 0n;
+  if (overwrites.some(exceeds)) throw new DiscordError(403, 50013);
 }

@@ -1,6 +1,6 @@
 import { ChannelType, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import type { MessageStore } from '../store/messages.ts';
-import { type GuildChannel, isForum } from '../world/channel.ts';
+import { type GuildChannel, isForum, isThread } from '../world/channel.ts';
 import type { World } from '../world/world.ts';
 import type { RestRequest } from './router.ts';
 
@@ -11,12 +11,15 @@ export interface Scene {
   readonly request: Omit<RestRequest, 'granted'>;
   /** The channel in the path; null for routes of guilds. */
   readonly channel: GuildChannel | null;
-  readonly inThread: boolean;
 }
 
-type Needs = bigint | ((scene: Scene) => bigint);
+/** Permissions of which all are needed, or a list of alternatives. */
+export type Needed = bigint | readonly bigint[];
+type Needs = Needed | ((scene: Scene) => Needed);
 
 const NOTHING = 0n;
+/** All emojis and stickers of the simulator are the bot's own. */
+const OWN_EXPRESSION: Needed = [P.CreateGuildExpressions, P.ManageGuildExpressions];
 const MESSAGE = '/channels/:channel/messages/:message';
 const REACTIONS = `${MESSAGE}/reactions`;
 const PINS = ['/channels/:channel/messages/pins/:message', '/channels/:channel/pins/:message'];
@@ -27,9 +30,9 @@ const PINS = ['/channels/:channel/messages/pins/:message', '/channels/:channel/p
  */
 export const NEEDS: Readonly<Record<string, Needs>> = {
   'GET /guilds/:guild': NOTHING,
-  'PATCH /guilds/:guild': P.ManageGuild,
+  'PATCH /guilds/:guild': (scene) => (togglesCommunity(scene) ? P.Administrator : P.ManageGuild),
   'GET /guilds/:guild/channels': NOTHING,
-  'POST /guilds/:guild/channels': (scene) => P.ManageChannels | overwrites(scene),
+  'POST /guilds/:guild/channels': P.ManageChannels,
   'PATCH /guilds/:guild/channels': P.ManageChannels,
   'GET /guilds/:guild/members': NOTHING,
   'GET /guilds/:guild/members/search': NOTHING,
@@ -52,14 +55,14 @@ export const NEEDS: Readonly<Record<string, Needs>> = {
   'GET /guilds/:guild/emojis': NOTHING,
   'GET /guilds/:guild/emojis/:emoji': NOTHING,
   'POST /guilds/:guild/emojis': P.CreateGuildExpressions,
-  'PATCH /guilds/:guild/emojis/:emoji': P.ManageGuildExpressions,
-  'DELETE /guilds/:guild/emojis/:emoji': P.ManageGuildExpressions,
+  'PATCH /guilds/:guild/emojis/:emoji': OWN_EXPRESSION,
+  'DELETE /guilds/:guild/emojis/:emoji': OWN_EXPRESSION,
   'GET /guilds/:guild/stickers': NOTHING,
   'GET /guilds/:guild/stickers/:sticker': NOTHING,
   'POST /guilds/:guild/stickers': P.CreateGuildExpressions,
-  'PATCH /guilds/:guild/stickers/:sticker': P.ManageGuildExpressions,
-  'DELETE /guilds/:guild/stickers/:sticker': P.ManageGuildExpressions,
-  'GET /guilds/:guild/invites': P.ManageGuild,
+  'PATCH /guilds/:guild/stickers/:sticker': OWN_EXPRESSION,
+  'DELETE /guilds/:guild/stickers/:sticker': OWN_EXPRESSION,
+  'GET /guilds/:guild/invites': [P.ManageGuild, P.ViewAuditLog],
   'GET /guilds/:guild/webhooks': P.ManageWebhooks,
   'GET /guilds/:guild/threads/active': NOTHING,
   'GET /guilds/:guild/voice-states/:user': NOTHING,
@@ -67,7 +70,7 @@ export const NEEDS: Readonly<Record<string, Needs>> = {
 
   'GET /channels/:channel': NOTHING,
   'PATCH /channels/:channel': channelChange,
-  'DELETE /channels/:channel': ({ inThread }) => (inThread ? P.ManageThreads : P.ManageChannels),
+  'DELETE /channels/:channel': ({ channel }) => (inThread(channel) ? P.ManageThreads : P.ManageChannels),
   'PUT /channels/:channel/permissions/:overwrite': P.ManageRoles,
   'DELETE /channels/:channel/permissions/:overwrite': P.ManageRoles,
   'GET /channels/:channel/messages': NOTHING,
@@ -94,30 +97,45 @@ export const NEEDS: Readonly<Record<string, Needs>> = {
   'GET /channels/:channel/thread-members/:user': NOTHING,
   'PUT /channels/:channel/thread-members/:user': ({ request }) =>
     request.params.user === '@me' ? NOTHING : P.SendMessagesInThreads,
-  'DELETE /channels/:channel/thread-members/:user': ({ request }) =>
-    request.params.user === '@me' ? NOTHING : P.ManageThreads,
+  'DELETE /channels/:channel/thread-members/:user': removeFromThread,
   'GET /channels/:channel/invites': P.ManageChannels,
   'POST /channels/:channel/invites': P.CreateInstantInvite,
   'GET /channels/:channel/webhooks': P.ManageWebhooks,
   'POST /channels/:channel/webhooks': P.ManageWebhooks,
 };
 
+const inThread = (channel: GuildChannel | null): boolean => channel !== null && isThread(channel);
+
 const given = ({ request }: Scene): Readonly<Record<string, unknown>> =>
   (request.json ?? {}) as Record<string, unknown>;
 
-/** Overwrites need ManageRoles, too. */
-function overwrites(scene: Scene): bigint {
-  const list = given(scene).permission_overwrites;
-  return Array.isArray(list) && list.length > 0 ? P.ManageRoles : NOTHING;
+function togglesCommunity(scene: Scene): boolean {
+  const { features } = given(scene);
+  if (!Array.isArray(features)) return false;
+  const before = scene.world.guild(scene.request.params.guild ?? '')?.settings.features;
+  return features.includes('COMMUNITY') !== (Array.isArray(before) && before.includes('COMMUNITY'));
 }
 
-/** The owner of a thread may rename, archive and reopen it. */
+/** Everyone who can write may reopen a thread that is not locked. Its owner may rename, archive and reopen it. */
 function channelChange(scene: Scene): bigint {
-  const { channel, inThread, world } = scene;
-  if (!inThread) return P.ManageChannels | (given(scene).permission_overwrites === undefined ? NOTHING : P.ManageRoles);
-  const isOwner = channel !== null && 'owner_id' in channel && channel.owner_id === world.bot.id;
-  const free = ['name', 'archived', 'auto_archive_duration', 'applied_tags'];
-  return isOwner && Object.keys(given(scene)).every((name) => free.includes(name)) ? NOTHING : P.ManageThreads;
+  const { channel } = scene;
+  const body = given(scene);
+  if (channel === null || !isThread(channel)) {
+    return P.ManageChannels | (body.permission_overwrites === undefined ? NOTHING : P.ManageRoles);
+  }
+  const names = Object.keys(body).filter((name) => body[name] !== undefined);
+  const isOnly = (allowed: readonly string[]): boolean => names.every((name) => allowed.includes(name));
+  if (body.archived === false && !channel.thread_metadata.locked && isOnly(['archived']))
+    return P.SendMessagesInThreads;
+  const isOwner = channel.owner_id === scene.world.bot.id;
+  return isOwner && isOnly(['name', 'archived', 'auto_archive_duration', 'applied_tags']) ? NOTHING : P.ManageThreads;
+}
+
+/** The owner of a private thread may remove others. */
+function removeFromThread({ channel, request, world }: Scene): bigint {
+  const isOwner = channel !== null && isThread(channel) && channel.owner_id === world.bot.id;
+  const isOwnPrivate = isOwner && channel.type === ChannelType.PrivateThread;
+  return request.params.user === '@me' || isOwnPrivate ? NOTHING : P.ManageThreads;
 }
 
 /** Each field of a member needs a permission of its own. */
@@ -144,8 +162,8 @@ function speaking(scene: Scene): bigint {
   return typeof asks === 'string' ? needed | P.RequestToSpeak : needed;
 }
 
-function write({ inThread }: Scene): bigint {
-  return inThread ? P.SendMessagesInThreads : P.SendMessages;
+function write({ channel }: Scene): bigint {
+  return inThread(channel) ? P.SendMessagesInThreads : P.SendMessages;
 }
 
 /** A bot may edit and delete its own messages without a permission. */

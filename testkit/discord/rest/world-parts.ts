@@ -1,6 +1,7 @@
 import type { EventName } from '../events/dispatcher.ts';
 import type { SnowflakeSource } from '../snowflake.ts';
 import type { AuditLog } from '../store/audit-log.ts';
+import type { InviteStore } from '../store/invites.ts';
 import type { MessageBuilder } from '../store/message-builder.ts';
 import type { MessageStore } from '../store/messages.ts';
 import type { World } from '../world/world.ts';
@@ -15,5 +16,6 @@ export interface WorldParts {
   readonly messages: MessageStore;
   readonly builder: MessageBuilder;
   readonly audit: AuditLog;
+  readonly invites: InviteStore;
   readonly dispatch: Dispatch;
 }

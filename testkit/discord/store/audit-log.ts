@@ -12,12 +12,31 @@ export interface AuditEntry {
   readonly reason?: string;
   /** Further facts of some actions, such as the channel of a deleted message. */
   readonly options?: Readonly<Record<string, string>>;
+  readonly changes?: readonly AuditChange[];
+}
+
+/** A field that differs: only `new_value` if it was added, only `old_value` if it was removed. */
+interface AuditChange {
+  readonly key: string;
+  readonly old_value?: unknown;
+  readonly new_value?: unknown;
+}
+
+interface AuditDetails {
+  readonly options?: AuditEntry['options'];
+  /** The object before and after the action. An omitted one did not exist. */
+  readonly before?: object;
+  readonly after?: object;
+  /** Changes in a form of their own, such as `$add` for roles. */
+  readonly changes?: readonly AuditChange[];
 }
 
 export interface AuditQuery {
   readonly actionType: number | null;
   readonly userId: string | null;
   readonly before: string | null;
+  /** With `after`, the list is ascending. */
+  readonly after: string | null;
   readonly limit: number;
 }
 
@@ -44,7 +63,7 @@ export class AuditLog {
     action: AuditLogEvent,
     targetId: string | null,
     reason: string | null,
-    options?: AuditEntry['options'],
+    { options, before, after, changes = changesBetween(before, after) }: AuditDetails = {},
   ): void {
     const entry: AuditEntry = {
       id: this.#ids.next(),
@@ -53,6 +72,7 @@ export class AuditLog {
       target_id: targetId,
       ...(reason === null ? {} : { reason }),
       ...(options === undefined ? {} : { options }),
+      ...(changes.length === 0 ? {} : { changes }),
     };
     const entries = this.#byGuild.get(guildId) ?? [];
     this.#byGuild.set(guildId, entries);
@@ -61,12 +81,25 @@ export class AuditLog {
     this.#dispatch('GUILD_AUDIT_LOG_ENTRY_CREATE', { ...entry, guild_id: guildId }, guildId);
   }
 
-  /** Newest first. */
-  list(guildId: string, { actionType, userId, before, limit }: AuditQuery): AuditEntry[] {
+  /** Newest first; oldest first with `after`. */
+  list(guildId: string, { actionType, userId, before, after, limit }: AuditQuery): AuditEntry[] {
     const fits = (entry: AuditEntry): boolean =>
       (actionType === null || entry.action_type === actionType) &&
       (userId === null || entry.user_id === userId) &&
-      (before === null || BigInt(entry.id) < BigInt(before));
-    return (this.#byGuild.get(guildId) ?? []).filter(fits).slice(0, limit);
+      (before === null || BigInt(entry.id) < BigInt(before)) &&
+      (after === null || BigInt(entry.id) > BigInt(after));
+    const found = (this.#byGuild.get(guildId) ?? []).filter(fits);
+    return (after === null ? found : found.reverse()).slice(0, limit);
   }
+}
+
+function changesBetween(before: object = {}, after: object = {}): AuditChange[] {
+  const [old, now] = [before, after] as [Record<string, unknown>, Record<string, unknown>];
+  const differs = (key: string): boolean => JSON.stringify(old[key]) !== JSON.stringify(now[key]);
+  const keys = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter(differs);
+  return keys.map((key) => ({
+    key,
+    ...(old[key] === undefined ? {} : { old_value: old[key] }),
+    ...(now[key] === undefined ? {} : { new_value: now[key] }),
+  }));
 }

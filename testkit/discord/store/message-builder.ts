@@ -1,6 +1,7 @@
 import type { APIAttachment, APIMessage, APIUser } from 'discord-api-types/v10';
 import type { SnowflakeSource } from '../snowflake.ts';
 import { snowflakeTime } from '../snowflake.ts';
+import type { SimulatedGuild } from '../world/guild.ts';
 import type { World } from '../world/world.ts';
 import type { FileStore, UploadedFile } from './files.ts';
 import { mentionsOf } from './mentions.ts';
@@ -75,7 +76,8 @@ export class MessageBuilder {
       edited_timestamp: null,
       tts: body.tts ?? false,
       ...this.#mentions(content, body, isReply ? (referenced?.author.id ?? null) : null),
-      ...(message.mayMentionEveryone === false ? { mention_everyone: false } : {}),
+      ...(message.mayMentionEveryone === false ? this.#withoutPings(message.channelId, content, body) : {}),
+      ...(body.sticker_ids?.length ? { sticker_items: this.#stickers(message.channelId, body.sticker_ids) } : {}),
       attachments: this.#attachments(message.channelId, body, message.files, []),
       embeds: embeds(body),
       components: numberComponents(body.components),
@@ -110,6 +112,26 @@ export class MessageBuilder {
     const { userIds, roleIds, everyone } = mentionsOf(content, body.allowed_mentions, repliedTo);
     const mentions = userIds.map((id) => this.#world.user(id));
     return { mentions, mention_roles: roleIds, mention_everyone: everyone };
+  }
+
+  /** Without the permission MentionEveryone only roles that are mentionable are mentioned. */
+  #withoutPings(channelId: string, content: string, body: MessageBody): object {
+    const { roleIds } = mentionsOf(content, body.allowed_mentions, null);
+    const roles = this.#guild(channelId)?.roles ?? [];
+    const isMentionable = (id: string): boolean => roles.some((role) => role.id === id && role.mentionable);
+    return { mention_everyone: false, mention_roles: roleIds.filter(isMentionable) };
+  }
+
+  #stickers(channelId: string, ids: readonly string[]): object[] {
+    const stickers = this.#guild(channelId)?.stickers ?? [];
+    return stickers
+      .filter(({ id }) => ids.includes(id))
+      .map(({ id, name, format_type }) => ({ id, name, format_type }));
+  }
+
+  #guild(channelId: string): SimulatedGuild | undefined {
+    const channel = this.#world.channel(channelId);
+    return channel !== undefined && 'guild_id' in channel ? this.#world.guild(String(channel.guild_id)) : undefined;
   }
 
   /** `attachments` lists existing attachments to keep by id, and describes new files by their number in `files[n]`. */

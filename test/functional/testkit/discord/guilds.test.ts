@@ -236,6 +236,10 @@ describe('what bots do in guilds, by the real discord.js', () => {
     assert.deepEqual([invite.maxAge, invite.maxUses, invite.uses], [0, 5, 0]);
     assert.deepEqual([...(await guild.invites.fetch()).keys()], [invite.code]);
     assert.equal((await client.fetchInvite(invite.code)).guild?.id, guild.id);
+    const stranger = simulator.world.people.find((id) => !simulator.guilds.at(0).members.has(id)) as string;
+    simulator.events.memberJoin(guild.id, stranger, invite.code);
+    assert.equal((await guild.invites.fetch({ code: invite.code, force: true })).uses, 1);
+    simulator.events.memberLeave(guild.id, stranger);
     const deleted = heard(Events.InviteDelete);
     await invite.delete();
     await deleted;
@@ -291,6 +295,12 @@ describe('what bots do in guilds, by the real discord.js', () => {
       [kick?.targetId, kick?.executorId, kick?.reason],
       [target, simulator.applicationId, 'bad manners, ümlaut'],
     );
+    const role = await guild.roles.create({ name: 'Helper' });
+    await (await guild.members.fetch(member)).roles.add(role);
+    await role.setName('Guide');
+    const [renamed, added] = (await guild.fetchAuditLogs({ limit: 2 })).entries.values();
+    assert.deepEqual(added?.changes, [{ key: '$add', new: [{ id: role.id, name: 'Helper' }] }]);
+    assert.deepEqual(renamed?.changes, [{ key: 'name', old: 'Helper', new: 'Guide' }]);
     assert.ok((await guild.fetchAuditLogs()).entries.size > 1, 'with what other tests did');
   });
 
@@ -320,6 +330,8 @@ describe('what bots do in guilds, by the real discord.js', () => {
     const sticker = await guild.stickers.create({ file, name: 'party', tags: 'tada' });
     await told;
     assert.deepEqual([...(await guild.stickers.fetch()).keys()], [sticker.id]);
+    const sent = await (guild.channels.cache.at(1) as TextChannel).send({ stickers: [sticker] });
+    assert.equal(sent.stickers.first()?.name, 'party');
     assert.equal((await sticker.edit({ name: 'calm' })).name, 'calm');
     await sticker.delete();
     await assert.rejects(guild.stickers.fetch(sticker.id, { force: true }), { code: 10060 });

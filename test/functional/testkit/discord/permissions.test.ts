@@ -48,7 +48,8 @@ describe('the permissions and the hierarchy that Discord checks', () => {
       [P.ManageNicknames, 'PATCH', `/guilds/${guild.id}/members/${user}`, { nick: 'x' }],
       [P.ModerateMembers, 'PATCH', `/guilds/${guild.id}/members/${user}`, { communication_disabled_until: null }],
       [P.ViewAuditLog, 'GET', `/guilds/${guild.id}/audit-logs`],
-      [P.ManageGuild, 'GET', `/guilds/${guild.id}/invites`],
+      [P.ManageGuild | P.ViewAuditLog, 'GET', `/guilds/${guild.id}/invites`],
+      [P.Administrator, 'PATCH', `/guilds/${guild.id}`, { features: ['COMMUNITY'] }],
       [P.ManageWebhooks, 'GET', `/guilds/${guild.id}/webhooks`],
       [P.CreateGuildExpressions, 'POST', `/guilds/${guild.id}/emojis`, { name: 'xx', image: 'data:image/png;base64,' }],
       [P.BanMembers, 'GET', `/guilds/${guild.id}/bans`],
@@ -58,7 +59,7 @@ describe('the permissions and the hierarchy that Discord checks', () => {
     for (const [needed, method, path, body] of cases) {
       without(needed);
       assert.deepEqual(await outcome(method, path, body), [403, 50013], `${method} ${path} without its permission`);
-      simulator.events.botPermissions(guild.id, BOT_PERMISSIONS);
+      simulator.events.botPermissions(guild.id, BOT_PERMISSIONS | needed);
       assert.ok((await outcome(method, path, body))[0] < 300, `${method} ${path} with every permission`);
     }
   });
@@ -135,6 +136,34 @@ describe('the permissions and the hierarchy that Discord checks', () => {
     const lower = guild.roles.find(({ name }) => name === 'Moderator')?.id as string;
     assert.deepEqual(await outcome('PUT', `/guilds/${guild.id}/members/${adminId}/roles/${lower}`), [204]);
     assert.deepEqual(await outcome('DELETE', `/guilds/${guild.id}/members/${moderatorId}`), [204]);
+  });
+
+  test('overwrites stay within the permissions of the bot, and a voice channel needs Connect for everything', async () => {
+    without(P.BanMembers);
+    const create = (allow: bigint) =>
+      outcome('POST', `/guilds/${guild.id}/channels`, {
+        name: 'x',
+        permission_overwrites: [{ id: guild.id, type: 0, allow: String(allow) }],
+      });
+    assert.deepEqual(await create(P.BanMembers), [403, 50013]);
+    assert.deepEqual(await create(P.ManageRoles), [403, 50013], 'for administrators only');
+    assert.deepEqual(await create(P.SendMessages), [201]);
+    const voice = guild.channels.find(({ type }) => type === 2)?.id as string;
+    deny(voice, P.Connect);
+    assert.deepEqual(await outcome('PATCH', `/channels/${voice}`, { name: 'x' }), [403, 50013]);
+    assert.deepEqual(await outcome('GET', `/channels/${voice}`), [200]);
+    deny(voice, 0n);
+  });
+
+  test('an archived thread opens for everyone who can write, and changes for nobody before', async () => {
+    const path = `/channels/${guild.channels[1]?.id}/threads`;
+    const { json: thread } = await call(simulator, 'POST', path, { name: 'x', type: 11 });
+    const change = (body: object) => outcome('PATCH', `/channels/${thread.id}`, body);
+    assert.deepEqual(await change({ archived: true }), [200]);
+    assert.deepEqual(await change({ name: 'y' }), [400, 50083]);
+    without(P.ManageThreads);
+    assert.deepEqual(await change({ locked: true, archived: false }), [403, 50013]);
+    assert.deepEqual(await change({ archived: false }), [200]);
   });
 
   test('the bot hears nothing from a channel that it does not see, and sees a private thread as a member only', async () => {

@@ -18,6 +18,7 @@ export function auditLogRoutes({ world, messages, audit }: WorldParts): Route[] 
           actionType: action === null ? null : Number(action),
           userId: query.get('user_id'),
           before: query.get('before'),
+          after: query.get('after'),
           limit: pageLimit(query, 100, 50),
         });
         const people = new Set(entries.flatMap(({ user_id, target_id }) => [user_id, target_id ?? user_id]));

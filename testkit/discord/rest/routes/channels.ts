@@ -10,6 +10,7 @@ import {
 import type { SimulatedGuild } from '../../world/guild.ts';
 import type { Overwrite } from '../../world/permissions.ts';
 import { DiscordError, FormErrors } from '../errors.ts';
+import { requireOwnOverwrites } from '../hierarchy.ts';
 import { createLookup } from '../lookup.ts';
 import type { RestRequest, Route } from '../router.ts';
 import type { WorldParts } from '../world-parts.ts';
@@ -60,11 +61,12 @@ export function channelRoutes(parts: WorldParts): Route[] {
         const guild = lookup.guild(request);
         if (guild.channels.length >= MAX_CHANNELS) throw new DiscordError(400, 30013);
         const fields = channelFields(guild, request.json, 'create');
+        requireOwnOverwrites(guild, world.bot.id, fields.permission_overwrites ?? []);
         const position = fields.position ?? guild.channels.length;
         const channel = createChannel(ids.next(), guild.id, { ...fields, position });
         numberTags(channel, ids);
         world.addChannel(guild, channel);
-        audit.add(guild.id, AuditLogEvent.ChannelCreate, channel.id, request.reason);
+        audit.add(guild.id, AuditLogEvent.ChannelCreate, channel.id, request.reason, { after: channel });
         dispatch('CHANNEL_CREATE', channel, guild.id);
         return { status: 201, body: channel };
       },
@@ -95,12 +97,16 @@ export function channelRoutes(parts: WorldParts): Route[] {
       limit: { limit: 5, windowMs: 5_000, by: 'channel' },
       handle(request) {
         const { channel, guild } = lookup.guildChannel(request);
-        Object.assign(channel, channelFields(guild, request.json, 'edit'));
+        const fields = channelFields(guild, request.json, 'edit');
+        requireOpen(channel, request.json);
+        requireOwnOverwrites(guild, world.bot.id, changedOverwrites(channel, fields.permission_overwrites));
+        const before = { ...channel };
+        Object.assign(channel, fields);
         if (locksPermissions(request.json)) copyOverwrites(guild, channel);
         numberTags(channel, ids);
         if (isThread(channel)) editThread(channel, request.json);
         const action = isThread(channel) ? AuditLogEvent.ThreadUpdate : AuditLogEvent.ChannelUpdate;
-        audit.add(guild.id, action, channel.id, request.reason);
+        audit.add(guild.id, action, channel.id, request.reason, { before, after: channel });
         return { status: 200, body: changed(guild, channel) };
       },
     },
@@ -121,7 +127,7 @@ export function channelRoutes(parts: WorldParts): Route[] {
           changed(guild, child);
         }
         const action = isThread(channel) ? AuditLogEvent.ThreadDelete : AuditLogEvent.ChannelDelete;
-        audit.add(guild.id, action, id, request.reason);
+        audit.add(guild.id, action, id, request.reason, { before: channel });
         if (isThread(channel)) dispatch('THREAD_DELETE', { id, guild_id: guild.id, parent_id, type }, guild.id);
         else dispatch('CHANNEL_DELETE', channel, guild.id);
         return { status: 200, body: channel };
@@ -135,10 +141,11 @@ export function channelRoutes(parts: WorldParts): Route[] {
         const { channel, guild } = lookup.guildChannel(request);
         const given = { ...(request.json as object), id: request.params.overwrite };
         const [overwrite] = overwritesOf(guild, [given], '');
+        if (overwrite !== undefined) requireOwnOverwrites(guild, world.bot.id, [overwrite]);
         const others = channel.permission_overwrites.filter(({ id }) => id !== overwrite?.id);
         channel.permission_overwrites = [...others, ...(overwrite === undefined ? [] : [overwrite])];
         const options = overwriteFacts(guild, request);
-        audit.add(guild.id, AuditLogEvent.ChannelOverwriteUpdate, channel.id, request.reason, options);
+        audit.add(guild.id, AuditLogEvent.ChannelOverwriteUpdate, channel.id, request.reason, { options });
         changed(guild, channel);
         return { status: 204 };
       },
@@ -153,12 +160,28 @@ export function channelRoutes(parts: WorldParts): Route[] {
         if (others.length === channel.permission_overwrites.length) throw new DiscordError(404, 10009);
         channel.permission_overwrites = others;
         const options = overwriteFacts(guild, request);
-        audit.add(guild.id, AuditLogEvent.ChannelOverwriteDelete, channel.id, request.reason, options);
+        audit.add(guild.id, AuditLogEvent.ChannelOverwriteDelete, channel.id, request.reason, { options });
         changed(guild, channel);
         return { status: 204 };
       },
     },
   ];
+}
+
+/** An archived thread only changes when it is opened again. @throws DiscordError 50083 */
+function requireOpen(channel: GuildChannel, json: unknown): void {
+  const opens = (json as { archived?: unknown } | undefined)?.archived === false;
+  if (isThread(channel) && channel.thread_metadata.archived && !opens) throw new DiscordError(400, 50083);
+}
+
+/** The overwrites that the channel does not have yet. Clients send the present ones along. */
+function changedOverwrites(
+  { permission_overwrites: present }: GuildChannel,
+  given: readonly Overwrite[] = [],
+): Overwrite[] {
+  const isPresent = ({ id, allow, deny }: Overwrite): boolean =>
+    present.some((one) => one.id === id && one.allow === allow && one.deny === deny);
+  return given.filter((overwrite) => !isPresent(overwrite));
 }
 
 const locksPermissions = (body: unknown): boolean =>

@@ -38,9 +38,10 @@ export function guildRoutes({ world, messages, audit, dispatch }: WorldParts): R
       auth: 'bot',
       handle(request) {
         const guild = lookup.guild(request);
+        const before = guildObject(guild);
         edit(guild, request.json);
         world.keep(guild);
-        audit.add(guild.id, AuditLogEvent.GuildUpdate, guild.id, request.reason);
+        audit.add(guild.id, AuditLogEvent.GuildUpdate, guild.id, request.reason, { before, after: guildObject(guild) });
         dispatch('GUILD_UPDATE', guildObject(guild), guild.id);
         return { status: 200, body: guildObject(guild) };
       },

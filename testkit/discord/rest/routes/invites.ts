@@ -1,5 +1,5 @@
 import { PermissionFlagsBits as P } from 'discord-api-types/v10';
-import { InviteStore, type StoredInvite } from '../../store/invites.ts';
+import type { StoredInvite } from '../../store/invites.ts';
 import type { SimulatedGuild } from '../../world/guild.ts';
 import { approximateCounts } from '../../world/guild-object.ts';
 import { requireInChannel } from '../access.ts';
@@ -12,9 +12,8 @@ import type { WorldParts } from '../world-parts.ts';
 const DAY = 86_400;
 
 /** Routes of invites. */
-export function inviteRoutes({ world, messages, dispatch }: WorldParts): Route[] {
+export function inviteRoutes({ world, messages, invites, dispatch }: WorldParts): Route[] {
   const lookup = createLookup(world, messages);
-  const invites = new InviteStore();
   const inviteOf = ({ params }: RestRequest): { invite: StoredInvite; guild: SimulatedGuild } => {
     const invite = invites.get(params.code ?? '');
     const guild = invite === undefined ? undefined : world.guild(invite.guildId);
@@ -91,7 +90,7 @@ export function inviteRoutes({ world, messages, dispatch }: WorldParts): Route[]
       auth: 'bot',
       handle(request) {
         const { invite, guild } = inviteOf(request);
-        requireInChannel(world, invite.channelId, P.ManageChannels);
+        requireInChannel(world, invite.channelId, [P.ManageChannels, P.ManageGuild]);
         invites.delete(invite.code);
         const data = { channel_id: invite.channelId, guild_id: guild.id, code: invite.code };
         dispatch('INVITE_DELETE', data, guild.id);

@@ -79,8 +79,8 @@ export function memberRoutes(parts: WorldParts): Route[] {
         const { mute, deaf, channel_id, ...fields } = body;
         if (mute !== undefined || deaf !== undefined || channel_id !== undefined) {
           editVoice(parts, guild, userId, body);
+          recordVoice(audit, guild, userId, body, request.reason);
         }
-        audit.add(guild.id, AuditLogEvent.MemberUpdate, userId, request.reason);
         if (Object.keys(fields).length === 0) return { status: 200, body: member };
         const changed: APIGuildMember = {
           ...member,
@@ -92,6 +92,7 @@ export function memberRoutes(parts: WorldParts): Route[] {
               ? (member.communication_disabled_until ?? null)
               : fields.communication_disabled_until,
         };
+        record(audit, guild, member, changed, request.reason);
         return { status: 200, body: updateMember(parts, guild, changed) };
       },
     },
@@ -113,19 +114,42 @@ export function memberRoutes(parts: WorldParts): Route[] {
         path: `${MEMBER}/roles/:role`,
         auth: 'bot',
         handle(request) {
-          const { guild, member, userId } = memberOf(request);
+          const { guild, member } = memberOf(request);
           const role = guild.roles.find(({ id }) => id === request.params.role);
           if (role === undefined) throw new DiscordError(404, 10011);
           requireAssignable(guild, botId, role);
           if (member.roles.includes(role.id) === (method === 'PUT')) return { status: 204 };
           const others = member.roles.filter((id) => id !== role.id);
-          audit.add(guild.id, AuditLogEvent.MemberRoleUpdate, userId, request.reason);
-          updateMember(parts, guild, { ...member, roles: method === 'PUT' ? [...others, role.id] : others });
+          const changed = { ...member, roles: method === 'PUT' ? [...others, role.id] : others };
+          record(audit, guild, member, changed, request.reason);
+          updateMember(parts, guild, changed);
           return { status: 204 };
         },
       }),
     ),
   ];
+}
+
+/** Records the change of a member. Discord has an entry of its own for roles. */
+function record(
+  audit: WorldParts['audit'],
+  guild: SimulatedGuild,
+  before: APIGuildMember,
+  after: APIGuildMember,
+  reason: string | null,
+): void {
+  const userId = before.user.id;
+  const { roles: had, ...old } = before;
+  const { roles: has, ...now } = after;
+  const named = (ids: readonly string[]) =>
+    guild.roles.filter(({ id }) => ids.includes(id)).map(({ id, name }) => ({ id, name }));
+  const changes = [
+    { key: '$add', new_value: named(has.filter((id) => !had.includes(id))) },
+    { key: '$remove', new_value: named(had.filter((id) => !has.includes(id))) },
+  ].filter(({ new_value }) => new_value.length > 0);
+  if (changes.length > 0) audit.add(guild.id, AuditLogEvent.MemberRoleUpdate, userId, reason, { changes });
+  if (changes.length > 0 && JSON.stringify(old) === JSON.stringify(now)) return;
+  audit.add(guild.id, AuditLogEvent.MemberUpdate, userId, reason, { before: old, after: now });
 }
 
 /** Checks the form of a change and the hierarchy. @throws DiscordError 10011, 50013, 50035 */
@@ -149,6 +173,22 @@ function checkChange(guild: SimulatedGuild, botId: string, member: APIGuildMembe
     if (role === undefined) throw new DiscordError(404, 10011);
     requireAssignable(guild, botId, role);
   }
+}
+
+/** Discord counts moved and disconnected members instead of naming them. */
+function recordVoice(
+  audit: WorldParts['audit'],
+  guild: SimulatedGuild,
+  userId: string,
+  { mute, deaf, channel_id: to }: MemberBody,
+  reason: string | null,
+): void {
+  if (mute !== undefined || deaf !== undefined) {
+    audit.add(guild.id, AuditLogEvent.MemberUpdate, userId, reason, { after: { mute, deaf } });
+  }
+  if (to === null) audit.add(guild.id, AuditLogEvent.MemberDisconnect, null, reason, { options: { count: '1' } });
+  else if (to !== undefined)
+    audit.add(guild.id, AuditLogEvent.MemberMove, null, reason, { options: { channel_id: to, count: '1' } });
 }
 
 /** Mutes, deafens, moves or disconnects a member who is in a voice channel. @throws DiscordError 40032, 50013 */

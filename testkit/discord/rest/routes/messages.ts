@@ -78,8 +78,8 @@ export function messageRoutes(parts: WorldParts): Route[] {
         const { message, guildId } = lookup.message(request);
         messages.delete(message.id);
         if (guildId !== null && message.author.id !== world.bot.id) {
-          const facts = { channel_id: message.channel_id, count: '1' };
-          audit.add(guildId, AuditLogEvent.MessageDelete, message.author.id, request.reason, facts);
+          const options = { channel_id: message.channel_id, count: '1' };
+          audit.add(guildId, AuditLogEvent.MessageDelete, message.author.id, request.reason, { options });
         }
         return { status: 204 };
       },
@@ -156,6 +156,7 @@ export function postMessage(
 
 /** @throws DiscordError 50013, 160002 */
 function requireContent(granted: bigint, body: MessageBody, files: readonly UploadedFile[]): void {
+  if (body.tts === true) requireAll(granted, P.SendTTSMessages);
   if (files.length > 0) requireAll(granted, P.AttachFiles);
   if ((body.embeds?.length ?? 0) > 0) requireAll(granted, P.EmbedLinks);
   const replies = body.message_reference !== undefined && body.message_reference.type !== 1;

@@ -1,3 +1,4 @@
+import { PermissionFlagsBits as P } from 'discord-api-types/v10';
 import type { StoredMessage } from '../../store/messages.ts';
 import { DiscordError } from '../errors.ts';
 import { createLookup, placeOf } from '../lookup.ts';
@@ -16,7 +17,8 @@ export function pinRoutes({ ids, world, messages, builder, dispatch }: WorldPart
   const pinsOf = (request: RestRequest): StoredMessage[] =>
     messages
       .all(lookup.channel(request).id)
-      .filter(({ message }) => message.pinned)
+      // Without the permission Discord returns an empty list instead of an error.
+      .filter(({ message }) => message.pinned && (request.granted & P.ReadMessageHistory) !== 0n)
       .sort((a, b) => timeOf(b).localeCompare(timeOf(a)));
   const timeOf = ({ message }: StoredMessage): string => pinnedAt.get(message.id) ?? message.timestamp;
 

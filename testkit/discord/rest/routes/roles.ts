@@ -50,7 +50,7 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
         const role = createRole(ids.next(), 'new role', BigInt(everyone?.permissions ?? 0), 1);
         guild.roles.push(Object.assign(role, fields));
         world.keep(guild);
-        audit.add(guild.id, AuditLogEvent.RoleCreate, role.id, request.reason);
+        audit.add(guild.id, AuditLogEvent.RoleCreate, role.id, request.reason, { after: role });
         dispatch('GUILD_ROLE_CREATE', { guild_id: guild.id, role }, guild.id);
         return { status: 200, body: role };
       },
@@ -86,8 +86,9 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
         const fields = roleFields(request.json);
         if (role.id !== guild.id) requireAboveRole(guild, world.bot.id, role);
         if (fields.permissions !== undefined) requireOwnPermissions(guild, world.bot.id, fields.permissions);
+        const before = { ...role };
         Object.assign(role, fields);
-        audit.add(guild.id, AuditLogEvent.RoleUpdate, role.id, request.reason);
+        audit.add(guild.id, AuditLogEvent.RoleUpdate, role.id, request.reason, { before, after: role });
         return { status: 200, body: changed(guild, role) };
       },
     },
@@ -106,7 +107,7 @@ export function roleRoutes({ ids, world, messages, audit, dispatch }: WorldParts
           guild.members.set(userId, { ...member, roles: member.roles.filter((id) => id !== role.id) });
         }
         world.keep(guild);
-        audit.add(guild.id, AuditLogEvent.RoleDelete, role.id, request.reason);
+        audit.add(guild.id, AuditLogEvent.RoleDelete, role.id, request.reason, { before: role });
         dispatch('GUILD_ROLE_DELETE', { guild_id: guild.id, role_id: role.id }, guild.id);
         return { status: 204 };
       },
