@@ -56,6 +56,35 @@ const STRANGE_FIELDS: readonly (readonly [string, string])[] = [
   ['', 'no name'],
 ];
 
+const OK = 'HTTP/1.1 200 OK\r\nx-t: {token}\r\n';
+/** Bytes that are not one response, or have no clear end. */
+const BROKEN: readonly string[] = [
+  '',
+  '\r\n\r\n',
+  'SSH-2.0-x\r\n',
+  OK,
+  `${OK}content-length: 4\r\n\r\n12`,
+  `${OK}content-length: 4\r\n\r\n1234${OK}content-length: 1\r\n\r\nx`,
+  `${OK}content-length: 4\r\ncontent-length: 5\r\n\r\n12345`,
+  `${OK}content-length: 4, 4\r\n\r\n1234`,
+  `${OK}content-length: -4\r\n\r\n1234`,
+  `${OK}content-length: 99999999999999999999\r\n\r\n1234`,
+  `${OK}transfer-encoding: chunked\r\n\r\nzz\r\n1234\r\n0\r\n\r\n`,
+  `${OK}transfer-encoding: chunked\r\n\r\n4\r\n1234\r\n0\r\nx-t: trailer\r\n\r\n`,
+  `${OK}transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n1234`,
+  `${OK}transfer-encoding: gzip\r\n\r\n1234`,
+  `${OK}x: y\nz: a\r\ncontent-length: 1\r\n\r\nx`,
+  `${OK}x-huge: ${'h'.repeat(200 * 1_024)}\r\ncontent-length: 0\r\n\r\n`,
+  `${OK}${'x-n: yyy\r\n'.repeat(20_000)}content-length: 0\r\n\r\n`,
+  `${OK}guildway-refusal: owner\r\nguildway-owner: 99\r\ncontent-length: 0\r\n\r\n`,
+  'HTTP/1.1 421 X\r\nguildway-refusal: owner\r\nguildway-owner: 1\r\nguildway-epoch: x\r\ncontent-length: 0\r\n\r\n',
+  'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n\x81\x7f\xff\xff\xff\xff',
+  'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+  `${'HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n'.repeat(2_000)}${OK}content-length: 1\r\n\r\nx`,
+  'HTTP/1.1 100 Continue\r\n\r\n'.repeat(500),
+  'HTTP/1.1 102 Processing\r\ncontent-length: 5\r\n\r\nhello',
+];
+
 const status = fc.oneof(
   { weight: 6, arbitrary: fc.constant(200) },
   { weight: 4, arbitrary: fc.constantFrom(201, 204, 205, 206, 301, 304, 401, 404, 421, 429, 500, 503, 599) },
@@ -79,6 +108,8 @@ const shared = { status, length, fields: fc.uniqueArray(fc.constantFrom(...FIELD
 /** A handler's response. */
 export const botAnswers = fc.record({
   ...shared,
+  /** Turns of the event loop before each chunk of a stream. */
+  pace: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(20) }),
   strange: fc.oneof(
     { weight: 4, arbitrary: fc.constant(null) },
     { weight: 1, arbitrary: fc.constantFrom(...STRANGE_FIELDS) },
@@ -97,6 +128,16 @@ export type BotAnswer = typeof botAnswers extends fc.Arbitrary<infer T> ? T : ne
 /** A response of another server at a gateway pod's address. */
 export const serverAnswers = fc.record({
   ...shared,
+  /** Sent instead of everything else, with the token in place of `{token}`. */
+  broken: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    {
+      weight: 1,
+      arbitrary: fc
+        .tuple(fc.constantFrom(...BROKEN), fc.constantFrom('', '', ...BROKEN))
+        .map(([first, second]) => first + second),
+    },
+  ),
   version: often('HTTP/1.1', 'HTTP/1.0', 'HTTP/1.2', 'HTTP/2', 'http/1.1', ''),
   coding: often<'none' | 'chunked' | 'chunked with a length' | 'chunks that break off' | 'no chunks'>(
     ...(['none', 'chunked', 'chunked with a length', 'chunks that break off', 'no chunks'] as const),
@@ -143,7 +184,7 @@ export function responseOf(answer: BotAnswer, token: string): Response {
     ...(answer.strange === null ? [] : [answer.strange]),
   ];
   if (answer.body === 'throws') throw new Error('the handler fails');
-  const body = bodyFor(answer.body, parts);
+  const body = bodyFor(answer, parts);
   const isStandard = answer.strange === null && answer.status >= 200 && answer.status <= 599;
   if (isStandard) return new Response(body, { status: answer.status, headers: fields as [string, string][] });
   const stream = body === null || body instanceof ReadableStream ? body : new Response(body).body;
@@ -152,7 +193,7 @@ export function responseOf(answer: BotAnswer, token: string): Response {
 }
 
 function bodyFor(
-  kind: BotAnswer['body'],
+  { body: kind, pace }: BotAnswer,
   parts: readonly string[],
 ): ReadableStream<Uint8Array> | Buffer<ArrayBuffer> | null {
   const encoded = parts.map((part) => Buffer.from(part, 'latin1'));
@@ -161,7 +202,8 @@ function bodyFor(
   let next = 0;
   let textWas = false;
   return new ReadableStream({
-    pull(controller) {
+    async pull(controller) {
+      for (let turn = 0; turn < pace; turn++) await new Promise((resolve) => setImmediate(resolve));
       const chunk = encoded[next++];
       if (chunk !== undefined) controller.enqueue(chunk);
       else if (kind === 'fails') controller.error(new Error('the stream fails'));
@@ -178,6 +220,7 @@ export function wireOf(
   answer: ServerAnswer,
   token: string,
 ): { readonly parts: readonly string[]; readonly end: ServerAnswer['end'] } {
+  if (answer.broken !== null) return { parts: [answer.broken.replaceAll('{token}', token)], end: answer.end };
   const body = bodyOf(answer, token);
   const chunked = answer.coding !== 'none';
   const lengths =
