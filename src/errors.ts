@@ -27,6 +27,9 @@ export type ErrorCode =
   | 'IDENTITY_REUSED' // the same interaction id or idempotency key with another body
   | 'HINTS_FULL' // this stand-in accepts no more hints
   | 'STORE_FAILED' // the disk refused a write
+  // jobs
+  | 'JOB_INVALID' // the bot has no such job, or the options or the payload are not valid
+  | 'JOB_CANCELLED' // the job was cancelled or replaced while it ran: the transaction was not run
   // moving guilds
   | 'MOVE_REFUSED' // the guilds cannot move as things are: the schemas differ, or keys are taken
   | 'MOVE_DAMAGED' // the copy arrived damaged: send it again

@@ -1,5 +1,6 @@
 import type { REST } from '@discordjs/rest';
 import type { Logger } from 'pino';
+import type { JobName, JobPayload, ScheduleOptions } from './scheduling.ts';
 
 /** A value that SQLite can store. */
 export type SqlValue = string | number | bigint | null | Uint8Array;
@@ -47,6 +48,20 @@ export interface BotContext {
    * handler counts as failed. Before you tell anybody by other means, such as your own `fetch`, wait for {@link durable}.
    */
   transaction<Result>(work: (db: Database) => Result): Result;
+  /**
+   * Schedules a job of this guild: the owner runs it once when it is due. Inside {@link transaction} it commits with it; outside, it
+   * is a transaction of its own. Without a guild it is a job of pod 0.
+   *
+   * @throws GuildwayError JOB_INVALID if the bot has no such job, or the options or the payload are not valid (the payload is JSON of at
+   *   most 64 KiB)
+   */
+  schedule<Name extends JobName>(name: Name, payload: JobPayload<Name>, options?: ScheduleOptions): void;
+  /**
+   * Cancels the job of this guild with this name and key. A job that runs at this moment is cancelled too unless it has returned: its
+   * next transaction throws. A job cannot cancel itself: it ends by returning.
+   * @returns whether there was one
+   */
+  cancel(name: JobName, key: string): boolean;
   /**
    * Resolves when everything this handler has written is on disk (for gateway events: committed), and with it what it has read.
    * Rejects if that failed: then nothing of it is written.

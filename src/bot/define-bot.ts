@@ -1,5 +1,6 @@
 import { GuildwayError } from '../errors.ts';
 import { createRouteTable } from '../routing/route-table.ts';
+import { findJobProblem } from './jobs.ts';
 import { findCommand } from './manifest.ts';
 import { declaredTables } from './tables.ts';
 import type { BotDefinition, Command } from './types.ts';
@@ -34,6 +35,8 @@ export function defineBot(definition: BotDefinition): Bot {
   } catch (error) {
     fail((error as Error).message);
   }
+  const wrongJob = findJobProblem(definition.jobs ?? {});
+  if (wrongJob !== null) fail(wrongJob);
   for (const name of definition.sessionCookies ?? []) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) fail(`${JSON.stringify(name)} is not the name of a cookie`);
   }

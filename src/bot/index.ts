@@ -4,8 +4,10 @@ export type { Message as WebSocketMessage, Peer as WebSocketPeer } from 'crossws
 export type { GuildLocation, RouteRule } from '../routing/route-table.ts';
 export { isCrossSite } from './cross-site.ts';
 export { type Bot, defineBot } from './define-bot.ts';
+export type { JobContext, JobHandler } from './jobs.ts';
 export { type CommandOptions, optionsOf } from './options.ts';
 export { modal, reply, update, whisper } from './replies.ts';
+export type { JobName, JobPayload, JobPayloads, JsonValue, ScheduleOptions } from './scheduling.ts';
 export type { GuildColumn, GuildTableDeclaration } from './tables.ts';
 export type {
   BotContext,

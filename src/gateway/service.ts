@@ -23,6 +23,8 @@ import { type Faults, readFaults } from './faults.ts';
 import { hintActions } from './hints/admin.ts';
 import { createEventForwarder } from './hints/event-forwarder.ts';
 import { createHints } from './hints/hints.ts';
+import { jobActions, jobSummary } from './jobs/admin.ts';
+import { startJobs } from './jobs/start-jobs.ts';
 import { createGatewayMetrics } from './metrics.ts';
 import { GuildActivity } from './moving/guild-activity.ts';
 import { GuildMoves } from './moving/guild-moves.ts';
@@ -131,6 +133,7 @@ async function startServing(
         topologies: ownership.chain,
         moving: moves.state(),
         database: store.sizes(),
+        jobs: jobs.state(),
         hints: { count: store.hints.count, bytes: store.hints.bytes, setAside: store.hints.setAsideTotals.count },
         discord: sessions?.state() ?? null,
         bot: beside?.state() ?? null,
@@ -162,6 +165,7 @@ async function startServing(
     setAside: () => store.hints.setAsideTotals.count,
   });
 
+  const jobs = startJobs({ bot, host, ownership, activity, faults, metrics, registry, log });
   const stopPruning = startPruning({ store, setAsideMs: config.setAsideMs, log });
   const stopCatching = catchStrayRejections(log);
   hints.start();
@@ -171,7 +175,7 @@ async function startServing(
     stopping.abort();
     stopPruning();
     stopCatching();
-    await moves.stop();
+    await Promise.all([moves.stop(), jobs.stop(0)]);
     hints.close();
     webhook.close();
     await server.close();
@@ -204,7 +208,7 @@ async function startServing(
 
   const drain = async (): Promise<void> => {
     stopping.abort();
-    await Promise.all([moves.stop(), hints.drain(), server.drain()]);
+    await Promise.all([moves.stop(), hints.drain(), server.drain(), jobs.stop(STRAY_DRAIN_MS)]);
     for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
     // Events that no bot takes any more are left to the next process.
     await Promise.all([sessions?.drain(), beside?.stop()]);
@@ -217,9 +221,10 @@ async function startServing(
     adminRoutes: {
       '/hints': () => hints.summary(),
       ...(beside === null ? {} : { '/bot': () => beside.state() }),
+      '/jobs': () => jobSummary(store),
       '/ledger': () => ({ running: once.running, replays: once.replays, kinds: store.ledger.count() }),
     },
-    adminActions: hintActions(hints),
+    adminActions: { ...hintActions(hints), ...jobActions(store) },
     drain() {
       drained ??= drain();
       return drained;

@@ -7,6 +7,7 @@ import type { Durability, PendingCommit } from '../store/commit-group.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
 import { decodeResult, encodeResult } from './recorded-result.ts';
+import { assertKey, assertName, guildOfJob, newJob } from './scheduling.ts';
 
 /** What all handlers of this pod share. */
 export interface Host {
@@ -39,6 +40,8 @@ export interface ContextOptions {
   readonly deadlineAt: MonotonicTime;
   /** Created when the handler uses it. */
   readonly signal: () => AbortSignal;
+  /** The job that this handler is. */
+  readonly jobId?: string;
   /** More facts for the log, such as the interaction's id. */
   readonly facts?: Readonly<Record<string, unknown>>;
 }
@@ -111,6 +114,30 @@ export class HandlerContext implements BotContext {
     // Through JSON the first time too, so that a handler sees the same value when it runs again.
     return decodeResult(recorded) as Result;
   };
+
+  /** Made when a handler asks for it, as few do; bound like {@link transaction}. */
+  get schedule(): BotContext['schedule'] {
+    return (name, payload, options = {}) => {
+      const { jobs } = this.#host.store;
+      const job = newJob(jobs, this, { name, payload, options });
+      this.#inTransaction(() => jobs.add(job, this.#options.jobId ?? null));
+    };
+  }
+
+  get cancel(): BotContext['cancel'] {
+    return (name, key) => {
+      const { jobs } = this.#host.store;
+      assertName(jobs.names, name);
+      assertKey(key);
+      const guildId = guildOfJob(this);
+      return this.#inTransaction(() => jobs.cancel(guildId, name, key, this.#options.jobId ?? null));
+    };
+  }
+
+  /** Runs `work` in the transaction that is open, or in one of its own. */
+  #inTransaction<Result>(work: () => Result): Result {
+    return this.#host.store.connection.inTransaction ? work() : this.transaction(work);
+  }
 
   /** Whether each commit that the handler depends on has succeeded or failed. */
   get settled(): boolean {

@@ -23,6 +23,7 @@ export class GuildIndex {
     this.#ofGuildway = [
       skipping(sqlite, 'guildway_ledger', 'guild_id'),
       skipping(sqlite, 'guildway_session_guilds', 'guild_id'),
+      skipping(sqlite, 'guildway_jobs', 'guild_id'),
       reading(sqlite, 'guildway_event_ledger', 'guild_id'),
     ];
   }

@@ -146,7 +146,8 @@ export class Ledger {
   }
 }
 
-function assertRecordable(value: string): void {
+/** @throws GuildwayError REQUEST_INVALID */
+export function assertRecordable(value: string): void {
   if (value.length <= MAX_VALUE_LENGTH) return;
   throw new GuildwayError(
     'REQUEST_INVALID',

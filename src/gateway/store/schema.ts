@@ -172,4 +172,29 @@ export const MIGRATIONS: readonly string[] = [
   -- What else is known of the bot: its intents, Discord's READY. JSON.
   CREATE TABLE guildway_bot_facts (name TEXT PRIMARY KEY, json TEXT NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What the bot does later. A row is removed in the commit that ends its job.
+  CREATE TABLE guildway_jobs (
+    id TEXT PRIMARY KEY,
+    -- '': of no guild.
+    guild_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    -- Its name in the guild; NULL: none.
+    key TEXT,
+    -- JSON
+    payload TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    -- The next attempt: due_at, or later after a failure.
+    run_at INTEGER NOT NULL,
+    -- Attempts that have begun.
+    attempts INTEGER NOT NULL DEFAULT 0,
+    -- JSON: the results of its transactions, in order.
+    steps TEXT NOT NULL DEFAULT '[]',
+    set_aside_at INTEGER,
+    reason TEXT
+  ) STRICT, WITHOUT ROWID;
+  CREATE UNIQUE INDEX guildway_jobs_by_key ON guildway_jobs (guild_id, name, key);
+  CREATE INDEX guildway_jobs_due ON guildway_jobs (run_at, guild_id) WHERE set_aside_at IS NULL;
+  CREATE INDEX guildway_jobs_set_aside ON guildway_jobs (set_aside_at) WHERE set_aside_at IS NOT NULL;
+  `,
 ];

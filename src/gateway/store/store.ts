@@ -13,6 +13,7 @@ import { Connection } from './connection.ts';
 import { GuildIndex } from './guild-index.ts';
 import { refuseUndeclared, resolveGuildTables, warnOfMissingIndexes } from './guild-tables.ts';
 import { HintStore } from './hints.ts';
+import { JobStore } from './jobs.ts';
 import { KeyRanges } from './key-ranges.ts';
 import { Ledger } from './ledger.ts';
 import { DatabaseLock } from './lock.ts';
@@ -35,7 +36,7 @@ export interface StoreOptions {
   readonly path: string;
   readonly ordinal: number;
   readonly topology: Topology;
-  readonly bot: Pick<BotDefinition, 'migrations' | 'tables' | 'global'>;
+  readonly bot: Pick<BotDefinition, 'migrations' | 'tables' | 'global' | 'jobs'>;
   readonly log: Logger;
   readonly faults: Faults;
   readonly now?: WallClock;
@@ -49,6 +50,7 @@ export interface Store {
   readonly ledger: Ledger;
   readonly sessions: Sessions;
   readonly hints: HintStore;
+  readonly jobs: JobStore;
   readonly guilds: GuildIndex;
   readonly mover: GuildMover;
   /** What the protocol of moves knows: from disk, or as a pod begins. */
@@ -202,6 +204,7 @@ function assemble(
     ledger: new Ledger(connection, now),
     sessions: new Sessions(connection),
     hints,
+    jobs: new JobStore(connection, Object.keys(bot.jobs ?? {}), now),
     guilds: new GuildIndex(connection, guildTables),
     mover,
     movingState: mover.records.load(initialState(ordinal, chain[0])),

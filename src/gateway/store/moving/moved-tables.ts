@@ -58,6 +58,7 @@ const OWN_TABLES: readonly { readonly name: string; readonly live?: string }[] =
   { name: 'guildway_event_ledger' },
   { name: 'guildway_session_guilds' },
   { name: 'guildway_bot_guilds' },
+  { name: 'guildway_jobs' },
 ];
 
 /** Every table whose rows move, parents first. */

@@ -76,6 +76,12 @@ export async function createHarness(): Promise<Harness> {
             throw error;
           }
         },
+        schedule() {
+          throw new Error('the moderation bot has no jobs');
+        },
+        cancel() {
+          throw new Error('the moderation bot has no jobs');
+        },
         durable: async () => {},
         rest,
         log: pino({ level: 'silent' }),
