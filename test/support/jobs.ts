@@ -8,7 +8,7 @@ import { JobExecution } from '../../src/gateway/jobs/execution.ts';
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
 import { NO_MEMO, type StepMemo } from '../../src/gateway/store/ledger.ts';
 import type { Store } from '../../src/gateway/store/store.ts';
-import { asWallTime } from '../../src/time.ts';
+import { asWallTime, inMs } from '../../src/time.ts';
 import { noFaults, openTestStore, silent } from './store.ts';
 
 export const GUILD = '613425648685547541';
@@ -59,7 +59,7 @@ const testBot = {
 const contextOf = (host: Host, guildId: string | null, memo: StepMemo): HandlerContext =>
   new HandlerContext(host, {
     ...{ guildId, requestId: 'r', durability: 'full', memo },
-    deadline: { remainingMs: () => 1_000 },
+    deadlineAt: inMs(1_000),
     signal: () => new AbortController().signal,
   });
 

@@ -35,6 +35,7 @@ export interface JobsReport {
 }
 
 interface Row {
+  readonly guildId: string;
   readonly id: string;
   readonly step: number;
   readonly dueAt: number;
@@ -72,11 +73,15 @@ export function check(run: {
   readonly cancelled: ReadonlySet<string>;
   readonly databases: readonly string[];
   readonly downtimes: readonly Downtime[];
+  /** The pods that own a guild in the course of the run. */
+  readonly ownersOf: (guildId: string) => readonly number[];
 }): Omit<JobsReport, 'kills' | 'restarts'> {
-  const { plan, cancelled, databases, downtimes } = run;
+  const { plan, cancelled, databases, downtimes, ownersOf } = run;
   const rows = databases.flatMap((path) =>
     look(path, (database) => {
-      const found = database.prepare('SELECT id, step, due_at AS dueAt, ran_at AS ranAt, attempt, pod FROM ran').all();
+      const found = database
+        .prepare('SELECT guild_id AS guildId, id, step, due_at AS dueAt, ran_at AS ranAt, attempt, pod FROM ran')
+        .all();
       return found as unknown as Row[];
     }),
   );
@@ -92,17 +97,23 @@ export function check(run: {
     if (!cancelled.has(id) && steps.size < (kind === 'plain' ? 1 : 2)) lost.push(id);
     if (fate === 'replaced' && byId.has(`${id}-before`)) ghosts.push(`${id}-before`);
   }
-  const latestMs = Math.max(
-    0,
-    ...rows.filter(({ attempt, step }) => attempt === 1 && step === 0).map((row) => lateness(row, downtimes)),
-  );
+  const late = rows
+    .filter(({ attempt, step }) => attempt === 1 && step === 0)
+    .map((row) => ({
+      ...row,
+      lateMs: lateness(
+        row,
+        downtimes.filter(({ pod }) => ownersOf(row.guildId).includes(pod)),
+      ),
+    }))
+    .toSorted((a, b) => b.lateMs - a.lateMs);
+  const latestMs = late[0]?.lateMs ?? 0;
   return { scheduled: plan.jobs.length, ran: byId.size, cancelled: cancelled.size, lost, doubled, ghosts, latestMs };
 }
 
-/** How late a job ran, without the time that its owner was away. */
-function lateness({ dueAt, ranAt, pod }: Row, downtimes: readonly Downtime[]): number {
+/** How late a job ran, without the time that an owner of its guild was away: until it has given the guild away, no other pod has it. */
+function lateness({ dueAt, ranAt }: Row, downtimes: readonly Downtime[]): number {
   let from = dueAt;
-  for (const down of downtimes)
-    if (down.pod === pod && down.to > from && down.from < ranAt) from = Math.max(from, down.to);
+  for (const down of downtimes) if (down.to > from && down.from < ranAt) from = Math.max(from, down.to);
   return Math.max(0, ranAt - from);
 }

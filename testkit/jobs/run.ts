@@ -49,7 +49,7 @@ export async function runJobs(options: JobsRunOptions): Promise<JobsReport> {
     const { kills, restarts } = await faults;
     options.onProgress?.(`${kills} kills, ${restarts} restarts; waiting for the rest`);
     await settle(databases, options);
-    return { ...check({ plan, cancelled, databases, downtimes }), kills, restarts };
+    return { ...check({ plan, cancelled, databases, downtimes, ownersOf }), kills, restarts };
   } finally {
     await Promise.all(pods.map((pod) => pod.kill('SIGKILL')));
     await rm(directory, { recursive: true, force: true });
@@ -169,6 +169,9 @@ async function injectFaults(
   }
   return { kills, restarts };
 }
+
+const ownersOf = (guildId: string): readonly number[] =>
+  [FEW, MANY].map((pods) => createTopology({ strategy: 'md5', pods }).ownerOf(guildId));
 
 /** Resolves when no job is left, and each guild is where the last topology says. */
 async function settle(databases: readonly string[], { onProgress }: JobsRunOptions): Promise<void> {

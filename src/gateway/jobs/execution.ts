@@ -4,7 +4,7 @@ import { entryOf } from '../../bot/manifest.ts';
 import { errorCode } from '../../errors.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import { after, elapsed, inMs, monotonicNow } from '../../time.ts';
-import { HandlerContext, HandlerDeadline, type Host } from '../dispatch/context.ts';
+import { HandlerContext, type Host } from '../dispatch/context.ts';
 import { isStoreError } from '../dispatch/idempotent-runner.ts';
 import { decodeResult } from '../dispatch/recorded-result.ts';
 import { TimeLimit } from '../dispatch/time-limit.ts';
@@ -98,7 +98,7 @@ export class JobExecution {
       requestId: `job:${id}`,
       durability: 'full',
       memo: faults.has('no-ledger') ? NO_MEMO : host.store.jobs.memo(job),
-      deadline: new HandlerDeadline(inMs(timeoutMs)),
+      deadlineAt: inMs(timeoutMs),
       signal: limit.signal,
       jobId: id,
       facts: { job: name },

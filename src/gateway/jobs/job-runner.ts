@@ -27,7 +27,7 @@ const RATE_PER_SECOND = 500;
 const BURST = 50;
 const TICK_MS = 25;
 /** Pods that start together do not begin with their late jobs together. */
-const START_JITTER_MS = 1_000;
+const START_JITTER_MS = 500;
 /** The longest wait for a job, so that a machine that slept is noticed. Without jobs there is no timer. */
 const LONGEST_WAIT_MS = 1_000;
 const AFTER_ERROR_MS = 1_000;

@@ -39,6 +39,7 @@ test("Guildway's own data about a guild moves with its rows; other guilds are un
       const identity = { key: `interaction:${guildId}`, guildId, bodyHash: 'hash', retentionMs: 60_000 };
       from.ledger.memo(identity).write(0, '"done"');
       from.sessions.memo('s', Number(guildId.at(-1)) + 1, guildId).write(0, '"seen"');
+      from.jobs.add({ guildId, name: 'remind', key: 'k', payload: guildId, dueAt: asWallTime(1) }, null);
     });
     await from.hints.put({
       ...{ identity: `interaction:hint ${guildId}`, guildId, target: '/', headers: [], body: Buffer.from('body') },
@@ -57,6 +58,8 @@ test("Guildway's own data about a guild moves with its rows; other guilds are un
   assert.equal(to.sessions.memo('s', 2, A).read(0), '"seen"');
   assert.equal(from.sessions.memo('s', 2, A).read(0), undefined);
   assert.equal(from.sessions.memo('s', 3, B).read(0), '"seen"');
+  const jobs = ({ jobs }: Store) => jobs.due(asWallTime(2), 9, new Set()).map(({ payload, key }) => [payload, key]);
+  assert.deepEqual([jobs(to), jobs(from)], [[[A, 'k']], [[B, 'k']]]);
   // The pod that stored a request delivers it.
   assert.deepEqual(
     from.hints.list().map(({ guildId }) => guildId),
