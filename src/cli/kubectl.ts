@@ -6,6 +6,13 @@ export interface KubectlOptions {
   readonly context?: string;
 }
 
+interface Failure extends Error {
+  readonly code?: string;
+  readonly status?: number | null;
+  readonly stdout?: string;
+  readonly stderr?: string;
+}
+
 /** Databases of many guilds print long inventories. */
 const MAX_OUTPUT = 512 * 1024 * 1024;
 
@@ -23,7 +30,9 @@ export function kubectl(args: readonly string[], { namespace, context }: Kubectl
       ...(input === undefined ? {} : { input }),
     });
   } catch (cause) {
-    const { code, stderr, message } = cause as { code?: string; stderr?: string; message: string };
+    const { code, status, stdout, stderr, message } = cause as Failure;
+    // A command in a pod found a problem, such as `guildway status`, and has printed what it found.
+    if (args[0] === 'exec' && status === 1 && stdout) return stdout;
     const why =
       code === 'ENOENT'
         ? 'kubectl is not installed: install it, or pass the database files with --database'

@@ -47,6 +47,8 @@ export const CLUSTER_FILE = 'cluster.json';
 export interface ClusterFile {
   /** Of one HTTP pod. */
   readonly adminUrl: string;
+  /** The console of the simulator. Not there: the cluster uses the real Discord. */
+  readonly consoleUrl?: string;
   /** The bot's module. Not there: the moderation bot. */
   readonly bot?: string;
 }

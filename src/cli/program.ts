@@ -4,6 +4,7 @@ import { errorCode } from '../errors.ts';
 import type { ExitCode } from './exit-code.ts';
 import { inventoryCommand } from './plan/inventory.ts';
 import { planCommand } from './plan/plan.ts';
+import { reshardCommand } from './reshard/reshard.ts';
 import { statusCommand } from './status.ts';
 
 /**
@@ -28,6 +29,7 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     });
   program.addCommand(statusCommand((code) => (exitCode = code)));
   program.addCommand(planCommand((code) => (exitCode = code)));
+  program.addCommand(reshardCommand());
   program.addCommand(inventoryCommand());
   for (const command of program.commands) command.exitOverride();
   if (args.length === 0) {

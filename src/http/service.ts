@@ -90,7 +90,7 @@ export async function startHttpService({
     upstreams.list.find(({ link }) => link?.state === 'ready')?.link?.peer?.manifest ?? manifest;
   const routes = createRouteTable([...manifest.routes, ...DEFAULT_ROUTES]);
   const endpoints = new Endpoints({
-    ...{ config, routes, owners, upstreams: upstreams.list, headersFor, metrics, log, throttledLog },
+    ...{ config, routes, owners, upstreams, headersFor, metrics, log, throttledLog },
     interactions: new InteractionEndpoint({
       config,
       owners,
@@ -123,7 +123,7 @@ export async function startHttpService({
   return {
     port: (server.address() as AddressInfo).port,
     readiness: () => readiness(upstreams.list),
-    adminRoutes: adminRoutes(upstreams.list, config),
+    adminRoutes: adminRoutes(upstreams, config),
     adminActions: {},
     drain() {
       drained ??= drain(edge, config.idleDrainMs, config.drainTimeoutMs * DRAIN_SHARE);
@@ -172,12 +172,12 @@ function readiness(upstreams: readonly Upstream[]): Readiness {
   return { ready: reasons.length < upstreams.length, reasons };
 }
 
-function adminRoutes(upstreams: readonly Upstream[], config: HttpConfig): Record<string, AdminRoute> {
+function adminRoutes(upstreams: Upstreams, config: HttpConfig): Record<string, AdminRoute> {
   const ask =
     (target: string): AdminRoute =>
-    () =>
+    async () =>
       fanOut(
-        upstreams,
+        await upstreams.every(),
         { method: 'GET', target, headers: [], body: Buffer.alloc(0) },
         { timeoutMs: config.connectTimeoutMs * 2, awayMs: config.connectTimeoutMs },
       );

@@ -181,6 +181,39 @@ describe('the console', { skip }, () => {
     await section.getByText('GET /guilds/:id/templates').waitFor();
   });
 
+  test('a gateway pod is added and removed again, and the guilds are seen at the pods that own them', async () => {
+    const region = page.getByRole('region', { name: /Gateway pods/ });
+    const add = region.getByRole('button', { name: 'Add a pod' });
+    const remove = region.getByRole('button', { name: 'Remove a pod' });
+    const settled = region.getByText('Every guild is at its owner.');
+    await settled.waitFor();
+    await actor.command('/note', { user: member(), text: 'before the change' });
+    await actor.lastMessage.getByText('before the change').waitFor();
+    await add.focus();
+    await page.keyboard.press('Enter');
+    await settled.waitFor({ state: 'hidden' });
+    await settled.waitFor();
+    const counts = async (): Promise<number[]> => {
+      const rows = await region.getByRole('listitem').allTextContents();
+      return rows.map((row) => Number(/(\d+) guilds?/.exec(row)?.[1]));
+    };
+    const ids = simulator.guilds.ids;
+    const expected = (pods: number): number[] =>
+      Array.from({ length: pods }, (_, pod) => ids.filter((id) => getGatewayPodForGuild(id, pods) === pod).length);
+    await until(async () => JSON.stringify(await counts()) === JSON.stringify(expected(GATEWAY_PODS + 1)));
+    assert.equal(await add.getAttribute('aria-disabled'), 'true', 'this cluster can have no more');
+    await actor.command('/modlog');
+    await actor.lastMessage.getByText('before the change').waitFor();
+    assert.equal(
+      (await badgeOf(actor.lastMessage)).pod,
+      `gateway-${getGatewayPodForGuild(guild.id, GATEWAY_PODS + 1)}`,
+    );
+    await remove.click();
+    await settled.waitFor({ state: 'hidden' });
+    await settled.waitFor();
+    await until(async () => JSON.stringify(await counts()) === JSON.stringify(expected(GATEWAY_PODS)));
+  });
+
   test('nothing is wider than the screen of a phone', async () => {
     await actor.command('/warn', {
       user: member(),

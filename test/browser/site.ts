@@ -27,7 +27,12 @@ export function openSite(): Promise<Site> {
 
 async function open(): Promise<Site> {
   const cluster = started.use(
-    await startCluster({ httpPods: 1, gatewayPods: GATEWAY_PODS, guilds: FIRST_OF_GUILD_PAGE + 6 }),
+    await startCluster({
+      httpPods: 1,
+      gatewayPods: GATEWAY_PODS,
+      mostGatewayPods: GATEWAY_PODS + 1,
+      guilds: FIRST_OF_GUILD_PAGE + 6,
+    }),
   );
   const browser = started.use(await TestBrowser.launch());
   return { cluster, simulator: cluster.simulator as DiscordSimulator, browser, page: await browser.page() };

@@ -17,9 +17,9 @@ Options (after --):
   --port <port>            HTTP service                     8080
   --console-port <port>    simulator and its console        8090
   --http-pods <n>          HTTP pods                        2
-  --gateway-pods <n>       gateway pods                     3
+  --gateway-pods <n>       gateway pods                     those of the databases, else 3; another number moves guilds
   --guilds <n>             guilds of the simulator          30
-  --routing <strategy>     md5 or discord-shard             md5
+  --routing <strategy>     md5 or discord-shard             that of the databases, else md5
   --shards <n>             Discord's shard count            with discord-shard: twice the gateway pods
   --bot <module>           the bot                          the moderation bot
   --directory <path>       databases, logs and secrets      .guildway
@@ -29,15 +29,18 @@ Options (after --):
 With DISCORD_TOKEN, DISCORD_PUBLIC_KEY and DISCORD_APP_ID set, the cluster uses the real Discord instead of the simulator.
 `;
 
+/** The cluster can grow up to this number while it runs. */
+const MOST_GATEWAY_PODS = 16;
+
 function readOptions() {
   const { values } = parseArgs({
     options: {
       port: { type: 'string', default: '8080' },
       'console-port': { type: 'string', default: '8090' },
       'http-pods': { type: 'string', default: '2' },
-      'gateway-pods': { type: 'string', default: '3' },
+      'gateway-pods': { type: 'string' },
       guilds: { type: 'string', default: '30' },
-      routing: { type: 'string', default: 'md5' },
+      routing: { type: 'string' },
       shards: { type: 'string' },
       bot: { type: 'string' },
       directory: { type: 'string', default: '.guildway' },
@@ -45,7 +48,8 @@ function readOptions() {
       help: { type: 'boolean', default: false },
     },
   });
-  const gatewayPods = integerOption('gateway-pods', values['gateway-pods'], 1, 64);
+  const given = values['gateway-pods'];
+  const gatewayPods = given === undefined ? undefined : integerOption('gateway-pods', given, 1, 64);
   return {
     help: values.help,
     fresh: values.fresh,
@@ -53,13 +57,14 @@ function readOptions() {
       port: integerOption('port', values.port, 0, 65_535),
       consolePort: integerOption('console-port', values['console-port'], 0, 65_535),
       httpPods: integerOption('http-pods', values['http-pods'], 1, 64),
-      gatewayPods,
+      ...(gatewayPods === undefined ? {} : { gatewayPods }),
+      mostGatewayPods: MOST_GATEWAY_PODS,
       guilds: integerOption('guilds', values.guilds, 1, 1_000_000),
-      routing: routingOption(values.routing),
+      ...(values.routing === undefined ? {} : { routing: routingOption(values.routing) }),
       directory: resolve(values.directory),
       ...(values.shards === undefined
         ? {}
-        : { discordShards: integerOption('shards', values.shards, gatewayPods, 1_000) }),
+        : { discordShards: integerOption('shards', values.shards, gatewayPods ?? 1, 1_000) }),
       ...(values.bot === undefined ? {} : { bot: resolve(values.bot) }),
     },
   } as const;
@@ -118,10 +123,14 @@ async function keepRunning(pod: Pod, stopping: () => boolean): Promise<void> {
     const startedAt = performance.now();
     const { code, signal } = await pod.exited;
     if (stopping()) return;
+    // The cluster restarts it, with another number of gateway pods.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    if (pod.running) continue;
     waitMs = performance.now() - startedAt > 60_000 ? 1_000 : Math.min(30_000, waitMs * 2);
     say(`  ${pod.name} ended (${signal ?? `code ${code}`}); restarting it in ${waitMs / 1_000} s`);
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     if (stopping()) return;
+    if (pod.running) continue;
     pod.spawn();
     pod.ready().then(
       () => say(`  ${pod.name} is back, pid ${pod.pid}`),
@@ -153,12 +162,30 @@ async function main(): Promise<void> {
   const discord = realDiscord();
   if (options.fresh) await rm(options.cluster.directory, { recursive: true, force: true });
   const startedAt = performance.now();
-  say(`  Starting ${options.cluster.gatewayPods} gateway pods and ${options.cluster.httpPods} HTTP pods …`);
-  const cluster = await startCluster({ ...options.cluster, ...(discord === undefined ? {} : { discord }) });
+  say('  Starting the pods …');
+  let stopping = false;
+  const cluster: Cluster = await startCluster({
+    ...options.cluster,
+    ...(discord === undefined ? {} : { discord }),
+    onGatewayPod(pod) {
+      say(`  ${pod.name} is added`);
+      // It has no process yet.
+      setImmediate(() => watch(pod));
+    },
+  });
+  const watch = (pod: Pod): void => {
+    const isOver = (): boolean => stopping || ![...cluster.httpPods, ...cluster.gatewayPods].includes(pod);
+    void keepRunning(pod, isOver);
+    if (pod.ordinal !== null) void sayWarnings(pod, isOver);
+  };
   say(`  Ready after ${((performance.now() - startedAt) / 1_000).toFixed(1)} s.`);
   const clusterFile = join(cluster.directory, CLUSTER_FILE);
   const { bot } = options.cluster;
-  const file: ClusterFile = { adminUrl: cluster.httpPods[0]?.adminUrl ?? '', ...(bot === undefined ? {} : { bot }) };
+  const file: ClusterFile = {
+    adminUrl: cluster.httpPods[0]?.adminUrl ?? '',
+    ...(cluster.simulator === null ? {} : { consoleUrl: cluster.simulator.url }),
+    ...(bot === undefined ? {} : { bot }),
+  };
   await writeFile(clusterFile, JSON.stringify(file));
   describe(cluster);
 
@@ -167,9 +194,7 @@ async function main(): Promise<void> {
       say(`  The simulator does not have this route of Discord and returned 404: ${event.route}`);
   });
 
-  let stopping = false;
-  for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) void keepRunning(pod, () => stopping);
-  for (const pod of cluster.gatewayPods) void sayWarnings(pod, () => stopping);
+  for (const pod of [...cluster.httpPods, ...cluster.gatewayPods]) watch(pod);
   const stop = async (): Promise<void> => {
     if (stopping) process.exit(1);
     stopping = true;

@@ -7,6 +7,7 @@ import type { MoveProgress } from '../../src/cli/progress.ts';
 import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer, type Target } from './balancer.ts';
+import { createControl } from './control.ts';
 import { Pod } from './pod.ts';
 import { findFreePorts } from './ports.ts';
 import { nextTopology, readTopologies } from './present-topology.ts';
@@ -225,6 +226,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     };
     const resizer = new Resizer({ topology, gatewayPods, httpPods, mostPods, newGatewayPod: nextGatewayPod });
     undo.push(async () => resizer.stop());
+    if (simulator !== null) simulator.cluster = createControl({ resizer, gatewayPods, httpPods });
     if (placed !== null && placed[0].epoch !== topology.epoch) resizer.settleLater();
 
     return {

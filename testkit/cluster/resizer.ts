@@ -21,6 +21,7 @@ const LOOK_MS = 100;
 export class Resizer {
   readonly #options: ResizerOptions;
   #topology: Topology;
+  #target: number;
   #running: Promise<void> | null = null;
   #progress: MoveProgress | null = null;
   #stopped = false;
@@ -28,6 +29,7 @@ export class Resizer {
   constructor(options: ResizerOptions) {
     this.#options = options;
     this.#topology = options.topology;
+    this.#target = options.topology.pods;
   }
 
   /** The newest topology. */
@@ -35,9 +37,18 @@ export class Resizer {
     return this.#topology;
   }
 
+  /** The number of gateway pods during a change, and after it. */
+  get target(): number {
+    return this.#target;
+  }
+
   /** Null: no guild moves, as far as is known. */
   get progress(): MoveProgress | null {
     return this.#progress;
+  }
+
+  get mostPods(): number {
+    return this.#options.mostPods;
   }
 
   get isRunning(): boolean {
@@ -58,6 +69,7 @@ export class Resizer {
     if (shards !== null && pods > shards) {
       throw new RangeError(`${pods} gateway pods: there are only ${shards} shards, and every pod needs one`);
     }
+    this.#target = pods;
     this.#running = this.#resize(pods).finally(() => this.#end());
     return this.#running;
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ApplicationUrls } from './application-urls.ts';
+import type { ClusterControl } from './cluster-control.ts';
 import { ConsoleApi } from './console-api/console-api.ts';
 import { Dispatcher } from './events/dispatcher.ts';
 import { Events } from './events/events.ts';
@@ -67,6 +68,8 @@ export interface DiscordSimulator extends AsyncDisposable {
   interactionsUrl: string | null;
   /** The URL for event webhooks. */
   eventWebhookUrl: string | null;
+  /** The pods behind the bot, for the console; null: unknown. */
+  cluster: ClusterControl | null;
   /** The guilds that the bot is in. */
   readonly guilds: GuildDirectory;
   readonly world: World;
@@ -220,6 +223,7 @@ export async function startDiscordSimulator(options: SimulatorOptions = {}): Pro
     set eventWebhookUrl(value) {
       webhooks.setUrl(value);
     },
+    cluster: null,
     guilds: world.guilds,
     world,
     interactions,

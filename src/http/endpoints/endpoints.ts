@@ -11,6 +11,7 @@ import { type HttpMetrics, outcomeOf, type RouteKind } from '../metrics/http-met
 import { fanOut } from '../outbound/fan-out.ts';
 import type { OwnerClient } from '../outbound/owner-client.ts';
 import type { Upstream } from '../outbound/upstream.ts';
+import type { Upstreams } from '../outbound/upstreams.ts';
 import { type Classified, classify } from './classify.ts';
 import type { InteractionEndpoint } from './interaction.ts';
 import { RoutedEndpoint } from './routed-endpoint.ts';
@@ -22,7 +23,7 @@ export interface EndpointsOptions {
   readonly config: Pick<HttpConfig, 'name' | 'maxBodyBytes' | 'requestTimeoutMs' | 'connectTimeoutMs'>;
   readonly routes: RouteTable;
   readonly owners: OwnerClient;
-  readonly upstreams: readonly Upstream[];
+  readonly upstreams: Pick<Upstreams, 'every'>;
   readonly interactions: InteractionEndpoint;
   readonly webhooks: WebhookEndpoints;
   readonly headersFor: RequestHeaders;
@@ -130,7 +131,7 @@ export class Endpoints {
     const headers = headersFor({ fields, address: request.address, id: request.id });
     const message: GatewayRequest = { method: 'GET', target: request.url, headers, body: EMPTY };
     const limits = { timeoutMs: config.requestTimeoutMs, awayMs: config.connectTimeoutMs };
-    const result = await fanOut(upstreams, message, limits);
+    const result = await fanOut(await upstreams.every(), message, limits);
     sendJson(request, Object.keys(result.answers).length === 0 ? 503 : 200, result, own);
     return null;
   }

@@ -1,6 +1,6 @@
 import type { ThrottledLog } from '../../observability/throttled-log.ts';
 import { asVariables, type Topology, type TopologyRecord, topologyText } from '../../routing/topology.ts';
-import type { Duration } from '../../time.ts';
+import { type Duration, elapsed, inMs, type MonotonicTime, monotonicNow, NEVER } from '../../time.ts';
 import { askTopologies } from './ask-topologies.ts';
 import { KnownTopologies, type Learned } from './known-topologies.ts';
 import type { Upstream } from './upstream.ts';
@@ -14,8 +14,11 @@ export interface UpstreamsOptions {
   readonly log: ThrottledLog;
 }
 
-/** The interval of the question whether guilds still move. */
+/** The interval of the question which topologies the gateway pods know: while guilds move, and otherwise. */
 const ASK_MS = 2_000;
+const IDLE_ASK_MS = 10_000;
+/** An answer that is not older may be used for a request to all pods. */
+const FRESH_MS = 1_000;
 /** The least interval, however many requests need the answer. */
 const ASK_SOON_MS = 50;
 /** How long requests to a pod may still run when no topology needs it any more. */
@@ -33,12 +36,13 @@ export class Upstreams {
   readonly #leaving = new Set<Upstream>();
   #topology: Topology;
   #opened = false;
-  #asksSoon = false;
   #timer: NodeJS.Timeout | null = null;
+  #askAt = NEVER;
   /** Rotates through the pods, because one pod may have heard less than another. */
   #asked = 0;
   /** While guilds move: the topologies before the newest one. */
   #older: readonly Topology[] = [];
+  #answeredAt: MonotonicTime | null = null;
   #closed = false;
 
   constructor(options: UpstreamsOptions) {
@@ -92,10 +96,6 @@ export class Upstreams {
 
   /** Asks soon which topologies the gateway pods know: one of them named a pod that this pod does not know. */
   askSoon(): void {
-    if (this.#asksSoon || this.#closed) return;
-    this.#asksSoon = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
     this.#askIn(ASK_SOON_MS);
   }
 
@@ -103,6 +103,13 @@ export class Upstreams {
   async open(): Promise<void> {
     this.#opened = true;
     await Promise.allSettled(this.#list.map((upstream) => upstream.open()));
+    this.#askLater();
+  }
+
+  /** All pods that may have guilds now. Asks a pod which topologies there are, unless one has just said so. Never rejects. */
+  async every(): Promise<readonly Upstream[]> {
+    if (this.#answeredAt === null || elapsed(this.#answeredAt) > FRESH_MS) await this.#ask();
+    return this.#list;
   }
 
   async close(): Promise<void> {
@@ -118,7 +125,7 @@ export class Upstreams {
       this.#options.log.info({ pod: from, topology: asVariables(topology) }, 'takes the topology of the gateway pods');
     }
     this.#fit();
-    if (this.#topologies.isMoving) this.#askIn(ASK_MS);
+    this.#askLater();
   }
 
   /** Makes the pods that the topologies need, and lets the others go. */
@@ -143,11 +150,18 @@ export class Upstreams {
     this.#leaving.delete(upstream);
   }
 
-  #askIn(ms: number): void {
-    if (this.#timer !== null || this.#closed) return;
+  #askLater(): void {
+    this.#askIn(this.#topologies.isMoving ? ASK_MS : IDLE_ASK_MS);
+  }
+
+  /** Asks in `ms`, or earlier if that is planned. */
+  #askIn(ms: Duration): void {
+    const at = inMs(ms);
+    if (this.#closed || (this.#timer !== null && this.#askAt <= at)) return;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#askAt = at;
     this.#timer = setTimeout(() => {
       this.#timer = null;
-      this.#asksSoon = false;
       void this.#ask();
     }, ms).unref();
   }
@@ -160,11 +174,12 @@ export class Upstreams {
       const chain = upstream === undefined ? null : await askTopologies(upstream, this.#options.askTimeoutMs);
       if (upstream !== undefined && chain !== null && !this.#closed) {
         const last = chain.at(-1) ?? chain[0];
+        this.#answeredAt = monotonicNow();
         this.#take(this.#topologies.learnChain(chain), upstream.ordinal, last);
       }
     } catch {
       // The next question goes to another pod.
     }
-    if (this.#topologies.isMoving) this.#askIn(ASK_MS);
+    this.#askLater();
   }
 }

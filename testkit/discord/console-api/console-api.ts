@@ -32,6 +32,8 @@
  *                                       fail?: { route, status, times? }, reset?: true } -> the state as GET shows it
  *     route: as in /stats `requests`, or `*`
  * GET  /stats, /violations, /calls    counters; violations of rules; the last REST requests
+ * GET  /cluster                     the gateway pods as ClusterView (cluster-control.ts) describes them; null if they are unknown
+ * POST /cluster       { gatewayPods }  begins to change their number               -> as GET /cluster
  * POST /settings      { interactionsUrl?, eventWebhookUrl? }                       -> as /info
  * POST /probe                         sends a wrong signature                      -> { status }
  * POST /webhook-events { type, data? }                                             -> { acknowledged, attempts, status }

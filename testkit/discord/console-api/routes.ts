@@ -5,6 +5,7 @@ import type { DiscordSimulator } from '../simulator.ts';
 import { type GuildChannel, isForum } from '../world/channel.ts';
 import type { SimulatedGuild } from '../world/guild.ts';
 import { mayUseCommand } from '../world/permissions.ts';
+import { clusterRoutes } from './cluster-routes.ts';
 import { type Fields, fieldsOf } from './fields.ts';
 import type { RecentInteractions } from './recent-interactions.ts';
 import { troubleRoutes } from './trouble-routes.ts';
@@ -93,6 +94,7 @@ export function consoleRoutes(simulator: DiscordSimulator, recent: RecentInterac
       return replyView(await interactions.raw(body.payload, headers === undefined ? {} : { headers }));
     },
     'GET /interactions': () => recent.list(),
+    ...clusterRoutes(simulator),
     ...troubleRoutes(simulator, () => info(simulator)),
   };
 }

@@ -1,3 +1,4 @@
+import { ClusterPanel } from './cluster.js';
 import { Composer } from './composer.js';
 import { byId } from './dom.js';
 import { openMenu } from './menu.js';
@@ -9,6 +10,7 @@ import { Timeline } from './timeline.js';
 
 const store = new Store();
 const panel = new Panel(store);
+const cluster = new ClusterPanel(showError);
 
 /** @param {Error} error */
 function showError(error) {
@@ -127,6 +129,7 @@ document.addEventListener('keydown', (event) => {
 
 try {
   await store.start();
+  cluster.start();
   const guilds = await sidebar.load();
   const [guildId, channelId, userId] = location.hash.slice(1).split('/');
   const known =

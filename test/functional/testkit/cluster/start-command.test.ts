@@ -87,7 +87,7 @@ test('a service with a wrong environment says so in one line and exits with 1', 
   assert.equal(err, 'guildway: NUM_GATEWAY_PODS: "0" is not allowed; it must be an integer from 1 to 10000\n');
 });
 
-test('the local cluster prints which commands Discord rejects, and guildway status finds its pods', async () => {
+test('the local cluster prints which commands Discord rejects; guildway status finds its pods, and guildway reshard adds one', async () => {
   using folder = temporaryFolder();
   const bot = folder.file('bot.ts');
   const definition = fileURLToPath(new URL('../../../../src/bot/index.ts', import.meta.url));
@@ -109,6 +109,11 @@ test('the local cluster prints which commands Discord rejects, and guildway stat
   await refused.promise;
   const status = await run(guildway, ['status', '--directory', folder.path]);
   const json = await run(guildway, ['status', '--json', '--directory', folder.path]);
+  const resize = ['reshard', '--pods', '2', '--directory', folder.path];
+  const dry = await run(guildway, [...resize, '--dry-run']);
+  const resized = await run(guildway, resize);
+  const repeated = await run(guildway, resize);
+  const grown = await run(guildway, ['status', '--directory', folder.path]);
   child.kill('SIGTERM');
   await once(child, 'close');
   const after = await run(guildway, ['status', '--directory', folder.path], { ADMIN_PORT: '1' });
@@ -118,6 +123,14 @@ test('the local cluster prints which commands Discord rejects, and guildway stat
   assert.match(status.out, /^ {2}gateway-0: Discord refuses the bot's commands/m);
   assert.equal(status.code, 0);
   assert.equal(JSON.parse(json.out).answers[0].name, 'gateway-0');
+  assert.match(dry.out, /gateway pods 1 to 1 start, without guilds\n.*nothing was changed\n$/s);
+  assert.deepEqual([resized.err, resized.code], ['', 0]);
+  assert.match(resized.out, /guilds move\n.*every guild is at its owner among 2 gateway pods\n$/s);
+  assert.equal(repeated.out, 'there are 2 gateway pods already\n');
+  assert.match(grown.out, /^Topology {2}NUM_GATEWAY_PODS=2 ROUTING=md5 TOPOLOGY_EPOCH=2$/m);
+  assert.match(grown.out, /^gateway-1 {2}ready/m);
+  assert.match(out, /gateway-1 is added/);
+  assert.doesNotMatch(out, /restarting it in/);
   assert.equal(after.code, 1);
   assert.match(after.err, /^guildway: no answer from http:\/\/127\.0\.0\.1:1 .* guildway status --admin/);
   assert.match(out, /gateway-0: Discord refuses the bot's commands.*"Warn"\.name: .*restart\n/);
