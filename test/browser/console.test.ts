@@ -194,8 +194,8 @@ describe('the console', { skip }, () => {
     await settled.waitFor({ state: 'hidden' });
     await settled.waitFor();
     const counts = async (): Promise<number[]> => {
-      const rows = await region.getByRole('listitem').allTextContents();
-      return rows.map((row) => Number(/(\d+) guilds?/.exec(row)?.[1]));
+      const rows = await region.locator('li small').allTextContents();
+      return rows.map((row) => Number.parseInt(row, 10));
     };
     const ids = simulator.guilds.ids;
     const expected = (pods: number): number[] =>
