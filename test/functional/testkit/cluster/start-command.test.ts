@@ -1,4 +1,4 @@
-// Of src/cli/{pods,program}.ts.
+// Of src/cli/{pods,program}.ts and src/cli/reshard/{reshard,local}.ts.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
