@@ -43,7 +43,9 @@ const published = {
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
 for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) copyFileSync(join(root, file), join(dist, file));
 writeFileSync(join(dist, 'sbom.cdx.json'), bom());
-cpSync(join(root, 'testkit/discord/console'), join(dist, 'testkit/discord/console'), { recursive: true });
+for (const folder of ['testkit/discord/console', 'src/gateway/beside/preload']) {
+  cpSync(join(root, folder), join(dist, folder), { recursive: true });
+}
 
 /** The runtime dependencies with the versions and digests of the lock, in CycloneDX. */
 function bom(): string {

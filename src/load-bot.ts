@@ -1,18 +1,53 @@
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Bot, isBot } from './bot/define-bot.ts';
+import { type ExistingBot, readExistingBot } from './bot/existing-bot.ts';
 import { GuildwayError } from './errors.ts';
 
+/** A bot whose handlers run in the pod, or one that runs beside it in a process of its own. */
+export interface LoadedBot {
+  readonly bot: Bot;
+  readonly existing: ExistingBot | null;
+}
+
+/** The names of the file that configures a bot which knows nothing of Guildway. */
+const CONFIG_FILE = /(?:^|[/\\])guildway\.config\.(?:json|[cm]?[jt]s)$/;
+
 /**
- * Loads the module that BOT names: a path (absolute, or relative to the working directory) or a package name.
+ * Loads what BOT names: a module with a bot, as a path (absolute, or relative to the working directory) or a package name; or the
+ * `guildway.config` file of an existing bot.
  * @param name null loads the moderation bot that ships
- * @throws GuildwayError BOT_INVALID when it cannot be loaded or does not export a bot
+ * @param command starts an existing bot; it overrides the file. Null: none
+ * @throws GuildwayError BOT_INVALID when it cannot be loaded, or is neither
  */
-export async function loadBot(name: string | null): Promise<Bot> {
-  let module: { default?: unknown };
+export async function loadAnyBot(name: string | null, command: readonly string[] | null = null): Promise<LoadedBot> {
+  const isConfig = name !== null && CONFIG_FILE.test(name);
+  if (isConfig || command !== null) {
+    const given = isConfig ? await load(name) : {};
+    const existing = readExistingBot(command === null ? given : { ...(given as object), command });
+    return { bot: existing.bot, existing };
+  }
+  const bot = await load(name);
+  if (!isBot(bot)) {
+    throw new GuildwayError(
+      'BOT_INVALID',
+      `BOT: ${JSON.stringify(name)} has no bot as its default export; it must be: export default defineBot({ … })`,
+    );
+  }
+  return { bot, existing: null };
+}
+
+/** The same, for those that do not run the bot. @throws GuildwayError BOT_INVALID */
+export const loadBot = async (name: string | null): Promise<Bot> => (await loadAnyBot(name)).bot;
+
+/** The default export of a module, or the content of a JSON file. */
+async function load(name: string | null): Promise<unknown> {
   try {
-    module = name === null ? await import('../bots/modbot/index.ts') : await import(locate(name));
+    if (name === null) return (await import('../bots/modbot/index.ts')).default;
+    if (name.endsWith('.json')) return JSON.parse(readFileSync(resolve(name), 'utf8'));
+    return ((await import(locate(name))) as { default?: unknown }).default;
   } catch (cause) {
     throw new GuildwayError(
       'BOT_INVALID',
@@ -20,13 +55,6 @@ export async function loadBot(name: string | null): Promise<Bot> {
       { cause },
     );
   }
-  if (!isBot(module.default)) {
-    throw new GuildwayError(
-      'BOT_INVALID',
-      `BOT: ${JSON.stringify(name)} has no bot as its default export; it must be: export default defineBot({ … })`,
-    );
-  }
-  return module.default;
 }
 
 /** Paths and packages are resolved from the working directory: the bot need not be part of this package. */

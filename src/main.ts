@@ -4,11 +4,13 @@
  * This is the only module that knows both the HTTP service and the gateway service.
  */
 import { randomBytes } from 'node:crypto';
+import type { ExistingBot } from './bot/existing-bot.ts';
 import { manifestOf } from './bot/manifest.ts';
 import { type Config, gatewayConfig, httpConfig, loadConfig } from './config/load.ts';
 import { configWarnings } from './config/warnings.ts';
 import { GuildwayError } from './errors.ts';
-import { loadBot } from './load-bot.ts';
+import type { BesideSettings } from './gateway/beside/index.ts';
+import { loadAnyBot } from './load-bot.ts';
 import { type AdminServer, startAdminServer } from './observability/admin-server.ts';
 import { endOnUncaughtErrors } from './observability/crash.ts';
 import { createLogger, type Logger } from './observability/log.ts';
@@ -27,7 +29,8 @@ async function startServices(
   log: Logger,
   registry: ReturnType<typeof createRegistry>,
 ): Promise<Service[]> {
-  const bot = await loadBot(config.bot);
+  const { bot, existing } = await loadAnyBot(config.bot, config.botCommand);
+  const beside = existing === null ? null : besideSettings(existing, config);
   const topology = createTopology({
     strategy: config.routing,
     pods: config.numGatewayPods,
@@ -42,17 +45,32 @@ async function startServices(
     case 'http':
       return [await (await http())({ config: httpConfig(config), manifest, topology, log, registry })];
     case 'gateway':
-      return [await (await gatewayService())({ config: gatewayConfig(config), bot, topology, log, registry })];
+      return [await (await gatewayService())({ config: gatewayConfig(config), bot, beside, topology, log, registry })];
     case 'monolith': {
       // Requests take the link, as with many pods, so that one process behaves like many. No other process needs the secret.
       const linkSecret = randomBytes(32).toString('hex');
       const inner = gatewayConfig({ ...config, host: '127.0.0.1', port: 0, linkSecret });
-      const gateway = await (await gatewayService())({ config: inner, bot, topology, log, registry });
+      const gateway = await (await gatewayService())({ config: inner, bot, beside, topology, log, registry });
       const gatewayUrlTemplate = `http://127.0.0.1:{${gateway.port}+ordinal}`;
       const outer = httpConfig({ ...config, linkSecret, gatewayUrlTemplate });
       return [gateway, await (await http())({ config: outer, manifest, topology, log, registry })];
     }
   }
+}
+
+/** How an existing bot runs beside this pod. @throws GuildwayError CONFIG_INVALID */
+function besideSettings(
+  { command, env, web, delivery, readyTimeoutMs }: ExistingBot,
+  { localDiscordPort: port, botWebPort }: Config,
+): BesideSettings {
+  if (command === null && port === 0) {
+    throw new GuildwayError(
+      'CONFIG_INVALID',
+      'BOT_COMMAND: not set, and LOCAL_DISCORD_PORT is 0; start the bot with `guildway run -- node index.js`, or set the port if another container runs it',
+    );
+  }
+  const site = web === null ? null : { ...web, port: botWebPort ?? web.port };
+  return { command, port, env, delivery, readyMs: readyTimeoutMs, web: site };
 }
 
 /** Drains, then closes; the process is not ready meanwhile. */

@@ -4,6 +4,7 @@ export type { Message as WebSocketMessage, Peer as WebSocketPeer } from 'crossws
 export type { GuildLocation, RouteRule } from '../routing/route-table.ts';
 export { isCrossSite } from './cross-site.ts';
 export { type Bot, defineBot } from './define-bot.ts';
+export { defineConfig, type ExistingBotConfig } from './existing-bot.ts';
 export type { JobContext, JobHandler } from './jobs.ts';
 export { type CommandOptions, optionsOf } from './options.ts';
 export { modal, reply, update, whisper } from './replies.ts';

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { errorCode } from '../errors.ts';
+import { devCommand } from './dev.ts';
 import type { ExitCode } from './exit-code.ts';
 import { inventoryCommand } from './plan/inventory.ts';
 import { planCommand } from './plan/plan.ts';
 import { reshardCommand } from './reshard/reshard.ts';
+import { runCommand } from './run.ts';
 import { statusCommand } from './status.ts';
 
 /**
@@ -27,6 +29,8 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
     .action(async () => {
       await import('../main.ts');
     });
+  program.addCommand(runCommand());
+  program.addCommand(devCommand(args, (code) => (exitCode = code)));
   program.addCommand(statusCommand((code) => (exitCode = code)));
   program.addCommand(planCommand((code) => (exitCode = code)));
   program.addCommand(reshardCommand());

@@ -165,8 +165,38 @@ export const VARIABLES = define({
     fallback: null,
     modes: ALL,
     about:
-      'The bot: a module whose default export comes from `defineBot`, as a path or a package name. Default: the moderation bot that ships with Guildway. HTTP pods use only its manifest.',
+      'The bot: a module whose default export comes from `defineBot`, as a path or a package name; or the `guildway.config` file of an existing bot. Default: the moderation bot that ships with Guildway. HTTP pods use only its manifest.',
     ...text('a path or a package name'),
+  },
+  botCommand: {
+    name: 'BOT_COMMAND',
+    fallback: null,
+    modes: OWNER,
+    about:
+      'The command that starts an existing bot, which knows nothing of Guildway, beside this pod: see [existing-bots.md](existing-bots.md). `guildway run` sets it. It overrides `command` of `guildway.config`.',
+    allowed: 'a list of texts as JSON, such as `["node","index.js"]`',
+    parse(raw: string): readonly string[] {
+      const words: unknown = JSON.parse(raw);
+      if (!Array.isArray(words) || words.length === 0 || !words.every((word) => typeof word === 'string')) {
+        throw new NotAllowed();
+      }
+      return words as readonly string[];
+    },
+  },
+  localDiscordPort: {
+    name: 'LOCAL_DISCORD_PORT',
+    fallback: '0',
+    modes: OWNER,
+    about:
+      'The port on the loopback where this pod plays Discord to an existing bot: gateway and REST API. 0 picks a free port, for a bot that the pod starts. A bot in a container of its own needs a fixed port.',
+    ...integer(0, 65535),
+  },
+  botWebPort: {
+    name: 'BOT_WEB_PORT',
+    fallback: null,
+    modes: OWNER,
+    about: "The port of an existing bot's web server. It overrides `web.port` of `guildway.config`.",
+    ...integer(1, 65535),
   },
   linkSecret: {
     name: 'LINK_SECRET',

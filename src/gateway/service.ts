@@ -122,7 +122,7 @@ async function startServing(
     activity,
     interactions: new InteractionDispatch({ bot, host, once, webhook, foreign: beside?.interactions ?? null }),
     eventWebhooks: new EventWebhookDispatch({ bot, host, once }),
-    fetch: new FetchDispatch({ bot, host, once }),
+    fetch: new FetchDispatch({ bot: beside?.web ? { ...bot, fetch: beside.web.fetch } : bot, host, once }),
     internal: new InternalEndpoints({
       state: () => ({
         pod: ordinal,
@@ -156,7 +156,14 @@ async function startServing(
   });
   const route = (incoming: Incoming): Promise<Reply> => router.route(incoming);
   const websockets = await openWebSockets(bot, host);
-  const upgrades = createUpgrades({ ordinal, router, websockets, timeoutMs: config.requestTimeoutMs, log });
+  const upgrades = createUpgrades({
+    ordinal,
+    router,
+    websockets,
+    web: beside?.web ?? null,
+    timeoutMs: config.requestTimeoutMs,
+    log,
+  });
   metrics.watch({
     websockets: () => websockets?.open ?? 0,
     replays: () => once.replays,

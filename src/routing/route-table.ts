@@ -11,6 +11,7 @@ import { isGuildId, isSnowflake } from './snowflake.ts';
  *   sender may put its own ids there
  * - `all`: every pod answers: the HTTP pod fans the request out and merges the responses
  * - `none`: no guild; pod 0, also for reading
+ * - `any`: no guild; any pod, also for writing
  */
 export type GuildLocation =
   | { readonly from: 'path' }
@@ -18,7 +19,7 @@ export type GuildLocation =
   | { readonly from: 'query'; readonly name: string }
   | { readonly from: 'json'; readonly pointers: readonly string[]; readonly strict?: boolean }
   | { readonly from: 'all' }
-  | { readonly from: 'none' };
+  | { readonly from: 'none' | 'any' };
 
 /** One row of the route table. `path` matches whole segments; `:name` is one segment, a final `/*` is any rest or none. */
 export interface RouteRule {
@@ -153,6 +154,7 @@ function matchRule(compiled: CompiledRule, path: string): RouteMatch | null {
  * @param match null: no route matches the path
  */
 export function isAnyPods(match: RouteMatch | null, method: string): boolean {
+  if (match?.rule.guild.from === 'any') return true;
   return (method === 'GET' || method === 'HEAD') && match?.rule.guild.from !== 'none';
 }
 
@@ -197,6 +199,7 @@ export function guildOfRequest(match: RouteMatch, source: GuildSource): GuildOfR
     case 'all':
       return { kind: 'all' };
     case 'none':
+    case 'any':
       return { kind: 'none' };
   }
 }

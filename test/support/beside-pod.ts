@@ -66,7 +66,10 @@ export async function startBesidePod(discord: DiscordSimulator, options: BesideP
   );
   const topology = createTopology({ strategy: 'md5', pods });
   const { log, lines } = recordingLog();
-  const beside = { command: null, port: 0, env: {}, delivery: 'at-most-once', readyMs: 60_000, ...settings } as const;
+  const beside: BesideSettings = {
+    ...{ command: null, port: 0, env: {}, delivery: 'at-most-once', readyMs: 60_000, web: null },
+    ...settings,
+  };
   const service = await startGatewayService({
     ...{ config, topology, log, beside, registry: new Registry() },
     bot: defineBot({ name: 'test' }),

@@ -12,6 +12,7 @@ const HELP = `Runs a local cluster: a Discord simulator, HTTP pods behind one po
 
   npm start                        start the cluster
   npm start -- --fresh             start with empty databases
+  npm start -- -- node index.js    run an existing bot of this folder, unchanged, beside each gateway pod
 
 Options (after --):
   --port <port>            HTTP service                     8080
@@ -33,7 +34,8 @@ With DISCORD_TOKEN, DISCORD_PUBLIC_KEY and DISCORD_APP_ID set, the cluster uses 
 const MOST_GATEWAY_PODS = 16;
 
 function readOptions() {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
       port: { type: 'string', default: '8080' },
       'console-port': { type: 'string', default: '8090' },
@@ -66,6 +68,7 @@ function readOptions() {
         ? {}
         : { discordShards: integerOption('shards', values.shards, gatewayPods ?? 1, 1_000) }),
       ...(values.bot === undefined ? {} : { bot: resolve(values.bot) }),
+      ...(positionals.length === 0 ? {} : { existingBot: { folder: process.cwd(), command: positionals } }),
     },
   } as const;
 }

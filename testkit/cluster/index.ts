@@ -7,6 +7,7 @@ import type { MoveProgress } from '../../src/cli/progress.ts';
 import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer, type Target } from './balancer.ts';
+import { configFile, copyBotFolder, type ExistingBotFolder } from './bot-folder.ts';
 import { createControl } from './control.ts';
 import { Pod } from './pod.ts';
 import { findFreePorts } from './ports.ts';
@@ -45,6 +46,8 @@ export interface ClusterOptions {
   readonly discordShards?: number;
   /** The bot's module; default the moderation bot. */
   readonly bot?: string;
+  /** An existing bot that runs beside each gateway pod, from a copy of its folder, in place of `bot`. */
+  readonly existingBot?: ExistingBotFolder;
   /** Further environment variables of every pod. */
   readonly env?: Readonly<Record<string, string>>;
   /** A command in front of each pod's command line, such as `['taskset', '-c', '1']`. It must exec that command line. */
@@ -149,7 +152,17 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const simulator = options.discord === undefined ? await startSimulator(options, url) : null;
     if (simulator !== null) undo.push(() => simulator.stop());
     // One call for all ports: a second call could choose ports that have no listener yet.
-    const firstPort = await findFreePorts(2 * (mostPods + httpCount));
+    const firstPort = await findFreePorts(2 * (mostPods + httpCount) + mostPods);
+    const { existingBot } = options;
+    const botConfig = existingBot === undefined ? null : configFile(existingBot.folder);
+    /** The existing bot of one pod: a copy of its folder, and a port of its own for its pages. */
+    const besideOf = (ordinal: number) => {
+      if (existingBot === undefined) return { env: {} };
+      const cwd = join(directory, `gateway-${ordinal}`, 'bot');
+      copyBotFolder(existingBot.folder, cwd);
+      const webPort = firstPort + 2 * (mostPods + httpCount) + ordinal;
+      return { cwd, env: { BOT_COMMAND: JSON.stringify(existingBot.command), BOT_WEB_PORT: String(webPort) } };
+    };
 
     const direct = `http://127.0.0.1:{${firstPort}+ordinal}`;
     const gatewayPorts = Array.from({ length: mostPods }, (_, ordinal) => firstPort + ordinal);
@@ -166,13 +179,16 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       ...(simulator === null ? {} : { IDENTIFY_INTERVAL_MS: String(IDENTIFY_INTERVAL_MS) }),
       ...(shards === undefined ? {} : { DISCORD_SHARDS: String(shards) }),
       ...(options.bot === undefined ? {} : { BOT: options.bot }),
+      ...(botConfig === null ? {} : { BOT: botConfig }),
       // The data of the simulator is not private, so the pages are open and the console can link to them.
       ...(simulator === null ? {} : { DISCORD_API_URL: simulator.apiUrl, MODBOT_PAGES: 'open' }),
       MODBOT_URL: url,
       ...options.env,
     };
-    const newGatewayPod = (ordinal: number): Pod =>
-      new Pod({
+    const newGatewayPod = (ordinal: number): Pod => {
+      const beside = besideOf(ordinal);
+      return new Pod({
+        ...beside,
         name: `gateway-${ordinal}`,
         ordinal,
         port: firstPort + ordinal,
@@ -186,8 +202,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
           POD_NAME: `gateway-${ordinal}`,
           DATABASE_PATH: databasePath(ordinal),
           DISCORD_TOKEN: discord.token,
+          ...beside.env,
         },
       });
+    };
     const gatewayPods = Array.from({ length: gatewayCount }, (_, ordinal) => newGatewayPod(ordinal));
     const httpPods: Pod[] = [];
     const newHttpPod = (port: number): Pod => {

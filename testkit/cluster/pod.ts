@@ -22,6 +22,8 @@ export interface PodOptions {
   readonly env: Readonly<Record<string, string>>;
   /** A command in front of the pod's command line. It must exec that command line, so that signals reach the pod. */
   readonly launcher?: readonly string[];
+  /** The working directory. Default: that of this process. */
+  readonly cwd?: string;
 }
 
 /** The running pods. An interrupted test run must not leave them behind, where they would slow the next run. */
@@ -66,6 +68,7 @@ export class Pod {
   env: Record<string, string>;
   readonly #adminPort: number;
   readonly #launcher: readonly string[];
+  readonly #cwd: string | undefined;
   #child: ChildProcess | null = null;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
 
@@ -78,6 +81,7 @@ export class Pod {
     this.adminUrl = `http://127.0.0.1:${options.adminPort}`;
     this.logFile = options.logFile;
     this.#launcher = options.launcher ?? [];
+    this.#cwd = options.cwd;
     this.env = { ...options.env, PORT: String(options.port), ADMIN_PORT: String(options.adminPort), HOST: '127.0.0.1' };
   }
 
@@ -102,6 +106,7 @@ export class Pod {
     const child = spawn(command, args, {
       env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.env },
       stdio: ['ignore', 'pipe', 'pipe'],
+      ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
     });
     child.stdout.pipe(log, { end: false });
     child.stderr.pipe(log, { end: false });

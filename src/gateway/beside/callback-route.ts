@@ -86,7 +86,7 @@ export class CallbackRoute {
 
   /** Null: this response cannot complete a deferred one. */
   async #complete(request: ProxiedRequest, token: string, id: string): Promise<WholeResponse | null> {
-    const original = `/v10/webhooks/${this.#options.applicationId()}/${token}/messages/@original`;
+    const original = `/v10/webhooks/${this.#options.applicationId()}/${encodeURIComponent(token)}/messages/@original`;
     const whole = new Response(request.body as Buffer<ArrayBuffer>, { headers: { 'content-type': typeOf(request) } });
     let sent: FormData | string;
     let given: APIInteractionResponse | null;

@@ -13,6 +13,7 @@ import type { Connection } from '../store/connection.ts';
 import { BesideStore } from './beside-store.ts';
 import { botEnvironment } from './bot-environment.ts';
 import { BotProcess } from './bot-process.ts';
+import { BotWeb } from './bot-web.ts';
 import { CallbackRoute } from './callback-route.ts';
 import { Callbacks } from './callbacks.ts';
 import { CommandRoutes } from './command-routes.ts';
@@ -46,6 +47,8 @@ export interface BesideOptions {
 /** A pod's side of a bot that knows nothing of Guildway: the pod plays Discord to it. */
 export class Beside {
   readonly interactions: ForeignBot;
+  /** Serves the bot's pages. Null: it has none. */
+  readonly web: BotWeb | null;
   readonly #options: BesideOptions;
   readonly #feed: EventFeed;
   readonly #gateway: LocalGateway;
@@ -100,6 +103,7 @@ export class Beside {
       }),
       log: new ThrottledLog(log),
     });
+    this.web = settings.web === null ? null : new BotWeb(settings.web.port);
     this.interactions = new Interactions({
       ...{ callbacks, gateway: this.#gateway },
       mayRepeat: settings.delivery === 'at-least-once',
@@ -122,7 +126,7 @@ export class Beside {
     this.#process = new BotProcess({
       command: settings.command,
       env: botEnvironment({
-        ...{ env: process.env, own: settings.env, port: this.port, ordinal, pods },
+        ...{ env: process.env, own: ownEnvironment(settings), port: this.port, ordinal, pods },
       }),
       readyMs: settings.readyMs,
       stopMs: 5_000,
@@ -197,7 +201,7 @@ export class Beside {
     await this.stop();
     await this.#server?.close();
     await this.#connecting;
-    await this.#proxy.close();
+    await Promise.all([this.#proxy.close(), this.web?.close()]);
   }
 
   async #whenWelcome(identify: Identify): Promise<Readonly<Record<string, unknown>>> {
@@ -244,6 +248,9 @@ export class Beside {
   }
 }
 
+const ownEnvironment = ({ env, web }: BesideSettings): Readonly<Record<string, string>> =>
+  web?.portVariable === undefined ? env : { [web.portVariable]: String(web.port), ...env };
+
 /** How the bot beside a pod runs. */
 export interface BesideSettings {
   /** The program and its arguments. Null: something else starts it, such as another container of the pod. */
@@ -255,4 +262,6 @@ export interface BesideSettings {
   readonly delivery: 'at-most-once' | 'at-least-once';
   /** How long the bot may take until it has its guilds, in milliseconds. */
   readonly readyMs: number;
+  /** Where the bot serves its pages; null: nowhere. */
+  readonly web: { readonly port: number; readonly portVariable?: string } | null;
 }

@@ -50,7 +50,7 @@ export class LocalRest {
     const callback = method === 'POST' ? CALLBACK.exec(path) : null;
     if (callback !== null) {
       const [, id = '', token = ''] = callback;
-      await callbackRoute.serve({ request, response, id, token, target });
+      await callbackRoute.serve({ request, response, id, token: decoded(token), target });
       return;
     }
     if (method === 'GET' && (path === '/gateway' || path === '/gateway/bot')) {
@@ -58,7 +58,7 @@ export class LocalRest {
       return;
     }
     const token = WEBHOOK.exec(path)?.[1];
-    const isEarly = (): boolean => token !== undefined && callbacks.isEarly(decodeURIComponent(token));
+    const isEarly = (): boolean => token !== undefined && callbacks.isEarly(decoded(token));
     const isOthers = commands.isOthers(method, path);
     if (!isOthers && !isEarly()) {
       await proxy.pass(request, response, target);
@@ -77,6 +77,15 @@ export class LocalRest {
 
 /** The path without version and query. */
 const pathOf = (target: string): string => (target.split('?', 1)[0] as string).replace(/^\/v\d+(?=\/)/, '');
+
+/** Some libraries encode the token of a path, others do not. */
+function decoded(token: string): string {
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token;
+  }
+}
 
 /** One shard, and no limit on identifies worth waiting for: those of the bot reach this pod only. */
 function gatewayOf({ headers }: IncomingMessage, path: string): unknown {

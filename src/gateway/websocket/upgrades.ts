@@ -4,6 +4,7 @@ import { HEADER, type HeaderList, headerValue } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { inMs } from '../../time.ts';
+import type { BotWeb } from '../beside/bot-web.ts';
 import { problem } from '../dispatch/responses.ts';
 import type { Router } from '../serve/router.ts';
 import { refuseUpgrade } from './refuse.ts';
@@ -23,22 +24,28 @@ interface UpgradesOptions {
   readonly router: Router;
   /** Null: the bot has no websockets. */
   readonly websockets: WebSockets | null;
+  /** The web server of a bot beside this pod, which takes all upgrades. Null: there is none. */
+  readonly web: BotWeb | null;
   /** For a request without a deadline. */
   readonly timeoutMs: number;
   readonly log: Logger;
 }
 
 /** Routes upgrades in a gateway pod: checks the owner, then asks the bot. */
-export function createUpgrades({ ordinal, router, websockets, timeoutMs, log }: UpgradesOptions): Upgrades {
+export function createUpgrades({ ordinal, router, websockets, web, timeoutMs, log }: UpgradesOptions): Upgrades {
   const pod = [HEADER.pod, String(ordinal)];
   return {
     take(request, socket, head) {
       const headers = fieldsOf(request.rawHeaders);
       const target = request.url ?? '/';
       const admitted =
-        websockets === null || request.headers.upgrade?.toLowerCase() !== 'websocket'
+        (websockets ?? web) === null || request.headers.upgrade?.toLowerCase() !== 'websocket'
           ? problem(404, 'this bot has no websockets')
           : router.admitUpgrade(target, headers);
+      if (!('status' in admitted) && web !== null) {
+        web.upgrade(request, socket, head, admitted.target, pod);
+        return;
+      }
       if (websockets === null || 'status' in admitted) {
         const { status, headers: own, body } = admitted as ReturnType<typeof problem>;
         refuseUpgrade(socket, { status, headers: [...own, ...pod], body });
