@@ -17,11 +17,22 @@ export function configFile(folder: string): string | null {
   return file ?? null;
 }
 
+/** Copies an existing bot for one pod. @returns the pod's working directory and variables; none without an existing bot */
+export function besideBot(
+  bot: ExistingBotFolder | undefined,
+  cwd: string,
+  webPort: number,
+): { readonly cwd?: string; readonly env: Readonly<Record<string, string>> } {
+  if (bot === undefined) return { env: {} };
+  copyBotFolder(bot.folder, cwd);
+  return { cwd, env: { BOT_COMMAND: JSON.stringify(bot.command), BOT_WEB_PORT: String(webPort) } };
+}
+
 /**
  * Copies a bot's folder for one pod, so that each pod's bot has databases of its own, wherever the bot opens them. Databases of the
  * original stay there: every pod would have the rows of all guilds. Databases of the copy stay, too.
  */
-export function copyBotFolder(from: string, to: string): void {
+function copyBotFolder(from: string, to: string): void {
   mkdirSync(to, { recursive: true });
   cpSync(from, to, {
     recursive: true,

@@ -7,7 +7,7 @@ import type { MoveProgress } from '../../src/cli/progress.ts';
 import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer, type Target } from './balancer.ts';
-import { configFile, copyBotFolder, type ExistingBotFolder } from './bot-folder.ts';
+import { besideBot, configFile, type ExistingBotFolder } from './bot-folder.ts';
 import { createControl } from './control.ts';
 import { Pod } from './pod.ts';
 import { findFreePorts } from './ports.ts';
@@ -153,16 +153,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     if (simulator !== null) undo.push(() => simulator.stop());
     // One call for all ports: a second call could choose ports that have no listener yet.
     const firstPort = await findFreePorts(2 * (mostPods + httpCount) + mostPods);
-    const { existingBot } = options;
-    const botConfig = existingBot === undefined ? null : configFile(existingBot.folder);
-    /** The existing bot of one pod: a copy of its folder, and a port of its own for its pages. */
-    const besideOf = (ordinal: number) => {
-      if (existingBot === undefined) return { env: {} };
-      const cwd = join(directory, `gateway-${ordinal}`, 'bot');
-      copyBotFolder(existingBot.folder, cwd);
-      const webPort = firstPort + 2 * (mostPods + httpCount) + ordinal;
-      return { cwd, env: { BOT_COMMAND: JSON.stringify(existingBot.command), BOT_WEB_PORT: String(webPort) } };
-    };
+    const firstWebPort = firstPort + 2 * (mostPods + httpCount);
+    const botConfig = options.existingBot === undefined ? null : configFile(options.existingBot.folder);
 
     const direct = `http://127.0.0.1:{${firstPort}+ordinal}`;
     const gatewayPorts = Array.from({ length: mostPods }, (_, ordinal) => firstPort + ordinal);
@@ -186,7 +178,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       ...options.env,
     };
     const newGatewayPod = (ordinal: number): Pod => {
-      const beside = besideOf(ordinal);
+      const beside = besideBot(
+        options.existingBot,
+        join(directory, `gateway-${ordinal}`, 'bot'),
+        firstWebPort + ordinal,
+      );
       return new Pod({
         ...beside,
         name: `gateway-${ordinal}`,
