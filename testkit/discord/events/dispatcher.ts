@@ -1,4 +1,4 @@
-import { type GatewayDispatchEvents, PermissionFlagsBits as P } from 'discord-api-types/v10';
+import { type GatewayDispatchEvents, GatewayIntentBits, PermissionFlagsBits as P } from 'discord-api-types/v10';
 import type { SessionIndex } from '../gateway/session-index.ts';
 import { channelOf } from '../world/guild.ts';
 import { channelPermissions } from '../world/permissions.ts';
@@ -24,6 +24,12 @@ const NEEDED: Readonly<Record<string, bigint>> = {
   GUILD_AUDIT_LOG_ENTRY_CREATE: P.ViewAuditLog,
 };
 
+interface MemberEvent {
+  readonly user?: { readonly id?: string };
+  readonly added_members?: readonly { readonly user_id: string }[];
+  readonly removed_member_ids?: readonly string[];
+}
+
 interface DispatchOptions {
   /** The data for sessions without the message content intent. */
   readonly withoutContent?: () => string;
@@ -46,8 +52,8 @@ export class Dispatcher {
   send(name: EventName, data: object, guildId: string | null, options: DispatchOptions = {}): number {
     if (this.#sessions.size === 0) return 0;
     if (guildId !== null && !this.#isVisible(name, data, guildId)) return 0;
-    const anyIntent = this.#isOwnMember(name, data);
-    return this.#sessions.deliver(name, guildId, JSON.stringify(data), { ...options, anyIntent });
+    const intents = this.#intents(name, data);
+    return this.#sessions.deliver(name, guildId, JSON.stringify(data), { ...options, intents });
   }
 
   #isVisible(name: string, data: { channel_id?: unknown }, guildId: string): boolean {
@@ -60,8 +66,13 @@ export class Dispatcher {
     return (channelPermissions(guild, this.#world.bot.id, channel) & needed) === needed;
   }
 
-  /** Changes of the bot's own member reach it regardless of intents. */
-  #isOwnMember(name: EventName, data: { user?: { id?: string } }): boolean {
-    return name === 'GUILD_MEMBER_UPDATE' && data.user?.id === this.#world.bot.id;
+  /** The intents of events that are about the bot itself, which differ from those about others. */
+  #intents(name: EventName, data: MemberEvent): number | undefined {
+    const botId = this.#world.bot.id;
+    if (name === 'GUILD_MEMBER_UPDATE' && data.user?.id === botId) return 0;
+    if (name !== 'THREAD_MEMBERS_UPDATE') return undefined;
+    const isOwn =
+      data.added_members?.some(({ user_id }) => user_id === botId) || data.removed_member_ids?.includes(botId);
+    return isOwn === true ? GatewayIntentBits.Guilds : GatewayIntentBits.GuildMembers;
   }
 }

@@ -6,8 +6,8 @@ import type { GatewaySession } from './session.ts';
 interface DeliveryOptions {
   /** The data for sessions without the message content intent. Default: the same data. */
   readonly withoutContent?: (() => string) | undefined;
-  /** Whether sessions get the event regardless of their intents. */
-  readonly anyIntent?: boolean | undefined;
+  /** The intents of which a session needs at least one; 0 if it needs none. Default: those of the event. */
+  readonly intents?: number | undefined;
 }
 
 /** Sessions by id and by shard. Several sessions may have the same shard or different shard counts. */
@@ -53,16 +53,14 @@ export class SessionIndex {
    * @returns the number of sessions that received it
    */
   deliver(name: string, guildId: string | null, json: string, options: DeliveryOptions = {}): number {
-    const { withoutContent, anyIntent = false } = options;
+    const { withoutContent, intents = requiredIntents(name, guildId) } = options;
     let redacted: string | undefined;
     const data = ({ facts }: GatewaySession): string => {
       if (withoutContent === undefined || (facts.intents & GatewayIntentBits.MessageContent) !== 0) return json;
       redacted ??= withoutContent();
       return redacted;
     };
-    return this.#each(anyIntent ? 0 : requiredIntents(name, guildId), guildId, (session) =>
-      session.dispatch(name, data(session)),
-    );
+    return this.#each(intents, guildId, (session) => session.dispatch(name, data(session)));
   }
 
   /** Like `deliver`, with data that differs between sessions. */

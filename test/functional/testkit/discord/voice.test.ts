@@ -9,6 +9,7 @@ import {
   GatewayIntentBits,
   type Guild,
   type Presence,
+  type TextChannel,
   type VoiceState,
 } from 'discord.js';
 import {
@@ -143,6 +144,16 @@ describe('voice states, presences and member chunks, by the real discord.js', ()
     const own = heard<[unknown, { nickname: string }]>(second, Events.GuildMemberUpdate);
     await few.members.me?.setNickname('helper');
     assert.equal((await own)[1].nickname, 'helper');
+    // Of the members of a thread it hears only about itself.
+    const channel = few.channels.cache.get(simulated.channels[0]?.id as string) as TextChannel;
+    const thread = await channel.threads.create({ name: 'x' });
+    const changes: string[][] = [];
+    second.on(Events.ThreadMembersUpdate, (added, removed) => changes.push([...added.keys(), ...removed.keys()]));
+    await thread.members.add(one.id);
+    const left = heard(second, Events.ThreadMembersUpdate);
+    await thread.leave();
+    await left;
+    assert.deepEqual(changes, [[simulator.applicationId]]);
   });
 
   test('the bot joins a new guild and is removed from it', async () => {
