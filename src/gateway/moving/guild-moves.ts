@@ -132,6 +132,8 @@ export class GuildMoves {
       const next = newest(ownership.state).epoch + 1;
       return `this pod was given ${asVariables(given)}, but the rows are placed under ${asVariables(known)}: they go on being served there. To move them, set TOPOLOGY_EPOCH=${next}`;
     }
+    if (given.epoch > newest(ownership.state).epoch && ownership.ordinal !== 0)
+      return `this pod was given ${asVariables(given)}, and gateway-0 has not begun with it: guilds move when it has the same values`;
     return this.#refusal;
   }
 

@@ -63,13 +63,9 @@ export function decide({ own, peers, confirmed }: DecisionInput): Decision {
     const isOld = newest !== null && newest[0].epoch > (placement.chain.at(-1)?.epoch ?? 0);
     return { kind: isOld ? 'recover' : 'serve' };
   }
-  // Pods with rows decide, whatever others without rows were given. The absent ones are asked when this pod has joined.
-  if (newest !== null && placement === null && !reasons.contradicted) {
-    const isKnown = newest.some(({ epoch }) => epoch >= given.epoch);
-    if (isKnown) return { kind: 'join', chain: newest };
-    reasons.older(newest);
-    return { kind: 'wait', reasons: reasons.sentences() };
-  }
+  // Pods with rows decide, whatever others without rows were given. The absent ones are asked when this pod has joined. If they do not know
+  // the given topology yet, this pod owns nothing until gateway-0 begins with it.
+  if (newest !== null && placement === null && !reasons.contradicted) return { kind: 'join', chain: newest };
   if (reasons.any) return { kind: 'wait', reasons: reasons.sentences() };
   if (placement === null) return { kind: 'claim' };
   return undecided ? { kind: 'wait', reasons: ['the gateway pods are agreeing on their topology'] } : { kind: 'serve' };
@@ -98,7 +94,6 @@ class Reasons {
   readonly #own: PodTopology;
   readonly #placed = new Map<string, string[]>();
   readonly #given = new Map<string, string[]>();
-  #older: Chain | null = null;
   readonly #silent: { readonly pod: string; readonly why: string }[] = [];
 
   constructor(own: PodTopology) {
@@ -122,11 +117,6 @@ class Reasons {
     add(this.#given, asVariables(topology), ordinal);
   }
 
-  /** The pods with rows do not know the given topology yet. */
-  older(chain: Chain): void {
-    this.#older = chain;
-  }
-
   silent(ordinal: number, why: string): void {
     this.#silent.push({ pod: nameOf(ordinal), why });
   }
@@ -143,12 +133,6 @@ class Reasons {
       sentences.push(
         `${list(pods)} ${pods.length === 1 ? 'was' : 'were'} given ${topology}, but this pod was given ${asVariables(given)}: give every pod the same`,
       );
-    }
-    if (this.#older !== null) {
-      sentences.push(
-        `waiting for gateway-0 to begin with ${asVariables(given)}: the rows are placed under ${asVariables(this.#older[0])} until it is given the same`,
-      );
-      return sentences;
     }
     if (this.#silent.length > 0) {
       const pods = this.#silent.map(({ pod }) => pod);
