@@ -1,6 +1,7 @@
 import { GuildwayError } from '../errors.ts';
 import { createRouteTable } from '../routing/route-table.ts';
-import { findJobProblem } from './jobs.ts';
+import { findCronProblem } from './cron.ts';
+import { type AnyJobHandler, findJobProblem } from './jobs.ts';
 import { findCommand } from './manifest.ts';
 import { declaredTables } from './tables.ts';
 import type { BotDefinition, Command } from './types.ts';
@@ -35,8 +36,14 @@ export function defineBot(definition: BotDefinition): Bot {
   } catch (error) {
     fail((error as Error).message);
   }
-  const wrongJob = findJobProblem(definition.jobs ?? {});
-  if (wrongJob !== null) fail(wrongJob);
+  for (const [name, job] of Object.entries(definition.jobs ?? {})) {
+    const wrong = findJobProblem('job', name, job as AnyJobHandler);
+    if (wrong !== null) fail(wrong);
+  }
+  for (const [name, job] of Object.entries(definition.cron ?? {})) {
+    const wrong = findJobProblem('cron job', name, job) ?? findCronProblem(name, job);
+    if (wrong !== null) fail(wrong);
+  }
   for (const name of definition.sessionCookies ?? []) {
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) fail(`${JSON.stringify(name)} is not the name of a cookie`);
   }

@@ -2,6 +2,7 @@
 
 export type { Message as WebSocketMessage, Peer as WebSocketPeer } from 'crossws';
 export type { GuildLocation, RouteRule } from '../routing/route-table.ts';
+export type { CronHandler, CronTimes } from './cron.ts';
 export { isCrossSite } from './cross-site.ts';
 export { type Bot, defineBot } from './define-bot.ts';
 export { defineConfig, type ExistingBotConfig } from './existing-bot.ts';

@@ -35,17 +35,19 @@ export type JobHandlers = keyof JobPayloads extends never
 /** A job as the runner sees it: the payload is what was scheduled. */
 export type AnyJobHandler = JobHandler<JsonValue>;
 
-/** What is wrong with the declared jobs, as a sentence; null: nothing. */
-export function findJobProblem(jobs: Readonly<Record<string, AnyJobHandler>>): string | null {
-  for (const [name, { run, attempts = 1, timeoutMs = 1 }] of Object.entries(jobs)) {
-    const job = `the job ${JSON.stringify(name)}`;
-    if (!/^[A-Za-z_][\w.-]{0,99}$/.test(name))
-      return `${job}: its name must be letters, digits, "_", "-" or ".", at most 100, and begin with a letter`;
-    if (typeof run !== 'function') return `${job} has no run()`;
-    if (!(Number.isInteger(attempts) && attempts > 0))
-      return `${job}: attempts is ${attempts}; it must be a positive integer`;
-    if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs < 2 ** 31))
-      return `${job}: timeoutMs is ${timeoutMs}; it must be a positive integer below 2^31`;
-  }
+/** What is wrong with a declared job or cron job, as a sentence; null: nothing. */
+export function findJobProblem(
+  kind: 'job' | 'cron job',
+  name: string,
+  { run, attempts = 1, timeoutMs = 1 }: Pick<AnyJobHandler, 'attempts' | 'timeoutMs'> & { readonly run: unknown },
+): string | null {
+  const job = `the ${kind} ${JSON.stringify(name)}`;
+  if (!/^[A-Za-z_][\w.-]{0,99}$/.test(name))
+    return `${job}: its name must be letters, digits, "_", "-" or ".", at most 100, and begin with a letter`;
+  if (typeof run !== 'function') return `${job} has no run()`;
+  if (!(Number.isInteger(attempts) && attempts > 0))
+    return `${job}: attempts is ${attempts}; it must be a positive integer`;
+  if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs < 2 ** 31))
+    return `${job}: timeoutMs is ${timeoutMs}; it must be a positive integer below 2^31`;
   return null;
 }

@@ -16,6 +16,7 @@ import type {
 } from 'discord-api-types/v10';
 import type { RouteRule } from '../routing/route-table.ts';
 import type { BotContext } from './context.ts';
+import type { CronHandlers } from './cron.ts';
 import type { JobHandlers } from './jobs.ts';
 import type { GuildTableDeclaration } from './tables.ts';
 import type { WebSocketHandler } from './websocket.ts';
@@ -94,6 +95,8 @@ export interface BotDefinition {
   readonly webhookEvents?: Readonly<Record<string, (event: APIWebhookEvent, context: BotContext) => Answer<void>>>;
   /** Work that is done later, by name. See `context.schedule`. */
   readonly jobs?: JobHandlers;
+  /** Work that is repeated, by name. */
+  readonly cron?: CronHandlers;
   /** Where the guild id is in other paths. These routes override the default ones. */
   readonly routes?: readonly RouteRule[];
   /** Serves all other routed requests: pages, APIs, webhooks of other services. A web-standard handler. */

@@ -172,7 +172,11 @@ async function startServing(
     setAside: () => store.hints.setAsideTotals.count,
   });
 
-  const jobs = startJobs({ bot, host, ownership, activity, faults, metrics, registry, log });
+  const members = (): ReadonlySet<string> | null => {
+    if (config.discordToken === null) return new Set(store.guilds.list(MAX_GUILDS));
+    return sessions?.readiness().ready === true ? new Set(sessions.guildIds()) : null;
+  };
+  const jobs = await startJobs({ bot, host, ownership, activity, members, faults, metrics, registry, log });
   const stopPruning = startPruning({ store, setAsideMs: config.setAsideMs, log });
   const stopCatching = catchStrayRejections(log);
   hints.start();

@@ -3,8 +3,7 @@ import { Registry } from 'prom-client';
 import { defineBot } from '../../src/bot/define-bot.ts';
 import type { BotDefinition } from '../../src/bot/types.ts';
 import { HandlerContext, type Host } from '../../src/gateway/dispatch/context.ts';
-import type { Faults } from '../../src/gateway/faults.ts';
-import { JobExecution } from '../../src/gateway/jobs/execution.ts';
+import { type ExecutionOptions, JobExecution } from '../../src/gateway/jobs/execution.ts';
 import { createGatewayMetrics } from '../../src/gateway/metrics.ts';
 import { NO_MEMO, type StepMemo } from '../../src/gateway/store/ledger.ts';
 import type { Store } from '../../src/gateway/store/store.ts';
@@ -24,17 +23,24 @@ export function movedClock(start = Date.UTC(2026, 0, 1)) {
   };
 }
 
+interface JobsOptions extends Partial<Pick<ExecutionOptions, 'crons' | 'isRun' | 'faults'>> {
+  readonly clock?: ReturnType<typeof movedClock>;
+}
+
 /** A store and the jobs of a bot. `faults` may be changed while it runs. */
 export function openJobs(
   path: string,
   jobs: NonNullable<BotDefinition['jobs']>,
-  { clock = movedClock(), faults = noFaults }: { clock?: ReturnType<typeof movedClock>; faults?: Faults } = {},
+  { clock = movedClock(), faults = noFaults, crons = new Map(), isRun = () => true }: JobsOptions = {},
 ) {
   const bot = defineBot({ name: 'test', jobs });
   const store = openTestStore(path, { bot: { ...testBot, jobs }, now: clock.now, faults });
   const host: Host = { pod: 0, store, rest: null as unknown as REST, owns: () => true, log: silent };
   const { handlerSeconds } = createGatewayMetrics(new Registry());
-  const execution = new JobExecution({ bot, host, faults: noFaults, handlerSeconds, random: () => 0 });
+  const execution = new JobExecution({
+    ...{ bot, host, crons, isRun, faults: noFaults, handlerSeconds },
+    random: () => 0,
+  });
   return {
     ...{ store, host, execution, clock },
     context: (guildId: string | null = GUILD, memo: StepMemo = NO_MEMO) => contextOf(host, guildId, memo),

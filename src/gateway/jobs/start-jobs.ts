@@ -7,6 +7,8 @@ import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { GuildActivity } from '../moving/guild-activity.ts';
 import type { GuildOwnership } from '../moving/guild-ownership.ts';
+import { readCronPlans } from './cron-plans.ts';
+import { CronRows } from './cron-rows.ts';
 import { JobExecution } from './execution.ts';
 import { JobRunner } from './job-runner.ts';
 import { createJobMetrics } from './metrics.ts';
@@ -16,6 +18,8 @@ export interface JobsOptions {
   readonly host: Host;
   readonly ownership: GuildOwnership;
   readonly activity: GuildActivity;
+  /** The guilds that the bot is in; null: not known at present. */
+  readonly members: () => ReadonlySet<string> | null;
   readonly faults: Faults;
   readonly metrics: GatewayMetrics;
   readonly registry: Registry;
@@ -30,17 +34,22 @@ export interface Jobs {
   stop(patienceMs: Duration): Promise<void>;
 }
 
-/** Starts the bot's jobs when they are due. */
-export function startJobs(options: JobsOptions): Jobs {
-  const { bot, host, faults, ownership, activity, metrics, registry, log } = options;
-  const { store } = host;
+/** Starts the bot's jobs and cron jobs when they are due. @throws GuildwayError BOT_INVALID for a wrong cron expression */
+export async function startJobs(options: JobsOptions): Promise<Jobs> {
+  const { bot, host, faults, ownership, activity, members, metrics, registry, log } = options;
+  const { store, pod } = host;
+  const plans = await readCronPlans(bot.cron ?? {});
+  const cronRows = new CronRows({ plans, pod, store, ownership, members, log });
   const overdueSeconds = (): number => {
     const { nextAt } = store.jobs.counts();
     return nextAt === null ? 0 : Math.max(0, (store.jobs.now() - nextAt) / 1_000);
   };
   const runner = new JobRunner({
     ...{ store, ownership, activity, log },
-    execution: new JobExecution({ bot, host, faults, handlerSeconds: metrics.handlerSeconds }),
+    execution: new JobExecution({
+      ...{ bot, host, faults, crons: plans, handlerSeconds: metrics.handlerSeconds },
+      isRun: (plan, guildId) => cronRows.isRun(plan, guildId),
+    }),
     metrics: createJobMetrics(registry, {
       waiting: () => store.jobs.counts().waiting,
       setAside: () => store.jobs.counts().setAside,
@@ -48,11 +57,15 @@ export function startJobs(options: JobsOptions): Jobs {
     }),
   });
   runner.start();
+  cronRows.start();
   return {
     state: () => {
       const { waiting, setAside } = store.jobs.counts();
       return { waiting, setAside, running: runner.running, overdueSeconds: overdueSeconds() };
     },
-    stop: (patienceMs) => runner.stop(patienceMs),
+    stop(patienceMs) {
+      cronRows.stop();
+      return runner.stop(patienceMs);
+    },
   };
 }

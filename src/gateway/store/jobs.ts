@@ -69,6 +69,22 @@ export class JobStore {
     this.#onScheduled(dueAt);
   }
 
+  /** Adds the next run of a repeated job, unless there is one with the same payload. */
+  addRepeated({ guildId, name, key, payload, dueAt }: NewJob): void {
+    const { changes } = this.#statements.insertRepeated.run(randomUUID(), guildId, name, key, payload, dueAt, dueAt);
+    if (changes > 0) this.#onScheduled(dueAt);
+  }
+
+  /** The guilds that have a job with this name and payload. */
+  guildsWith(name: string, payload: string): string[] {
+    return this.#statements.guildsWith.all(name, payload).map(({ guildId }) => guildId);
+  }
+
+  /** Ends a run of a repeated job. */
+  repeat(id: string, dueAt: WallTime): boolean {
+    return this.#statements.repeat.run(dueAt, dueAt, id).changes > 0;
+  }
+
   /** @param runningId the job that cancels it, or null: it does not cancel itself. @returns whether there was one */
   cancel(guildId: string, name: string, key: string, runningId: string | null): boolean {
     const found = this.#statements.find.get(guildId, name, key);
@@ -190,6 +206,18 @@ function prepare(sqlite: Connection['sqlite']) {
     ),
     insert: statement(
       'INSERT INTO guildway_jobs (id, guild_id, name, key, payload, due_at, run_at) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
+    insertRepeated: statement(
+      `INSERT INTO guildway_jobs (id, guild_id, name, key, payload, due_at, run_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (guild_id, name, key) DO UPDATE SET payload = excluded.payload, due_at = excluded.due_at,
+         run_at = excluded.run_at, attempts = 0, steps = '[]', reason = NULL
+       WHERE payload <> excluded.payload`,
+    ),
+    guildsWith: query(sqlite, 'SELECT guild_id AS guildId FROM guildway_jobs WHERE name = ? AND payload = ?', {
+      guildId: text,
+    }),
+    repeat: statement(
+      "UPDATE guildway_jobs SET due_at = ?, run_at = ?, attempts = 0, steps = '[]', reason = NULL WHERE id = ?",
     ),
     detach: statement('UPDATE guildway_jobs SET key = NULL WHERE id = ?'),
     remove: statement('DELETE FROM guildway_jobs WHERE id = ?'),
