@@ -178,7 +178,9 @@ class Sessions implements DiscordSessions, ConnectionListener {
 
   onReady(data: GatewayReadyDispatchData, shard: number): void {
     if (!this.#phase.is('running')) return;
-    this.#options.onSession?.(data, this.#intake.onReady(data.guilds, shard));
+    // Not as an argument: an optional call does not evaluate its arguments without a callback.
+    const own = this.#intake.onReady(data.guilds, shard);
+    this.#options.onSession?.(data, own);
     this.#keeper.persist();
     this.#turns.succeeded(shard);
     this.#options.log.info({ shard, guilds: data.guilds.length }, 'Discord session started');
