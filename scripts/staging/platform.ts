@@ -22,6 +22,13 @@ export interface Platform extends AsyncDisposable {
   restartHttp(): Promise<void>;
   /** A rolling update of all gateway pods, one at a time, in the StatefulSet's order: the highest ordinal first. */
   restartGateways(): Promise<void>;
+  /**
+   * Gives every gateway pod another NUM_GATEWAY_PODS and TOPOLOGY_EPOCH, one after the other. Pods that are added start before that. Resolves when
+   * all are ready; guilds may still move.
+   */
+  setGatewayPods(pods: number, epoch: number): Promise<void>;
+  /** Ends the gateway pods from this ordinal on. Their volumes stay. */
+  endGateways(from: number): Promise<void>;
   /** Kills a gateway pod abruptly and restarts it with its volume. Resolves when it is ready. */
   killGateway(ordinal: number): Promise<void>;
   /** Replaces gateway pods so that their addresses change. @returns each pod's address before and after */

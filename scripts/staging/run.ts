@@ -4,6 +4,7 @@ import { checkHistory, type Operation, type Row, type Verdict } from '../../test
 import { Driver, type Sample } from './driver-client.ts';
 import { NOTE } from './load.ts';
 import { gatewayName, type Platform, until } from './platform.ts';
+import { MORE_PODS, resizeGateways } from './resize.ts';
 
 type Say = (line: string) => void;
 
@@ -119,6 +120,10 @@ export async function runStaging(platform: Platform, options: RunOptions): Promi
   });
 
   await phase('rolling restart of all gateway pods', OWNERS_AWAY, () => platform.restartGateways());
+
+  await phase(`gateway pods ${platform.gatewayPods} -> ${MORE_PODS} -> ${platform.gatewayPods}`, OWNERS_AWAY, (note) =>
+    resizeGateways(platform, note),
+  );
 
   await phase('rolling update of the HTTP pods', NO_FAILURES, () => platform.restartHttp());
 

@@ -8,6 +8,8 @@ import { gatewayName, type Platform, until } from '../platform.ts';
 import { type Backups, findBackups } from './backups.ts';
 import { type Engine, findEngine, findProgram } from './engine.ts';
 import { buildImages, IMAGE, TESTKIT_IMAGE } from './images.ts';
+import { removeLabelled } from './remove-labelled.ts';
+import { runArguments } from './run-arguments.ts';
 
 /** The label of everything that the run creates, so that it can be removed. */
 const LABEL = 'guildway-staging';
@@ -37,6 +39,10 @@ class ContainerPlatform implements Platform {
   /** The names of the running HTTP pods, oldest first. */
   #http: string[] = [];
   #nextHttp = 0;
+  /** The number of gateway pods that run. */
+  #running: number;
+  /** Replaces the values of the manifests. */
+  #topologyEnv: ContainerSpec['env'] = {};
   #driverUrl = '';
   #balancerUrl = '';
 
@@ -47,6 +53,7 @@ class ContainerPlatform implements Platform {
     this.#backups = backups;
     this.description = `${engine.description}; image on ${base}`;
     this.gatewayPods = this.#manifests.gatewayPods;
+    this.#running = this.gatewayPods;
     this.loseVolume = 'unavailable' in backups ? backups : (ordinal) => this.#loseVolume(ordinal, backups);
   }
 
@@ -88,6 +95,23 @@ class ContainerPlatform implements Platform {
       await this.#startGateway(ordinal);
       await this.#awaitReady(gatewayName(ordinal));
     }
+  }
+
+  async setGatewayPods(pods: number, epoch: number): Promise<void> {
+    const added = Array.from({ length: pods }, (_, ordinal) => ordinal).slice(this.#running);
+    await Promise.all(added.map((ordinal) => this.#startGateway(ordinal)));
+    await Promise.all(added.map((ordinal) => this.#awaitReady(gatewayName(ordinal))));
+    this.#running += added.length;
+    this.#topologyEnv = { NUM_GATEWAY_PODS: String(pods), TOPOLOGY_EPOCH: String(epoch) };
+    await this.restartGateways();
+  }
+
+  async endGateways(from: number): Promise<void> {
+    for (const ordinal of this.#ordinals().slice(from)) {
+      await this.#stop(gatewayName(ordinal), this.#manifests.gateway);
+      await this.#removeGateway(ordinal);
+    }
+    this.#running = from;
   }
 
   async killGateway(ordinal: number): Promise<void> {
@@ -143,7 +167,8 @@ class ContainerPlatform implements Platform {
 
   async #startGateway(ordinal: number, address?: string): Promise<void> {
     const name = gatewayName(ordinal);
-    const spec = this.#manifests.gateway;
+    const { gateway } = this.#manifests;
+    const spec = { ...gateway, env: { ...gateway.env, ...this.#topologyEnv } };
     // Gives the pod's user write access to the volume, as the CSI driver does for fsGroup.
     await this.#do('volume', 'create', '--label', LABEL, volumeOf(ordinal)).catch(() => {});
     if ('start' in this.#backups) {
@@ -211,25 +236,8 @@ class ContainerPlatform implements Platform {
   // --- containers
 
   async #start(name: string, image: string, spec: ContainerSpec, extra: { options?: string[] } = {}): Promise<void> {
-    const mega = (size: string): string => size.replace('Mi', 'm');
-    const memory = mega(spec.memory);
-    await this.#do(
-      'run',
-      ...['--detach', '--name', name, '--hostname', name, '--label', LABEL, '--network', NETWORK],
-      ...this.#engine.runOptions,
-      // Podman's name server drops queries while containers start and stop. By default the resolver repeats them after 5 s.
-      ...['--dns-option', 'timeout:1', '--dns-option', 'attempts:4'],
-      // The security context of the manifests.
-      ...['--user', `${spec.user}:${spec.user}`, '--read-only', '--cap-drop', 'ALL'],
-      ...['--security-opt', 'no-new-privileges'],
-      ...(this.#engine.program === 'podman' ? ['--read-only-tmpfs=false'] : []),
-      ...(this.#engine.limitsMemory ? ['--memory', memory, '--memory-swap', memory] : []),
-      ...Object.entries(spec.temporary).flatMap(([path, size]) => ['--tmpfs', `${path}:size=${mega(size)},mode=1777`]),
-      ...Object.entries({ ...spec.env, POD_NAME: name }).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-      ...(extra.options ?? []),
-      image,
-      ...spec.args,
-    );
+    const options = ['--label', LABEL, '--network', NETWORK, ...(extra.options ?? [])];
+    await this.#do(...runArguments(this.#engine, { name, image, spec, options }));
   }
 
   /** preStop, SIGTERM, and the rest of the grace period. @throws if the pod does not end by itself with code 0 */
@@ -274,19 +282,12 @@ class ContainerPlatform implements Platform {
     return `http://${(await this.#do('port', name, `${port}/tcp`)).trim()}`;
   }
 
-  async #removeEverything(): Promise<void> {
-    const list = async (...args: string[]): Promise<string[]> =>
-      (await this.#do(...args, '--quiet', '--filter', `label=${LABEL}`)).split('\n').filter((id) => id !== '');
-    const containers = await list('ps', '--all');
-    if (containers.length > 0) await this.#do('rm', '--force', ...containers);
-    const volumes = await list('volume', 'ls');
-    if (volumes.length > 0) await this.#do('volume', 'rm', ...volumes);
-    const networks = await list('network', 'ls');
-    if (networks.length > 0) await this.#do('network', 'rm', ...networks);
+  #removeEverything(): Promise<void> {
+    return removeLabelled(this.#engine, LABEL);
   }
 
   #ordinals(): number[] {
-    return Array.from({ length: this.gatewayPods }, (_, ordinal) => ordinal);
+    return Array.from({ length: this.#running }, (_, ordinal) => ordinal);
   }
 
   #do(...args: string[]): Promise<string> {

@@ -126,6 +126,19 @@ class KubernetesPlatform implements Platform {
     await this.#kubectl('rollout', 'status', 'statefulset/gateway', `--timeout=${ROLLOUT_MS / 1_000}s`);
   }
 
+  async setGatewayPods(pods: number, epoch: number): Promise<void> {
+    const replicas = await this.#kubectl('get', 'statefulset/gateway', '--output', 'jsonpath={.spec.replicas}');
+    if (pods > Number(replicas)) await this.#scaleGateways(pods);
+    // HTTP pods learn it from the gateway pods.
+    const env = [`NUM_GATEWAY_PODS=${pods}`, `TOPOLOGY_EPOCH=${epoch}`];
+    await this.#kubectl('set', 'env', 'statefulset/gateway', '--containers=gateway', ...env);
+    await this.#kubectl('rollout', 'status', 'statefulset/gateway', `--timeout=${ROLLOUT_MS / 1_000}s`);
+  }
+
+  endGateways(from: number): Promise<void> {
+    return this.#scaleGateways(from);
+  }
+
   async killGateway(ordinal: number): Promise<void> {
     await this.#replace(ordinal, '--grace-period=0', '--force');
   }
@@ -151,6 +164,11 @@ class KubernetesPlatform implements Platform {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#forward?.kill();
     await this.#removeEverything();
+  }
+
+  async #scaleGateways(replicas: number): Promise<void> {
+    await this.#kubectl('scale', 'statefulset/gateway', `--replicas=${replicas}`);
+    await this.#kubectl('rollout', 'status', 'statefulset/gateway', `--timeout=${ROLLOUT_MS / 1_000}s`);
   }
 
   async #bindAutoscaler(minReplicas: number, maxReplicas: number): Promise<void> {
