@@ -25,6 +25,7 @@ Each flag is also an environment variable, such as SIMULATOR_INTERACTIONS_URL fo
   --max-concurrency <n>      concurrent identifies; default 16
   --identify-window-ms <n>   time between identifies of one bucket; default 5000
   --requests-per-second <n>  Discord's global limit; default 50
+  --bot-permissions <n>      the permissions of the bot's role, as in an invite link; 8 is Administrator; default all others
   --probe-every <n>          send a wrong signature after every n interactions; default 100, 0 never
   --quiet                    print nothing
   --help                     print this text
@@ -48,6 +49,7 @@ const FLAGS = {
   'max-concurrency': { type: 'string' },
   'identify-window-ms': { type: 'string' },
   'requests-per-second': { type: 'string' },
+  'bot-permissions': { type: 'string' },
   'probe-every': { type: 'string' },
   quiet: { type: 'boolean' },
   help: { type: 'boolean' },
@@ -88,8 +90,16 @@ function readOptions(values: Partial<Record<TextFlag, string>>): SimulatorOption
     probeEvery: integer('probe-every', 100),
     seed,
     guilds,
+    ...botPermissions(text('bot-permissions')),
     ...identity(text, { seed, guilds }),
   };
+}
+
+function botPermissions(given: string | undefined): Pick<SimulatorOptions, 'botPermissions'> {
+  if (given === undefined) return {};
+  if (!/^\d{1,20}$/.test(given))
+    throw new UsageError(`--bot-permissions must be an integer of up to twenty digits, not ${JSON.stringify(given)}`);
+  return { botPermissions: BigInt(given) };
 }
 
 /** Reads the identity from the state file. Flags override the seed and the number of guilds in the file. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Clock, systemClock } from './clock.ts';
 import { createKeyPair, type KeyPair } from './keys.ts';
 import { snowflakeAt } from './snowflake.ts';
+import { BOT_PERMISSIONS } from './world/permissions.ts';
 
 /** Receives log events: a stable event name, and facts without tokens or message content. */
 export type SimulatorLog = (event: string, facts: Readonly<Record<string, unknown>>) => void;
@@ -47,6 +48,8 @@ export interface SimulatorOptions {
   readonly probeEvery?: number;
   /** The first delay before an unacknowledged event webhook is retried; doubles each time. Default 1000. */
   readonly eventWebhookBackoffMs?: number;
+  /** The permissions of the bot's role, as in an invite link. Default: all except Administrator. */
+  readonly botPermissions?: bigint;
   /** Messages stored per channel. Default 200. */
   readonly messagesPerChannel?: number;
   readonly clock?: Clock;
@@ -90,6 +93,7 @@ export function resolveOptions(options: SimulatorOptions): ResolvedOptions {
     probeEvery: 0,
     eventWebhookBackoffMs: 1000,
     messagesPerChannel: 200,
+    botPermissions: BOT_PERMISSIONS,
     clock: systemClock,
     log: () => {},
     token: createToken(applicationId, String(seed)),

@@ -2,7 +2,7 @@ import { type APIGuildMember, type APIRole, ChannelType, type GuildMemberFlags }
 import { snowflakeAfter, snowflakeTime } from '../snowflake.ts';
 import { createChannel, type GuildChannel, type ThreadChannel } from './channel.ts';
 import { CHANNELS, GUILD_FIRST, GUILD_SECOND, LOCALES } from './names.ts';
-import { BOT_PERMISSIONS, EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
+import { EVERYONE_PERMISSIONS, MODERATOR_PERMISSIONS } from './permissions.ts';
 import { hashText, Random } from './random.ts';
 import { createUser } from './users.ts';
 import type { VoiceState } from './voice.ts';
@@ -93,13 +93,13 @@ export function channelOf({ channels, threads }: SimulatedGuild, channelId: stri
 
 /**
  * @param people the ids to draw members from
- * @param bot the bot's user, or null if it has not joined
+ * @param bot the bot's user and the permissions of its role, or null if it has not joined
  */
 export function createGuild(
   id: string,
   seed: number,
   people: readonly string[],
-  bot: { id: string } | null,
+  bot: { readonly user: { readonly id: string }; readonly permissions: bigint } | null,
 ): SimulatedGuild {
   const random = new Random(hashText(id) ^ seed);
   const created = snowflakeTime(id);
@@ -119,7 +119,8 @@ export function createGuild(
     members.set(userId, createMember(userId, roles, isoAfter(Math.max(created, snowflakeTime(userId)), days)));
   }
   if (bot !== null) {
-    members.set(bot.id, { ...createMember(bot.id, [botRole], joinedAt), user: bot as APIGuildMember['user'] });
+    const { user } = bot;
+    members.set(user.id, { ...createMember(user.id, [botRole], joinedAt), user: user as APIGuildMember['user'] });
   }
   const names = new Set(['general', 'mod-log']);
   while (names.size < TEXT_CHANNELS) names.add(random.pick(CHANNELS));
@@ -133,7 +134,7 @@ export function createGuild(
     roles: [
       createRole(id, '@everyone', EVERYONE_PERMISSIONS, 0),
       createRole(moderatorRole, 'Moderator', MODERATOR_PERMISSIONS, 1),
-      ...(bot === null ? [] : [createBotRole(botRole, bot.id)]),
+      ...(bot === null ? [] : [createBotRole(botRole, bot.user.id, bot.permissions)]),
       createRole(adminRole, 'Admin', 8n, 3),
     ],
     channels: createChannels(id, [...names]),
@@ -199,6 +200,6 @@ export function createRole(id: string, name: string, permissions: bigint, positi
 }
 
 /** The role that Discord creates for a bot. It is below the administrators, so the bot cannot act on them. */
-function createBotRole(id: string, botId: string): APIRole {
-  return { ...createRole(id, 'guildway', BOT_PERMISSIONS, 2), managed: true, tags: { bot_id: botId } };
+function createBotRole(id: string, botId: string, permissions: bigint): APIRole {
+  return { ...createRole(id, 'guildway', permissions, 2), managed: true, tags: { bot_id: botId } };
 }

@@ -32,6 +32,7 @@ export class World {
   readonly guilds: GuildDirectory;
   readonly presences = new Presences();
   readonly #seed: number;
+  readonly #membership: { readonly user: APIUser; readonly permissions: bigint };
   readonly #people: readonly string[];
   readonly #peopleIds: ReadonlySet<string>;
   readonly #users = new GenerationCache<APIUser>(CACHED);
@@ -46,9 +47,10 @@ export class World {
   readonly #guildOfChannel = new Map<string, string>();
   readonly #byShard = new Map<number, string[][]>();
 
-  constructor(options: { seed: number; guilds: number; applicationId: string }) {
+  constructor(options: { seed: number; guilds: number; applicationId: string; botPermissions: bigint }) {
     this.#seed = options.seed;
     this.bot = createBotUser(options.applicationId);
+    this.#membership = { user: this.bot, permissions: options.botPermissions };
     const random = new Random(options.seed);
     this.#people = createUserIds(Math.min(5000, Math.max(60, options.guilds * 2)), random);
     this.#peopleIds = new Set(this.#people);
@@ -61,7 +63,7 @@ export class World {
   guild(guildId: string): SimulatedGuild | undefined {
     const cached = this.#cached(guildId);
     if (cached !== undefined || !this.#known.has(guildId)) return cached;
-    const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
+    const guild = createGuild(guildId, this.#seed, this.#people, this.#membership);
     this.#guilds.set(guildId, guild);
     return guild;
   }
@@ -70,7 +72,7 @@ export class World {
   peek(guildId: string): SimulatedGuild | undefined {
     const cached = this.#cached(guildId);
     if (cached !== undefined || !this.#known.has(guildId)) return cached;
-    return createGuild(guildId, this.#seed, this.#people, this.bot);
+    return createGuild(guildId, this.#seed, this.#people, this.#membership);
   }
 
   #cached(guildId: string): SimulatedGuild | undefined {
@@ -108,7 +110,7 @@ export class World {
     if (BigInt(guildId) % 16n !== 0n) throw new RangeError(`the guild id ${guildId} must be a multiple of 16`);
     const known = this.guild(guildId);
     if (known !== undefined) return known;
-    const guild = createGuild(guildId, this.#seed, this.#people, this.bot);
+    const guild = createGuild(guildId, this.#seed, this.#people, this.#membership);
     this.#known.add(guildId);
     this.#ids.push(guildId);
     this.#byShard.clear();

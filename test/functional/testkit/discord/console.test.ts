@@ -236,6 +236,7 @@ describe('the command line', { concurrency: true }, () => {
     await using simulator = await startDiscordSimulator({ guilds: 1 });
     const mistakes: [string[], number, RegExp][] = [
       [['--guilds', 'many'], 2, /--guilds must be an integer of up to nine digits, not "many"/],
+      [['--bot-permissions', 'all'], 2, /--bot-permissions must be an integer of up to twenty digits, not "all"/],
       [['--interactions-url', 'localhost:80'], 2, /--interactions-url must be an http/],
       [['--nonsense'], 2, /nonsense/],
       [['--port', String(simulator.port)], 1, /in use/],

@@ -9,10 +9,11 @@ import {
   snowflakeAt,
   snowflakeTime,
 } from '../../../../testkit/discord/snowflake.ts';
-import { mayUseCommand, memberPermissions } from '../../../../testkit/discord/world/permissions.ts';
+import { ALL_PERMISSIONS, mayUseCommand, memberPermissions } from '../../../../testkit/discord/world/permissions.ts';
 import { World } from '../../../../testkit/discord/world/world.ts';
 
-const createWorld = (guilds: number, seed = 1) => new World({ seed, guilds, applicationId: '1080278231547908097' });
+const createWorld = (guilds: number, seed = 1) =>
+  new World({ seed, guilds, applicationId: '1080278231547908097', botPermissions: 8n });
 
 describe('snowflakes', () => {
   test('contain their creation time', () => {
@@ -74,6 +75,7 @@ describe('the world', () => {
       assert.deepEqual([mayUseCommand(guild, moderator, '0'), mayUseCommand(guild, admin, '0')], [false, true]);
       assert.equal(mayUseCommand(guild, member, null), true);
       assert.ok(memberPermissions(guild, member) > 0n);
+      assert.equal(memberPermissions(guild, '1080278231547908097'), ALL_PERMISSIONS, 'as its role is an administrator');
     }
   });
 
