@@ -224,7 +224,7 @@ async function main(): Promise<void> {
   const { rounds, measureMs, minAnswers, cores, routing } = measure;
   const perPod = positiveNumber('connections', values.connections);
   const scenarios = values.quick
-    ? SCENARIOS.filter(({ httpPods, gatewayPods, guilds }) => httpPods <= 2 && (gatewayPods === 10 || guilds === 200))
+    ? SCENARIOS.filter(({ httpPods, gatewayPods, guilds }) => httpPods <= 2 && gatewayPods === 3 && guilds <= 1_000)
     : SCENARIOS;
   const machine = describeMachine();
   say(`${machineSentence(machine)}\n`);

@@ -20,7 +20,8 @@ export async function until<T>(
     const result = await probe();
     if (result !== false && result !== undefined) return result;
     if (performance.now() > end) assert.fail(`not within ${timeoutMs} ms: ${what}`);
-    await sleep(20);
+    // Many probes open every pod's database.
+    await sleep(50);
   }
 }
 

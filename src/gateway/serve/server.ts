@@ -48,6 +48,8 @@ export interface GatewayServer {
 
 /** Connections beyond MAX_CONNECTIONS, for links only. */
 const LINK_RESERVE = 64;
+/** How often Node checks the time limits of connections. Its default is 30 s. */
+const CHECK_MS = 1_000;
 /** How long a connection without a request may stay open while the pod drains: a request may be on its way. */
 const SILENT_DRAIN_MS = 1_000;
 /** The last part of a request's time, reserved for the response that says that the bot's response does not end. */
@@ -69,12 +71,11 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
   const server = createServer(
     {
       optimizeEmptyRequests: true,
-      // Node checks the following limits this often; its default is 30 s.
-      connectionsCheckingInterval: 1_000,
+      connectionsCheckingInterval: CHECK_MS,
       keepAliveTimeout: config.keepAliveMs,
       headersTimeout: config.headersTimeoutMs,
-      // The timeout of the HTTP pod that forwards an upload started earlier, so this one never fires first.
-      requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs),
+      // The timeout of the HTTP pod that forwards an upload must fire first. Its check may be late by an interval.
+      requestTimeout: Math.max(config.bodyTimeoutMs, config.headersTimeoutMs) + 2 * CHECK_MS,
       noDelay: true,
     },
     (request, response) => {

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, test } from 'node:test';
 import { getGatewayPodForGuild } from 'guildway/routing';
-import { type Cluster, startCluster } from '../../../../testkit/cluster/index.ts';
-import type { DiscordSimulator } from '../../../../testkit/discord/index.ts';
+import { type Cluster, Pod, startCluster } from '../../../../testkit/cluster/index.ts';
+import { findFreePorts } from '../../../../testkit/cluster/ports.ts';
+import { type DiscordSimulator, startDiscordSimulator } from '../../../../testkit/discord/index.ts';
+import { BARE } from '../../../support/environment.ts';
 
 const GUILDS = 200;
 const INTERACTIONS = 1_000;
@@ -12,7 +17,7 @@ let cluster: Cluster;
 let discord: DiscordSimulator;
 
 before(async () => {
-  cluster = await startCluster({ guilds: GUILDS });
+  cluster = await startCluster({ guilds: GUILDS + 2 });
   discord = cluster.simulator as DiscordSimulator;
 });
 after(() => cluster.stop());
@@ -29,7 +34,7 @@ function notesIn(ordinal: number): Map<string, number> {
 }
 
 test('1,000 signed interactions over 200 guilds: every row is at the pod that the md5 table names, and at no other', async () => {
-  const guilds = discord.guilds.ids;
+  const guilds = discord.guilds.ids.slice(0, GUILDS);
   const httpPods = new Set<string | null>();
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -59,6 +64,80 @@ test('1,000 signed interactions over 200 guilds: every row is at the pod that th
     }
   }
   assert.equal(rows, INTERACTIONS);
+});
+
+const user = '81384788765712384';
+
+/** The same user actions in each of two guilds that no other test uses, and the bot's responses. */
+async function converse({ guilds, interactions }: DiscordSimulator): Promise<unknown[]> {
+  const answers: unknown[] = [];
+  for (const guildId of guilds.ids.slice(GUILDS)) {
+    for (const [name, options] of [
+      ['settings', { show: {} }],
+      ['note', { user, text: 'keeps the rules' }],
+      ['warn', { user, reason: 'does not' }],
+      ['warn', { user, reason: 'still does not' }],
+      ['modlog', {}],
+    ] as const) {
+      const result = await interactions.command({ guildId, name, options });
+      assert.equal(result.outcome, 'answered', `${name}: ${result.status} ${result.problem}`);
+      answers.push(result.response);
+    }
+    const typed = await interactions.autocomplete({
+      guildId,
+      name: 'warn',
+      options: { user, reason: 'does' },
+      focused: 'reason',
+    });
+    answers.push(typed.response);
+  }
+  return answers;
+}
+
+/** Times and keys differ between runs. */
+const comparable = (answers: unknown[]): unknown =>
+  JSON.parse(
+    JSON.stringify(answers)
+      .replaceAll(/<t:\d+/g, '<t:0')
+      .replaceAll(/"timestamp":"[^"]*"/g, '"timestamp":""')
+      .replaceAll(/key=[\w-]+/g, 'key='),
+  );
+
+test('one process with SERVICE_MODE=monolith gives the same answers as many', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'guildway-monolith-'));
+  const port = await findFreePorts(2);
+  await using single = await startDiscordSimulator({
+    guilds: GUILDS + 2,
+    identifyWindowMs: 100,
+    interactionsUrl: `http://127.0.0.1:${port}/webhooks/discord`,
+  });
+  const pod = new Pod({
+    name: 'monolith',
+    ordinal: 0,
+    port,
+    adminPort: port + 1,
+    logFile: join(directory, 'monolith.log'),
+    env: {
+      ...BARE,
+      DATABASE_PATH: join(directory, 'guildway.sqlite3'),
+      DISCORD_TOKEN: single.token,
+      DISCORD_PUBLIC_KEY: single.publicKey,
+      DISCORD_APP_ID: single.applicationId,
+      DISCORD_API_URL: single.apiUrl,
+      IDENTIFY_INTERVAL_MS: '100',
+    },
+  });
+  try {
+    await pod.start();
+    const alone = await converse(single);
+
+    assert.deepEqual(comparable(alone), comparable(await converse(discord)));
+
+    assert.deepEqual(await pod.stop(), { code: 0, signal: null });
+  } finally {
+    await pod.kill();
+    await rm(directory, { recursive: true, force: true });
+  }
 });
 
 test('requests without a guild go to pod 0', async () => {
