@@ -11,12 +11,13 @@ import { hasPackages, installPeers } from './setup.ts';
 import { runCommands } from './workloads/commands.ts';
 import { runGatewayEvents } from './workloads/gateway-events.ts';
 import { runIdleMemory } from './workloads/idle-memory.ts';
+import { type Finding, findingsTable, runMoves } from './workloads/moves.ts';
 import { runOwnerOfGuild } from './workloads/owner-of-guild.ts';
 import { REQUEST_WORKLOADS } from './workloads/requests.ts';
 import { runVerification } from './workloads/verification.ts';
 
 const HELP = `npm run bench -- [options]
-  --workloads a,b,…   workloads from a to g, m and v (default: all)
+  --workloads a,b,…   workloads from a to g, m, r and v (default: all)
   --peers id,…        only these peers; ids as in bench/peers (default: all)
   --rounds N          rounds; each measures every peer (default: 15)
   --seconds N         the time for each peer in a round (default: 1)
@@ -28,7 +29,7 @@ const HELP = `npm run bench -- [options]
 
 const { values } = parseArgs({
   options: {
-    workloads: { type: 'string', default: 'a,b,c,d,e,f,g,m,v' },
+    workloads: { type: 'string', default: 'a,b,c,d,e,f,g,m,r,v' },
     peers: { type: 'string' },
     ...measureFlags({ rounds: '15', seconds: '1' }),
     connections: { type: 'string' },
@@ -99,6 +100,12 @@ async function main(): Promise<void> {
       }),
     );
   }
+  const findings: Finding[] = [];
+  if (chosen.includes('r')) {
+    say('(r) the number of gateway pods changes under load');
+    findings.push(...(await runMoves({ quick: values.quick, progress: say })));
+    say(`\n${findingsTable(findings)}`);
+  }
   if (chosen.includes('v')) {
     say('(v) verification alone');
     add(await runVerification(rounds, values.quick ? 20 : 2_000, say));
@@ -113,10 +120,14 @@ async function main(): Promise<void> {
     rounds,
     seconds: measureMs / 1000,
     tables,
+    findings,
   };
   writeFileSync(`${output}/bench.json`, `${JSON.stringify(measured, null, 2)}\n`);
   writeFileSync(`${output}/bench.svg`, barChart('Cost of one request, CPU of the process under test', tables));
-  writeFileSync(`${output}/bench.md`, `${machineSentence(machine)}\n\n${tables.map(markdown).join('\n')}`);
+  writeFileSync(
+    `${output}/bench.md`,
+    `${machineSentence(machine)}\n\n${[...tables.map(markdown), ...(findings.length === 0 ? [] : [findingsTable(findings)])].join('\n')}`,
+  );
   for (const row of tables.flatMap((table) => table.rows)) {
     if (row.target !== null && row.ours !== null)
       say(`${verdict(row).padEnd(16)} ours / ${row.title}: ${row.ours.median.toFixed(2)}`);

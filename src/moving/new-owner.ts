@@ -17,7 +17,8 @@ export function onOffer(state: MovingState, from: number, message: Of<'offer'>, 
     } else if (record?.epoch === epoch && (record.state === 'here' || record.state === 'moved')) {
       elsewhere.push({ guild, epoch });
     } else if (record?.state === 'arriving' && record.epoch === epoch) {
-      if (record.from !== from || isLater(record.attempt, attempt)) continue;
+      // A copy that was set aside is of the attempt that gave the guild away, whatever has been offered besides.
+      if (record.from !== from || (!again && isLater(record.attempt, attempt))) continue;
       if (!sameAttempt(record.attempt, attempt)) writes.push(arriving(guild, epoch, from, attempt));
       stored.push(guild);
     } else if (record?.state === 'here') {
@@ -51,7 +52,7 @@ export function onGiven(
       if (record.from === from && sameAttempt(record.attempt, attempt)) {
         writes.push({ kind: 'record', guild, record: { state: 'here', epoch } });
         active.push(guild);
-      } else if (record.from === from && isLater(attempt, record.attempt)) lost.push(guild);
+      } else if (record.from === from) lost.push(guild);
     } else if (record?.state === 'awaiting') {
       if (record.epoch === epoch && record.from === from) lost.push(guild);
       else if (record.epoch > epoch) active.push(guild);

@@ -1,5 +1,5 @@
 import { authorityOf, newest, type OwnerOf } from './authority.ts';
-import type { Held } from './messages.ts';
+import type { Held, Send } from './messages.ts';
 import {
   type Attempt,
   type GuildRecord,
@@ -38,6 +38,16 @@ export function shrinkParcel(state: MovingState, attempt: Attempt, stay: Readonl
     : { writes: [{ kind: 'parcel', parcel: { ...parcel, guilds } }], sends: [] };
 }
 
+/**
+ * Offers the rows of guilds that are still served. Begin the parcel of this attempt when the new owner has stored them. Give them away only
+ * if their rows are still those of the offer.
+ */
+export function offerServed(state: MovingState, attempt: Attempt, guilds: readonly string[], ownerOf: OwnerOf): Send {
+  const topology = newest(state);
+  const owner = ownerOf(topology, guilds[0] as string);
+  return to(owner, { kind: 'offer', epoch: topology.epoch, attempt, guilds, again: false });
+}
+
 /** No handler of these guilds runs: their rows, as they are now, go to the new owner. */
 export function offerParcel(state: MovingState, attempt: Attempt): Step {
   const parcel = state.parcels.get(keyOf(attempt));
@@ -55,7 +65,8 @@ export function undoParcel(state: MovingState, attempt: Attempt): Step {
 /** The step that gives guilds away, and the only one. */
 export function onStored(state: MovingState, from: number, { epoch, attempt, guilds }: Of<'stored'>): Step {
   const parcel = state.parcels.get(keyOf(attempt));
-  const leaving = parcel?.to === from ? guilds.filter((guild) => parcel.guilds.includes(guild)) : [];
+  const leaving =
+    parcel?.to === from && parcel.epoch === epoch ? guilds.filter((guild) => parcel.guilds.includes(guild)) : [];
   // A copy that the new owner asked for again after it lost its volume.
   const again = guilds.filter((guild) => {
     const record = state.records.get(guild);

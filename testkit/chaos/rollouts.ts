@@ -62,6 +62,8 @@ export class Rollouts {
   #count = 0;
   /** The rollout under way. A newer one replaces it. */
   #rollout: Promise<void> = Promise.resolve();
+  /** Whether the newest topology is in force, so that no other pod has guilds. */
+  #inForce = true;
   readonly failures: Error[] = [];
 
   constructor(options: RolloutsOptions) {
@@ -92,6 +94,7 @@ export class Rollouts {
     const { cluster, log } = this.#options;
     const { strategy, shards, epoch } = this.#topology;
     this.#count++;
+    while (cluster.gatewayPods.length < pods) cluster.addGatewayPod();
     this.#topology = createTopology({ strategy, pods, epoch: epoch + 1, ...(shards === null ? {} : { shards }) });
     log(`the number of gateway pods becomes ${pods} (epoch ${epoch + 1})`);
     for (const { env } of [...cluster.gatewayPods, ...cluster.httpPods]) {
@@ -128,16 +131,18 @@ export class Rollouts {
   async #roll(previous: Promise<void>, pods: number, epoch: number): Promise<void> {
     await previous;
     const { cluster, undisturbed } = this.#options;
+    // Pod 0 may have begun with a topology although the next one came at once: its pods must run until they have nothing.
     const isCurrent = (): boolean => this.#topology.epoch === epoch;
-    while (cluster.gatewayPods.length < pods) cluster.addGatewayPod();
-    const needed = cluster.gatewayPods.slice(0, pods);
+    const needed = this.#inForce ? cluster.gatewayPods.slice(0, pods) : [...cluster.gatewayPods];
+    this.#inForce = false;
     const restarted: Pod[] = [];
     for (const pod of needed) {
       if (!isCurrent()) return;
       if (pod.running) restarted.unshift(pod);
       else await undisturbed(pod, async () => void (pod.running || pod.spawn()));
     }
-    for (const pod of [...cluster.gatewayPods.slice(pods), ...restarted, ...cluster.httpPods]) {
+    const others = cluster.gatewayPods.filter((pod) => !needed.includes(pod));
+    for (const pod of [...others, ...restarted, ...cluster.httpPods]) {
       if (!isCurrent()) return;
       if (pod.running) await undisturbed(pod, () => this.#restart(pod));
     }
@@ -147,6 +152,7 @@ export class Rollouts {
     for (const pod of cluster.gatewayPods.slice(pods)) {
       if (pod.running) await undisturbed(pod, async () => void (await pod.stop()));
     }
+    this.#inForce = true;
   }
 
   async #restart(pod: Pod): Promise<void> {

@@ -134,9 +134,8 @@ export class Conversation {
         return sends;
       }
       case 'active': {
-        const sends = ownership.commit(step);
         ownership.handedOver(message.guilds);
-        return sends;
+        return ownership.commit(step);
       }
       case 'gone': {
         const sends = ownership.commit(step);

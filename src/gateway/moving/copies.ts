@@ -1,9 +1,9 @@
 import { type Attempt, keyOf } from '../../moving/state.ts';
-import type { GuildMover, LiveImport, Recorded } from '../store/moving/guild-mover.ts';
+import type { CompressedCopy, GuildMover, LiveImport, Recorded } from '../store/moving/guild-mover.ts';
 import type { LiveCopy } from '../store/moving/live-copy.ts';
 
 /** The copy of a parcel that its new owner has or gets. */
-type Copy = { readonly chunks: readonly Uint8Array[] } | { readonly live: LiveCopy };
+type Copy = { readonly compressed: CompressedCopy } | { readonly live: LiveCopy };
 
 /** Copies of guilds that are on their way out, by the attempt that moves them. In memory: a crash ends all attempts. */
 export class OutgoingCopies {
@@ -30,7 +30,7 @@ export class OutgoingCopies {
     const copy = this.#copies.get(keyOf(attempt));
     if (copy === undefined) throw new TypeError('no copy of this attempt');
     if ('live' in copy) this.#mover.removeLive(copy.live, recorded);
-    else this.#mover.removeGuilds(copy.chunks, recorded);
+    else this.#mover.removeCopied(copy.compressed, recorded);
   }
 }
 

@@ -27,12 +27,20 @@ export class Courier {
     this.#options = options;
   }
 
-  /** @returns null: no answer, or none that this version understands. The other pod may have received it. */
-  async send(to: number, content: Message | LivePart, chunks: readonly Uint8Array[] = []): Promise<Reply | null> {
+  /**
+   * @param guildsWait the guilds of the message are not served meanwhile
+   * @returns null: no answer, or none that this version understands. The other pod may have received it.
+   */
+  async send(
+    to: number,
+    content: Message | LivePart,
+    chunks: readonly Uint8Array[] = [],
+    { guildsWait = false }: { readonly guildsWait?: boolean } = {},
+  ): Promise<Reply | null> {
     const { ordinal, process, peers, stopping } = this.#options;
     if (stopping.aborted) return null;
     const envelope: Envelope = { from: ordinal, process, content, chunks };
-    const waitMs = waitFor(content, chunks);
+    const waitMs: Duration = chunks.length === 0 ? MESSAGE_MS : guildsWait ? OFFER_MS : ROWS_MS;
     try {
       const response = await peers.ask(to, {
         ...{ method: 'POST', path: PATH.moves, body: encodeEnvelope(envelope) },
@@ -43,9 +51,4 @@ export class Courier {
       return null;
     }
   }
-}
-
-function waitFor(content: Message | LivePart, chunks: readonly Uint8Array[]): Duration {
-  if (chunks.length === 0) return MESSAGE_MS;
-  return 'kind' in content && content.kind === 'offer' && !content.again ? OFFER_MS : ROWS_MS;
 }

@@ -1,10 +1,11 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises';
 import { errorCode } from '../../errors.ts';
-import { ownerByTopology } from '../../moving/authority.ts';
-import { beginParcel, offerParcel, shrinkParcel, undoParcel } from '../../moving/old-owner.ts';
+import { newest, ownerByTopology } from '../../moving/authority.ts';
+import { beginParcel, offerParcel, offerServed, shrinkParcel, undoParcel } from '../../moving/old-owner.ts';
 import type { Attempt } from '../../moving/state.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
+import { ThrottledLog } from '../../observability/throttled-log.ts';
 import { elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
 import type { GuildMover } from '../store/moving/guild-mover.ts';
 import type { GuildSize } from '../store/moving/sizes.ts';
@@ -34,8 +35,8 @@ export interface GiverOptions {
 
 /** A batch is no larger, so that its guilds wait some milliseconds only. */
 const BATCH_GUILDS = 32;
-const BATCH_ROWS = 500;
-const BATCH_BYTES = 256 * 1024;
+const BATCH_ROWS = 250;
+const BATCH_BYTES = 128 * 1024;
 /** A guild with more is copied while it is served. */
 const LARGE_ROWS = 2_500;
 const LARGE_BYTES = 512 * 1024;
@@ -48,18 +49,27 @@ const PART_BYTES = 1024 * 1024;
 const FEW_BYTES = 64 * 1024;
 const MOST_ROUNDS = 8;
 
+/**
+ * - `given`: all of them
+ * - `some`: others stay, such as guilds whose handlers run; the next guilds may try
+ * - `stop`: the new owner takes none, or this pod cannot give any away at present
+ */
+type Outcome = 'given' | 'some' | 'stop';
+
 /** Gives guilds away: pauses them, copies them, and hands them to their new owners. */
 export class Giver {
   readonly #options: GiverOptions;
   /** By new owner: the guilds of the next batch. It grows while batches succeed. */
   readonly #batch = new Map<number, number>();
+  readonly #throttled: ThrottledLog;
   #counter = 0;
 
   constructor(options: GiverOptions) {
     this.#options = options;
+    this.#throttled = new ThrottledLog(options.log);
   }
 
-  /** Gives one batch to a new owner. @returns false: nothing was given; try again later */
+  /** Gives one batch to a new owner. @returns false: there is none, or the new owner takes none; try again later */
   async giveSome(owner: number): Promise<boolean> {
     const { candidates, sizeOf } = this.#options;
     const most = Math.min(BATCH_GUILDS, this.#batch.get(owner) ?? 1);
@@ -74,33 +84,54 @@ export class Giver {
     if (first === undefined) return false;
     const isLarge = total.rows > LARGE_ROWS || total.bytes > LARGE_BYTES;
     const given = isLarge ? await this.#giveLarge(owner, first) : await this.#give(owner, guilds);
-    this.#batch.set(owner, given ? most * 2 : 1);
-    return given;
+    this.#batch.set(owner, { given: most * 2, some: most, stop: 1 }[given]);
+    return given !== 'stop';
   }
 
-  async #give(owner: number, guilds: readonly string[]): Promise<boolean> {
-    const { ownership, mover, copies, courier } = this.#options;
+  async #give(owner: number, guilds: readonly string[]): Promise<Outcome> {
+    const { candidates } = this.#options;
+    // Their rows may change all the time: the next copy is made while they wait.
+    const isRetry = guilds.some((guild) => candidates.triesOf(guild) > 0);
     const attempt = this.#nextAttempt();
-    const startedAt = monotonicNow();
-    const quiet = await this.#pause(attempt, guilds);
     try {
-      const [send] = offerParcel(ownership.state, attempt).sends;
-      if (quiet.length === 0 || send === undefined) return false;
-      const chunks = [...mover.exportGuilds(quiet)];
-      copies.keep(attempt, { chunks });
-      const reply = await courier.send(owner, send.message, chunks);
-      return await this.#conclude(owner, quiet, reply, startedAt, sum(chunks));
+      return isRetry ? await this.#givePaused(owner, attempt, guilds) : await this.#giveServed(owner, attempt, guilds);
     } catch (error) {
-      this.#failed(owner, quiet, error);
-      return false;
+      return this.#failed(owner, guilds, error);
     } finally {
       this.#end(attempt, guilds);
     }
   }
 
+  /** Copies guilds while they are served. They wait only while they are given away, if their rows are still those of the copy. */
+  async #giveServed(owner: number, attempt: Attempt, guilds: readonly string[]): Promise<Outcome> {
+    const { ownership, mover, copies, courier } = this.#options;
+    const chunks = mover.copyGuilds(guilds);
+    copies.keep(attempt, { compressed: mover.compressed(chunks) });
+    const { message } = offerServed(ownership.state, attempt, guilds, ownerByTopology);
+    const { epoch } = newest(ownership.state);
+    const reply = await courier.send(owner, message, chunks);
+    if (reply === null || reply.refused !== null) return this.#stayed(owner, guilds, reply);
+    if (newest(ownership.state).epoch !== epoch) return 'stop';
+    const startedAt = monotonicNow();
+    const quiet = await this.#pause(attempt, guilds);
+    return this.#conclude(owner, quiet, reply, startedAt, sum(chunks));
+  }
+
+  async #givePaused(owner: number, attempt: Attempt, guilds: readonly string[]): Promise<Outcome> {
+    const { ownership, mover, copies, courier } = this.#options;
+    const startedAt = monotonicNow();
+    const quiet = await this.#pause(attempt, guilds);
+    const [offer] = offerParcel(ownership.state, attempt).sends;
+    if (quiet.length === 0 || offer === undefined) return 'some';
+    const chunks = mover.copyGuilds(quiet);
+    copies.keep(attempt, { compressed: mover.compressed(chunks) });
+    const reply = await courier.send(owner, offer.message, chunks, { guildsWait: true });
+    return this.#conclude(owner, quiet, reply, startedAt, sum(chunks));
+  }
+
   /** A large guild is served while it is copied, and waits for its last changes only. */
-  async #giveLarge(owner: number, guild: string): Promise<boolean> {
-    const { ownership, mover, copies, courier, candidates } = this.#options;
+  async #giveLarge(owner: number, guild: string): Promise<Outcome> {
+    const { ownership, mover, copies, courier } = this.#options;
     const attempt = this.#nextAttempt();
     const live = mover.copyLive(guild);
     let bytes = 0;
@@ -110,27 +141,25 @@ export class Giver {
         const reply = await courier.send(owner, { guild, attempt, part: part++ } satisfies LivePart, chunks);
         bytes += sum(chunks);
         if (reply?.refused === null) return true;
-        candidates.postpone([guild], reply?.refused ?? 'the new owner does not answer');
-        this.#options.metrics.failed(reply === null ? 'no-answer' : 'refused', 1);
+        this.#stayed(owner, [guild], reply);
         return false;
       };
-      for await (const chunks of parts(live.base())) if (!(await send(chunks))) return false;
+      for await (const chunks of parts(live.base())) if (!(await send(chunks))) return 'stop';
       for (let round = 0; round < MOST_ROUNDS; round++) {
         const changes = live.changes(false);
-        if (!(await send(changes))) return false;
+        if (!(await send(changes))) return 'stop';
         if (sum(changes) < FEW_BYTES) break;
       }
       const startedAt = monotonicNow();
       const quiet = await this.#pause(attempt, [guild]);
       const [offer] = offerParcel(ownership.state, attempt).sends;
-      if (quiet.length === 0 || offer === undefined) return false;
+      if (quiet.length === 0 || offer === undefined) return 'some';
       const last = live.changes(true);
       copies.keep(attempt, { live });
-      const reply = await courier.send(owner, offer.message, last);
+      const reply = await courier.send(owner, offer.message, last, { guildsWait: true });
       return await this.#conclude(owner, quiet, reply, startedAt, bytes + sum(last));
     } catch (error) {
-      this.#failed(owner, [guild], error);
-      return false;
+      return this.#failed(owner, [guild], error);
     } finally {
       this.#end(attempt, [guild]);
       live[Symbol.dispose]();
@@ -164,7 +193,7 @@ export class Giver {
     reply: Reply | null,
     startedAt: MonotonicTime,
     bytes: number,
-  ): Promise<boolean> {
+  ): Promise<Outcome> {
     const { ownership, candidates, receive, metrics } = this.#options;
     if (reply !== null) await receive(owner, reply);
     const { records } = ownership.state;
@@ -178,20 +207,27 @@ export class Giver {
       metrics.movedBytes.inc(bytes);
     }
     const stayed = guilds.filter((guild) => !isGiven(guild));
-    if (stayed.length > 0) {
-      candidates.postpone(stayed, reply?.refused ?? `gateway-${owner} does not answer or does not take them yet`);
-      metrics.failed(reply === null ? 'no-answer' : 'refused', stayed.length);
-    }
-    return stayed.length === 0;
+    return stayed.length === 0 ? 'given' : this.#stayed(owner, stayed, reply);
   }
 
-  #failed(owner: number, guilds: readonly string[], error: unknown): void {
+  #stayed(owner: number, guilds: readonly string[], reply: Reply | null): Outcome {
+    const { candidates, metrics } = this.#options;
+    const why = reply?.refused ?? `gateway-${owner} does not answer or does not take them yet`;
+    candidates.postpone(guilds, why);
+    metrics.failed(reply === null ? 'no-answer' : 'refused', guilds.length);
+    const facts = { owner, guilds: guilds.length, example: guilds[0], why };
+    this.#throttled.warn(facts, 'guilds stay here for now; trying again');
+    return 'stop';
+  }
+
+  #failed(owner: number, guilds: readonly string[], error: unknown): Outcome {
     const { candidates, metrics, log } = this.#options;
     const outdated = errorCode(error) === 'MOVE_OUTDATED';
     candidates.postpone(guilds, (error as Error).message);
     metrics.failed(outdated ? 'outdated' : 'error', guilds.length);
     if (outdated) log.debug({ owner, guilds }, 'rows of guilds changed while they were about to move; trying again');
     else log.error({ owner, guilds: guilds.length, err: errorFacts(error) }, 'guilds could not be given away');
+    return outdated ? 'some' : 'stop';
   }
 
   /** Whatever is left of an attempt is served again. */

@@ -134,7 +134,16 @@ export class GuildMoves {
     }
     if (given.epoch > newest(ownership.state).epoch && ownership.ordinal !== 0)
       return `this pod was given ${asVariables(given)}, and gateway-0 has not begun with it: guilds move when it has the same values`;
-    return this.#refusal;
+    return this.#refusal ?? this.#waiting;
+  }
+
+  /** For which pods beyond the number the end of the move waits, as a sentence; null: for none. */
+  get #waiting(): string | null {
+    const { given, ownership } = this.#options;
+    const absent = ownership.isMoving ? this.#absent() : [];
+    if (absent.length === 0) return null;
+    const pods = absent.map((pod) => `gateway-${pod}`).join(', ');
+    return `${pods} may have guilds under a topology that is not over, and does not answer: start it until it has given them away. If it never had any, set TOPOLOGY_CONFIRMED=${fingerprintOf(given)}`;
   }
 
   /** Why this pod serves nothing after its volume was restored, as a sentence; null: it serves. */
@@ -273,10 +282,23 @@ export class GuildMoves {
   /** An operator says that pods which do not answer hold nothing. */
   #confirmSilent(): void {
     const { ownership, confirmed, log } = this.#options;
-    const { recovering } = ownership.state;
-    if (!confirmed || recovering.size === 0 || ++this.#rounds < CONFIRM_AFTER_ROUNDS) return;
-    log.warn({ pods: [...recovering] }, 'not waiting for these pods, as TOPOLOGY_CONFIRMED says');
-    ownership.commit({ writes: [...recovering].map((pod) => ({ kind: 'heard', pod })), sends: [] });
+    const { state } = ownership;
+    const { recovering } = state;
+    const neverDone = this.#absent();
+    if (!confirmed || recovering.size + neverDone.length === 0 || ++this.#rounds < CONFIRM_AFTER_ROUNDS) return;
+    const pods = [...recovering.union(new Set(neverDone))];
+    log.warn({ pods }, 'not waiting for these pods, as TOPOLOGY_CONFIRMED says');
+    const { epoch } = newest(state);
+    const heard = [...recovering].map((pod) => ({ kind: 'heard', pod }) as const);
+    const done = neverDone.map((pod) => ({ kind: 'done', pod, epoch }) as const);
+    ownership.commit({ writes: [...heard, ...done], sends: [] });
+  }
+
+  /** Pods beyond the newest number that do not answer. They may have guilds; those that never ran have none. */
+  #absent(): number[] {
+    const { state } = this.#options.ownership;
+    const { pods, epoch } = newest(state);
+    return [...this.#silent].filter((pod) => pod >= pods && state.done.get(pod)?.has(epoch) !== true);
   }
 
   #topologyChanged(): void {

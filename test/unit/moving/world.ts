@@ -7,13 +7,14 @@ import {
   forgetMoved,
   isLeaving,
   offerParcel,
+  offerServed,
   shrinkParcel,
   undoParcel,
 } from '../../../src/moving/old-owner.ts';
 import { receive } from '../../../src/moving/receive.ts';
 import { beginRecovery } from '../../../src/moving/recovery.ts';
 import { repeat } from '../../../src/moving/repeat.ts';
-import { applyWrites, initialState, type MovingState } from '../../../src/moving/state.ts';
+import { type Attempt, applyWrites, initialState, type MovingState, sameAttempt } from '../../../src/moving/state.ts';
 import type { Step } from '../../../src/moving/step.ts';
 import { adoptTopology, newsOf, settle } from '../../../src/moving/topologies.ts';
 import type { TopologyRecord } from '../../../src/routing/topology.ts';
@@ -27,7 +28,8 @@ export type Fault =
   | 'attempts are not told apart'
   | 'records are forgotten by a restart'
   | 'a restored pod serves at once'
-  | 'done before the last guild has left';
+  | 'done before the last guild has left'
+  | 'a copy of a served guild is not compared';
 
 export interface Scenario {
   readonly name: string;
@@ -47,6 +49,8 @@ interface Disk {
 
 interface Pod extends Disk {
   counter: number;
+  /** The last offer of guilds that are served meanwhile. In memory. */
+  offered: { readonly attempt: Attempt; readonly rows: ReadonlyMap<string, Rows> } | null;
   /** Counts restored volumes. */
   boot: number;
   /** The state at the backup. */
@@ -114,7 +118,7 @@ export class World {
     const [first] = this.topologies as [TopologyRecord];
     this.pods = Array.from({ length: count }, (_, ordinal) => ({
       state: initialState(ordinal, first),
-      ...{ incarnation: 1, counter: 0, boot: 0, rows: new Map(), copies: new Map(), backup: null },
+      ...{ incarnation: 1, counter: 0, offered: null, boot: 0, rows: new Map(), copies: new Map(), backup: null },
     }));
     this.packets = [];
     this.acknowledged = new Map(scenario.guilds.map((guild) => [guild, []]));
@@ -159,7 +163,10 @@ export class World {
         if (this.writes < MAX_WRITES && decideRequest(state, guild, this.ownerOf).kind === 'serve')
           add(`write ${guild} at ${ordinal}`, (world) => world.#write(ordinal, guild));
       }
-      if (this.#leaving(ordinal).length > 0) add(`move from ${ordinal}`, (world) => world.#move(ordinal));
+      if (this.#leaving(ordinal).length > 0) {
+        add(`move from ${ordinal}`, (world) => world.#move(ordinal));
+        add(`copy from ${ordinal}`, (world) => world.#copy(ordinal));
+      }
       if ([...state.parcels.values()].some(({ guilds }) => guilds.length > 1)) {
         add(`keep one of a parcel at ${ordinal}`, (world) => world.#keepOne(ordinal));
       }
@@ -267,19 +274,46 @@ export class World {
     );
   }
 
+  /** The leaving guilds that go to the same pod as the first. */
+  #ofOneOwner(ordinal: number): string[] {
+    const leaving = this.#leaving(ordinal);
+    const target = this.#state(ordinal).chain.at(-1) as TopologyRecord;
+    return leaving.filter((guild) => this.ownerOf(target, guild) === this.ownerOf(target, leaving[0] as string));
+  }
+
   /** One parcel with all guilds that go to the same pod as the first. */
   #move(ordinal: number): void {
     const pod = this.pods[ordinal] as Pod;
     const { state } = pod;
-    const leaving = this.#leaving(ordinal);
-    const target = state.chain.at(-1) as TopologyRecord;
-    const guilds = leaving.filter(
-      (guild) => this.ownerOf(target, guild) === this.ownerOf(target, leaving[0] as string),
-    );
+    const guilds = this.#ofOneOwner(ordinal);
     if (guilds.length === 0) return;
     const attempt = [pod.incarnation, ++pod.counter] as const;
     this.#run(ordinal, beginParcel(state, attempt, guilds, this.ownerOf));
     this.#run(ordinal, offerParcel(state, attempt));
+  }
+
+  /** The same, served meanwhile: they wait when the copy is stored. */
+  #copy(ordinal: number): void {
+    const pod = this.pods[ordinal] as Pod;
+    const guilds = this.#ofOneOwner(ordinal);
+    if (guilds.length === 0) return;
+    const attempt = [pod.incarnation, ++pod.counter] as const;
+    pod.offered = { attempt, rows: new Map(guilds.map((guild) => [guild, pod.rows.get(guild) ?? []])) };
+    const { to, message } = offerServed(pod.state, attempt, guilds, this.ownerOf);
+    this.#send(ordinal, to, message);
+  }
+
+  /** @returns false: their rows have changed since they were copied, so they stay */
+  #pauseCopied(ordinal: number, message: Message): boolean {
+    const { state, offered, rows } = this.pods[ordinal] as Pod;
+    if (message.kind !== 'stored' || offered === null || !sameAttempt(message.attempt, offered.attempt)) return true;
+    const guilds = this.#ofOneOwner(ordinal).filter((guild) => offered.rows.has(guild));
+    if (guilds.length === 0) return true;
+    this.#run(ordinal, beginParcel(state, offered.attempt, guilds, this.ownerOf));
+    const isUnchanged = guilds.every((guild) => (rows.get(guild) ?? []).join() === offered.rows.get(guild)?.join());
+    if (isUnchanged || this.fault === 'a copy of a served guild is not compared') return true;
+    this.#run(ordinal, undoParcel(state, offered.attempt));
+    return false;
   }
 
   /** As when a handler of one guild keeps running. */
@@ -312,6 +346,7 @@ export class World {
     const { state } = pod;
     pod.incarnation++;
     pod.counter = 0;
+    pod.offered = null;
     state.parcels.clear();
     state.leaving.clear();
     state.closing = false;
@@ -367,6 +402,7 @@ export class World {
         ({ from, to, boot }) => from !== packet.from || to !== packet.to || boot >= packet.boot,
       );
     }
+    if (!this.#pauseCopied(packet.to, packet.message)) return;
     const step = receive(state, packet.from, this.#asFaulty(packet), this.ownerOf);
     this.#run(packet.to, how.crash === true ? { ...step, sends: [] } : step, packet.rows);
     if (how.crash === true) this.#restart(packet.to);

@@ -36,6 +36,12 @@ export interface Recorded {
   readonly writes: readonly Write[];
 }
 
+/** A copy, and what is set aside of it. */
+export interface CompressedCopy {
+  readonly chunks: readonly Uint8Array[];
+  readonly compressed: readonly Uint8Array[];
+}
+
 /** Writes a copy that arrives in parts. It is unusable after an error: dispose of it. */
 export interface LiveImport extends Disposable {
   /** Writes a chunk, in a transaction of its own. @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED, STORE_FAILED, FENCED */
@@ -87,6 +93,12 @@ export class GuildMover {
     }
   }
 
+  /** The same at once, for guilds that are not large. Writes that have not committed yet are in it: {@link removeCopied} compares. */
+  copyGuilds(guildIds: readonly string[]): Buffer[] {
+    const { now } = this.#options;
+    return [...exportRows(this.#reader, this.tables, this.schema, { guildIds, now: now() })];
+  }
+
   /**
    * Writes guilds of a copy and their records in one transaction. When this returns, all of it is on disk; when it throws, none
    * of it.
@@ -115,16 +127,26 @@ export class GuildMover {
    *   The database is unchanged then.
    */
   removeGuilds(chunks: readonly Uint8Array[], recorded: Recorded): void {
+    this.removeCopied(this.compressed(chunks), recorded);
+  }
+
+  /** Compresses a copy for {@link removeCopied}, so that it costs no time while the guilds wait. */
+  compressed(chunks: readonly Uint8Array[]): CompressedCopy {
+    return { chunks, compressed: chunks.map(compress) };
+  }
+
+  /** As {@link removeGuilds}. */
+  removeCopied({ chunks, compressed }: CompressedCopy, recorded: Recorded): void {
     const guilds = recordedGuilds(recorded.writes);
     const guildIds = guilds.map(({ guildId }) => guildId);
     const copy = this.#copyOf(chunks, guildIds);
-    const compressed = copy.map(compress);
+    const setAside = copy === chunks ? compressed : copy.map(compress);
     const batch = this.setAside.begin();
     try {
       this.#write(() => {
         this.#assertUnchanged(endsOf(copy));
         this.#deleteRows(guildIds);
-        this.setAside.add(batch, 0, compressed);
+        this.setAside.add(batch, 0, setAside);
         this.setAside.keep(batch, guilds);
         this.records.write(recorded.state, recorded.writes);
         for (const guildId of guildIds) this.#leftovers.remove(guildId);
