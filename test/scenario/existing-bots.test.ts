@@ -1,6 +1,7 @@
 // Existing bots, unchanged, on three pods: commands are answered by the owner, and pods and bots are killed and restarted. Of
 // src/gateway/beside/bot-web.ts, the folder preload beside it, and testkit/cluster/bot-folder.ts.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -111,5 +112,37 @@ test('@discordjs/core without a Client', async () => {
 
 test('Eris, which uses node:https', async () => {
   await using running = await start('eris', [process.execPath, 'index.js'], 'bot.sqlite');
+  await check(running);
+});
+
+test('discord.js with an Express dashboard: its pages, forms and event streams are served by the owner', async () => {
+  await using running = await start('express-dashboard', [process.execPath, 'index.mjs'], 'bot.sqlite');
+  await check(running);
+  const { cluster, discord } = running;
+  for (const { id } of discord.guilds) {
+    const posted = await fetch(`${cluster.url}/servers/${id}/tags`, {
+      method: 'POST',
+      body: new URLSearchParams({ name: 'web', content: `by the form of ${id}` }),
+    });
+    assert.equal(posted.headers.get('guildway-pod'), String(cluster.topology.ownerOf(id)));
+    const { tags } = (await posted.json()) as { tags: { name: string; content: string }[] };
+    assert.equal(tags.find(({ name }) => name === 'web')?.content, `by the form of ${id}`);
+  }
+  const home = await fetch(cluster.url);
+  assert.equal(home.headers.get('guildway-pod'), '0');
+  assert.match(await home.text(), /<ul>/);
+  const own = discord.guilds.at(0).id;
+  const live = await fetch(`${cluster.url}/servers/${own}/live`, { headers: { accept: 'text/event-stream' } });
+  const reader = (live.body as ReadableStream<Uint8Array>).getReader();
+  let text = '';
+  while (!text.includes('hello')) text += Buffer.from((await reader.read()).value ?? []).toString();
+  discord.events.messageCreate({ guildId: own, content: 'live' });
+  while (!text.includes('data: "live"')) text += Buffer.from((await reader.read()).value ?? []).toString();
+  await reader.cancel();
+});
+
+const python = spawnSync('python3', ['-c', 'import discord']).status === 0 ? false : 'discord.py is not installed';
+test("discord.py: the seam is Discord's protocol, not the language", { skip: python }, async () => {
+  await using running = await start('discord-py', ['python3', 'bot.py'], 'bot.sqlite');
   await check(running);
 });

@@ -10,6 +10,8 @@ const MAX_FILES = 100 * 1024 * 1024;
 
 const ALREADY_ACKNOWLEDGED = 40060;
 const MESSAGE = 4;
+const DEFERRED_MESSAGE = 5;
+const DEFERRED_UPDATE = 6;
 const UPDATE = 7;
 
 export interface CallbackRouteOptions {
@@ -99,27 +101,33 @@ export class CallbackRoute {
       form.set('payload_json', JSON.stringify(given !== null && 'data' in given ? given.data : {}));
       sent = form;
     }
-    if (given?.type !== MESSAGE && given?.type !== UPDATE) return null;
+    const type = given?.type;
+    if (type === DEFERRED_MESSAGE || type === DEFERRED_UPDATE) {
+      // The user has a deferred response already, as the bot wants.
+      return completed(id, type, await this.#options.proxy.fetch({ method: 'GET', target: original, ...NOTHING }));
+    }
+    if (type !== MESSAGE && type !== UPDATE) return null;
     const edit = new Response(sent);
+    const contentType = typeof sent === 'string' ? 'application/json' : (edit.headers.get('content-type') as string);
     const edited = await this.#options.proxy.fetch({
       method: 'PATCH',
       target: original,
-      headers: [
-        'content-type',
-        typeof sent === 'string' ? 'application/json' : (edit.headers.get('content-type') as string),
-      ],
+      headers: ['content-type', contentType],
       body: Buffer.from(await edit.arrayBuffer()),
     });
-    if (edited.status !== 200) return edited;
-    const message = JSON.parse(edited.body.toString()) as { id: string };
-    const resource = { type: given.type, message };
-    const callback = { interaction: { id, type: 2, response_message_id: message.id }, resource };
-    return {
-      status: 200,
-      headers: ['content-type', 'application/json'],
-      body: Buffer.from(JSON.stringify(callback)),
-    };
+    return completed(id, type, edited);
   }
+}
+
+const NOTHING = { headers: [], body: null };
+
+/** The answer to a callback, as Discord gives it: with the message that the user sees. */
+function completed(id: string, type: number, whole: WholeResponse): WholeResponse {
+  if (whole.status !== 200) return whole;
+  const message = JSON.parse(whole.body.toString()) as { id: string };
+  const interaction = { id, type: 2, response_message_id: message.id };
+  const body = Buffer.from(JSON.stringify({ interaction, resource: { type, message } }));
+  return { status: 200, headers: ['content-type', 'application/json'], body };
 }
 
 const typeOf = ({ headers }: ProxiedRequest): string => headers[headers.indexOf('content-type') + 1] ?? '';
