@@ -14,6 +14,7 @@ import { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
 import { EventDispatch } from './dispatch/events.ts';
 import { FetchDispatch } from './dispatch/fetch.ts';
 import { ForwardedEvents } from './dispatch/forwarded-events.ts';
+import { GatewayInteractions } from './dispatch/gateway-interactions.ts';
 import { IdempotentRunner } from './dispatch/idempotent-runner.ts';
 import { InteractionWebhook } from './dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from './dispatch/interactions.ts';
@@ -116,11 +117,16 @@ async function startServing(
   const guard = new Guard({ ownership, routes: bot.routes ?? [] });
   const unavailable = (): string | null => store.connection.fatal?.message ?? beside?.unavailable() ?? null;
   const forwardedEvents = new ForwardedEvents({ guard, events, once, unavailable });
+  const interactions = new InteractionDispatch({ bot, host, once, webhook, foreign: beside?.interactions ?? null });
+  const gatewayInteractions = new GatewayInteractions({
+    ...{ interactions, webhook, activity, log },
+    putHint: (hint) => hints.put(hint),
+  });
   const router = new Router({
     ordinal,
     guard,
     activity,
-    interactions: new InteractionDispatch({ bot, host, once, webhook, foreign: beside?.interactions ?? null }),
+    interactions,
     eventWebhooks: new EventWebhookDispatch({ bot, host, once }),
     fetch: new FetchDispatch({ bot: beside?.web ? { ...bot, fetch: beside.web.fetch } : bot, host, once }),
     internal: new InternalEndpoints({
@@ -196,7 +202,8 @@ async function startServing(
   };
   const connect = async (withIntents: Bot): Promise<DiscordSessions> => {
     const former = sessions;
-    const dispatch: DispatchSink = (event) => events.dispatch(event);
+    const dispatch: DispatchSink = (event) =>
+      event.name === 'INTERACTION_CREATE' && beside === null ? gatewayInteractions.take(event) : events.dispatch(event);
     const forward = createEventForwarder({
       put: (hint) => hints.put(hint),
       pause: (ms) => delay(ms, undefined, { signal: stopping.signal }),

@@ -224,6 +224,14 @@ export class InteractionDispatch {
     return empty(200);
   }
 
+  /** How an interaction may be deferred; null: not at all. */
+  deferralOf(interaction: APIInteraction): DeferralRule | null {
+    if (interaction.type === INTERACTION.autocomplete) return null;
+    const rule = this.#ruleOf(interaction);
+    if (rule === undefined) return { deferrable: true, ephemeral: true, type: RESPONSE.deferredMessage };
+    return rule.deferrable ? rule : null;
+  }
+
   #ruleOf(interaction: APIInteraction): DeferralRule | undefined {
     const { components, modals } = this.#manifest;
     switch (interaction.type) {

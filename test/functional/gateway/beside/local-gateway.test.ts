@@ -129,3 +129,28 @@ test('the guilds follow their events, also for the next start of the bot', async
   assert.ok(given?.roles.cache.some(({ name }) => name === 'A new role'));
   assert.equal((await given?.members.fetch())?.size, given?.memberCount);
 });
+
+test('without an endpoint URL, interactions come as events and are answered by REST', async () => {
+  await using discord = await startDiscord();
+  using folder = temporaryFolder();
+  await using pod = await startBesidePod(discord, { databasePath: folder.file('pod') });
+  await using client = await logIn(pod, discord.token);
+  client.on('interactionCreate', (interaction) => {
+    if (interaction.isChatInputCommand()) void interaction.reply('by the gateway');
+  });
+  await client.application?.commands.set([{ name: 'hello', description: 'hello' }]);
+  const answer = await discord.interactions.command({ guildId: discord.guilds.at(0).id, name: 'hello' });
+  assert.deepEqual([answer.via, answer.outcome, answer.message?.content], ['gateway', 'answered', 'by the gateway']);
+});
+
+test('presence, voice and member requests of the bot reach Discord', async () => {
+  await using discord = await startDiscord();
+  using folder = temporaryFolder();
+  await using pod = await startBesidePod(discord, { databasePath: folder.file('pod') });
+  await using client = await logIn(pod, discord.token, { presence: { status: 'idle' } });
+  const guild = client.guilds.cache.first();
+  const members = await guild?.members.fetch({ query: '', limit: 5 });
+  assert.ok((members?.size ?? 0) > 0, 'op 8, and its GUILD_MEMBERS_CHUNK');
+  client.user?.setPresence({ status: 'dnd' });
+  assert.deepEqual(discord.violations.list(), []);
+});
