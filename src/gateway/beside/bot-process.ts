@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -28,6 +29,14 @@ const MAX_BACKOFF_MS = 60_000;
 const STEADY_MS = 60_000;
 /** The longest line that is logged. */
 const MAX_LINE = 16_384;
+
+/**
+ * Linux kills the bot when the pod is killed: the bot of the next process must not share its databases with an orphan. Part of
+ * util-linux, which every Debian has; elsewhere, a killed pod leaves its bot behind, without events.
+ */
+const SETPRIV = '/usr/bin/setpriv';
+const DIES_WITH_POD: readonly string[] =
+  process.platform === 'linux' && existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'KILL', '--'] : [];
 
 /**
  * - `starting`: runs, and has not got its guilds yet
@@ -130,7 +139,7 @@ export class BotProcess {
   /** @returns how it ended */
   async #once(): Promise<string> {
     const { cwd, env, log } = this.#options;
-    const [program = '', ...args] = this.#options.command;
+    const [program = '', ...args] = [...DIES_WITH_POD, ...this.#options.command];
     const child = spawn(program, args, {
       ...(cwd === undefined ? {} : { cwd }),
       env,

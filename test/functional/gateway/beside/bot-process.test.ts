@@ -1,5 +1,7 @@
 // The process of a bot, on real processes.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { BotProcess, type BotProcessOptions } from '../../../../src/gateway/beside/bot-process.ts';
@@ -34,7 +36,9 @@ test('its output becomes log lines, and it is started again with a growing wait 
 
 test('a command that does not exist is named', async () => {
   await using run = start(['/no/such/program']);
-  await until('the problem', () => run.bot.problem?.includes('ENOENT'));
+  // With setpriv in front, the reason is in its output.
+  await until('the problem', () => /ENOENT|code 127/.test(run.bot.problem ?? ''));
+  assert.match([run.bot.problem, ...run.texts()].join('\n'), /\/no\/such\/program/);
 });
 
 test('a bot that does not get ready, or hangs, is killed and started again', async () => {
@@ -64,6 +68,37 @@ test('what it has started ends with it', async () => {
   await run.bot.stop();
   const pid = Number(line.slice('child '.length));
   await until('the child is gone', () => {
+    try {
+      process.kill(pid, 0);
+      return false;
+    } catch {
+      return true;
+    }
+  });
+});
+
+test('it ends with a pod that is killed', {
+  skip: process.platform === 'linux' ? false : 'only on Linux',
+}, async () => {
+  const source = new URL('../../../../src/gateway/beside/bot-process.ts', import.meta.url).href;
+  const pod = spawn(
+    process.execPath,
+    [
+      '-e',
+      `import(${JSON.stringify(source)}).then(({ BotProcess }) => {
+         const log = { info: (facts, text) => text === 'up' || console.log(JSON.stringify(facts)), warn() {}, error() {} };
+         const command = [process.execPath, '-e', 'setInterval(() => {}, 1000)'];
+         new BotProcess({ command, env: process.env, readyMs: 60000, stopMs: 1000, log, onEnd() {} }).start();
+         setInterval(() => {}, 1000);
+       });`,
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  const [line] = (await once(pod.stdout, 'data')) as [Buffer];
+  const { pid } = JSON.parse(line.toString()) as { pid: number };
+  process.kill(pid, 0);
+  pod.kill('SIGKILL');
+  await until('the bot is gone', () => {
     try {
       process.kill(pid, 0);
       return false;
