@@ -97,6 +97,14 @@ export interface BotDefinition {
   readonly jobs?: JobHandlers;
   /** Work that is repeated, by name. */
   readonly cron?: CronHandlers;
+  /**
+   * Prepares what a gateway pod holds while it serves, such as a connection. It is awaited before any other handler of this pod runs; if it
+   * throws or takes longer than a minute, the pod does not start. `context.signal` aborts when the pod stops. It has no guild and no
+   * identity: its transactions run at each start.
+   */
+  start?(context: BotContext): Answer<void>;
+  /** Releases what `start` prepared, after the last handler of this pod has ended. It may take five seconds; a killed pod skips it. */
+  stop?(context: BotContext): Answer<void>;
   /** Where the guild id is in other paths. These routes override the default ones. */
   readonly routes?: readonly RouteRule[];
   /** Serves all other routed requests: pages, APIs, webhooks of other services. A web-standard handler. */

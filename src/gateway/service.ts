@@ -18,6 +18,7 @@ import { GatewayInteractions } from './dispatch/gateway-interactions.ts';
 import { IdempotentRunner } from './dispatch/idempotent-runner.ts';
 import { InteractionWebhook } from './dispatch/interaction-webhook.ts';
 import { InteractionDispatch } from './dispatch/interactions.ts';
+import { BotLifetime } from './dispatch/lifetime.ts';
 import type { Reply } from './dispatch/reply.ts';
 import { failed } from './dispatch/responses.ts';
 import { type Faults, readFaults } from './faults.ts';
@@ -182,6 +183,8 @@ async function startServing(
     if (config.discordToken === null) return new Set(store.guilds.list(MAX_GUILDS));
     return sessions?.readiness().ready === true ? new Set(sessions.guildIds()) : null;
   };
+  const lifetime = new BotLifetime({ bot, host });
+  await lifetime.start();
   const jobs = await startJobs({ bot, host, ownership, activity, members, faults, metrics, registry, log });
   const stopPruning = startPruning({ store, setAsideMs: config.setAsideMs, log });
   const stopCatching = catchStrayRejections(log);
@@ -198,6 +201,7 @@ async function startServing(
     await server.close();
     await beside?.close();
     await sessions?.close();
+    await lifetime.stop();
     store.close();
   };
   const connect = async (withIntents: Bot): Promise<DiscordSessions> => {
@@ -230,6 +234,7 @@ async function startServing(
     for (let waitedMs = 0; once.running > 0 && waitedMs < STRAY_DRAIN_MS; waitedMs += 20) await delay(20);
     // Events that no bot takes any more are left to the next process.
     await Promise.all([sessions?.drain(), beside?.stop()]);
+    await lifetime.stop();
   };
   let drained: Promise<void> | null = null;
   return {

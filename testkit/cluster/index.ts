@@ -5,9 +5,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MoveProgress } from '../../src/cli/progress.ts';
 import type { RoutingStrategy, Topology } from '../../src/public-routing.ts';
+import { systemClock } from '../discord/clock.ts';
 import { type DiscordSimulator, type SimulatorOptions, startDiscordSimulator } from '../discord/index.ts';
 import { type Balancer, startBalancer, type Target } from './balancer.ts';
 import { besideBot, configFile, type ExistingBotFolder } from './bot-folder.ts';
+import { ClusterClock } from './cluster-clock.ts';
 import { createControl } from './control.ts';
 import { Pod } from './pod.ts';
 import { findFreePorts } from './ports.ts';
@@ -89,6 +91,12 @@ export interface Cluster extends AsyncDisposable {
   resize(gatewayPods: number): Promise<void>;
   /** Sends new connections to these HTTP pods only, as if the others were not ready. */
   rotate(pods: readonly Pod[]): void;
+  /**
+   * Moves the clocks of the pods and of the simulator forward, and resolves when every job that is due has run. Deadlines, timers and pauses
+   * do not jump. Not possible with the real Discord.
+   * @param time such as `90s`, `15m`, `1h` or `2d`
+   */
+  advance(time: string): Promise<void>;
   /** The database of the pod with this ordinal. */
   databasePath(ordinal: number): string;
   stop(): Promise<void>;
@@ -149,7 +157,9 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const balancer = await startBalancer({ port: options.port ?? 0, host: '127.0.0.1' });
     undo.push(() => balancer.close());
     const url = `http://127.0.0.1:${balancer.port}`;
-    const simulator = options.discord === undefined ? await startSimulator(options, url) : null;
+    const clock = new ClusterClock();
+    const simulator = options.discord === undefined ? await startSimulator(options, url, clock) : null;
+    const moves = simulator === null ? {} : { clock };
     if (simulator !== null) undo.push(() => simulator.stop());
     // One call for all ports: a second call could choose ports that have no listener yet.
     const firstPort = await findFreePorts(2 * (mostPods + httpCount) + mostPods);
@@ -185,6 +195,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       );
       return new Pod({
         ...beside,
+        ...moves,
         name: `gateway-${ordinal}`,
         ordinal,
         port: firstPort + ordinal,
@@ -207,6 +218,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     const newHttpPod = (port: number): Pod => {
       const name = `http-${httpPods.length}`;
       return new Pod({
+        ...moves,
         name,
         ordinal: null,
         port,
@@ -262,6 +274,10 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
       },
       resize: (pods) => resizer.resize(pods),
       databasePath,
+      async advance(time) {
+        if (simulator === null) throw new Error('the clock of the real Discord does not move');
+        await clock.advance(time, [...gatewayPods, ...httpPods]);
+      },
       stop,
       [Symbol.asyncDispose]: stop,
       async addHttpPod() {
@@ -282,10 +298,11 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   }
 }
 
-async function startSimulator(options: ClusterOptions, url: string): Promise<DiscordSimulator> {
+async function startSimulator(options: ClusterOptions, url: string, clock: ClusterClock): Promise<DiscordSimulator> {
   return startDiscordSimulator({
     identifyWindowMs: IDENTIFY_INTERVAL_MS,
     ...options.simulator,
+    clock: clock.of(options.simulator?.clock ?? systemClock),
     port: options.consolePort ?? 0,
     guilds: options.guilds ?? 30,
     interactionsUrl: `${url}/webhooks/discord`,

@@ -8,6 +8,7 @@ import { listens } from './ports.ts';
 /** `.ts` in the repository, `.js` in the published package. */
 const EXTENSION = import.meta.url.slice(import.meta.url.lastIndexOf('.'));
 const MAIN = fileURLToPath(new URL(`../../src/main${EXTENSION}`, import.meta.url));
+const MOVING_CLOCK = new URL(`moving-clock${EXTENSION}`, import.meta.url).href;
 
 /** A pod that ends says so at once; on a busy machine one that starts may take long. */
 const READY_WITHIN_MS = 90_000;
@@ -20,6 +21,8 @@ export interface PodOptions {
   readonly adminPort: number;
   readonly logFile: string;
   readonly env: Readonly<Record<string, string>>;
+  /** The pod's clocks are this much ahead. Default: they are those of this machine. */
+  readonly clock?: { readonly aheadMs: number };
   /** A command in front of the pod's command line. It must exec that command line, so that signals reach the pod. */
   readonly launcher?: readonly string[];
   /** The working directory. Default: that of this process. */
@@ -69,7 +72,9 @@ export class Pod {
   readonly #adminPort: number;
   readonly #launcher: readonly string[];
   readonly #cwd: string | undefined;
+  readonly #clock: PodOptions['clock'];
   #child: ChildProcess | null = null;
+  #paused = false;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
 
   constructor(options: PodOptions) {
@@ -81,6 +86,7 @@ export class Pod {
     this.adminUrl = `http://127.0.0.1:${options.adminPort}`;
     this.logFile = options.logFile;
     this.#launcher = options.launcher ?? [];
+    this.#clock = options.clock;
     this.#cwd = options.cwd;
     this.env = { ...options.env, PORT: String(options.port), ADMIN_PORT: String(options.adminPort), HOST: '127.0.0.1' };
   }
@@ -93,6 +99,11 @@ export class Pod {
     return this.#child?.pid;
   }
 
+  /** Suspended by {@link pause}. */
+  get paused(): boolean {
+    return this.#paused;
+  }
+
   /** Resolves when the most recently started process has ended. */
   get exited(): Promise<Exit> {
     return this.#exit;
@@ -102,15 +113,20 @@ export class Pod {
   spawn(): void {
     if (this.#child !== null) throw new Error(`${this.name} is already running`);
     const log = createWriteStream(this.logFile, { flags: 'a' });
-    const [command = process.execPath, ...args] = [...this.#launcher, process.execPath, MAIN];
+    const preloads = this.#clock === undefined ? [] : ['--import', MOVING_CLOCK];
+    const [command = process.execPath, ...args] = [...this.#launcher, process.execPath, ...preloads, MAIN];
     const child = spawn(command, args, {
-      env: { PATH: process.env.PATH, HOME: process.env.HOME, ...this.env },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...{ PATH: process.env.PATH, HOME: process.env.HOME, ...this.env },
+        ...(this.#clock === undefined ? {} : { GUILDWAY_TEST_CLOCK_AHEAD_MS: String(this.#clock.aheadMs) }),
+      },
+      stdio: ['ignore', 'pipe', 'pipe', this.#clock === undefined ? 'ignore' : 'ipc'],
       ...(this.#cwd === undefined ? {} : { cwd: this.#cwd }),
     });
-    child.stdout.pipe(log, { end: false });
-    child.stderr.pipe(log, { end: false });
+    child.stdout?.pipe(log, { end: false });
+    child.stderr?.pipe(log, { end: false });
     this.#child = child;
+    this.#paused = false;
     endWithThisProcess(child);
     this.#exit = once(child, 'close').then(([code, signal]) => {
       living.delete(child);
@@ -161,11 +177,22 @@ export class Pod {
 
   /** Suspends the process with SIGSTOP. */
   pause(): void {
+    this.#paused = true;
     this.#child?.kill('SIGSTOP');
   }
 
   resume(): void {
+    this.#paused = false;
     this.#child?.kill('SIGCONT');
+  }
+
+  /** Resolves when the pod's clocks are where its options say. One that is paused gets there when it goes on; it is not waited for. */
+  async setClock(): Promise<void> {
+    const child = this.#child;
+    if (child?.connected !== true) return;
+    const taken = new Promise((resolve) => child.once('message', resolve));
+    child.send({ clockAheadMs: this.#clock?.aheadMs }, () => {});
+    if (!this.#paused) await Promise.race([taken, this.#exit]);
   }
 
   async restart(): Promise<void> {

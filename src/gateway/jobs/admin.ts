@@ -10,6 +10,7 @@ export function jobSummary({ jobs }: Pick<Store, 'jobs'>): unknown {
   const iso = (at: number): string => new Date(at).toISOString();
   return {
     waiting,
+    due: jobs.countDue(),
     setAside,
     next: nextAt === null ? null : iso(nextAt),
     setAsideJobs: jobs.listSetAside(LISTED).map(({ id, name, guildId, key, dueAt, attempts, reason, setAsideAt }) => ({

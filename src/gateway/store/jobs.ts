@@ -98,6 +98,11 @@ export class JobStore {
     return this.#statements.nextAfter.one(moment).nextAt;
   }
 
+  /** How many jobs are due. */
+  countDue(): number {
+    return this.#statements.countDue.one(this.now()).due;
+  }
+
   /** Jobs whose next attempt is due, the oldest first. @param without guilds whose jobs are omitted */
   due(now: WallTime, limit: number, without: ReadonlySet<string>): StoredJob[] {
     return this.#statements.due.all(now, JSON.stringify([...without]), limit);
@@ -191,6 +196,9 @@ function prepare(sqlite: Connection['sqlite']) {
   return {
     ...rows,
     find: query(sqlite, 'SELECT id FROM guildway_jobs WHERE guild_id = ? AND name = ? AND key = ?', { id: text }),
+    countDue: query(sqlite, 'SELECT count(*) AS due FROM guildway_jobs WHERE set_aside_at IS NULL AND run_at <= ?', {
+      due: number,
+    }),
     nextAfter: query(
       sqlite,
       'SELECT min(run_at) AS nextAt FROM guildway_jobs WHERE set_aside_at IS NULL AND run_at > ?',
