@@ -1,4 +1,5 @@
 import type { REST } from '@discordjs/rest';
+import type { RESTPostAPIWebhookWithTokenJSONBody } from 'discord-api-types/v10';
 import type { Logger } from 'pino';
 import type { JobName, JobPayload, ScheduleOptions } from './scheduling.ts';
 
@@ -56,6 +57,14 @@ export interface BotContext {
    *   most 64 KiB)
    */
   schedule<Name extends JobName>(name: Name, payload: JobPayload<Name>, options?: ScheduleOptions): void;
+  /**
+   * Sends another message to an interaction, after its response. It is stored with {@link transaction}, or in a transaction of its own, so it
+   * survives the pod; it is tried again while the interaction's token is valid, about 15 minutes. Follow-ups of a handler are sent in order.
+   * `flags: 64` shows it to the user only. No files.
+   *
+   * @throws GuildwayError JOB_INVALID in handlers of anything else than an interaction
+   */
+  followUp(message: string | RESTPostAPIWebhookWithTokenJSONBody): void;
   /**
    * Cancels the job of this guild with this name and key. A job that runs at this moment is cancelled too unless it has returned: its
    * next transaction throws. A job cannot cancel itself: it ends by returning.

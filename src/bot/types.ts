@@ -3,6 +3,7 @@ import type {
   APIApplicationCommandOptionChoice,
   APIChatInputApplicationCommandInteraction,
   APIInteractionResponse,
+  APIMessage,
   APIMessageApplicationCommandInteraction,
   APIMessageComponentInteraction,
   APIModalSubmitInteraction,
@@ -17,7 +18,7 @@ import type {
 import type { RouteRule } from '../routing/route-table.ts';
 import type { BotContext } from './context.ts';
 import type { CronHandlers } from './cron.ts';
-import type { JobHandlers } from './jobs.ts';
+import type { JobContext, JobHandlers } from './jobs.ts';
 import type { GuildTableDeclaration } from './tables.ts';
 import type { WebSocketHandler } from './websocket.ts';
 
@@ -36,7 +37,16 @@ export interface DeferralOptions {
   readonly deferrable?: boolean;
 }
 
-interface ChatInputCommand extends DeferralOptions, RESTPostAPIChatInputApplicationCommandsJSONBody {
+/** What a handler of interactions may have besides `run`. */
+interface WithAfter {
+  /**
+   * Called once after Discord has the response, with the message that it became (for a component that was updated: its message), such as to
+   * remember its id. It is a job: it survives the pod, and is tried again while the interaction's token is valid, about 15 minutes.
+   */
+  after?(context: JobContext, message: APIMessage): Answer<void>;
+}
+
+interface ChatInputCommand extends DeferralOptions, WithAfter, RESTPostAPIChatInputApplicationCommandsJSONBody {
   readonly type?: ApplicationCommandType.ChatInput;
   run(interaction: APIChatInputApplicationCommandInteraction, context: BotContext): Answer<APIInteractionResponse>;
   /** Suggestions for an option that is being typed; at most 25 are sent. */
@@ -46,20 +56,23 @@ interface ChatInputCommand extends DeferralOptions, RESTPostAPIChatInputApplicat
   ): Answer<APIApplicationCommandOptionChoice[]>;
 }
 
-interface UserCommand extends DeferralOptions, RESTPostAPIContextMenuApplicationCommandsJSONBody {
+interface UserCommand extends DeferralOptions, WithAfter, RESTPostAPIContextMenuApplicationCommandsJSONBody {
   readonly type: ApplicationCommandType.User;
   run(interaction: APIUserApplicationCommandInteraction, context: BotContext): Answer<APIInteractionResponse>;
 }
 
-interface MessageCommand extends DeferralOptions, RESTPostAPIContextMenuApplicationCommandsJSONBody {
+interface MessageCommand extends DeferralOptions, WithAfter, RESTPostAPIContextMenuApplicationCommandsJSONBody {
   readonly type: ApplicationCommandType.Message;
   run(interaction: APIMessageApplicationCommandInteraction, context: BotContext): Answer<APIInteractionResponse>;
 }
 
+/** The fields of a command that Discord does not get. */
+export type GuildwayField = keyof DeferralOptions | keyof WithAfter | 'run' | 'autocomplete';
+
 /** A command: its registration as Discord's API takes it, and its handler. */
 export type Command = ChatInputCommand | UserCommand | MessageCommand;
 
-export interface ComponentHandler extends DeferralOptions {
+export interface ComponentHandler extends DeferralOptions, WithAfter {
   /**
    * `update`: a late response edits the component's message (type 6). `reply`: it is a new message (type 5). Default `update`.
    */
@@ -67,7 +80,7 @@ export interface ComponentHandler extends DeferralOptions {
   run(interaction: APIMessageComponentInteraction, context: BotContext): Answer<APIInteractionResponse>;
 }
 
-export interface ModalHandler extends DeferralOptions {
+export interface ModalHandler extends DeferralOptions, WithAfter {
   run(interaction: APIModalSubmitInteraction, context: BotContext): Answer<APIInteractionResponse>;
 }
 

@@ -185,7 +185,7 @@ async function startServing(
   };
   const lifetime = new BotLifetime({ bot, host });
   await lifetime.start();
-  const jobs = await startJobs({ bot, host, ownership, activity, members, faults, metrics, registry, log });
+  const jobs = await startJobs({ bot, host, ownership, activity, members, webhook, faults, metrics, registry, log });
   const stopPruning = startPruning({ store, setAsideMs: config.setAsideMs, log });
   const stopCatching = catchStrayRejections(log);
   hints.start();

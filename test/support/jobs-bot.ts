@@ -21,6 +21,16 @@ export default defineBot({
         return { type: 4, data: { content: 'in two hours' } };
       },
     },
+    {
+      name: 'talk',
+      description: 'Responds, and says two things more',
+      run(_, context) {
+        context.followUp('one');
+        context.followUp('two');
+        return { type: 4, data: { content: 'response' } };
+      },
+      after: (context, message) => ran(context, `after ${message.content} ${message.id}`),
+    },
   ],
   jobs: { remind: { run: (what: string, context) => ran(context, what) } },
   cron: { daily: { every: '1d', per: 'guild', run: (context) => ran(context, 'a day') } },

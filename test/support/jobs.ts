@@ -38,7 +38,7 @@ export function openJobs(
   const host: Host = { pod: 0, store, rest: null as unknown as REST, owns: () => true, log: silent };
   const { handlerSeconds } = createGatewayMetrics(new Registry());
   const execution = new JobExecution({
-    ...{ bot, host, crons, isRun, faults: noFaults, handlerSeconds },
+    ...{ bot, host, crons, isRun, webhook: NO_DISCORD, faults: noFaults, handlerSeconds },
     random: () => 0,
   });
   return {
@@ -53,6 +53,13 @@ export function openJobs(
     },
     [Symbol.dispose]: () => store.close(),
   };
+}
+
+/** Jobs of a bot do not use the webhook of an interaction. */
+const NO_DISCORD = { send: unexpected, original: unexpected };
+
+function unexpected(): never {
+  throw new Error('no job of this test calls Discord');
 }
 
 const testBot = {

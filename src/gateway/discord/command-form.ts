@@ -1,4 +1,4 @@
-import type { Command } from '../../bot/types.ts';
+import type { Command, GuildwayField } from '../../bot/types.ts';
 
 /** A command as sent to Discord, or as Discord lists it. */
 export type CommandBody = Readonly<Record<string, unknown>>;
@@ -7,7 +7,10 @@ export type CommandBody = Readonly<Record<string, unknown>>;
 export const ENTRY_POINT = 4;
 
 /** Fields of a definition that are not part of its registration. */
-const GUILDWAYS = new Set(['run', 'autocomplete', 'ephemeral', 'deferrable']);
+const GUILDWAYS: Readonly<Record<GuildwayField, true>> = {
+  ...{ run: true, autocomplete: true, after: true },
+  ...{ ephemeral: true, deferrable: true },
+};
 
 /** Fields that Discord sets but does not accept. */
 const READ_ONLY = new Set([
@@ -22,7 +25,9 @@ const SETS = new Set(['contexts', 'integration_types', 'channel_types']);
 /** A command as Discord registers it, without handlers and without fields that only Guildway reads. */
 export function registration(command: Command): CommandBody {
   return Object.fromEntries(
-    Object.entries({ type: 1, ...command }).filter(([key, value]) => !GUILDWAYS.has(key) && value !== undefined),
+    Object.entries({ type: 1, ...command }).filter(
+      ([key, value]) => !Object.hasOwn(GUILDWAYS, key) && value !== undefined,
+    ),
   );
 }
 

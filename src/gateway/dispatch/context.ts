@@ -6,6 +6,7 @@ import { type MonotonicTime, remaining } from '../../time.ts';
 import type { Durability, PendingCommit } from '../store/commit-group.ts';
 import type { StepMemo } from '../store/ledger.ts';
 import type { Store } from '../store/store.ts';
+import { followUpJob, type HandledInteraction } from './interaction-jobs.ts';
 import { decodeResult, encodeResult } from './recorded-result.ts';
 import { assertKey, assertName, guildOfJob, newJob } from './scheduling.ts';
 
@@ -40,6 +41,8 @@ export interface ContextOptions {
   readonly deadlineAt: MonotonicTime;
   /** Created when the handler uses it. */
   readonly signal: () => AbortSignal;
+  /** The interaction that is handled. */
+  readonly handled?: HandledInteraction;
   /** The job that this handler is. */
   readonly jobId?: string;
   /** More facts for the log, such as the interaction's id. */
@@ -62,6 +65,7 @@ export class HandlerContext implements BotContext {
   #db: Database | null = null;
   #rest: REST | null = null;
   #steps = 0;
+  #followUps = 0;
   /** The last commit that the handler depends on. Commits happen in order. */
   #pending: PendingCommit | null = null;
   #failure: { readonly error: unknown } | null = null;
@@ -121,6 +125,21 @@ export class HandlerContext implements BotContext {
       const { jobs } = this.#host.store;
       const job = newJob(jobs, this, { name, payload, options });
       this.#inTransaction(() => jobs.add(job, this.#options.jobId ?? null));
+    };
+  }
+
+  get followUp(): BotContext['followUp'] {
+    return (message) => {
+      const { handled } = this.#options;
+      if (handled === undefined) {
+        throw new GuildwayError(
+          'JOB_INVALID',
+          'only the handler of an interaction can follow up: use context.rest to send a message',
+        );
+      }
+      const { jobs } = this.#host.store;
+      const job = followUpJob(handled, message, guildOfJob(this), jobs.now(), this.#followUps++);
+      this.#inTransaction(() => jobs.add(job, null));
     };
   }
 

@@ -14,10 +14,15 @@ const EARLY_PAUSE_MS = 250;
  * - `refused`: Discord rejects the content
  */
 export type WebhookOutcome =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done'; readonly result?: unknown }
   | { readonly kind: 'gone' | 'refused'; readonly error: DiscordAPIError };
 
-const METHODS = Object.freeze({ PATCH: RequestMethod.Patch, POST: RequestMethod.Post, DELETE: RequestMethod.Delete });
+const METHODS = Object.freeze({
+  GET: RequestMethod.Get,
+  PATCH: RequestMethod.Patch,
+  POST: RequestMethod.Post,
+  DELETE: RequestMethod.Delete,
+});
 
 /** Unknown Message, Unknown Webhook, Unknown Interaction, Invalid Webhook Token. */
 const GONE: ReadonlySet<number | string> = new Set([10008, 10015, 10062, 50027]);
@@ -55,6 +60,11 @@ export class InteractionWebhook {
     return { kind: 'done' };
   }
 
+  /** The message of the first response, or of the component. @throws as {@link send} */
+  original(ageMs: Duration, route: `/${string}`): Promise<WebhookOutcome> {
+    return this.#sendOne({ method: 'GET', route }, ageMs < FIRST_RESPONSE_MS ? EARLY_MS : 0);
+  }
+
   /** Stops the client's timers. */
   close(): void {
     this.#rest.clearHashSweeper();
@@ -65,8 +75,8 @@ export class InteractionWebhook {
     const giveUpAt = inMs(patienceMs);
     for (;;) {
       try {
-        await this.#rest.request({ method: METHODS[method], fullRoute: route, auth: false, body });
-        return { kind: 'done' };
+        const result = await this.#rest.request({ method: METHODS[method], fullRoute: route, auth: false, body });
+        return { kind: 'done', result };
       } catch (error) {
         if (!(error instanceof DiscordAPIError) || error.status >= 500 || error.status === 429) throw error;
         const gone = GONE.has(error.code) || error.status === 404;

@@ -1,7 +1,7 @@
 import type { APIInteraction, APIInteractionResponse } from 'discord-api-types/v10';
 import type { Bot } from '../../bot/define-bot.ts';
-import { commandRule, customIdKey, entryOf, findCommand, manifestOf } from '../../bot/manifest.ts';
-import type { BotContext, BotManifest, ComponentHandler, DeferralRule, ModalHandler } from '../../bot/types.ts';
+import { commandRule, customIdKey, entryOf, manifestOf } from '../../bot/manifest.ts';
+import type { BotContext, BotManifest, DeferralRule } from '../../bot/types.ts';
 import { errorCode } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
@@ -11,14 +11,17 @@ import { type Duration, type MonotonicTime, remaining, wallNow } from '../../tim
 import type { Deferred } from '../store/hints.ts';
 import type { Identity, StepMemo } from '../store/ledger.ts';
 import { HandlerContext, type Host } from './context.ts';
+import { findHandler } from './find-handler.ts';
 import type { ForeignAnswer, ForeignBot } from './foreign-bot.ts';
 import { type Answer, type Execution, type IdempotentRunner, isStoreError } from './idempotent-runner.ts';
 import { identityOfInteraction } from './identity.ts';
+import { afterJob, type HandledInteraction } from './interaction-jobs.ts';
 import { apology, choicesResponse, findResponseProblem, INTERACTION, RESPONSE } from './interaction-rules.ts';
 import type { InteractionWebhook } from './interaction-webhook.ts';
 import { type LateResponse, lateNotice, lateResponse } from './late-response.ts';
 import { MESSAGE } from './messages.ts';
 import { empty, json, problem } from './responses.ts';
+import { guildOfJob } from './scheduling.ts';
 import { TimeLimit } from './time-limit.ts';
 
 /** The lifetime of an interaction's token. No response is possible after it. */
@@ -95,6 +98,8 @@ export class InteractionDispatch {
   async #execute(interaction: APIInteraction, delivery: InteractionDelivery, memo: StepMemo): Promise<Execution> {
     const limit = new TimeLimit(HANDLER_LIMIT_MS);
     const facts = { interaction: interaction.id };
+    const { completeUntil, deferred } = delivery;
+    const handled: HandledInteraction = { interaction, isDeferred: deferred !== 0, completeUntil };
     const context = new HandlerContext(this.#host, {
       guildId: delivery.guildId,
       requestId: delivery.requestId,
@@ -102,6 +107,7 @@ export class InteractionDispatch {
       memo,
       deadlineAt: delivery.completeUntil ?? delivery.deadlineAt,
       signal: limit.signal,
+      handled,
       facts,
     });
     try {
@@ -116,7 +122,10 @@ export class InteractionDispatch {
       }
       const response = await limit.within(handler(context));
       const wrong = findResponseProblem(interaction, response);
-      if (wrong === null) return { response: json(200, response), final: true, context };
+      if (wrong === null) {
+        this.#scheduleAfter(handled, context);
+        return { response: json(200, response), final: true, context };
+      }
       context.log.error(
         { handler: nameOf(interaction) },
         `the handler's response is not one that Discord takes: ${wrong}`,
@@ -145,30 +154,22 @@ export class InteractionDispatch {
   }
 
   #handlerOf(interaction: APIInteraction): ((context: BotContext) => Promise<APIInteractionResponse>) | null {
-    const { commands = [], components = {}, modals = {} } = this.#bot;
-    switch (interaction.type) {
-      case INTERACTION.command: {
-        const { name, type } = interaction.data;
-        const command = findCommand(commands, name, type);
-        return command === undefined ? null : async (context) => command.run(interaction as never, context);
-      }
-      case INTERACTION.autocomplete: {
-        const { name, type } = interaction.data;
-        const command = findCommand(commands, name, type);
-        if (command === undefined || !('autocomplete' in command) || command.autocomplete === undefined) return null;
-        const { autocomplete } = command;
-        return async (context) => choicesResponse(await autocomplete.call(command, interaction as never, context));
-      }
-      case INTERACTION.component:
-      case INTERACTION.modal: {
-        const key = customIdKey((interaction.data as { custom_id: string }).custom_id);
-        const handlers = interaction.type === INTERACTION.component ? components : modals;
-        const handler = entryOf<ComponentHandler | ModalHandler>(handlers, key);
-        return handler === undefined ? null : async (context) => handler.run(interaction as never, context);
-      }
-      default:
-        return null;
-    }
+    const handler = findHandler(this.#bot, interaction);
+    if (handler === null) return null;
+    if (interaction.type !== INTERACTION.autocomplete)
+      return async (context) => handler.run(interaction as never, context);
+    if (!('autocomplete' in handler) || handler.autocomplete === undefined) return null;
+    const { autocomplete } = handler;
+    return async (context) => choicesResponse(await autocomplete.call(handler, interaction as never, context));
+  }
+
+  /** Once, as a transaction of the handler: a repeated delivery does not do it again. */
+  #scheduleAfter(handled: HandledInteraction, context: HandlerContext): void {
+    if (handled.interaction.type === INTERACTION.autocomplete) return;
+    if (findHandler(this.#bot, handled.interaction)?.after === undefined) return;
+    const { jobs } = this.#host.store;
+    const guildId = guildOfJob(context);
+    context.transaction(() => jobs.add(afterJob(handled, guildId, jobs.now()), null));
   }
 
   /** Completes a deferred response, once. */

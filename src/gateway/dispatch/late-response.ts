@@ -6,7 +6,7 @@ import { MESSAGE } from './messages.ts';
 
 /** A request to an interaction's webhook. */
 export interface WebhookCall {
-  readonly method: 'PATCH' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'PATCH' | 'POST' | 'DELETE';
   readonly route: `/${string}`;
   readonly body?: Readonly<Record<string, unknown>>;
 }

@@ -17,6 +17,8 @@ export interface CronRowsOptions {
 
 /** A guild that the bot joins has its rows after this time at the latest. */
 const INTERVAL_MS = 10_000;
+/** A session lists its guilds some time after the pod has started. */
+const NOT_KNOWN_MS = 500;
 const ROWS_PER_TURN = 500;
 
 /** Keeps a row of `guildway_jobs` for the next run of each cron job: for each guild, for this pod, and for pod 0. */
@@ -48,21 +50,26 @@ export class CronRows {
       });
     }
     if (this.#perGuild.length === 0) return;
-    void this.update();
-    this.#timer = setInterval(() => void this.update(), INTERVAL_MS).unref();
+    void this.#repeat();
   }
 
   stop(): void {
     this.#stopped = true;
-    if (this.#timer !== null) clearInterval(this.#timer);
+    if (this.#timer !== null) clearTimeout(this.#timer);
   }
 
-  /** Adds the rows of guilds that have none. Never rejects. */
-  async update(): Promise<void> {
+  async #repeat(): Promise<void> {
+    const isKnown = await this.update();
+    if (!this.#stopped)
+      this.#timer = setTimeout(() => void this.#repeat(), isKnown ? INTERVAL_MS : NOT_KNOWN_MS).unref();
+  }
+
+  /** Adds the rows of guilds that have none. Never rejects. @returns false: the guilds are not known yet */
+  async update(): Promise<boolean> {
     const { store, ownership, members, log } = this.#options;
     try {
       const guilds = members();
-      if (guilds === null) return;
+      if (guilds === null) return false;
       const absent = new Set<string>();
       for (const plan of this.#perGuild) {
         const withRow = new Set(store.jobs.guildsWith(plan.rowName, plan.spec));
@@ -80,6 +87,7 @@ export class CronRows {
     } catch (error) {
       log.warn({ err: errorFacts(error) }, 'the next runs of cron jobs could not be stored; trying again in 10 s');
     }
+    return true;
   }
 
   #add({ rowName, spec, next }: CronPlan, guildId: string): void {

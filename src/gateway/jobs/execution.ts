@@ -6,6 +6,7 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import { after, elapsed, inMs, monotonicNow, type WallTime } from '../../time.ts';
 import { HandlerContext, type Host } from '../dispatch/context.ts';
 import { isStoreError } from '../dispatch/idempotent-runner.ts';
+import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
 import { decodeResult } from '../dispatch/recorded-result.ts';
 import { TimeLimit } from '../dispatch/time-limit.ts';
 import type { Faults } from '../faults.ts';
@@ -14,6 +15,7 @@ import type { StoredJob } from '../store/jobs.ts';
 import { NO_MEMO } from '../store/ledger.ts';
 import { ATTEMPTS, pauseAfter } from './backoff.ts';
 import { type CronPlan, isCronRow } from './cron-plans.ts';
+import { isInteractionRow, runInteractionWork } from './interaction-work.ts';
 import type { JobOutcome } from './metrics.ts';
 
 const TIMEOUT_MS = 60_000;
@@ -22,7 +24,8 @@ const TIMEOUT_MS = 60_000;
 const LATE_MS = 60_000;
 
 export interface ExecutionOptions {
-  readonly bot: Pick<Bot, 'jobs'>;
+  readonly bot: Bot;
+  readonly webhook: Pick<InteractionWebhook, 'send' | 'original'>;
   readonly host: Host;
   readonly crons: ReadonlyMap<string, CronPlan>;
   /** Whether a row of a cron job is run. */
@@ -56,7 +59,7 @@ export class JobExecution {
    * @throws GuildwayError STORE_FAILED, FENCED, DATABASE_CORRUPT when the outcome could not be recorded
    */
   async run(job: StoredJob): Promise<JobOutcome> {
-    const work = isCronRow(job.name) ? this.#cronWork(job) : this.#jobWork(job);
+    const work = this.#workOf(job);
     const { attempts, timeoutMs } = work;
     // The process ended in the last attempt, and may do so in each.
     if (job.attempts >= attempts) return this.#failed(job, work, new Error('the pod ended while the job ran'));
@@ -79,6 +82,15 @@ export class JobExecution {
     } finally {
       this.#options.handlerSeconds.observe({ kind: 'job' }, elapsed(startedAt) / 1_000);
     }
+  }
+
+  #workOf(job: StoredJob): Work {
+    if (isCronRow(job.name)) return this.#cronWork(job);
+    if (!isInteractionRow(job.name)) return this.#jobWork(job);
+    const { bot, webhook, host } = this.#options;
+    const { now } = host.store.jobs;
+    const run = (context: JobContext) => runInteractionWork(job, context, { bot, webhook, now });
+    return { attempts: ATTEMPTS, timeoutMs: TIMEOUT_MS, run };
   }
 
   #jobWork(job: StoredJob): Work {

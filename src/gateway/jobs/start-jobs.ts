@@ -3,6 +3,7 @@ import type { Logger } from '../../observability/log.ts';
 import type { Registry } from '../../observability/metrics.ts';
 import type { Duration } from '../../time.ts';
 import type { Host } from '../dispatch/context.ts';
+import type { InteractionWebhook } from '../dispatch/interaction-webhook.ts';
 import type { Faults } from '../faults.ts';
 import type { GatewayMetrics } from '../metrics.ts';
 import type { GuildActivity } from '../moving/guild-activity.ts';
@@ -20,6 +21,7 @@ export interface JobsOptions {
   readonly activity: GuildActivity;
   /** The guilds that the bot is in; null: not known at present. */
   readonly members: () => ReadonlySet<string> | null;
+  readonly webhook: InteractionWebhook;
   readonly faults: Faults;
   readonly metrics: GatewayMetrics;
   readonly registry: Registry;
@@ -36,7 +38,7 @@ export interface Jobs {
 
 /** Starts the bot's jobs and cron jobs when they are due. @throws GuildwayError BOT_INVALID for a wrong cron expression */
 export async function startJobs(options: JobsOptions): Promise<Jobs> {
-  const { bot, host, faults, ownership, activity, members, metrics, registry, log } = options;
+  const { bot, host, faults, ownership, activity, members, webhook, metrics, registry, log } = options;
   const { store, pod } = host;
   const plans = await readCronPlans(bot.cron ?? {});
   const cronRows = new CronRows({ plans, pod, store, ownership, members, log });
@@ -47,7 +49,7 @@ export async function startJobs(options: JobsOptions): Promise<Jobs> {
   const runner = new JobRunner({
     ...{ store, ownership, activity, log },
     execution: new JobExecution({
-      ...{ bot, host, faults, crons: plans, handlerSeconds: metrics.handlerSeconds },
+      ...{ bot, host, webhook, faults, crons: plans, handlerSeconds: metrics.handlerSeconds },
       isRun: (plan, guildId) => cronRows.isRun(plan, guildId),
     }),
     metrics: createJobMetrics(registry, {

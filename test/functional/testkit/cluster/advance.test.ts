@@ -1,29 +1,38 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { startCluster } from '../../../../testkit/cluster/index.ts';
+import { type Cluster, type Pod, startCluster } from '../../../../testkit/cluster/index.ts';
+import type { DiscordSimulator } from '../../../../testkit/discord/index.ts';
 import { until } from '../../../support/wait.ts';
 
 const bot = fileURLToPath(new URL('../../../support/jobs-bot.ts', import.meta.url));
 
+let cluster: Cluster;
+let simulator: DiscordSimulator;
+let pod: Pod;
+let guildId: string;
+
+before(async () => {
+  cluster = await startCluster({ bot, gatewayPods: 1, httpPods: 1, guilds: 1 });
+  simulator = cluster.simulator as DiscordSimulator;
+  pod = cluster.gatewayPods[0] as Pod;
+  guildId = simulator.guilds.at(0).id;
+});
+after(() => cluster.stop());
+
+async function ran(): Promise<string[]> {
+  const response = await fetch(`${cluster.url}/api/guilds/${guildId}/ran`);
+  return ((await response.json()) as { what: string }[]).map(({ what }) => what);
+}
+
 test('a test moves the clocks of a cluster: jobs and cron jobs run when they are due, also after a restart', async () => {
-  await using cluster = await startCluster({ bot, gatewayPods: 1, httpPods: 1, guilds: 1 });
-  const { simulator, gatewayPods } = cluster;
-  const [pod] = gatewayPods;
-  if (simulator === null || pod === undefined) throw new Error('no simulator or no pod');
-  const guildId = simulator.guilds.at(0).id;
-  const ran = async (): Promise<string[]> => {
-    const response = await fetch(`${cluster.url}/api/guilds/${guildId}/ran`);
-    return ((await response.json()) as { what: string }[]).map(({ what }) => what);
-  };
   await until(
     'the guild has its next daily run',
     async () => (await pod.admin<{ waiting: number }>('/jobs')).waiting === 1,
   );
   await simulator.interactions.command({ guildId, name: 'remind' });
   await cluster.advance('30m');
-  const before = await ran();
-  assert.ok(!before.includes('two hours'));
+  assert.ok(!(await ran()).includes('two hours'));
   await pod.restart();
   await cluster.advance('100m');
   assert.ok((await ran()).includes('two hours'));
@@ -33,4 +42,21 @@ test('a test moves the clocks of a cluster: jobs and cron jobs run when they are
   const later = await simulator.interactions.command({ guildId, name: 'remind' });
   assert.equal(later.message?.content, 'in two hours');
   await assert.rejects(cluster.advance('soon'), /"soon" is not a time/);
+});
+
+test('follow-ups and what comes after a response survive a killed pod', async () => {
+  const { message } = await simulator.interactions.command({ guildId, name: 'talk' });
+  await pod.kill('SIGKILL');
+  await pod.start();
+  await until('the handler knows the id of its message', async () =>
+    (await ran()).includes(`after response ${message?.id}`),
+  );
+  const said = async (): Promise<string[]> => {
+    const headers = { authorization: `Bot ${simulator.token}` };
+    const response = await fetch(`${simulator.apiUrl}/v10/channels/${message?.channel_id}/messages`, { headers });
+    return ((await response.json()) as { content: string }[]).map(({ content }) => content).toReversed();
+  };
+  await until('both follow-ups are there', async () => (await said()).includes('two'));
+  assert.deepEqual((await said()).slice(-3), ['response', 'one', 'two']);
+  assert.equal((await ran()).filter((what) => what.startsWith('after')).length, 1);
 });

@@ -79,6 +79,9 @@ export async function createHarness(): Promise<Harness> {
         schedule() {
           throw new Error('the moderation bot has no jobs');
         },
+        followUp() {
+          throw new Error('the moderation bot does not follow up');
+        },
         cancel() {
           throw new Error('the moderation bot has no jobs');
         },
