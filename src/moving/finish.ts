@@ -21,6 +21,12 @@ export function finish(state: MovingState, remaining: boolean): Step {
   return { writes: [{ kind: 'done', pod: state.ordinal, epoch: newest(state).epoch }], sends: [] };
 }
 
+/** Whether this pod is to go, and has not given all of its guilds away: they would be away when it ends now. */
+export function endsEarly(state: MovingState): boolean {
+  const { pods, epoch } = newest(state);
+  return state.chain.length > 1 && state.ordinal >= pods && state.done.get(state.ordinal)?.has(epoch) !== true;
+}
+
 function mayFinish(state: MovingState, remaining: boolean): boolean {
   if (remaining || state.chain.length === 1 || state.parcels.size > 0 || state.recovering.size > 0) return false;
   if (state.done.get(state.ordinal)?.has(newest(state).epoch) === true) return false;

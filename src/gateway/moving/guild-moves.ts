@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GatewayResponse } from '../../link/message.ts';
 import { everyPod, newest } from '../../moving/authority.ts';
-import { beginFinish, finish } from '../../moving/finish.ts';
+import { beginFinish, endsEarly, finish } from '../../moving/finish.ts';
 import type { Message } from '../../moving/messages.ts';
 import { repeat } from '../../moving/repeat.ts';
 import { adoptTopology, newsOf, settle } from '../../moving/topologies.ts';
@@ -100,6 +100,12 @@ export class GuildMoves {
 
   /** Gives nothing more away. What is on its way ends, or is done again by the next process. */
   async stop(): Promise<void> {
+    const { ownership, log } = this.#options;
+    if (!this.#stopping.signal.aborted && endsEarly(ownership.state)) {
+      const why =
+        'this pod ends before it has given its guilds away: they are away until it runs again with its volume';
+      log.error({ toMove: this.#candidates.size }, why);
+    }
     this.#stopping.abort();
     this.#wake.abort();
     await this.#running;
