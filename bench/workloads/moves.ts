@@ -236,12 +236,19 @@ async function manyGuilds({ quick, progress }: MovesOptions): Promise<Finding[]>
 }
 
 export async function runMoves(options: MovesOptions): Promise<Finding[]> {
-  return [
-    ...(await smallGuilds('md5', options)),
-    ...(await smallGuilds('discord-shard', options)),
-    ...(await largeGuild(options)),
-    ...(await manyGuilds(options)),
+  const parts = [
+    () => smallGuilds('md5', options),
+    () => smallGuilds('discord-shard', options),
+    () => largeGuild(options),
+    () => manyGuilds(options),
   ];
+  const findings: Finding[] = [];
+  for (const part of parts) {
+    const found = await part();
+    for (const { what, seen } of found) options.progress(`  ${what}: ${seen}`);
+    findings.push(...found);
+  }
+  return findings;
 }
 
 const finding = (what: string, wanted: string, seen: string, met: boolean): Finding => ({ what, wanted, seen, met });

@@ -15,12 +15,19 @@ import { NOTES, silent, temporaryFolder } from './store.ts';
 
 const SECRET = 'a secret of the test cluster';
 
+/** The handler of a note with this text runs until {@link releaseNotes}. */
+export const HELD_NOTE = 'held';
+const { promise: held, resolve: releaseNotes } = Promise.withResolvers<void>();
+
+export { releaseNotes };
+
 const bot = defineBot({
   name: 'test',
   tables: ['notes'],
   migrations: [NOTES],
   async fetch(request, context) {
     const text = await request.text();
+    if (text === HELD_NOTE) await held;
     context.transaction((db) =>
       db.run('INSERT INTO notes (guild_id, text) VALUES (?, ?)', context.guildId ?? '', text),
     );

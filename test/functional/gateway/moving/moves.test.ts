@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createTopology } from '../../../../src/routing/topology.ts';
-import { isReady, Place, reasonsOf, type Started } from '../../../support/place.ts';
+import { HELD_NOTE, isReady, Place, reasonsOf, releaseNotes, type Started } from '../../../support/place.ts';
 import { until } from '../../../support/wait.ts';
 
 /** The notes of all guilds, by pod and guild. */
@@ -242,4 +242,25 @@ test('the set-aside copies of given-away guilds expire: their records go, and a 
   place.lose(1);
   pods[1] = await place.start(1, 2, { TOPOLOGY_EPOCH: '2' });
   for (const guild of moved) assert.equal((await place.send(guild, 1, { body: '2' })).status, 201, guild);
+});
+
+test('a guild whose handler runs on is served where it is while the others move, and follows when the handler has ended', async () => {
+  await using place = await Place.make();
+  const pods = await startAll(place, 1);
+  const two = createTopology({ strategy: 'md5', pods: 2 });
+  const leaving = GUILDS.filter((guild) => two.ownerOf(guild) === 1);
+  const [busy] = leaving as [string];
+  for (const guild of leaving) assert.equal((await place.send(guild, 0, { body: '1' })).status, 201);
+  await restart(place, pods, 2, 2);
+  // The caller may give up before the handler ends.
+  const running = place.send(busy, 0, { body: HELD_NOTE }).catch(() => null);
+  pods.push(await place.start(1, 2, { TOPOLOGY_EPOCH: '2' }));
+  await until('the others have moved', () => place.count(0, 'guildway_guild_records') === leaving.length - 1);
+  assert.equal((await place.send(busy, 0, { body: '2' })).status, 201);
+  assert.deepEqual(notesIn(place, 0).get(busy), ['1', '2']);
+  assert.equal(pods[0]?.topologies().length, 2);
+  releaseNotes();
+  await running;
+  await inForce(pods, 2);
+  assert.deepEqual(notesIn(place, 1).get(busy), ['1', '2', HELD_NOTE]);
 });

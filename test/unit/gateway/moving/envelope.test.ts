@@ -22,6 +22,7 @@ const messages: readonly Message[] = [
   { kind: 'given', epoch: 2, attempt: [1, 2], guilds: [GUILD] },
   { kind: 'active', epoch: 2, guilds: [GUILD] },
   { kind: 'lost', epoch: 2, guilds: [GUILD] },
+  { kind: 'gone', epoch: 2, guilds: [GUILD] },
   { kind: 'ask', epoch: 2, guilds: [GUILD] },
   { kind: 'kept', epoch: 2, guilds: [GUILD] },
   { kind: 'elsewhere', guilds: [{ guild: GUILD, epoch: 2 }] },
@@ -108,4 +109,30 @@ test('after a pod was restored, nothing of its earlier processes is taken', () =
   for (const earlier of ['a', 'b']) assert.equal(senders.admits(1, earlier, false), false, earlier);
   assert.equal(senders.admits(1, 'c', false), true);
   assert.equal(senders.admits(2, 'a', false), true, 'another pod');
+});
+
+test('topologies that cannot exist are refused, so that they never reach the disk', () => {
+  const taken = (chain: unknown): boolean => {
+    const content = { kind: 'news', news: { chain, done: [] } } as unknown as Message;
+    try {
+      decodeEnvelope(encodeEnvelope({ from: 1, process: 'p', content, chunks: [] }));
+      return true;
+    } catch (error) {
+      assert.equal(errorCode(error), 'REQUEST_INVALID');
+      return false;
+    }
+  };
+  const shards = { strategy: 'discord-shard', pods: 3, shards: 6, epoch: 2 };
+  assert.ok(taken([md5(3, 1), shards]));
+  const impossible = [
+    { ...shards, shards: 2 },
+    { ...shards, shards: null },
+    { ...md5(3, 2), shards: 3 },
+    md5(2 ** 40, 2),
+    md5(0, 2),
+    md5(3, 0),
+  ];
+  for (const topology of impossible) assert.ok(!taken([topology]), JSON.stringify(topology));
+  assert.ok(!taken([md5(3, 2), md5(5, 2)]));
+  assert.ok(!taken([md5(5, 3), md5(3, 2)]));
 });
