@@ -37,6 +37,7 @@ export class BotConnection {
   readonly #compressor: Compressor | null;
   #timer: NodeJS.Timeout;
   #identified = false;
+  #corked = false;
   #reason: CloseReason = 'closed';
   #messages = 0;
   #windowEndsAt = 0;
@@ -76,8 +77,22 @@ export class BotConnection {
   send(frame: string): void {
     const { websocket } = this.#options;
     if (websocket.readyState !== websocket.OPEN) return;
-    if (this.#compressor === null) websocket.send(frame);
-    else this.#compressor.write(frame);
+    if (this.#compressor === null) {
+      this.#writeTogether();
+      websocket.send(frame);
+    } else this.#compressor.write(frame);
+  }
+
+  /** Writes what one turn sends with one system call. */
+  #writeTogether(): void {
+    if (this.#corked) return;
+    const { socket } = this.#options;
+    this.#corked = true;
+    socket.cork();
+    process.nextTick(() => {
+      this.#corked = false;
+      socket.uncork();
+    });
   }
 
   sendOp(op: number, data: unknown): void {

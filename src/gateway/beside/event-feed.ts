@@ -66,6 +66,7 @@ export class EventFeed {
   #holding = false;
   /** Settles when the batch that is being handed over has left. */
   #running: Promise<void> | null = null;
+  #soon: NodeJS.Immediate | null = null;
   #stopped = false;
 
   constructor(options: EventFeedOptions) {
@@ -102,7 +103,11 @@ export class EventFeed {
     if (this.#stopped) throw new Error(STOPPED);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push({ event, memo, since: monotonicNow(), done: resolve, fail: reject });
-    this.flush();
+    // Events that arrive together leave with one commit.
+    this.#soon ??= setImmediate(() => {
+      this.#soon = null;
+      this.flush();
+    });
     await promise;
   }
 
