@@ -3,7 +3,7 @@
 
 /** What both services stand on. */
 const BELOW_SERVICES = [
-  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/node-http.ts', 'src/state-machine.ts'],
+  ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/listen.ts', 'src/node-http.ts', 'src/state-machine.ts'],
   ...['src/config', 'src/service.ts'],
   ...['src/protocol', 'src/routing', 'src/observability', 'src/bot', 'src/link'],
 ];
@@ -17,6 +17,8 @@ export const PARTS = {
   'src/time.ts': [],
   'src/cross-site.ts': [],
   'src/end-socket.ts': [],
+  'src/listen.ts': ['src/errors.ts'],
+  'src/bot-load-error.ts': [],
   'src/state-machine.ts': [],
   'src/node-http.ts': [],
   'src/protocol': ['src/time.ts'],
@@ -26,11 +28,18 @@ export const PARTS = {
   'src/config': ['src/errors.ts', 'src/routing'],
   // What `guildway/routing` exports: the arithmetic, with the environment as its default.
   'src/public-routing.ts': ['src/errors.ts', 'src/routing', 'src/config'],
-  'src/observability': ['src/errors.ts', 'src/time.ts', 'src/cross-site.ts', 'src/node-http.ts', 'src/config'],
+  'src/observability': [
+    'src/errors.ts',
+    'src/time.ts',
+    'src/cross-site.ts',
+    'src/listen.ts',
+    'src/node-http.ts',
+    'src/config',
+  ],
   'src/service.ts': ['src/observability'],
   'src/bot': ['src/errors.ts', 'src/cross-site.ts', 'src/protocol', 'src/routing'],
   // The moderation bot is the default, loaded when BOT names no other.
-  'src/load-bot.ts': ['src/errors.ts', 'src/bot', 'bots/modbot/index.ts'],
+  'src/load-bot.ts': ['src/errors.ts', 'src/bot-load-error.ts', 'src/bot', 'bots/modbot/index.ts'],
   'src/link': [
     ...['src/errors.ts', 'src/time.ts', 'src/end-socket.ts', 'src/state-machine.ts'],
     ...['src/protocol', 'src/routing', 'src/bot'],

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Bot, isBot } from './bot/define-bot.ts';
 import { type ExistingBot, readExistingBot } from './bot/existing-bot.ts';
+import { explainLoadError } from './bot-load-error.ts';
 import { GuildwayError } from './errors.ts';
 
 /** A bot whose handlers run in the pod, or one that runs beside it in a process of its own. */
@@ -44,14 +45,16 @@ export const loadBot = async (name: string | null): Promise<Bot> => (await loadA
 
 /** The default export of a module, or the content of a JSON file. */
 async function load(name: string | null): Promise<unknown> {
+  let url: string | null = null;
   try {
     if (name === null) return (await import('../bots/modbot/index.ts')).default;
     if (name.endsWith('.json')) return JSON.parse(readFileSync(resolve(name), 'utf8'));
-    return ((await import(locate(name))) as { default?: unknown }).default;
+    url = locate(name);
+    return ((await import(url)) as { default?: unknown }).default;
   } catch (cause) {
     throw new GuildwayError(
       'BOT_INVALID',
-      `BOT: cannot load ${JSON.stringify(name ?? 'the moderation bot')}: ${(cause as Error).message}`,
+      `BOT: cannot load ${JSON.stringify(name ?? 'the moderation bot')}: ${explainLoadError(cause, url)}`,
       { cause },
     );
   }

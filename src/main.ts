@@ -83,6 +83,13 @@ async function shutDown(drainDelayMs: Duration, services: readonly Service[], ad
 }
 
 async function main(): Promise<void> {
+  const surplus = import.meta.main ? process.argv.slice(2) : [];
+  if (surplus.length > 0) {
+    throw new GuildwayError(
+      'CONFIG_INVALID',
+      `${surplus.join(' ')}: a pod takes no arguments. Environment variables configure it, such as PORT=3000; docs/configuration.md lists them`,
+    );
+  }
   const config = loadConfig(process.env);
   const log = createLogger(config);
   endOnUncaughtErrors(log);
@@ -104,6 +111,11 @@ async function main(): Promise<void> {
     },
     routes: (path) => services.map((service) => service.adminRoutes[path]).find((route) => route !== undefined),
     actions: (path) => services.map((service) => service.adminActions[path]).find((action) => action !== undefined),
+    paths: () =>
+      services.flatMap(({ adminRoutes, adminActions }) => [
+        ...Object.keys(adminRoutes),
+        ...Object.keys(adminActions).map((path) => `POST ${path}`),
+      ]),
     log,
   });
   // Before any slow step: the first process of a container gets no signals that it has no handler for.

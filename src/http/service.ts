@@ -1,6 +1,7 @@
 import { type AddressInfo, Server as NetServer } from 'node:net';
 import type { BotManifest } from '../bot/types.ts';
 import type { HttpConfig } from '../config/load.ts';
+import { listen } from '../listen.ts';
 import type { AdminRoute, Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import { Gauge, type Registry } from '../observability/metrics.ts';
@@ -110,11 +111,7 @@ export async function startHttpService({
   const edge = new Edge({ config, endpoints, upgrades, bodies, clientOf: proxies.clientOf, log });
   registerGauges(registry, upstreams.list);
   const { server } = edge;
-  server.listen(config.port, config.host ?? undefined);
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve);
-    server.once('error', reject);
-  });
+  await listen(server, { port: config.port, host: config.host, variable: 'PORT' });
   // Connects in advance, so that the first request need not wait. The pod is not ready before every upstream was tried
   // (CONNECT_TIMEOUT_MS at most). Otherwise a new pod would defer interactions that older pods handle at once.
   await upstreams.open();

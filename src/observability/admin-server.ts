@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Registry } from 'prom-client';
 import { refusalForOperators } from '../cross-site.ts';
 import { errorCode } from '../errors.ts';
+import { listen } from '../listen.ts';
 import { createServer } from '../node-http.ts';
 import type { Logger } from './log.ts';
 
@@ -56,9 +57,12 @@ export async function startAdminServer(options: {
   routes?: (path: string) => AdminRoute | undefined;
   /** Finds the action of a path. */
   actions?: (path: string) => AdminAction | undefined;
+  /** The paths of all routes and actions, to be listed when another one is asked for. */
+  paths?: () => readonly string[];
   log: Logger;
 }): Promise<AdminServer> {
   const { registry, readiness, routes = () => undefined, actions = () => undefined, log } = options;
+  const listPaths = (): string[] => ['/healthz', '/readyz', '/metrics', ...(options.paths?.() ?? [])];
 
   async function read(path: string, query: URLSearchParams): Promise<Answer> {
     if (path === '/healthz') return { status: 200, type: 'text/plain', body: 'ok\n' };
@@ -69,7 +73,7 @@ export async function startAdminServer(options: {
     if (path === '/metrics') return { status: 200, type: registry.contentType, body: await registry.metrics() };
     const route = routes(path);
     if (route !== undefined) return json(200, await route(query));
-    return json(404, { error: `no ${path}`, paths: ['/healthz', '/readyz', '/metrics'] });
+    return json(404, { error: `no ${path}`, paths: listPaths() });
   }
 
   async function act(action: AdminAction, request: IncomingMessage): Promise<Answer> {
@@ -111,11 +115,7 @@ export async function startAdminServer(options: {
       },
     );
   });
-  server.listen(options.port, options.host ?? undefined);
-  await new Promise<void>((resolve, reject) => {
-    server.once('listening', resolve);
-    server.once('error', reject);
-  });
+  await listen(server, { port: options.port, host: options.host, variable: 'ADMIN_PORT' });
   return {
     port: (server.address() as AddressInfo).port,
     close: () =>

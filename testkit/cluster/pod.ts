@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { listens } from './ports.ts';
@@ -75,6 +75,8 @@ export class Pod {
   readonly #clock: PodOptions['clock'];
   #child: ChildProcess | null = null;
   #paused = false;
+  /** Where the log of the latest start begins, in bytes. */
+  #logStart = 0;
   #exit: Promise<Exit> = Promise.resolve({ code: null, signal: null });
 
   constructor(options: PodOptions) {
@@ -112,6 +114,7 @@ export class Pod {
   /** Starts the process. {@link ready} resolves when it can serve. */
   spawn(): void {
     if (this.#child !== null) throw new Error(`${this.name} is already running`);
+    this.#logStart = statSync(this.logFile, { throwIfNoEntry: false })?.size ?? 0;
     const log = createWriteStream(this.logFile, { flags: 'a' });
     const preloads = this.#clock === undefined ? [] : ['--import', MOVING_CLOCK];
     const [command = process.execPath, ...args] = [...this.#launcher, process.execPath, ...preloads, MAIN];
@@ -205,9 +208,9 @@ export class Pod {
     return (await (await fetch(this.adminUrl + path)).json()) as T;
   }
 
-  /** The last lines of the pod's log. */
+  /** The last lines that the pod has logged since its latest start. */
   async logTail(lines = 15): Promise<string> {
-    const text = await readFile(this.logFile, 'utf8').catch(() => '');
-    return text.trimEnd().split('\n').slice(-lines).join('\n');
+    const log = await readFile(this.logFile).catch(() => Buffer.alloc(0));
+    return log.subarray(this.#logStart).toString('utf8').trimEnd().split('\n').slice(-lines).join('\n');
   }
 }

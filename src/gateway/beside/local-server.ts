@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { listen } from '../../listen.ts';
 import { createServer } from '../../node-http.ts';
 import type { LocalGateway } from './local-gateway.ts';
 import type { LocalRest } from './local-rest.ts';
@@ -13,7 +14,7 @@ export interface LocalServer {
 
 /**
  * Listens on the loopback, for the bot of this pod: one port for Discord's REST API and its gateway.
- * @throws the listening error, such as EADDRINUSE
+ * @throws GuildwayError CONFIG_INVALID when the port is in use
  */
 export async function startLocalServer(port: number, rest: LocalRest, gateway: LocalGateway): Promise<LocalServer> {
   const server = createServer({ keepAliveTimeout: 60_000, noDelay: true }, (request, response) =>
@@ -24,10 +25,7 @@ export async function startLocalServer(port: number, rest: LocalRest, gateway: L
     socket.on('error', () => socket.destroy());
     gateway.take(request, socket, head);
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(port, '127.0.0.1', resolve);
-  });
+  await listen(server, { port, host: '127.0.0.1', variable: 'LOCAL_DISCORD_PORT' });
   return {
     port: (server.address() as AddressInfo).port,
     async close() {

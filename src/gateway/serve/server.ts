@@ -7,6 +7,7 @@ import { verifyPlainRequest } from '../../link/auth.ts';
 import { MAX_RESPONSE_BODY } from '../../link/frames.ts';
 import { type GatewayRequest, type GatewayResponse, HEADER, type RequestContext } from '../../link/message.ts';
 import { attachLinkServer } from '../../link/server.ts';
+import { listen } from '../../listen.ts';
 import { createServer } from '../../node-http.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
@@ -171,10 +172,7 @@ export async function startGatewayServer(options: GatewayServerOptions): Promise
     },
   });
 
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(config.port, config.host ?? undefined, resolve);
-  });
+  await listen(server, { port: config.port, host: config.host, variable: 'PORT' });
   let closed: Promise<void> | null = null;
   const stopListening = (): Promise<void> => {
     closed ??= new Promise((resolve) => server.close(() => resolve()));

@@ -1,6 +1,17 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { GuildwayError } from '../../errors.ts';
 import { isBusy } from './sqlite-error.ts';
@@ -28,9 +39,14 @@ export class DatabaseLock {
   readonly #databasePath: string;
   readonly #sqlite: DatabaseSync;
 
-  /** @throws GuildwayError DATABASE_LOCKED, naming the holder; STORE_FAILED when the file cannot be created */
+  /**
+   * @throws GuildwayError DATABASE_LOCKED, naming the holder; CONFIG_INVALID when no file can have this path; STORE_FAILED when
+   * the file cannot be created
+   */
   constructor(databasePath: string) {
     this.#databasePath = databasePath;
+    const why = unusable(databasePath);
+    if (why !== null) throw new GuildwayError('CONFIG_INVALID', `DATABASE_PATH: ${why}`);
     try {
       mkdirSync(dirname(databasePath), { recursive: true });
       this.#sqlite = new DatabaseSync(lockPath(databasePath), { timeout: 0 });
@@ -70,6 +86,34 @@ export class DatabaseLock {
 
   release(): void {
     if (this.#sqlite.isOpen) this.#sqlite.close();
+  }
+}
+
+/** Why SQLite cannot use this path, or null. It would say only that it is unable to open the file. */
+function unusable(path: string): string | null {
+  const file = statSync(path, { throwIfNoEntry: false });
+  if (file?.isDirectory()) return `${path} is a folder. Name a file in it: ${join(path, 'guildway.sqlite3')}`;
+  const folder = nearestExisting(dirname(path));
+  if (!statSync(folder).isDirectory()) return `${folder} is a file, so ${path} cannot be in it. Name another path`;
+  for (const existing of file === undefined ? [folder] : [folder, path]) {
+    if (!isWritable(existing)) {
+      return `this user (uid ${process.getuid?.()}) may not write to ${existing}, which ${path} needs. Change its owner, or set DATABASE_PATH to a file elsewhere`;
+    }
+  }
+  return null;
+}
+
+function nearestExisting(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false }) !== undefined;
+  return found || dirname(path) === path ? path : nearestExisting(dirname(path));
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -39,6 +39,7 @@ test('health reports a running process, readiness the reasons why it cannot serv
       if (path === '/broken') return () => Promise.reject(new Error('no'));
       return undefined;
     },
+    paths: () => ['/hints', '/broken'],
     log,
   });
   const get = async (path: string, init?: RequestInit): Promise<[number, string]> => {
@@ -57,7 +58,9 @@ test('health reports a running process, readiness the reasons why it cannot serv
     assert.match(metrics, /^process_cpu_user_seconds_total /m);
     assert.deepEqual(JSON.parse((await get('/hints?owner=2'))[1]), { owner: '2' });
     assert.equal((await get('/broken'))[0], 500);
-    assert.equal((await get('/nothing'))[0], 404);
+    const [unknown, listed] = await get('/');
+    assert.equal(unknown, 404);
+    assert.deepEqual(JSON.parse(listed).paths, ['/healthz', '/readyz', '/metrics', '/hints', '/broken']);
     assert.equal((await get('/constructor'))[0], 404);
     const json = { 'content-type': 'application/json' };
     assert.equal((await get('/healthz', { method: 'POST', headers: json }))[0], 405);

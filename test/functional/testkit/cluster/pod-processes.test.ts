@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Pod } from '../../../../testkit/cluster/pod.ts';
 import { findFreePorts, listens } from '../../../../testkit/cluster/ports.ts';
+import { temporaryFolder } from '../../../support/store.ts';
 
 const POD = new URL('../../../../testkit/cluster/pod.ts', import.meta.url).href;
 /** Replaces a pod: listens on its port until it is killed. */
@@ -43,3 +45,21 @@ for (const [ownListener, expected] of [
     }
   });
 }
+
+test('a pod that ends while starting is reported with the log of this start, not of earlier ones', async () => {
+  using folder = temporaryFolder();
+  const launcher = [process.execPath, '-e', 'console.log(process.env.SAID); process.exit(1)'];
+  const logFile = folder.file('pod.log');
+  const pod = new Pod({
+    name: 'p',
+    ordinal: null,
+    port: 1,
+    adminPort: 1,
+    logFile,
+    env: { SAID: 'first start' },
+    launcher,
+  });
+  await assert.rejects(pod.start(), { message: 'p ended while starting:\nfirst start' });
+  pod.env.SAID = 'second start';
+  await assert.rejects(pod.start(), { message: 'p ended while starting:\nsecond start' });
+});
