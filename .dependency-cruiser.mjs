@@ -52,11 +52,14 @@ export const PARTS = {
   'src/http/endpoints': [...BELOW_SERVICES, 'src/http/inbound', 'src/http/outbound', 'src/http/metrics'],
   'src/gateway': [...BELOW_SERVICES, 'src/moving', 'src/cross-site.ts'],
   'src/main.ts': ['src'],
+  // `guildway init` and `npm create guildway`, which run on Node 20.
+  'src/init': ['src/errors.ts'],
   // The command. It starts main.ts, and otherwise talks to running pods or reads database files.
   'src/cli': [
     ...[
       'src/main.ts',
       'src/load-bot.ts',
+      'src/init',
       'src/errors.ts',
       'src/time.ts',
       'src/routing',

@@ -43,7 +43,11 @@ const published = {
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify(published, null, 2)}\n`);
 for (const file of ['README.md', 'LICENSE', 'CHANGELOG.md']) copyFileSync(join(root, file), join(dist, file));
 writeFileSync(join(dist, 'sbom.cdx.json'), bom());
-for (const folder of ['testkit/discord/console', 'src/gateway/beside/preload']) {
+for (const folder of [
+  ...['testkit/discord/console', 'src/gateway/beside/preload'],
+  // `guildway init` copies the templates, and their overlay refers to the manifests.
+  ...['templates', 'cluster/base', 'cluster/components'],
+]) {
   cpSync(join(root, folder), join(dist, folder), { recursive: true });
 }
 

@@ -52,7 +52,7 @@ function checkMarkdown(): void {
   };
   for (const file of globSync('**/*.md', {
     cwd: root,
-    exclude: (name) => /node_modules|\.guildway|^dist\b/.test(String(name)),
+    exclude: (name) => /node_modules|\.guildway|^dist\b|^templates\b/.test(String(name)),
   })) {
     const text = readFileSync(join(root, file), 'utf8');
     for (const [, target] of text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g) as Iterable<[string, string]>) {

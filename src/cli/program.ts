@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { errorCode } from '../errors.ts';
 import { devCommand } from './dev.ts';
 import type { ExitCode } from './exit-code.ts';
+import { initCommand, loadEnvFile } from './init.ts';
 import { inventoryCommand } from './plan/inventory.ts';
 import { planCommand } from './plan/plan.ts';
 import { reshardCommand } from './reshard/reshard.ts';
@@ -25,10 +26,15 @@ export async function run(args: readonly string[]): Promise<ExitCode> {
   program
     .command('serve')
     .description('run one pod in the mode that SERVICE_MODE names: monolith (default), http or gateway')
+    .option('--bot <module>', "the bot's module, in place of BOT")
+    .option('--env <path>', 'a file of variables; those of the environment come first')
     .addHelpText('after', '\nThe environment configures it; docs/configuration.md lists the variables.')
-    .action(async () => {
+    .action(async ({ bot, env }: { bot?: string; env?: string }) => {
+      if (env !== undefined) loadEnvFile(env);
+      if (bot !== undefined) process.env.BOT = bot;
       await import('../main.ts');
     });
+  program.addCommand(initCommand(args, (code) => (exitCode = code)));
   program.addCommand(runCommand());
   program.addCommand(devCommand(args, (code) => (exitCode = code)));
   program.addCommand(statusCommand((code) => (exitCode = code)));
