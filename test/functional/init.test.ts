@@ -6,10 +6,13 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { BARE } from '../support/environment.ts';
+import { findKustomize, render } from '../support/kubernetes.ts';
+import { skip } from '../support/overlay.ts';
 import { temporaryFolder } from '../support/store.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 const guildway = join(ROOT, 'src/cli/index.ts');
+const kustomize = findKustomize();
 const folder = temporaryFolder();
 const project = folder.file('first-bot');
 
@@ -75,4 +78,11 @@ test('guildway serve --env reads variables, and says what to do when the file is
   writeFileSync(folder.file('wrong.env'), 'NUM_GATEWAY_PODS=0\n');
   const wrong = run([guildway, 'serve', '--env', 'wrong.env'], folder.path);
   assert.match(wrong.stderr, /^guildway: NUM_GATEWAY_PODS: "0" is not allowed/);
+});
+
+test('the overlay of a new bot renders', { skip }, () => {
+  writeFileSync(join(project, 'deploy/discord.env'), 'DISCORD_TOKEN=x\n');
+  writeFileSync(join(project, 'deploy/link.env'), 'LINK_SECRET=x\n');
+  const { objects } = render(kustomize as readonly string[], join(project, 'deploy'));
+  assert.ok(objects.some(({ kind, metadata }) => kind === 'StatefulSet' && metadata.namespace === 'first-bot'));
 });
