@@ -1,6 +1,7 @@
 import type { REST } from '@discordjs/rest';
 import type { RESTPostAPIWebhookWithTokenJSONBody } from 'discord-api-types/v10';
 import type { Logger } from 'pino';
+import type { Buildable } from './replies.ts';
 import type { JobName, JobPayload, ScheduleOptions } from './scheduling.ts';
 
 /** A value that SQLite can store. */
@@ -64,7 +65,7 @@ export interface BotContext {
    *
    * @throws GuildwayError JOB_INVALID in handlers of anything else than an interaction
    */
-  followUp(message: string | RESTPostAPIWebhookWithTokenJSONBody): void;
+  followUp(message: string | Buildable<RESTPostAPIWebhookWithTokenJSONBody>): void;
   /**
    * Cancels the job of this guild with this name and key. A job that runs at this moment is cancelled too unless it has returned: its
    * next transaction throws. A job cannot cancel itself: it ends by returning.

@@ -8,7 +8,7 @@ export { type Bot, defineBot } from './define-bot.ts';
 export { defineConfig, type ExistingBotConfig } from './existing-bot.ts';
 export type { JobContext, JobHandler } from './jobs.ts';
 export { type CommandOptions, optionsOf } from './options.ts';
-export { modal, reply, update, whisper } from './replies.ts';
+export { type Buildable, modal, reply, update, whisper } from './replies.ts';
 export type { JobName, JobPayload, JobPayloads, JsonValue, ScheduleOptions } from './scheduling.ts';
 export type { GuildColumn, GuildTableDeclaration } from './tables.ts';
 export type {

@@ -8,10 +8,19 @@ import {
   MessageFlags,
 } from 'discord-api-types/v10';
 
-type Message = string | APIInteractionResponseCallbackData;
+/** A value of Discord's API, or builders of it at any depth, such as those of discord.js: their `toJSON` makes the value. */
+export type Buildable<Value> = Value extends object
+  ? { toJSON(): Value } | { readonly [Key in keyof Value]: Buildable<Value[Key]> }
+  : Value;
+
+type Message = string | Buildable<APIInteractionResponseCallbackData>;
+
+/** The outermost builder's value. Those inside are read when the response is written as JSON. */
+const built = <Value extends object>(value: Buildable<Value>): Value =>
+  'toJSON' in value && typeof value.toJSON === 'function' ? (value.toJSON() as Value) : (value as Value);
 
 const data = (message: Message): APIInteractionResponseCallbackData =>
-  typeof message === 'string' ? { content: message } : message;
+  typeof message === 'string' ? { content: message } : built<APIInteractionResponseCallbackData>(message);
 
 /** Answers with a message that all members of the channel see. */
 export function reply(message: Message): APIInteractionResponseChannelMessageWithSource {
@@ -30,6 +39,6 @@ export function update(message: Message): APIInteractionResponseUpdateMessage {
 }
 
 /** Opens a modal. A command that does so must be `deferrable: false`: Discord opens none after a deferred response. */
-export function modal(form: APIModalInteractionResponseCallbackData): APIModalInteractionResponse {
-  return { type: InteractionResponseType.Modal, data: form };
+export function modal(form: Buildable<APIModalInteractionResponseCallbackData>): APIModalInteractionResponse {
+  return { type: InteractionResponseType.Modal, data: built<APIModalInteractionResponseCallbackData>(form) };
 }
