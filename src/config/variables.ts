@@ -233,6 +233,14 @@ export const VARIABLES = define({
       "The application's id. Without it, commands are not registered. Pod 0 registers them; if pod 0 stays away, the lowest pod that is alive does.",
     ...snowflake,
   },
+  discordCommandsGuild: {
+    name: 'DISCORD_COMMANDS_GUILD',
+    fallback: null,
+    modes: OWNER,
+    about:
+      "For development: the guild whose members alone get the bot's commands. Discord shows a change at once. Commands that are registered for every guild stay.",
+    ...snowflake,
+  },
   discordApiUrl: {
     name: 'DISCORD_API_URL',
     fallback: 'https://discord.com/api',

@@ -77,7 +77,13 @@ export type ForwardSink = (event: GuildEvent) => Promise<void>;
 /** The part of the configuration that the sessions need. */
 type DiscordConfig = Pick<
   GatewayConfig,
-  'discordToken' | 'discordAppId' | 'discordShards' | 'identifyIntervalMs' | 'gatewayUrlTemplate' | 'linkSecret'
+  | 'discordToken'
+  | 'discordAppId'
+  | 'discordCommandsGuild'
+  | 'discordShards'
+  | 'identifyIntervalMs'
+  | 'gatewayUrlTemplate'
+  | 'linkSecret'
 >;
 
 export interface DiscordSessionsOptions {

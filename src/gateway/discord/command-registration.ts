@@ -64,7 +64,7 @@ export class CommandRegistration {
     const wanted = (bot.commands ?? []).map(registration);
     for (let attempt = 0; !stopping.aborted; attempt++) {
       try {
-        const changed = await registerCommands(rest, config.discordAppId, wanted);
+        const changed = await registerCommands(rest, config.discordAppId, wanted, config.discordCommandsGuild);
         this.#state = 'registered';
         this.#isRegistered = true;
         log.info({ commands: wanted.length, changed }, 'commands registered');

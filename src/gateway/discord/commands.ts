@@ -8,15 +8,21 @@ const GUILD_INSTALL = 0;
 /**
  * Replaces the application's commands if they differ. Discord rejects a list without the Entry Point command, so that one is
  * preserved unchanged.
+ * @param guildId registers them in this guild alone; the others stay. Null: everywhere
  * @returns whether anything was changed
  * @throws the errors of the REST client
  */
 export async function registerCommands(
   rest: REST,
   applicationId: string,
-  wanted: readonly CommandBody[],
+  given: readonly CommandBody[],
+  guildId: string | null = null,
 ): Promise<boolean> {
-  const route = Routes.applicationCommands(applicationId);
+  const wanted = guildId === null ? given : given.filter(({ type }) => type !== ENTRY_POINT).map(forGuild);
+  const route =
+    guildId === null
+      ? Routes.applicationCommands(applicationId)
+      : Routes.applicationGuildCommands(applicationId, guildId);
   const query = new URLSearchParams({ with_localizations: 'true' });
   const registered = (await rest.get(route, { query })) as CommandBody[];
   const replacesEntryPoint = wanted.some(({ type }) => type === ENTRY_POINT);
@@ -34,6 +40,12 @@ export async function registerCommands(
   }
   await rest.put(route, { body: [...wanted, ...preserved.map(unchanged)] });
   return true;
+}
+
+/** A command without what only those have that are registered everywhere. */
+function forGuild(command: CommandBody): CommandBody {
+  const { contexts: _, integration_types: __, dm_permission: ___, ...rest } = command;
+  return rest;
 }
 
 /** Where a command can be installed if it does not say so: as set in the developer portal. */

@@ -28,8 +28,12 @@ const registeredAt = (discord: DiscordSimulator) =>
   discord.commands.list(null) as unknown as Readonly<Record<string, unknown>>[];
 
 /** Starts pod 0 with these commands, and stops it when they are registered. */
-async function register(discord: DiscordSimulator, commands: readonly Command[]): Promise<void> {
-  await using pod = await startDiscordPod(discord, { bot: { commands } });
+async function register(
+  discord: DiscordSimulator,
+  commands: readonly Command[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await using pod = await startDiscordPod(discord, { bot: { commands }, env });
   await until('it is done', () => pod.lines.some(({ text }) => text === 'commands registered'));
 }
 
@@ -49,6 +53,25 @@ test('commands are registered when they differ, and only then', async () => {
   assert.equal(registeredAt(discord).length, 1);
   await register(discord, []);
   assert.equal(registeredAt(discord).length, 0);
+});
+
+test('for development, commands are registered in one guild; those of every guild stay', async () => {
+  await using discord = await startDiscord();
+  await register(discord, [look]);
+  const guildId = discord.guilds.at(0).id;
+  const env = { DISCORD_COMMANDS_GUILD: guildId };
+  const inGuild = 'PUT /applications/:application/guilds/:guild/commands';
+  const everywhere: Command = { ...warn, contexts: [0], integration_types: [0] } as Command;
+  for (let start = 0; start < 2; start++) await register(discord, [everywhere], env);
+  assert.deepEqual(
+    discord.commands.list(guildId).map(({ name }) => name),
+    ['warn'],
+  );
+  assert.deepEqual(
+    registeredAt(discord).map(({ name }) => name),
+    ['Look at'],
+  );
+  assert.equal(discord.rest.counts()[inGuild], 1, 'nothing has changed');
 });
 
 test('commands of different types may share a name', async () => {
