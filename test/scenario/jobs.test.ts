@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { runJobs } from '../../testkit/jobs/run.ts';
 
 test('jobs are done once, through kills, restarts and a move', async () => {
-  const report = await runJobs({ jobs: 800, seconds: 4, everyMs: 300 });
+  const report = await runJobs({ jobs: 600, seconds: 3, everyMs: 500 });
   const { lost, doubled, ghosts } = report;
   assert.deepEqual({ lost, doubled, ghosts }, { lost: [], doubled: [], ghosts: [] });
   assert.ok(report.kills + report.restarts > 3, `${report.kills} kills and ${report.restarts} restarts`);
