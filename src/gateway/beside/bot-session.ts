@@ -42,9 +42,11 @@ export class BotSession {
   dispatch(name: string, data: string): void {
     const sequence = ++this.#sequence;
     const frame = `{"op":0,"t":"${name}","s":${sequence},"d":${data}}`;
+    this.connection?.send(frame);
+    // A bot that misses part of its guilds identifies again.
+    if (this.state !== 'ready') return;
     this.#kept.push({ sequence, frame });
     this.#keptBytes += frame.length;
-    this.connection?.send(frame);
     this.#forget();
   }
 
