@@ -256,6 +256,14 @@ export const VARIABLES = define({
       "The shortest time between two identifies of one bucket of shards. Pod 0 enforces it for all pods; while pod 0 is away, each pod uses time slots of its own. Discord's limit is 5000. The default leaves room for delays on the way. Use less only with simulators.",
     ...milliseconds(1, 60_000),
   },
+  eventSkewMs: {
+    name: 'EVENT_SKEW_MS',
+    fallback: '2000',
+    modes: OWNER,
+    about:
+      "While guilds move: how far apart two sessions may receive the same event of Discord's gateway. Guilds begin to move about twice as long after all sessions are ready. Use less only with simulators.",
+    ...milliseconds(1, 60_000),
+  },
   signatureMaxAgeMs: {
     name: 'SIGNATURE_MAX_AGE_MS',
     fallback: '600000',

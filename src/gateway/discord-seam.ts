@@ -3,11 +3,13 @@ import type { GatewayReadyDispatchData, GatewaySendPayload } from 'discord-api-t
 import type { Bot } from '../bot/define-bot.ts';
 import type { GatewayConfig } from '../config/load.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../link/message.ts';
+import type { Chain } from '../moving/state.ts';
 import type { Readiness } from '../observability/admin-server.ts';
 import type { Logger } from '../observability/log.ts';
 import type { Registry } from '../observability/metrics.ts';
-import type { Topology } from '../routing/topology.ts';
+import type { Duration } from '../time.ts';
 import type { SessionTiming } from './discord/timing.ts';
+import type { EventFate } from './moving/guild-ownership.ts';
 
 /**
  * The interface between the gateway service and its connections to Discord (`discord/`). Discord's side knows shards, sessions
@@ -45,7 +47,9 @@ export interface SessionStore {
   clear(shard: number): void;
   /** Ids of this pod's guilds in the shard's session. Discord lists them when a session begins, not when it resumes. */
   readGuilds(shard: number): string[];
-  /** Replaces the ids. Writes only the changes. */
+  /** Whether a guild is in any shard's session. Such a row moves with its guild. */
+  isListed(guildId: string): boolean;
+  /** Replaces the ids, except those of guilds that are arriving. Writes only the changes. */
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void;
 }
 
@@ -59,6 +63,8 @@ export interface GuildEvent {
   /** With the sequence, the identity of the event. A repeated delivery changes nothing. */
   readonly sessionId: string;
   readonly sequence: number;
+  /** It was held while its guild moved: later events of the session may have been passed on before it. */
+  readonly wasHeld?: boolean;
 }
 
 /**
@@ -74,6 +80,71 @@ export type DispatchSink = (event: GuildEvent) => Promise<unknown>;
  */
 export type ForwardSink = (event: GuildEvent) => Promise<void>;
 
+/** Who handles the events of a guild, while guilds move and otherwise. */
+export interface EventOwnership {
+  readonly ordinal: number;
+  /** From the topology in force to the newest. */
+  readonly chain: Chain;
+  readonly isMoving: boolean;
+  /** Resolves after the next change. */
+  readonly changed: Promise<void>;
+  eventsOf(guildId: string): EventFate;
+  willOwn(guildId: string): boolean;
+}
+
+/** An event that an owner of its guild has handled. */
+export interface HandledEvent {
+  readonly sessionId: string;
+  readonly sequence: number;
+  readonly hash: string;
+  readonly matchedSession: string | null;
+  readonly matchedSequence: number | null;
+}
+
+/** Events of guilds that move: which were handled by whom. Everything commits `normal`, together with the work of the events. */
+export interface HandledEventStore {
+  /** Notes an event that is about to be handled, of a guild that is to leave. Again: no effect. */
+  record(guildId: string, sessionId: string, sequence: number, hash: string): void;
+  /** Inside the transaction that imports guilds: this pod handles their events from these sequences on. */
+  imported(guildIds: readonly string[], starts: readonly EventStart[]): void;
+  /** What the owners of a guild have handled lately. */
+  listOf(guildId: string): HandledEvent[];
+  /** The guilds that {@link listOf} has something of. */
+  listed(): string[];
+  /** An event of this pod's session was recognized as a handled one. */
+  match(guildId: string, handled: HandledEvent, sessionId: string, sequence: number): void;
+  starts(): EventStart[];
+}
+
+/** The first event of a guild that this pod handles in one of its sessions. */
+export interface EventStart {
+  readonly guildId: string;
+  readonly sessionId: string;
+  readonly sequence: number;
+}
+
+/** What the sessions tell the other pods, so that each event of a guild that moves is handled once. */
+export interface EventHandover {
+  /**
+   * As a new owner: names the time since which this pod holds the events of all guilds that are to come, without a gap. Null: not long
+   * enough, or not at all.
+   */
+  readonly holding: string | null;
+  /** As an old owner: how long it has recorded what it handles of guilds that are to leave. Null: it must not give any away now. */
+  readonly recordedMs: Duration | null;
+  /** As a new owner: why these guilds cannot be taken now, as a sentence, or null. */
+  refusal(guildIds: readonly string[], offered: OfferedEvents | null): string | null;
+  /** Inside the transaction that imports guilds. */
+  imported(guildIds: readonly string[]): void;
+}
+
+/** Travels with an offer of guilds. */
+export interface OfferedEvents {
+  /** {@link EventHandover.holding} of the new owner, as the old one knew it before it paused the guilds. */
+  readonly holding: string;
+  readonly recordedMs: Duration;
+}
+
 /** The part of the configuration that the sessions need. */
 type DiscordConfig = Pick<
   GatewayConfig,
@@ -82,6 +153,7 @@ type DiscordConfig = Pick<
   | 'discordCommandsGuild'
   | 'discordShards'
   | 'identifyIntervalMs'
+  | 'eventSkewMs'
   | 'gatewayUrlTemplate'
   | 'linkSecret'
 >;
@@ -89,12 +161,10 @@ type DiscordConfig = Pick<
 export interface DiscordSessionsOptions {
   readonly config: DiscordConfig;
   readonly bot: Bot;
-  readonly topology: Topology;
+  readonly ownership: EventOwnership;
+  readonly handled: HandledEventStore;
   /** The number of gateway pods that share Discord's limits. While guilds move, it may be more than the topology has. */
   readonly pods: number;
-  /** Whether this pod owns a guild. */
-  readonly owns: (guildId: string) => boolean;
-  readonly ordinal: number;
   readonly sessions: SessionStore;
   readonly dispatch: DispatchSink;
   readonly forward: ForwardSink;
@@ -121,6 +191,11 @@ export interface DiscordSessions {
   state(): unknown;
   /** Ids of this pod's guilds that Discord has listed. */
   guildIds(): Iterable<string>;
+  /** Guilds have come, and are this pod's from now on. */
+  arrived(guildIds: readonly string[]): void;
+  /** Guilds have been given away. */
+  left(guildIds: readonly string[]): void;
+  readonly handover: EventHandover;
   /** Sends a client's event on the session of a guild's shard, or on every session of this pod (null). */
   send(payload: GatewaySendPayload, guildId: string | null): void;
   /** `POST /_guildway/identify` on pod 0: answers when the sender may identify. Never rejects. */

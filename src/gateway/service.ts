@@ -8,7 +8,7 @@ import type { Beside } from './beside/index.ts';
 import { startDiscordSessions } from './discord/index.ts';
 import { Peers } from './discord/peers.ts';
 import { createDiscordRest } from './discord/rest.ts';
-import type { DiscordSessions, DispatchSink } from './discord-seam.ts';
+import type { DiscordSessions, DispatchSink, EventHandover } from './discord-seam.ts';
 import type { Host } from './dispatch/context.ts';
 import { EventWebhookDispatch } from './dispatch/event-webhooks.ts';
 import { EventDispatch } from './dispatch/events.ts';
@@ -45,6 +45,20 @@ import type { WebSockets } from './websocket/websockets.ts';
 
 /** The most ids in a response of `/_guildway/guilds`. */
 const MAX_GUILDS = 100_000;
+/** Without Discord's events, none can be missed. */
+const NO_EVENTS: EventHandover = {
+  holding: 'no events',
+  recordedMs: Number.MAX_SAFE_INTEGER,
+  refusal: () => null,
+  imported: () => {},
+};
+/** The sessions have not started yet. */
+const NOT_YET: EventHandover = {
+  holding: null,
+  recordedMs: null,
+  refusal: () => 'this pod does not receive events yet',
+  imported: () => {},
+};
 /** For requests of this pod to itself, which nobody cancels. */
 const NEVER = new AbortController().signal;
 /** How long a draining pod waits for handlers whose clients have disconnected. Their committed writes are safe in any case. */
@@ -108,8 +122,13 @@ async function startServing(
     ...{ given: topology.toRecord(), ownership, activity, store, registry, log },
     peers: new Peers({ urlTemplate: config.gatewayUrlTemplate, secret: config.linkSecret }),
     notNow: () => unavailable(),
-    onArrived: () => beside?.onArrived(),
+    handover: () => sessions?.handover ?? (config.discordToken === null ? NO_EVENTS : NOT_YET),
+    onArrived: (guildIds) => {
+      sessions?.arrived(guildIds);
+      beside?.onArrived();
+    },
     onLeft: (guildIds) => {
+      sessions?.left(guildIds);
       websockets?.closeGuilds(new Set(guildIds));
       beside?.onLeft(guildIds);
     },
@@ -206,14 +225,23 @@ async function startServing(
   };
   const connect = async (withIntents: Bot): Promise<DiscordSessions> => {
     const former = sessions;
-    const dispatch: DispatchSink = (event) =>
-      event.name === 'INTERACTION_CREATE' && beside === null ? gatewayInteractions.take(event) : events.dispatch(event);
+    const dispatch: DispatchSink = (event) => {
+      const { sessionId, sequence, guildId, wasHeld = false } = event;
+      if (event.name === 'INTERACTION_CREATE' && beside === null) return gatewayInteractions.take(event);
+      if (!wasHeld) return events.dispatch(event);
+      return events.dispatch(event, {
+        memo: store.sessions.memo(sessionId, sequence, guildId),
+        durability: 'normal',
+      });
+    };
     const forward = createEventForwarder({
       put: (hint) => hints.put(hint),
       pause: (ms) => delay(ms, undefined, { signal: stopping.signal }),
       log,
     });
-    const parts = { config, bot: withIntents, topology, pods, owns, ordinal, rest, log, registry };
+    const parts = {
+      ...{ config, bot: withIntents, ownership, handled: store.handledEvents, pods, rest, log, registry },
+    };
     const besides = beside === null ? {} : { leavesCommands: true, onSession: beside.onSession };
     // Its sessions have other intents: they cannot be resumed.
     await former?.end();

@@ -7,8 +7,11 @@ import { createDiscordRest } from '../../src/gateway/discord/rest.ts';
 import type { SessionTiming } from '../../src/gateway/discord/timing.ts';
 import type {
   DiscordSessions,
+  EventStart,
   ForwardSink,
   GuildEvent,
+  HandledEvent,
+  HandledEventStore,
   KeptSession,
   SessionStore,
   StoredSession,
@@ -16,6 +19,7 @@ import type {
 import type { Logger } from '../../src/observability/log.ts';
 import { createTopology, type Topology } from '../../src/routing/topology.ts';
 import type { DiscordSimulator } from '../../testkit/discord/index.ts';
+import { ownershipOf } from './ownership.ts';
 
 export const SECRET = 'a secret of the test cluster';
 
@@ -55,9 +59,50 @@ export class MemorySessions implements SessionStore {
     return [...(this.guilds.get(shard) ?? [])];
   }
 
+  isListed(guildId: string): boolean {
+    return this.guilds.values().some((ids) => ids.has(guildId));
+  }
+
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {
     if (this.fails) throw new Error('the disk is full');
     this.guilds.set(shard, new Set(guildIds));
+  }
+}
+
+/** What owners of guilds have handled, in memory. */
+export class MemoryHandled implements HandledEventStore {
+  readonly rows = new Map<string, HandledEvent[]>();
+  readonly startRows: EventStart[] = [];
+
+  record(guildId: string, sessionId: string, sequence: number, hash: string): void {
+    const rows = this.rows.get(guildId) ?? [];
+    this.rows.set(guildId, rows);
+    if (rows.some((row) => row.sessionId === sessionId && row.sequence === sequence)) return;
+    rows.push({ sessionId, sequence, hash, matchedSession: null, matchedSequence: null });
+  }
+
+  imported(_guildIds: readonly string[], starts: readonly EventStart[]): void {
+    this.startRows.push(...starts);
+  }
+
+  listOf(guildId: string): HandledEvent[] {
+    return [...(this.rows.get(guildId) ?? [])];
+  }
+
+  listed(): string[] {
+    return [...this.rows.keys()];
+  }
+
+  match(guildId: string, handled: HandledEvent, matchedSession: string, matchedSequence: number): void {
+    const rows = this.rows.get(guildId) ?? [];
+    const at = rows.findIndex(
+      ({ sessionId, sequence }) => sessionId === handled.sessionId && sequence === handled.sequence,
+    );
+    rows[at] = { ...handled, matchedSession, matchedSequence };
+  }
+
+  starts(): EventStart[] {
+    return this.startRows;
   }
 }
 
@@ -137,10 +182,9 @@ export async function startDiscordPod(discord: DiscordSimulator, options: Discor
   const sessions = await startDiscordSessions({
     config,
     bot: defineBot({ name: 'test', intents: 512 | 4096 | 32768, ...options.bot }),
-    topology,
+    ownership: ownershipOf(ordinal, topology),
+    handled: new MemoryHandled(),
     pods: topology.pods,
-    owns: (guildId) => topology.ownerOf(guildId) === ordinal,
-    ordinal,
     sessions: store,
     dispatch: async (event) => {
       events.push(event);

@@ -2,7 +2,7 @@ import { copyFileSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Registry } from 'prom-client';
-import { defineBot } from '../../src/bot/define-bot.ts';
+import { type Bot, defineBot } from '../../src/bot/define-bot.ts';
 import { gatewayConfig, loadConfig } from '../../src/config/load.ts';
 import { certainlyNotSent } from '../../src/errors.ts';
 import { startGatewayService } from '../../src/gateway/service.ts';
@@ -21,7 +21,7 @@ const { promise: held, resolve: releaseNotes } = Promise.withResolvers<void>();
 
 export { releaseNotes };
 
-const bot = defineBot({
+const NOTE_BOT = defineBot({
   name: 'test',
   tables: ['notes'],
   migrations: [NOTES],
@@ -49,6 +49,20 @@ export interface Started extends Service {
   topologies(): readonly { readonly pods: number; readonly epoch: number }[];
 }
 
+interface SendOptions {
+  readonly method?: string;
+  readonly body?: string;
+  /** An Idempotency-Key. */
+  readonly key?: string;
+}
+
+interface PlaceOptions {
+  /** Default: a bot that writes notes. */
+  readonly bot?: Bot;
+  /** Further environment of all pods. */
+  readonly env?: Record<string, string>;
+}
+
 /** Up to five pods of one system: their ports and databases. */
 export class Place implements AsyncDisposable {
   readonly #folder = temporaryFolder();
@@ -56,12 +70,15 @@ export class Place implements AsyncDisposable {
   readonly #started: Started[] = [];
   readonly #links = new Map<number, LinkClient>();
 
-  private constructor(basePort: number) {
+  readonly #options: PlaceOptions;
+
+  private constructor(basePort: number, options: PlaceOptions) {
     this.#basePort = basePort;
+    this.#options = options;
   }
 
-  static async make(): Promise<Place> {
-    return new Place(await findFreePorts(5));
+  static async make(options: PlaceOptions = {}): Promise<Place> {
+    return new Place(await findFreePorts(5), options);
   }
 
   async start(ordinal: number, pods: number, env: Record<string, string> = {}): Promise<Started> {
@@ -75,10 +92,13 @@ export class Place implements AsyncDisposable {
         HOST: '127.0.0.1',
         PORT: String(this.#basePort + ordinal),
         GATEWAY_URL_TEMPLATE: `http://127.0.0.1:{${this.#basePort}+ordinal}`,
+        ...this.#options.env,
         ...env,
       }),
     );
-    const topology = createTopology({ strategy: 'md5', pods, epoch: config.epoch });
+    const { routing: strategy, epoch, discordShards } = config;
+    const topology = createTopology({ strategy, pods, epoch, shards: discordShards ?? undefined });
+    const { bot = NOTE_BOT } = this.#options;
     const service = await startGatewayService({ config, bot, topology, log: silent, registry: new Registry() });
     const started: Started = Object.assign(service, {
       write: () => this.write(ordinal, pods),
@@ -109,11 +129,7 @@ export class Place implements AsyncDisposable {
   }
 
   /** Sends a request for a guild over links, as an HTTP pod does: to a pod first, then where redirects lead. */
-  async send(
-    guild: string,
-    first: number,
-    options: { readonly method?: string; readonly body?: string } = {},
-  ): Promise<Written> {
+  async send(guild: string, first: number, options: SendOptions = {}): Promise<Written> {
     let pod = first;
     const end = performance.now() + 10_000;
     for (let hops = 0; ; hops++) {
@@ -131,11 +147,12 @@ export class Place implements AsyncDisposable {
   async #sendTo(
     pod: number,
     guild: string,
-    { method = 'POST', body = 'a note' }: { readonly method?: string; readonly body?: string },
+    { method = 'POST', body = 'a note', key }: SendOptions,
   ): Promise<(Written & { readonly owner: number | undefined }) | null> {
     try {
       const target = `/api/guilds/${guild}/notes`;
-      const request = { method, target, headers: [], body: Buffer.from(body) };
+      const headers = key === undefined ? [] : ['idempotency-key', key];
+      const request = { method, target, headers, body: Buffer.from(body) };
       const response = await this.#linkTo(pod).request(request, 8_000);
       const header = (name: string): string | undefined => headerValue(response.headers, name);
       const owner = response.status === 421 ? header(HEADER.owner) : undefined;
@@ -205,6 +222,17 @@ export class Place implements AsyncDisposable {
     const sqlite = new DatabaseSync(this.path(ordinal), { readOnly: true });
     try {
       return Number(sqlite.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
+    } finally {
+      sqlite.close();
+    }
+  }
+
+  /** The guilds of a pod's sessions, as it stored them. */
+  listed(ordinal: number): string[] {
+    const sqlite = new DatabaseSync(this.path(ordinal), { readOnly: true });
+    try {
+      const rows = sqlite.prepare('SELECT DISTINCT guild_id AS guild FROM guildway_session_guilds').all();
+      return rows.map(({ guild }) => String(guild));
     } finally {
       sqlite.close();
     }

@@ -51,6 +51,7 @@ export class ShardConnections {
   readonly #manager: WebSocketManager;
   readonly #listener: ConnectionListener;
   readonly #shards = new Map<number, LibraryShard>();
+  #options: FetchingStrategyOptions | null = null;
 
   constructor(manager: WebSocketManager, listener: ConnectionListener) {
     this.#manager = manager;
@@ -64,8 +65,24 @@ export class ShardConnections {
    */
   async spawn(shards: ReadonlyMap<number, Shard>): Promise<string> {
     const options = await managerToFetchingStrategyOptions(this.#manager);
+    this.#options = options;
     for (const [id, shard] of shards) this.#shards.set(id, this.#create(id, shard, options));
     return options.gatewayInformation.url;
+  }
+
+  /** Connects one more shard. Call it after {@link spawn}. Resolves as {@link connect} does. */
+  async add(id: number, shard: Shard): Promise<void> {
+    if (this.#options === null) return;
+    const connection = this.#create(id, shard, this.#options);
+    this.#shards.set(id, connection);
+    await Promise.allSettled([connection.connect()]);
+  }
+
+  /** Ends a shard's session for good. */
+  remove(id: number, reason: string): void {
+    const connection = this.#shards.get(id);
+    this.#shards.delete(id);
+    connection?.destroy({ reason }).catch((error: unknown) => this.#listener.onError(error, id));
   }
 
   #create(id: number, shard: Shard, options: FetchingStrategyOptions): LibraryShard {

@@ -1,5 +1,5 @@
 import type { GatewayDispatchPayload } from 'discord-api-types/v10';
-import type { SessionStore } from '../discord-seam.ts';
+import type { GuildEvent, SessionStore } from '../discord-seam.ts';
 
 /** The guild of a dispatch, or null. */
 export function guildOfDispatch({ t: name, d: data }: GatewayDispatchPayload): string | null {
@@ -10,16 +10,18 @@ export function guildOfDispatch({ t: name, d: data }: GatewayDispatchPayload): s
   return isGuild && typeof id === 'string' ? id : null;
 }
 
+type GuildStore = Pick<SessionStore, 'readGuilds' | 'writeGuilds' | 'isListed'>;
+
 /**
  * This pod's guilds that Discord has listed, by shard: ids only. They are stored with the session, because Discord does not
  * list them again on a resume.
  */
 export class OwnedGuilds {
-  readonly #store: Pick<SessionStore, 'readGuilds' | 'writeGuilds'>;
+  readonly #store: GuildStore;
   readonly #byShard = new Map<number, Set<string>>();
   readonly #changed = new Set<number>();
 
-  constructor(store: Pick<SessionStore, 'readGuilds' | 'writeGuilds'>) {
+  constructor(store: GuildStore) {
     this.#store = store;
   }
 
@@ -45,7 +47,7 @@ export class OwnedGuilds {
   }
 
   /** Follows a dispatch about a guild that this pod owns. */
-  follow({ t: name, d: data }: GatewayDispatchPayload, guildId: string, shard: number): void {
+  follow({ name, data }: Pick<GuildEvent, 'name' | 'data'>, guildId: string, shard: number): void {
     const ids = this.#byShard.get(shard) ?? new Set();
     this.#byShard.set(shard, ids);
     const { size } = ids;
@@ -53,6 +55,25 @@ export class OwnedGuilds {
     // An outage does not mean that the bot has left.
     else if (name === 'GUILD_DELETE' && (data as { unavailable?: boolean }).unavailable !== true) ids.delete(guildId);
     if (ids.size !== size) this.#changed.add(shard);
+  }
+
+  /** A guild has come from another pod. @param isListed a session of this pod has listed it */
+  arrived(guildId: string, shard: number, isListed: boolean): void {
+    if (!isListed && !this.#store.isListed(guildId)) return;
+    const ids = this.#byShard.get(shard) ?? new Set();
+    this.#byShard.set(shard, ids.add(guildId));
+    this.#changed.add(shard);
+  }
+
+  /** A guild has been given to another pod. */
+  left(guildId: string): void {
+    for (const [shard, ids] of this.#byShard) if (ids.delete(guildId)) this.#changed.add(shard);
+  }
+
+  /** The session of a shard has ended, because its guilds have left. */
+  drop(shard: number): void {
+    this.#byShard.delete(shard);
+    this.#changed.delete(shard);
   }
 
   /** Stores the changes. @returns whether there were any @throws the errors of the store; the next call stores them then */

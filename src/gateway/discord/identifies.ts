@@ -17,7 +17,8 @@ export interface Identifies {
   serve(request: GatewayRequest, context: RequestContext, stopping: AbortSignal): Promise<GatewayResponse>;
 }
 
-export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config' | 'pods' | 'ordinal' | 'log'> {
+export interface IdentifiesOptions extends Pick<DiscordSessionsOptions, 'config' | 'pods' | 'log'> {
+  readonly ordinal: number;
   readonly peers: Peers;
   readonly timing: Pick<SessionTiming, 'podZeroAbsentMs'>;
   readonly fetchLimit: IdentifyGateOptions['fetchLimit'];

@@ -1,10 +1,5 @@
-import { type SessionInfo, WebSocketManager } from '@discordjs/ws';
-import {
-  type GatewayDispatchPayload,
-  GatewayIntentBits,
-  type GatewayReadyDispatchData,
-  type GatewaySendPayload,
-} from 'discord-api-types/v10';
+import type { SessionInfo, WebSocketManager } from '@discordjs/ws';
+import type { GatewayDispatchPayload, GatewayReadyDispatchData, GatewaySendPayload } from 'discord-api-types/v10';
 import { fullJitter } from '../../link/backoff.ts';
 import type { GatewayRequest, GatewayResponse, RequestContext } from '../../link/message.ts';
 import { discordShard } from '../../routing/discord-shards.ts';
@@ -17,12 +12,15 @@ import { EventIntake } from './event-intake.ts';
 import { OwnedGuilds } from './guilds.ts';
 import { createIdentifies, type Identifies } from './identifies.ts';
 import { IdentifyTurns } from './identify-turns.ts';
+import { createManager } from './manager.ts';
 import { createSessionMetrics, type SessionMetrics } from './metrics.ts';
 import { pause } from './pause.ts';
 import { Peers } from './peers.ts';
+import { SessionHandover } from './session-handover.ts';
 import { SessionKeeper } from './session-keeper.ts';
 import { ShardSessions } from './sessions.ts';
 import { Shard } from './shard.ts';
+import { ShardSet } from './shard-set.ts';
 import { DEFAULT_TIMING, type SessionTiming } from './timing.ts';
 
 /** The longest wait for Discord's side of a closing handshake. */
@@ -30,6 +28,9 @@ const LEAVE_MS = 1_000;
 /** The shortest wait between two attempts to start; up to the cap is added. */
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 30_000;
+
+/** How often events that have been held for too long are looked for. */
+const SWEEP_MS = 1_000;
 
 /** See {@link DiscordSessions}. */
 export const startDiscordSessions: StartDiscordSessions = async (options) => {
@@ -58,7 +59,7 @@ class Sessions implements DiscordSessions, ConnectionListener {
   /** Why it is still starting. */
   #notStarted = 'Discord has not been asked yet';
   #gatewayUrl: string | null = null;
-  #shards: ReadonlyMap<number, Shard> = new Map();
+  readonly #shards: ShardSet;
   readonly #sessions: ShardSessions;
   readonly #guilds: OwnedGuilds;
   readonly #keeper: SessionKeeper;
@@ -70,18 +71,22 @@ class Sessions implements DiscordSessions, ConnectionListener {
   readonly #metrics: SessionMetrics;
   readonly #commands: CommandRegistration;
   readonly #stopping = new AbortController();
+  readonly handover: SessionHandover;
+  #sweep: NodeJS.Timeout | null = null;
   #left: Promise<void> | null = null;
   #drained: Promise<void> | null = null;
 
   constructor(options: DiscordSessionsOptions) {
     this.#options = options;
-    const { config, topology, pods, owns, ordinal, registry, dispatch, forward, log } = options;
+    const { config, ownership, handled, pods, registry, dispatch, forward, log } = options;
+    const { ordinal } = ownership;
     this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.#sessions = new ShardSessions(options.sessions);
     this.#guilds = new OwnedGuilds(options.sessions);
     this.#keeper = new SessionKeeper({ sessions: this.#sessions, guilds: this.#guilds, log });
     this.#intake = new EventIntake({
-      ...{ topology, owns, ordinal, dispatch, forward, sessions: this.#sessions, guilds: this.#guilds },
+      ...{ ownership, handled, dispatch, forward, sessions: this.#sessions, guilds: this.#guilds, log },
+      skewMs: config.eventSkewMs,
       metrics: () => this.#metrics,
       onFull: (shard) => this.#leaveUntilRoomy(shard),
     });
@@ -89,8 +94,18 @@ class Sessions implements DiscordSessions, ConnectionListener {
       states: () => [...this.#shards.values()].map(({ state }) => state),
       pending: () => this.#intake.pending,
     });
-    this.#manager = this.#createManager();
+    this.#manager = createManager({
+      ...{ ...options, timing: this.#timing, turns: () => this.#turns },
+      shard: (id) => this.#shards.get(id),
+      updateSession: (shard, session) => this.#updateSession(shard, session),
+    });
     this.#connections = new ShardConnections(this.#manager, this);
+    this.#shards = new ShardSet({
+      ...{ ownership, sessions: this.#sessions, guilds: this.#guilds, connections: this.#connections, log },
+      create: (id) => this.#createShard(id),
+      onTopologies: () => this.#intake.transit.topologyChanged(),
+    });
+    this.handover = new SessionHandover(this.#shards, this.#intake.transit, config.eventSkewMs);
     const peers = new Peers({ urlTemplate: config.gatewayUrlTemplate, secret: config.linkSecret });
     this.#identifies = createIdentifies({
       ...{ config, pods, ordinal, peers, timing: this.#timing, log },
@@ -104,12 +119,14 @@ class Sessions implements DiscordSessions, ConnectionListener {
       stopping: this.#stopping.signal,
       log,
     });
-    this.#commands = new CommandRegistration({ ...options, peers, absentMs: this.#timing.commandsAbsentMs });
+    this.#commands = new CommandRegistration({ ...options, ordinal, peers, absentMs: this.#timing.commandsAbsentMs });
   }
 
   start(): void {
     this.#keeper.start();
     void this.#connect();
+    this.#followOwnership();
+    this.#sweep = setInterval(() => this.#intake.transit.settleAll(), SWEEP_MS);
     if (this.#options.leavesCommands !== true) void this.#commands.run(this.#stopping.signal);
   }
 
@@ -141,15 +158,24 @@ class Sessions implements DiscordSessions, ConnectionListener {
     return this.#identifies.serve(request, context, this.#stopping.signal);
   }
 
+  arrived(guildIds: readonly string[]): void {
+    if (!this.#phase.is('closed')) this.#intake.arrived(guildIds);
+  }
+
+  left(guildIds: readonly string[]): void {
+    if (!this.#phase.is('closed')) this.#intake.left(guildIds);
+  }
+
   send(payload: GatewaySendPayload, guildId: string | null): void {
-    const ids = [...this.#shards.keys()];
-    const count = this.#sessions.retrieve(ids[0] ?? 0)?.shardCount ?? 1;
+    const ids = [...this.#shards.ids()];
+    const count = this.#sessions.shardCount ?? 1;
     this.#connections.send(guildId === null ? ids : [discordShard(guildId, count)], payload);
   }
 
   drain(): Promise<void> {
     this.#drained ??= (async () => {
       await this.#leave();
+      this.#intake.transit.dropAwaited();
       await this.#intake.finished();
       if (!this.#phase.is('closed')) this.#keeper.persist();
     })();
@@ -160,20 +186,24 @@ class Sessions implements DiscordSessions, ConnectionListener {
     const left = this.#leave();
     this.#phase.enter('closed');
     this.#keeper.stop();
+    if (this.#sweep !== null) clearInterval(this.#sweep);
     await left;
   }
 
   async end(): Promise<void> {
     await this.close();
-    for (const id of this.#shards.keys()) this.#sessions.end(id);
+    for (const id of this.#shards.ids()) this.#sessions.end(id);
   }
 
   onDispatch(payload: GatewayDispatchPayload, shard: number): void {
     // The session stays at its sequence. The next process gets later events again.
     if (!this.#phase.is('running')) return;
     const isNew = !this.#sessions.has(shard, payload.s);
-    this.#intake.take(payload, shard);
-    if (isNew) this.#shards.get(shard)?.progressed();
+    const connection = this.#shards.get(shard);
+    if (connection === undefined) return;
+    if (payload.t === 'READY' || payload.t === 'RESUMED') this.#shards.begun(shard);
+    this.#intake.take(payload, shard, this.#shards.currentSince(shard) === null);
+    if (isNew) connection.progressed();
   }
 
   onReady(data: GatewayReadyDispatchData, shard: number): void {
@@ -204,44 +234,17 @@ class Sessions implements DiscordSessions, ConnectionListener {
     this.#options.log.warn({ err: error, shard }, 'Discord connection failed');
   }
 
-  #createManager(): WebSocketManager {
-    const { config, topology, ordinal, rest, bot } = this.#options;
-    const shardIds = topology.shardsOf(ordinal);
-    return new WebSocketManager({
-      token: config.discordToken ?? '',
-      rest,
-      intents: GatewayIntentBits.Guilds | (bot.intents ?? 0),
-      shardCount: topology.shards ?? config.discordShards,
-      shardIds: shardIds === null ? null : [...shardIds],
-      helloTimeout: this.#timing.helloMs,
-      readyTimeout: this.#timing.readyMs,
-      retrieveSessionInfo: (shard) => this.#shards.get(shard)?.session() ?? null,
-      updateSessionInfo: (shard, session) => this.#updateSession(shard, session),
-      // Shows the pod of a session on Discord's side, for example in the simulator's console.
-      identifyProperties: { browser: 'guildway', device: `gateway-${ordinal}`, os: process.platform },
-      buildIdentifyThrottler: () => ({
-        waitForIdentify: async (shard, signal) => {
-          this.#shards.get(shard)?.identifying('waits for an identify slot');
-          await this.#turns.wait(shard, signal);
-          this.#shards.get(shard)?.identifying(null);
-        },
-      }),
-    });
-  }
-
   /** Connects all shards and retries until it succeeds: Discord may be unreachable when a pod starts. */
   async #connect(): Promise<void> {
     const { log } = this.#options;
     const stopping = this.#stopping.signal;
     for (let attempt = 0; this.#phase.is('starting'); attempt++) {
       try {
-        const ids = await this.#manager.getShardIds();
-        // Reads the store now, because the library cannot handle a session that fails to load.
-        for (const id of ids) if (this.#sessions.retrieve(id) !== null) this.#guilds.restore(id);
-        const shards = new Map(ids.map((id) => [id, this.#createShard(id)]));
+        const count = await this.#manager.getShardCount();
+        const shards = this.#shards.create(count);
         this.#gatewayUrl = await this.#connections.spawn(shards);
         if (!this.#phase.enter('running')) return;
-        this.#shards = shards;
+        this.#shards.start(shards);
         await this.#connections.connect();
       } catch (error) {
         if (!this.#phase.is('starting')) return;
@@ -268,6 +271,18 @@ class Sessions implements DiscordSessions, ConnectionListener {
           log.error({ err: error, shard }, 'cannot leave the connection');
         });
       },
+    });
+  }
+
+  /** The shards and the held events follow the moves. */
+  #followOwnership(): void {
+    const { ownership } = this.#options;
+    const { chain } = ownership;
+    void ownership.changed.then(() => {
+      if (this.#phase.is('leaving', 'closed')) return;
+      this.#followOwnership();
+      if (chain === ownership.chain) this.#intake.transit.settleLeaving();
+      else this.#shards.follow();
     });
   }
 

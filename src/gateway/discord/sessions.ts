@@ -29,6 +29,14 @@ export class ShardSessions {
     this.#store = store;
   }
 
+  /** The number of shards of this pod's sessions. Null: unknown yet. */
+  shardCount: number | null = null;
+
+  /** Whether an event's session is one that goes on. */
+  isLive(sessionId: string): boolean {
+    return this.#shards.values().some(({ live }) => live?.sessionId === sessionId);
+  }
+
   /** The session to resume, or null to identify. @throws the errors of the store, on the first call */
   retrieve(shardId: number): SessionInfo | null {
     return this.#shard(shardId).live;

@@ -122,6 +122,11 @@ export class Shard {
     this.#options.sessions.resumeSucceeded(this.#options.id);
   }
 
+  /** Since when its events come without a gap. Null: they do not. */
+  get readySince(): MonotonicTime | null {
+    return this.#machine.is('ready') ? this.#readyAt : null;
+  }
+
   setLatency(latencyMs: Duration): void {
     this.#latencyMs = latencyMs;
   }

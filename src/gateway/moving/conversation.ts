@@ -9,6 +9,7 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { ThrottledLog } from '../../observability/throttled-log.ts';
 import type { Peers } from '../discord/peers.ts';
+import type { EventHandover, OfferedEvents } from '../discord-seam.ts';
 import { problem } from '../dispatch/responses.ts';
 import type { Store } from '../store/store.ts';
 import { IncomingCopies, type OutgoingCopies } from './copies.ts';
@@ -24,6 +25,8 @@ export interface ConversationOptions {
   readonly outgoing: OutgoingCopies;
   /** Why no guild may come or go at present; null: guilds may move. */
   readonly notNow: () => string | null;
+  /** Of this pod's sessions. */
+  readonly handover: () => EventHandover;
   /** Guilds have come, and are served from now on. */
   readonly onArrived: (guildIds: readonly string[]) => void;
   /** Guilds have been given away. */
@@ -43,6 +46,8 @@ export class Conversation {
   readonly #senders = new Senders();
   readonly #process = randomUUID();
   readonly #throttled: ThrottledLog;
+  /** By pod: what it holds the events of guilds that are to come under, as of its last reply. */
+  readonly #holding = new Map<number, string>();
 
   constructor(options: ConversationOptions) {
     this.#options = options;
@@ -50,6 +55,11 @@ export class Conversation {
     this.#incoming = new IncomingCopies(store.mover);
     this.#throttled = new ThrottledLog(log);
     this.courier = new Courier({ ordinal: ownership.ordinal, process: this.#process, peers, stopping });
+  }
+
+  /** What a pod holds the events of guilds that are to come under. Null: it does not, or has not said so. */
+  holdingOf(pod: number): string | null {
+    return this.#holding.get(pod) ?? null;
   }
 
   /** `POST /_guildway/moves` */
@@ -65,12 +75,13 @@ export class Conversation {
     return { status: 200, headers: ['content-type', 'application/json'], body: encodeReply(reply) };
   }
 
-  #take({ from, process, content, chunks }: Envelope): Reply {
-    const nothing: Reply = { process: this.#process, messages: [], refused: null };
+  #take({ from, process, content, chunks, events = null }: Envelope): Reply {
+    const { holding } = this.#options.handover();
+    const nothing: Reply = { process: this.#process, messages: [], refused: null, holding };
     if (!this.#senders.admits(from, process, !isLivePart(content) && content.kind === 'recover')) return nothing;
     try {
       if (isLivePart(content)) return { ...nothing, refused: this.#takePart(content.guild, content, chunks) };
-      const sends = this.#receive(from, content, chunks);
+      const sends = this.#receive(from, content, chunks, events);
       // Rows do not fit into a reply.
       const [inReply, sent] = partition(sends, ({ to, message }) => to === from && message.kind !== 'offer');
       const messages = inReply.map(({ message }) => message);
@@ -97,8 +108,13 @@ export class Conversation {
   }
 
   /** @throws GuildwayError when the rows of an offer cannot be taken, or the database refuses; nothing has changed then */
-  #receive(from: number, message: Message, chunks: readonly Uint8Array[]): readonly Send[] {
-    const { ownership, store, outgoing, notNow, onArrived, onLeft, onNews } = this.#options;
+  #receive(
+    from: number,
+    message: Message,
+    chunks: readonly Uint8Array[],
+    events: OfferedEvents | null = null,
+  ): readonly Send[] {
+    const { ownership, store, outgoing, handover, notNow, onArrived, onLeft, onNews } = this.#options;
     if (message.kind === 'offer') {
       const why = notNow();
       if (why !== null) throw new GuildwayError('MOVE_REFUSED', why);
@@ -110,12 +126,15 @@ export class Conversation {
     switch (message.kind) {
       case 'offer': {
         if (guilds.length === 0) return ownership.commit(step);
+        const why = message.again ? null : handover().refusal(guilds, events);
+        if (why !== null) throw new GuildwayError('MOVE_REFUSED', why);
         const [guild] = guilds;
         const live = guilds.length === 1 ? this.#incoming.find(guild as string, message.attempt) : null;
         try {
           return ownership.commit(step, (recorded) => {
-            if (live === null) store.mover.importGuilds(chunks, recorded);
-            else live.finish(chunks, recorded);
+            const also = (): void => handover().imported(guilds);
+            if (live === null) store.mover.importGuilds(chunks, recorded, also);
+            else live.finish(chunks, recorded, also);
           });
         } finally {
           for (const imported of guilds) this.#incoming.drop(imported);
@@ -157,8 +176,10 @@ export class Conversation {
     }
   }
 
-  async receiveReply(from: number, { process, messages }: Reply): Promise<void> {
+  async receiveReply(from: number, { process, messages, holding = null }: Reply): Promise<void> {
     if (!this.#senders.admits(from, process, false)) return;
+    if (holding === null) this.#holding.delete(from);
+    else this.#holding.set(from, holding);
     for (const message of messages) await this.sendAll(this.#receive(from, message, []));
   }
 

@@ -2,6 +2,7 @@ import type { Message } from '../../moving/messages.ts';
 import { PATH } from '../../protocol/paths.ts';
 import type { Duration } from '../../time.ts';
 import type { Peers } from '../discord/peers.ts';
+import type { OfferedEvents } from '../discord-seam.ts';
 import { decodeReply, type Envelope, encodeEnvelope, type LivePart, type Reply } from './envelope.ts';
 
 export interface CourierOptions {
@@ -35,11 +36,14 @@ export class Courier {
     to: number,
     content: Message | LivePart,
     chunks: readonly Uint8Array[] = [],
-    { guildsWait = false }: { readonly guildsWait?: boolean } = {},
+    {
+      guildsWait = false,
+      events = null,
+    }: { readonly guildsWait?: boolean; readonly events?: OfferedEvents | null } = {},
   ): Promise<Reply | null> {
     const { ordinal, process, peers, stopping } = this.#options;
     if (stopping.aborted) return null;
-    const envelope: Envelope = { from: ordinal, process, content, chunks };
+    const envelope: Envelope = { from: ordinal, process, content, chunks, events };
     const waitMs: Duration = chunks.length === 0 ? MESSAGE_MS : guildsWait ? OFFER_MS : ROWS_MS;
     try {
       const response = await peers.ask(to, {

@@ -3,6 +3,7 @@ import { parseTopology } from '../../link/handshake.ts';
 import type { Message } from '../../moving/messages.ts';
 import type { Attempt } from '../../moving/state.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
+import type { OfferedEvents } from '../discord-seam.ts';
 
 /** A part of a large guild, which its owner serves meanwhile. */
 export interface LivePart {
@@ -19,6 +20,8 @@ export interface Envelope {
   readonly process: string;
   readonly content: Message | LivePart;
   readonly chunks: readonly Uint8Array[];
+  /** With an offer, if this pod receives Discord's events. */
+  readonly events?: OfferedEvents | null;
 }
 
 /** The answer to an envelope. */
@@ -29,6 +32,8 @@ export interface Reply {
   readonly refused: string | null;
   /** The pod has no rows and has not joined the others: it holds nothing. */
   readonly isEmpty?: boolean;
+  /** What the events of guilds that are to come are held under; null: they are not, so no guild can come. */
+  readonly holding?: string | null;
 }
 
 const VERSION = 1;
@@ -52,8 +57,8 @@ const KINDS: ReadonlySet<unknown> = new Set<Message['kind']>([
 export const isLivePart = (content: Message | LivePart): content is LivePart => 'part' in content;
 
 /** A length of four bytes and a JSON text, then each chunk with its length. */
-export function encodeEnvelope({ from, process, content, chunks }: Envelope): Buffer {
-  const head = Buffer.from(JSON.stringify({ version: VERSION, from, process, content }));
+export function encodeEnvelope({ from, process, content, chunks, events = null }: Envelope): Buffer {
+  const head = Buffer.from(JSON.stringify({ version: VERSION, from, process, content, events }));
   return Buffer.concat([head, ...chunks].flatMap((part) => [lengthOf(part), part]));
 }
 
@@ -63,10 +68,11 @@ export function decodeEnvelope(bytes: Buffer): Envelope {
   const head = parseJson(parts[0]);
   if (!isObject(head) || head.version !== VERSION)
     throw invalid(`its version is not ${VERSION}: run the same version on all gateway pods`);
-  const { from, process, content } = head;
+  const { from, process, content, events = null } = head;
   if (!isCount(from) || typeof process !== 'string' || !isObject(content)) throw invalid('its head');
   if (!isLive(content) && !isMessage(content)) throw invalid('its message');
-  return { from, process, content: content as unknown as Envelope['content'], chunks: parts.slice(1) };
+  if (events !== null && !isOfferedEvents(events)) throw invalid('its events');
+  return { from, process, content: content as unknown as Envelope['content'], chunks: parts.slice(1), events };
 }
 
 export const encodeReply = (reply: Reply): Buffer => Buffer.from(JSON.stringify(reply));
@@ -79,7 +85,8 @@ export function decodeReply(bytes: Buffer): Reply {
     typeof value.process === 'string' &&
     Array.isArray(value.messages) &&
     value.messages.every(isMessage) &&
-    (value.refused === null || typeof value.refused === 'string');
+    (value.refused === null || typeof value.refused === 'string') &&
+    (value.holding === undefined || value.holding === null || typeof value.holding === 'string');
   if (!isReply) throw invalid('its reply');
   return value as unknown as Reply;
 }
@@ -145,6 +152,9 @@ function isTopology(value: unknown): boolean {
     return false;
   }
 }
+
+const isOfferedEvents = (value: unknown): value is OfferedEvents =>
+  isObject(value) && typeof value.holding === 'string' && typeof value.recordedMs === 'number';
 
 const isAttempt = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(isCount);
 

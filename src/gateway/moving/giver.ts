@@ -7,6 +7,7 @@ import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import { ThrottledLog } from '../../observability/throttled-log.ts';
 import { elapsed, type MonotonicTime, monotonicNow } from '../../time.ts';
+import type { OfferedEvents } from '../discord-seam.ts';
 import type { GuildMover } from '../store/moving/guild-mover.ts';
 import type { GuildSize } from '../store/moving/sizes.ts';
 import type { Candidates } from './candidates.ts';
@@ -27,6 +28,8 @@ export interface GiverOptions {
   readonly courier: Courier;
   /** Rows of a guild. It looks at `limit` rows of each table at most. */
   readonly sizeOf: (guildId: string, limit: number) => Readonly<GuildSize>;
+  /** What an offer says about events. `holding` is as of now; null: nothing can be offered now. */
+  readonly offeredTo: (owner: number) => OfferedEvents | null;
   /** Takes the messages of a reply. */
   readonly receive: (from: number, reply: Reply) => Promise<void>;
   readonly metrics: MoveMetrics;
@@ -105,11 +108,12 @@ export class Giver {
   /** Copies guilds while they are served. They wait only while they are given away, if their rows are still those of the copy. */
   async #giveServed(owner: number, attempt: Attempt, guilds: readonly string[]): Promise<Outcome> {
     const { ownership, mover, copies, courier } = this.#options;
+    const events = this.#options.offeredTo(owner);
     const chunks = mover.copyGuilds(guilds);
     copies.keep(attempt, { compressed: mover.compressed(chunks) });
     const { message } = offerServed(ownership.state, attempt, guilds, ownerByTopology);
     const { epoch } = newest(ownership.state);
-    const reply = await courier.send(owner, message, chunks);
+    const reply = await courier.send(owner, message, chunks, { events });
     if (reply === null || reply.refused !== null) return this.#stayed(owner, guilds, reply);
     if (newest(ownership.state).epoch !== epoch) return 'stop';
     const startedAt = monotonicNow();
@@ -120,12 +124,13 @@ export class Giver {
   async #givePaused(owner: number, attempt: Attempt, guilds: readonly string[]): Promise<Outcome> {
     const { ownership, mover, copies, courier } = this.#options;
     const startedAt = monotonicNow();
+    const events = this.#options.offeredTo(owner);
     const quiet = await this.#pause(attempt, guilds);
     const [offer] = offerParcel(ownership.state, attempt).sends;
     if (quiet.length === 0 || offer === undefined) return 'some';
     const chunks = mover.copyGuilds(quiet);
     copies.keep(attempt, { compressed: mover.compressed(chunks) });
-    const reply = await courier.send(owner, offer.message, chunks, { guildsWait: true });
+    const reply = await courier.send(owner, offer.message, chunks, { guildsWait: true, events });
     return this.#conclude(owner, quiet, reply, startedAt, sum(chunks));
   }
 
@@ -151,12 +156,13 @@ export class Giver {
         if (sum(changes) < FEW_BYTES) break;
       }
       const startedAt = monotonicNow();
+      const events = this.#options.offeredTo(owner);
       const quiet = await this.#pause(attempt, [guild]);
       const [offer] = offerParcel(ownership.state, attempt).sends;
       if (quiet.length === 0 || offer === undefined) return 'some';
       const last = live.changes(true);
       copies.keep(attempt, { live });
-      const reply = await courier.send(owner, offer.message, last, { guildsWait: true });
+      const reply = await courier.send(owner, offer.message, last, { guildsWait: true, events });
       return await this.#conclude(owner, quiet, reply, startedAt, bytes + sum(last));
     } catch (error) {
       return this.#failed(owner, [guild], error);

@@ -10,6 +10,7 @@ import type { Logger } from '../../observability/log.ts';
 import type { Registry } from '../../observability/metrics.ts';
 import { asVariables, fingerprintOf, type TopologyRecord } from '../../routing/topology.ts';
 import type { Peers } from '../discord/peers.ts';
+import type { EventHandover, OfferedEvents } from '../discord-seam.ts';
 import type { Store } from '../store/store.ts';
 import { Candidates } from './candidates.ts';
 import { Conversation } from './conversation.ts';
@@ -29,6 +30,8 @@ export interface GuildMovesOptions {
   readonly peers: Peers;
   /** Why no guild may come or go at present; null: guilds may move. */
   readonly notNow: () => string | null;
+  /** Of this pod's sessions: the events of guilds that move. */
+  readonly handover: () => EventHandover;
   /** Guilds have come, and are served from now on. */
   readonly onArrived: (guildIds: readonly string[]) => void;
   /** Guilds have been given away. */
@@ -69,7 +72,7 @@ export class GuildMoves {
 
   constructor(options: GuildMovesOptions) {
     this.#options = options;
-    const { ownership, store, activity, peers, registry, notNow, onArrived, onLeft, log } = options;
+    const { ownership, store, activity, peers, registry, notNow, handover, onArrived, onLeft, log } = options;
     const { mover } = store;
     const outgoing = new OutgoingCopies(mover);
     this.#candidates = new Candidates(ownership, () => store.guilds.all());
@@ -79,7 +82,7 @@ export class GuildMoves {
       unconfirmed: () => this.#unconfirmed,
     });
     this.#conversation = new Conversation({
-      ...{ ownership, store, peers, outgoing, notNow, onLeft, log, stopping: this.#stopping.signal },
+      ...{ ownership, store, peers, outgoing, notNow, handover, onLeft, log, stopping: this.#stopping.signal },
       onArrived: (guildIds) => {
         metrics.arrived.inc(guildIds.length);
         onArrived(guildIds);
@@ -91,6 +94,7 @@ export class GuildMoves {
       ...{ candidates: this.#candidates, copies: outgoing, courier: this.#conversation.courier, metrics },
       sizeOf: (guildId, limit) => mover.sizeOf([guildId], limit),
       receive: (from, reply) => this.#conversation.receiveReply(from, reply),
+      offeredTo: (owner) => this.#offeredTo(owner),
     });
   }
 
@@ -237,20 +241,24 @@ export class GuildMoves {
   }
 
   async #give(): Promise<void> {
-    const { ownership, notNow } = this.#options;
+    const { ownership, notNow, handover } = this.#options;
     const { state } = ownership;
-    const { epoch } = newest(state);
+    const { epoch, pods } = newest(state);
     if (state.done.get(ownership.ordinal)?.has(epoch) === true || notNow() !== null) return;
+    // Events must not fall between two pods.
+    if (handover().recordedMs === null) return;
     if (this.#scanned !== epoch || this.#candidates.size === 0) {
       const left = await this.#candidates.scan();
       this.#scanned = epoch;
-      if (left === 0) return this.#finish();
+      const others = Array.from({ length: pods }, (_, pod) => pod).filter((pod) => pod !== ownership.ordinal);
+      if (left === 0 && others.every((pod) => this.#conversation.holdingOf(pod) !== null)) return this.#finish();
     }
     await Promise.all(
       this.#candidates.owners.map(async (owner) => {
         // The guilds of a pod that is away are served here meanwhile, without a pause.
         while (
           !this.#silent.has(owner) &&
+          this.#offeredTo(owner) !== null &&
           !this.#stopping.signal.aborted &&
           newest(state).epoch === epoch &&
           notNow() === null
@@ -260,6 +268,13 @@ export class GuildMoves {
       }),
     );
     if (this.#candidates.size === 0) this.#wakeUp();
+  }
+
+  /** What an offer to a pod says about events; null: nothing can be offered to it now. */
+  #offeredTo(owner: number): OfferedEvents | null {
+    const holding = this.#conversation.holdingOf(owner);
+    const { recordedMs } = this.#options.handover();
+    return holding === null || recordedMs === null ? null : { holding, recordedMs };
   }
 
   /** Nothing is left to give: says so to every pod, once no handler runs that could make a row of a guild that belongs elsewhere. */

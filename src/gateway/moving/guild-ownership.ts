@@ -6,6 +6,16 @@ import type { Step } from '../../moving/step.ts';
 import { GUILDLESS_POD, type TopologyRecord } from '../../routing/topology.ts';
 import type { Recorded } from '../store/moving/guild-mover.ts';
 
+/**
+ * Who handles the events of a guild.
+ * - `mine`: this pod
+ * - `leaving`: this pod, unless it gives the guild away in this moment
+ * - `arriving`: this pod, if the guild has been given to it
+ * - `awaited`: its owner; the guild is to move here
+ * - `elsewhere`: another pod
+ */
+export type EventFate = 'mine' | 'leaving' | 'arriving' | 'awaited' | 'elsewhere';
+
 /** Writes of the protocol that exist in memory only. */
 const IN_MEMORY: ReadonlySet<Write['kind']> = new Set(['parcel', 'parcel-ended', 'closing']);
 
@@ -55,6 +65,18 @@ export class GuildOwnership {
   decide(guildId: string): RequestDecision {
     if (this.#handingOver.has(guildId)) return WAIT;
     return decideRequest(this.#state, guildId, ownerByTopology);
+  }
+
+  /** Who handles the events of a guild. */
+  eventsOf(guildId: string): EventFate {
+    const state = this.#state;
+    if (state.recovering.size > 0) return this.willOwn(guildId) ? 'arriving' : 'elsewhere';
+    const record = state.records.get(guildId)?.state;
+    if (record === 'arriving' || record === 'awaiting') return 'arriving';
+    const decision = decideRequest(state, guildId, ownerByTopology);
+    if (decision.kind === 'serve') return 'mine';
+    if (decision.kind === 'wait') return 'leaving';
+    return state.chain.length > 1 && this.willOwn(guildId) ? 'awaited' : 'elsewhere';
   }
 
   /** Whether rows of a guild may be written here. True also for a guild that is leaving, until it has left. */

@@ -25,6 +25,8 @@ export class GuildIndex {
       skipping(sqlite, 'guildway_session_guilds', 'guild_id'),
       skipping(sqlite, 'guildway_jobs', 'guild_id'),
       reading(sqlite, 'guildway_event_ledger', 'guild_id'),
+      // What was handled of a guild without rows must move, too.
+      skipping(sqlite, 'guildway_handled_events', 'guild_id'),
     ];
   }
 

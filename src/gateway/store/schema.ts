@@ -197,4 +197,27 @@ export const MIGRATIONS: readonly string[] = [
   CREATE INDEX guildway_jobs_due ON guildway_jobs (run_at, guild_id) WHERE set_aside_at IS NULL;
   CREATE INDEX guildway_jobs_set_aside ON guildway_jobs (set_aside_at) WHERE set_aside_at IS NOT NULL;
   `,
+  `
+  -- Events of Discord's gateway that an owner of the guild handled shortly before it moved. They move with the guild, so that its new
+  -- owner recognizes them in its own sessions.
+  CREATE TABLE guildway_handled_events (
+    guild_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    -- Of the name and the content.
+    hash TEXT NOT NULL,
+    expires_at INTEGER NOT NULL,
+    -- The event of the new owner's session that was recognized.
+    matched_session TEXT,
+    matched_sequence INTEGER,
+    PRIMARY KEY (guild_id, session_id, sequence)
+  ) STRICT, WITHOUT ROWID;
+  -- The first event of a guild that has moved here which this pod is to handle, by session. Former owners handled those before it.
+  CREATE TABLE guildway_event_starts (
+    guild_id TEXT NOT NULL,
+    session_id TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    PRIMARY KEY (guild_id, session_id)
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];

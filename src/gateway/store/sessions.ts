@@ -16,6 +16,7 @@ export class Sessions implements SessionStore {
   readonly #writeFailedResumes: StatementSync;
   readonly #clear: StatementSync;
   readonly #readGuilds: Query<{ guildId: string }>;
+  readonly #isListed: Query<{ shard: number }>;
   readonly #addGuild: StatementSync;
   readonly #removeGuild: StatementSync;
   readonly #forgetUpTo: StatementSync;
@@ -44,8 +45,16 @@ export class Sessions implements SessionStore {
     this.#readGuilds = query(sqlite, 'SELECT guild_id AS guildId FROM guildway_session_guilds WHERE shard = ?', {
       guildId: text,
     });
-    this.#addGuild = sqlite.prepare('INSERT INTO guildway_session_guilds (shard, guild_id) VALUES (?, ?)');
-    this.#removeGuild = sqlite.prepare('DELETE FROM guildway_session_guilds WHERE shard = ? AND guild_id = ?');
+    this.#isListed = query(sqlite, 'SELECT shard FROM guildway_session_guilds WHERE guild_id = ? LIMIT 1', {
+      shard: number,
+    });
+    this.#addGuild = sqlite.prepare('INSERT OR IGNORE INTO guildway_session_guilds (shard, guild_id) VALUES (?, ?)');
+    this.#removeGuild = sqlite.prepare(
+      // The rows of a guild that is arriving are listed here when it has arrived.
+      `DELETE FROM guildway_session_guilds WHERE shard = ? AND guild_id = ?
+         AND NOT EXISTS (SELECT 1 FROM guildway_guild_records AS record
+           WHERE record.guild_id = guildway_session_guilds.guild_id AND record.state = 'arriving')`,
+    );
     this.#forgetUpTo = sqlite.prepare('DELETE FROM guildway_event_ledger WHERE session_id = ? AND sequence <= ?');
     this.#forgetOthers = sqlite.prepare(
       'DELETE FROM guildway_event_ledger WHERE session_id NOT IN (SELECT session_id FROM guildway_sessions)',
@@ -93,6 +102,10 @@ export class Sessions implements SessionStore {
 
   readGuilds(shard: number): string[] {
     return this.#readGuilds.all(shard).map(({ guildId }) => guildId);
+  }
+
+  isListed(guildId: string): boolean {
+    return this.#isListed.get(guildId) !== undefined;
   }
 
   writeGuilds(shard: number, guildIds: ReadonlySet<string>): void {

@@ -12,6 +12,7 @@ import type { Durability } from './commit-group.ts';
 import { Connection } from './connection.ts';
 import { GuildIndex } from './guild-index.ts';
 import { refuseUndeclared, resolveGuildTables, warnOfMissingIndexes } from './guild-tables.ts';
+import { HandledEvents } from './handled-events.ts';
 import { HintStore } from './hints.ts';
 import { JobStore } from './jobs.ts';
 import { KeyRanges } from './key-ranges.ts';
@@ -51,6 +52,7 @@ export interface Store {
   readonly sessions: Sessions;
   readonly hints: HintStore;
   readonly jobs: JobStore;
+  readonly handledEvents: HandledEvents;
   readonly guilds: GuildIndex;
   readonly mover: GuildMover;
   /** What the protocol of moves knows: from disk, or as a pod begins. */
@@ -205,6 +207,7 @@ function assemble(
     sessions: new Sessions(connection),
     hints,
     jobs: new JobStore(connection, Object.keys(bot.jobs ?? {}), now),
+    handledEvents: new HandledEvents(connection, now),
     guilds: new GuildIndex(connection, guildTables),
     mover,
     movingState: mover.records.load(initialState(ordinal, chain[0])),

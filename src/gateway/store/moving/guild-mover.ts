@@ -47,7 +47,7 @@ export interface LiveImport extends Disposable {
   /** Writes a chunk, in a transaction of its own. @throws GuildwayError MOVE_DAMAGED, MOVE_REFUSED, STORE_FAILED, FENCED */
   apply(chunk: Uint8Array): void;
   /** Writes the last changes and the record in one transaction. They are on disk when this returns. @throws as {@link apply} */
-  finish(chunks: readonly Uint8Array[], recorded: Recorded): Imported;
+  finish(chunks: readonly Uint8Array[], recorded: Recorded, also?: () => void): Imported;
 }
 
 /**
@@ -105,8 +105,9 @@ export class GuildMover {
    * @param chunks the chunks of {@link exportGuilds} or {@link exportSetAside}, in order
    * @throws GuildwayError MOVE_DAMAGED; MOVE_REFUSED when the schemas differ, a key conflicts, or this pod owns one of the
    *   guilds; STORE_FAILED, FENCED, DATABASE_CORRUPT
+   * @param also runs in the same transaction, after the rows are written
    */
-  importGuilds(chunks: readonly Uint8Array[], recorded: Recorded): Imported {
+  importGuilds(chunks: readonly Uint8Array[], recorded: Recorded, also?: () => void): Imported {
     const guildIds = recordedGuilds(recorded.writes).map(({ guildId }) => guildId);
     const copy = this.#copyOf(chunks, guildIds);
     return this.#write(() => {
@@ -115,6 +116,7 @@ export class GuildMover {
       for (const chunk of copy) importer.apply(chunk);
       const imported = importer.finish();
       this.#options.keyRanges.advance();
+      also?.();
       this.records.write(recorded.state, recorded.writes);
       return imported;
     });
@@ -225,12 +227,13 @@ export class GuildMover {
     };
     return {
       apply: (chunk) => this.#write(() => apply([chunk]), 'normal'),
-      finish: (chunks, recorded) =>
+      finish: (chunks, recorded, also) =>
         this.#write(() => {
           apply(chunks);
           const imported = importer.finish(true);
           assertSameGuilds(imported.guildIds, recordedGuilds(recorded.writes));
           this.#leftovers.remove(guildId);
+          also?.();
           this.records.write(recorded.state, recorded.writes);
           return imported;
         }),

@@ -143,7 +143,8 @@ export class LiveCopy implements Disposable {
       const rows = [...changedRows(session.patchset())];
       // The former guild of a deleted or reassigned row is unknown.
       const mayHaveLeft = ({ kind, written }: ChangedRow): boolean =>
-        kind === 'deleted' || (kind === 'updated' && (table.guildAt === -1 || written.includes(table.guildAt)));
+        (kind === 'deleted' && !table.expires) ||
+        (kind === 'updated' && (table.guildAt === -1 || written.includes(table.guildAt)));
       return rows.some(mayHaveLeft) || this.#present(table, rows).length > 0;
     });
     if (!isChanged && this.#withoutKey === digestOfRows(this.#rowsWithoutKey())) return;

@@ -24,6 +24,8 @@ export interface MovedTable {
   /** The index of the primary key if it is a single integer that may be replaced. */
   readonly integerKey: number | null;
   readonly references: readonly KeyReference[];
+  /** Its rows are removed after a time. It does not matter if the new owner has one of those. */
+  readonly expires: boolean;
   /**
    * SQL. `@guilds` is a JSON array of guild ids; `@now` decides what has expired. A row starts with its guild id as text,
    * followed by the columns.
@@ -53,19 +55,20 @@ export interface MovedTable {
  * What moves with a guild of Guildway's own tables. Where a row is known already, the one that arrives is not needed. Hints stay: the pod
  * that stored a request delivers it, to whichever pod owns the guild then.
  */
-const OWN_TABLES: readonly { readonly name: string; readonly live?: string }[] = [
-  { name: 'guildway_ledger', live: 't0.expires_at > @now' },
-  { name: 'guildway_event_ledger' },
+const OWN_TABLES: readonly { readonly name: string; readonly live?: string; readonly expires?: true }[] = [
+  { name: 'guildway_ledger', live: 't0.expires_at > @now', expires: true },
+  { name: 'guildway_event_ledger', expires: true },
   { name: 'guildway_session_guilds' },
+  { name: 'guildway_handled_events', expires: true },
   { name: 'guildway_bot_guilds' },
   { name: 'guildway_jobs' },
 ];
 
 /** Every table whose rows move, parents first. */
 export function movedTables(sqlite: DatabaseSync, guildTables: GuildTables): MovedTable[] {
-  const own = OWN_TABLES.map(({ name, live }) => {
+  const own = OWN_TABLES.map(({ name, live, expires = false }) => {
     const schema = readTable(sqlite, name) as TableSchema;
-    return describe({ ...schema, integerKey: null }, 'guild_id', { live, references: [] });
+    return { ...describe({ ...schema, integerKey: null }, 'guild_id', { live, references: [] }), expires };
   });
   return [...movedBotTables(guildTables), ...own];
 }
@@ -113,6 +116,7 @@ function describe(
     guildTable,
     integerKey: integerKey ?? null,
     references,
+    expires: false,
     selectRows: `${select} ${where} ORDER BY ${order}`,
     selectRowsWithoutKey: mayBeNull ? `${select} ${where} AND (${isWithoutKey}) ORDER BY t0.${rowidOf(table)}` : null,
     selectRow: `${select} ${where} AND ${matches}`,

@@ -8,7 +8,9 @@ import { createSessionMetrics } from '../../../../src/gateway/discord/metrics.ts
 import { ShardSessions } from '../../../../src/gateway/discord/sessions.ts';
 import type { ForwardSink, GuildEvent } from '../../../../src/gateway/discord-seam.ts';
 import { createTopology, type Topology } from '../../../../src/routing/topology.ts';
-import { MemorySessions } from '../../../support/discord-pod.ts';
+import { MemoryHandled, MemorySessions } from '../../../support/discord-pod.ts';
+import { ownershipOf } from '../../../support/ownership.ts';
+import { silent } from '../../../support/store.ts';
 
 test('when room appears while a session is being left, no event overtakes a rejected one', async () => {
   const store = new MemorySessions();
@@ -19,9 +21,10 @@ test('when room appears while a session is being left, no event overtakes a reje
   const left: number[] = [];
   const metrics = createSessionMetrics(new Registry(), { states: () => [], pending: () => 0 });
   const intake = new EventIntake({
-    topology: createTopology({ strategy: 'md5', pods: 1 }),
-    owns: () => true,
-    ordinal: 0,
+    ownership: ownershipOf(0, createTopology({ strategy: 'md5', pods: 1 })),
+    handled: new MemoryHandled(),
+    skewMs: 2_000,
+    log: silent,
     sessions,
     guilds: new OwnedGuilds(store),
     dispatch: ({ sequence }) => {
@@ -54,13 +57,15 @@ test("an event of another owner's guild is forwarded if the owner does not recei
   const take = async (topology: Topology, forward: ForwardSink) => {
     const store = new MemorySessions();
     const sessions = new ShardSessions(store);
+    sessions.shardCount = 2;
     sessions.start({ shardId: 0, shardCount: 2, sessionId: 's', sequence: 4, resumeURL: 'ws://localhost' });
     const metrics = createSessionMetrics(new Registry(), { states: () => [], pending: () => 0 });
     const intake = new EventIntake({
       ...{
-        topology,
-        owns: (guildId) => topology.ownerOf(guildId) === 0,
-        ordinal: 0,
+        ownership: ownershipOf(0, topology),
+        handled: new MemoryHandled(),
+        skewMs: 2_000,
+        log: silent,
         sessions,
         guilds: new OwnedGuilds(store),
         metrics: () => metrics,

@@ -34,10 +34,10 @@ const messages: readonly Message[] = [
 test('every message arrives as it was sent, with its chunks', () => {
   const chunks = [Buffer.from('one'), Buffer.alloc(0), Buffer.alloc(70_000, 7)];
   for (const content of [...messages, { guild: GUILD, attempt: [1, 2] as const, part: 3 }]) {
-    const envelope: Envelope = { from: 2, process: 'p', content, chunks };
+    const envelope: Envelope = { from: 2, process: 'p', content, chunks, events: { holding: 'h', recordedMs: 5 } };
     assert.deepEqual(decodeEnvelope(encodeEnvelope(envelope)), envelope);
   }
-  const reply = { process: 'p', messages, refused: 'the schemas differ' };
+  const reply = { process: 'p', messages, refused: 'the schemas differ', holding: 'h' };
   assert.deepEqual(decodeReply(encodeReply(reply)), JSON.parse(JSON.stringify(reply)));
 });
 
