@@ -253,20 +253,18 @@ export class GuildMoves {
       const others = Array.from({ length: pods }, (_, pod) => pod).filter((pod) => pod !== ownership.ordinal);
       if (left === 0 && others.every((pod) => this.#conversation.holdingOf(pod) !== null)) return this.#finish();
     }
-    await Promise.all(
-      this.#candidates.owners.map(async (owner) => {
-        // The guilds of a pod that is away are served here meanwhile, without a pause.
-        while (
-          !this.#silent.has(owner) &&
-          this.#offeredTo(owner) !== null &&
-          !this.#stopping.signal.aborted &&
-          newest(state).epoch === epoch &&
-          notNow() === null
-        ) {
-          if (!(await this.#giver.giveSome(owner))) break;
-        }
-      }),
-    );
+    // One batch at a time: several would wait for each other's transactions, and their guilds with them.
+    const isEnded = (): boolean => this.#stopping.signal.aborted || newest(state).epoch !== epoch || notNow() !== null;
+    const refusing = new Set(this.#silent);
+    for (;;) {
+      // The guilds of a pod that is away are served here meanwhile, without a pause.
+      const owners = this.#candidates.owners.filter((owner) => !refusing.has(owner) && this.#offeredTo(owner) !== null);
+      if (owners.length === 0) break;
+      for (const owner of owners) {
+        if (isEnded()) return;
+        if (!(await this.#giver.giveSome(owner))) refusing.add(owner);
+      }
+    }
     if (this.#candidates.size === 0) this.#wakeUp();
   }
 
