@@ -28,7 +28,6 @@ const LEAVE_MS = 1_000;
 /** The shortest wait between two attempts to start; up to the cap is added. */
 const RETRY_BASE_MS = 1_000;
 const RETRY_CAP_MS = 30_000;
-
 /** How often events that have been held for too long are looked for. */
 const SWEEP_MS = 1_000;
 

@@ -8,7 +8,7 @@ import { adoptTopology, newsOf, settle } from '../../moving/topologies.ts';
 import { errorFacts } from '../../observability/error-facts.ts';
 import type { Logger } from '../../observability/log.ts';
 import type { Registry } from '../../observability/metrics.ts';
-import { asVariables, fingerprintOf, type TopologyRecord } from '../../routing/topology.ts';
+import { asVariables, type TopologyRecord } from '../../routing/topology.ts';
 import type { Peers } from '../discord/peers.ts';
 import type { EventHandover, OfferedEvents } from '../discord-seam.ts';
 import type { Store } from '../store/store.ts';
@@ -19,6 +19,7 @@ import { Giver } from './giver.ts';
 import type { GuildActivity } from './guild-activity.ts';
 import type { GuildOwnership } from './guild-ownership.ts';
 import { createMoveMetrics } from './metrics.ts';
+import { absentPods, moveProblem, recoveryProblem, unconfirmedGuilds } from './move-status.ts';
 import { RecordPruning } from './record-pruning.ts';
 
 export interface GuildMovesOptions {
@@ -79,7 +80,7 @@ export class GuildMoves {
     this.#recordPruning = new RecordPruning(ownership, mover);
     const metrics = createMoveMetrics(registry, {
       toMove: () => this.#candidates.size,
-      unconfirmed: () => this.#unconfirmed,
+      unconfirmed: () => unconfirmedGuilds(ownership.state),
     });
     this.#conversation = new Conversation({
       ...{ ownership, store, peers, outgoing, notNow, handover, onLeft, log, stopping: this.#stopping.signal },
@@ -128,7 +129,7 @@ export class GuildMoves {
       toMove: this.#candidates.size,
       leaving: ownership.state.leaving.size,
       ...{ moved: count('moved'), arrived: count('here'), arriving: count('arriving'), awaiting: count('awaiting') },
-      unconfirmed: this.#unconfirmed,
+      unconfirmed: unconfirmedGuilds(ownership.state),
       troubles: this.#candidates.troubles(this.#silent),
       problem: this.problem,
     };
@@ -137,43 +138,18 @@ export class GuildMoves {
   /** Why the topology that this pod was given is not in use, as a sentence; null if it is, or will be. */
   get problem(): string | null {
     const { given, ownership } = this.#options;
-    const known = ownership.chain.find(({ epoch }) => epoch === given.epoch);
-    if (known !== undefined && fingerprintOf(known) !== fingerprintOf(given)) {
-      const next = newest(ownership.state).epoch + 1;
-      return `this pod was given ${asVariables(given)}, but the rows are placed under ${asVariables(known)}: they go on being served there. To move them, set TOPOLOGY_EPOCH=${next}`;
-    }
-    if (given.epoch > newest(ownership.state).epoch && ownership.ordinal !== 0)
-      return `this pod was given ${asVariables(given)}, and gateway-0 has not begun with it: guilds move when it has the same values`;
-    return this.#refusal ?? this.#waiting;
-  }
-
-  /** For which pods beyond the number the end of the move waits, as a sentence; null: for none. */
-  get #waiting(): string | null {
-    const { given, ownership } = this.#options;
-    const absent = ownership.isMoving ? this.#absent() : [];
-    if (absent.length === 0) return null;
-    const pods = absent.map((pod) => `gateway-${pod}`).join(', ');
-    return `${pods} may have guilds under a topology that is not over, and does not answer: start it until it has given them away. If it never had any, set TOPOLOGY_CONFIRMED=${fingerprintOf(given)}`;
+    return this.#refusal ?? moveProblem(ownership.state, given, this.#silent);
   }
 
   /** Why this pod serves nothing after its volume was restored, as a sentence; null: it serves. */
   get recovery(): string | null {
-    const { recovering } = this.#options.ownership.state;
-    if (recovering.size === 0) return null;
-    const pods = [...recovering].map((pod) => `gateway-${pod}`).join(', ');
-    return `the volume is new or was restored: waiting for ${pods} to say which guilds moved. If they cannot answer and have no guilds of this pod, set TOPOLOGY_CONFIRMED=${fingerprintOf(this.#options.given)}`;
+    const { given, ownership } = this.#options;
+    return recoveryProblem(ownership.state, given);
   }
 
   /** `POST /_guildway/moves` */
   serve(body: Buffer): Promise<GatewayResponse> {
     return this.#conversation.serve(body);
-  }
-
-  get #unconfirmed(): number {
-    let unconfirmed = 0;
-    for (const record of this.#options.ownership.state.records.values())
-      if (record.state === 'moved' && !record.confirmed) unconfirmed++;
-    return unconfirmed;
   }
 
   async #run(): Promise<void> {
@@ -303,7 +279,7 @@ export class GuildMoves {
     const { ownership, confirmed, log } = this.#options;
     const { state } = ownership;
     const { recovering } = state;
-    const neverDone = this.#absent();
+    const neverDone = absentPods(state, this.#silent);
     if (!confirmed || recovering.size + neverDone.length === 0 || ++this.#rounds < CONFIRM_AFTER_ROUNDS) return;
     const pods = [...recovering.union(new Set(neverDone))];
     log.warn({ pods }, 'not waiting for these pods, as TOPOLOGY_CONFIRMED says');
@@ -311,13 +287,6 @@ export class GuildMoves {
     const heard = [...recovering].map((pod) => ({ kind: 'heard', pod }) as const);
     const done = neverDone.map((pod) => ({ kind: 'done', pod, epoch }) as const);
     ownership.commit({ writes: [...heard, ...done], sends: [] });
-  }
-
-  /** Pods beyond the newest number that do not answer. They may have guilds; those that never ran have none. */
-  #absent(): number[] {
-    const { state } = this.#options.ownership;
-    const { pods, epoch } = newest(state);
-    return [...this.#silent].filter((pod) => pod >= pods && state.done.get(pod)?.has(epoch) !== true);
   }
 
   #topologyChanged(): void {

@@ -186,7 +186,7 @@ test('a start that fails to bind its port releases the database', async () => {
   await once(busy, 'listening');
   const { port } = busy.address() as { port: number };
   const env = { DATABASE_PATH: folder.file('own') };
-  await assert.rejects(startGatewayPod({ bot: {}, env: { ...env, PORT: String(port) } }), { code: 'EADDRINUSE' });
+  await assert.rejects(startGatewayPod({ bot: {}, env: { ...env, PORT: String(port) } }), { code: 'CONFIG_INVALID' });
   busy.close();
   await using pod = await startGatewayPod({ bot: {}, env });
   assert.ok(pod.service.readiness().ready);

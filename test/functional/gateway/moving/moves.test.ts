@@ -1,5 +1,5 @@
 // Gateway pods that move guilds, with real sockets and databases.
-// Of src/gateway/moving/{candidates,conversation,copies,courier,giver,guild-activity,guild-moves,guild-ownership,metrics,record-pruning}.ts.
+// Of src/gateway/moving/{move-status,candidates,conversation,copies,courier,giver,guild-activity,guild-moves,guild-ownership,metrics,record-pruning}.ts.
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
