@@ -180,14 +180,14 @@ test('a pod that has lost its database stops serving, is not ready, and says tha
   }
 });
 
-test('a start that fails to bind its port releases the database', async () => {
+test('a start that fails to bind its port releases the database', async (t) => {
   using folder = temporaryFolder();
   const busy = createServer().listen(0, '127.0.0.1');
+  t.after(() => busy.close());
   await once(busy, 'listening');
   const { port } = busy.address() as { port: number };
   const env = { DATABASE_PATH: folder.file('own') };
   await assert.rejects(startGatewayPod({ bot: {}, env: { ...env, PORT: String(port) } }), { code: 'CONFIG_INVALID' });
-  busy.close();
   await using pod = await startGatewayPod({ bot: {}, env });
   assert.ok(pod.service.readiness().ready);
 });
