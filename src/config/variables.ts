@@ -171,7 +171,7 @@ export const VARIABLES = define({
   botCommand: {
     name: 'BOT_COMMAND',
     fallback: null,
-    modes: OWNER,
+    modes: ALL,
     about:
       'The command that starts an existing bot, which knows nothing of Guildway, beside this pod: see [existing-bots.md](existing-bots.md). `guildway run` sets it. It overrides `command` of `guildway.config`.',
     allowed: 'a list of texts as JSON, such as `["node","index.js"]`',

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { inMs, remaining } from '../../time.ts';
 import type { DiscordProxy, ProxiedRequest, WholeResponse } from './discord-proxy.ts';
 
 const ROUTE = /^\/applications\/\d+(?:\/guilds\/(\d+))?\/commands(?:\/(\d+))?$/;
@@ -47,18 +48,18 @@ export class CommandRoutes {
       this.#options.proxy.fetch({ method: 'GET', target: target + query, headers, body: null });
     if (id !== undefined) return read('');
     const wanted = JSON.parse(String(request.body)) as Named | readonly Named[];
-    const end = performance.now() + PATIENCE_MS;
+    const end = inMs(PATIENCE_MS);
     for (;;) {
       const response = await read('?with_localizations=true');
       if (response.status !== 200) return response;
       const listed = JSON.parse(response.body.toString()) as readonly Named[];
       if (Array.isArray(wanted)) {
         const isThere = new Set(listed.map(keyOf)).symmetricDifference(new Set(wanted.map(keyOf))).size === 0;
-        if (isThere || performance.now() > end) return response;
+        if (isThere || remaining(end) < 0) return response;
       } else {
         const found = listed.find((command) => keyOf(command) === keyOf(wanted as Named));
         if (found !== undefined) return { ...response, headers: JSON_TYPE, body: Buffer.from(JSON.stringify(found)) };
-        if (performance.now() > end) return null;
+        if (remaining(end) < 0) return null;
       }
       await delay(LOOK_MS);
     }

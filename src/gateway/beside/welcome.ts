@@ -1,5 +1,5 @@
 import type { GatewayReadyDispatchData } from 'discord-api-types/v10';
-import type { Duration } from '../../time.ts';
+import { type Duration, inMs, type MonotonicTime, remaining } from '../../time.ts';
 import type { BesideStore } from './beside-store.ts';
 import type { GuildCache } from './guild-cache.ts';
 import type { Identify } from './protocol.ts';
@@ -34,7 +34,7 @@ export class Welcome {
   #isComplete: boolean;
   /** A session has begun since the bot was welcomed. */
   #isOutdated = false;
-  #graceEndsAt: number;
+  #graceEndsAt: MonotonicTime;
   #timer: NodeJS.Timeout | null = null;
   readonly #waiting: (() => void)[] = [];
 
@@ -43,7 +43,7 @@ export class Welcome {
     this.#options = options;
     this.#fields = store.fact(READY) as ReadyFields | undefined;
     this.#isComplete = store.fact(COMPLETE) === true;
-    this.#graceEndsAt = performance.now() + graceMs;
+    this.#graceEndsAt = inMs(graceMs);
   }
 
   /** The id of the application; null until Discord has said it. */
@@ -69,7 +69,7 @@ export class Welcome {
     const { guilds: _, session_id: __, resume_gateway_url: ___, shard: ____, ...fields } = data;
     this.#fields = fields;
     this.#isOutdated = true;
-    this.#graceEndsAt = performance.now() + graceMs;
+    this.#graceEndsAt = inMs(graceMs);
     await store.write(() => store.putFact(READY, fields));
     this.check();
   }
@@ -103,7 +103,7 @@ export class Welcome {
   /** The guilds that Discord has listed have arrived, or it had time enough to send them. */
   #isSettled(): boolean {
     const { store, guilds, hasSessions } = this.#options;
-    if (guilds.expectedCount > 0 && performance.now() < this.#graceEndsAt) return false;
+    if (guilds.expectedCount > 0 && remaining(this.#graceEndsAt) > 0) return false;
     if (this.#isComplete) return true;
     if (!hasSessions()) return false;
     this.#isComplete = true;

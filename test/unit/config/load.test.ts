@@ -94,6 +94,7 @@ const VALID: Readonly<Record<string, string>> = {
   ...{ DISCORD_PUBLIC_KEY: 'ab'.repeat(32), DISCORD_APP_ID: '1234567890', POD_NAME: 'gateway-1', POD_ORDINAL: '1' },
   ...{ HOST: '127.0.0.1', BOT: './bot.ts', DISCORD_SHARDS: '8', ADMIN_HOSTS: 'admin.internal' },
   ...{ TOPOLOGY_CONFIRMED: 'md5/3', DISCORD_COMMANDS_GUILD: '1234567890' },
+  ...{ BOT_COMMAND: '["node","index.js"]', BOT_WEB_PORT: '8000' },
 };
 
 test('no variable accepts surrounding white space or control characters, and the error does not print a secret', () => {

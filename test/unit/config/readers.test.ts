@@ -9,8 +9,11 @@ const src = fileURLToPath(new URL('../../../src/', import.meta.url));
 
 /** Keys that `loadConfig` replaces, and the keys that the code reads instead. */
 const DERIVED: Readonly<Record<string, string>> = { podName: 'name' };
-/** Read by `loadConfig` itself, for the ordinal of a gateway pod. */
-const IN_CONFIG: ReadonlySet<string> = new Set(['podOrdinal']);
+/**
+ * Read by `loadConfig` itself, for the ordinal of a gateway pod, and by `main.ts` for the bot beside a gateway pod, not as
+ * `config.<key>`.
+ */
+const ELSEWHERE: ReadonlySet<string> = new Set(['podOrdinal', 'localDiscordPort', 'botWebPort']);
 
 /** The readers of `config.<key>`: one of the services, or both through shared code. */
 function readersOf(key: string): string[] {
@@ -26,7 +29,7 @@ function readersOf(key: string): string[] {
 }
 
 for (const [key, { name, modes }] of Object.entries(VARIABLES)) {
-  if (IN_CONFIG.has(key)) continue;
+  if (ELSEWHERE.has(key)) continue;
   test(`${name} is read exactly by its documented services`, () => {
     assert.deepEqual(
       readersOf(key),

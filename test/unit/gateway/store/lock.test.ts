@@ -73,7 +73,7 @@ test('a folder that cannot be created is an error that names DATABASE_PATH', () 
   assert.throws(
     () => openTestStore(folder.file('taken/pod.sqlite3')),
     (error: unknown) =>
-      error instanceof GuildwayError && error.code === 'STORE_FAILED' && error.message.startsWith('DATABASE_PATH'),
+      error instanceof GuildwayError && error.code === 'CONFIG_INVALID' && error.message.startsWith('DATABASE_PATH'),
   );
 });
 
