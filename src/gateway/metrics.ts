@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from '../observability/metrics.ts';
+import { Counter, Gauge, Histogram, type Registry, watchGauge } from '../observability/metrics.ts';
 
 /** The kind of a request. */
 export type RequestKind = 'interaction' | 'event-webhook' | 'fetch' | 'hint' | 'internal';
@@ -101,21 +101,16 @@ function watch(registry: Registry, { replays, websockets, hints, setAside, sizes
       for (const { owner, count } of hints()) this.set({ owner }, count);
     },
   });
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  gauge('guildway_hints_oldest_seconds', 'Age of the oldest stored request that a user waits for.', () =>
+  watchGauge(registry, 'guildway_hints_oldest_seconds', 'Age of the oldest stored request that a user waits for.', () =>
     Math.max(0, ...hints().map(({ oldestInteractionSeconds }) => oldestInteractionSeconds)),
   );
-  gauge('guildway_hints_set_aside', 'Requests that could not be delivered and wait for an operator.', setAside);
-  gauge('guildway_websockets', "Open websockets of the bot's clients.", websockets);
-  gauge('guildway_sqlite_bytes', 'Size of the database file.', () => sizes().database);
-  gauge('guildway_sqlite_wal_bytes', 'Size of its write-ahead log.', () => sizes().wal);
+  watchGauge(
+    registry,
+    'guildway_hints_set_aside',
+    'Requests that could not be delivered and wait for an operator.',
+    setAside,
+  );
+  watchGauge(registry, 'guildway_websockets', "Open websockets of the bot's clients.", websockets);
+  watchGauge(registry, 'guildway_sqlite_bytes', 'Size of the database file.', () => sizes().database);
+  watchGauge(registry, 'guildway_sqlite_wal_bytes', 'Size of its write-ahead log.', () => sizes().wal);
 }

@@ -96,10 +96,10 @@ async function startServing(
     state: store.movingState,
     write: ({ state, writes }) => store.mover.records.write(state, writes),
   });
-  const host: Host = { pod: ordinal, store, rest, owns: (guildId) => ownership.owns(guildId), log };
+  const owns = (guildId: string): boolean => ownership.owns(guildId);
+  const host: Host = { pod: ordinal, store, rest, owns, log };
   const once = new IdempotentRunner({ ledger: store.ledger, faults, log });
   let sessions: DiscordSessions | null = null;
-  const owns = (guildId: string): boolean => ownership.owns(guildId);
   const beside = await createBeside(options, { ordinal, pods, owns, store }, (intents) => connect({ ...bot, intents }));
   const events = beside ?? new EventDispatch({ bot, host, activity, faults, metrics });
 
@@ -156,7 +156,6 @@ async function startServing(
         ...readiness(),
         incarnation: store.incarnation,
         topology: ownership.chain[0],
-        topologies: ownership.chain,
         moving: moves.state(),
         database: store.sizes(),
         jobs: jobs.state(),
@@ -166,7 +165,7 @@ async function startServing(
       }),
       guilds: () => {
         const known = new Set([...(sessions?.guildIds() ?? []), ...store.guilds.list(MAX_GUILDS)]);
-        return [...known].filter((guildId) => ownership.owns(guildId)).toSorted();
+        return [...known].filter(owns).toSorted();
       },
       putHint: (hint) => hints.put(hint),
       identify: async (request, context) =>

@@ -2,6 +2,7 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BotManifest } from '../bot/types.ts';
 import { GuildwayError } from '../errors.ts';
+import { isJsonObject } from '../protocol/json-values.ts';
 import { PATH } from '../protocol/paths.ts';
 import { isPossible, type TopologyRecord } from '../routing/topology.ts';
 import type { Duration } from '../time.ts';
@@ -87,25 +88,21 @@ const TOPOLOGY: Shape<TopologyRecord> = {
 const CLIENT_HELLO: Shape<ClientHello> = {
   proof: isText,
   name: (value) => isText(value) && value.length <= 253,
-  topology: isRecord,
+  topology: isJsonObject,
 };
 const SERVER_HELLO: Shape<ServerHello> = {
   ordinal: isInteger(0),
-  topology: isRecord,
+  topology: isJsonObject,
   /** Its users validate the rest of its shape. Pods of other versions may send more. */
-  manifest: (value) => isRecord(value) && isText(value.name),
+  manifest: (value) => isJsonObject(value) && isText(value.name),
   heartbeatMs: isInteger(1),
 };
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
 
 /** The valid fields of a message. @throws GuildwayError LINK_PROTOCOL that names an invalid field, never its value */
 function pick<T>(shape: Shape<T>, value: unknown, what: string): T {
   const picked: Partial<T> = {};
   for (const [field, fits] of Object.entries(shape) as [keyof T & string, (value: unknown) => boolean][]) {
-    const found = isRecord(value) ? value[field] : undefined;
+    const found = isJsonObject(value) ? value[field] : undefined;
     if (!fits(found)) throw new GuildwayError('LINK_PROTOCOL', `${what} of another shape: see its ${field}`);
     picked[field] = found as T[typeof field];
   }

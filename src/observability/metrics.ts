@@ -11,6 +11,18 @@ const DELAY_RESOLUTION_MS = 100;
 /** Longer than any pod lives. Node allows no more. */
 const NEVER_MS = 2 ** 31 - 1;
 
+/** Registers a gauge whose value is read at each scrape. */
+export function watchGauge(registry: Registry, name: string, help: string, read: () => number): void {
+  new Gauge({
+    name,
+    help,
+    registers: [registry],
+    collect() {
+      this.set(read());
+    },
+  });
+}
+
 /** A registry with the metrics of the process itself. Names start with `guildway_`. One per process, closed with it. */
 export function createRegistry(labels: Readonly<Record<string, string>>): Registry {
   const registry = new Registry();

@@ -1,5 +1,6 @@
 import { GuildwayError } from '../../errors.ts';
 import { type GatewayResponse, HEADER } from '../../link/message.ts';
+import { isCount } from '../../protocol/json-values.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { MonotonicTime } from '../../time.ts';
 import type { GuildEvent } from '../discord-seam.ts';
@@ -63,5 +64,3 @@ function parse(body: Buffer): (GuildEvent & { readonly guildId: string }) | null
   if (!isNamed || !isCount(shard) || !isCount(sequence)) return null;
   return { name, data, guildId, shard, sessionId, sequence };
 }
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

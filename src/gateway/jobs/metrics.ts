@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, type Registry } from '../../observability/metrics.ts';
+import { Counter, Histogram, type Registry, watchGauge } from '../../observability/metrics.ts';
 
 /**
  * - `ok`: done
@@ -21,19 +21,19 @@ export interface JobMetrics {
 
 export function createJobMetrics(registry: Registry, sources: JobSources): JobMetrics {
   const registers = [registry];
-  const gauge = (name: string, help: string, read: () => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(read());
-      },
-    });
-  };
-  gauge('guildway_jobs_waiting', 'Jobs of the bot that are scheduled or running.', sources.waiting);
-  gauge('guildway_jobs_set_aside', 'Jobs whose last attempt has failed. They wait for an operator.', sources.setAside);
-  gauge('guildway_jobs_overdue_seconds', 'How long the oldest job that is due has waited.', sources.overdueSeconds);
+  watchGauge(registry, 'guildway_jobs_waiting', 'Jobs of the bot that are scheduled or running.', sources.waiting);
+  watchGauge(
+    registry,
+    'guildway_jobs_set_aside',
+    'Jobs whose last attempt has failed. They wait for an operator.',
+    sources.setAside,
+  );
+  watchGauge(
+    registry,
+    'guildway_jobs_overdue_seconds',
+    'How long the oldest job that is due has waited.',
+    sources.overdueSeconds,
+  );
   return {
     jobs: new Counter({
       name: 'guildway_jobs_total',

@@ -2,6 +2,7 @@ import { GuildwayError } from '../../errors.ts';
 import { parseTopology } from '../../link/handshake.ts';
 import type { Message } from '../../moving/messages.ts';
 import type { Attempt } from '../../moving/state.ts';
+import { isCount, isJsonObject } from '../../protocol/json-values.ts';
 import { isSnowflake } from '../../routing/snowflake.ts';
 import type { OfferedEvents } from '../discord-seam.ts';
 
@@ -66,10 +67,10 @@ export function encodeEnvelope({ from, process, content, chunks, events = null }
 export function decodeEnvelope(bytes: Buffer): Envelope {
   const parts = [...partsOf(bytes)];
   const head = parseJson(parts[0]);
-  if (!isObject(head) || head.version !== VERSION)
+  if (!isJsonObject(head) || head.version !== VERSION)
     throw invalid(`its version is not ${VERSION}: run the same version on all gateway pods`);
   const { from, process, content, events = null } = head;
-  if (!isCount(from) || typeof process !== 'string' || !isObject(content)) throw invalid('its head');
+  if (!isCount(from) || typeof process !== 'string' || !isJsonObject(content)) throw invalid('its head');
   if (!isLive(content) && !isMessage(content)) throw invalid('its message');
   if (events !== null && !isOfferedEvents(events)) throw invalid('its events');
   return { from, process, content: content as unknown as Envelope['content'], chunks: parts.slice(1), events };
@@ -81,7 +82,7 @@ export const encodeReply = (reply: Reply): Buffer => Buffer.from(JSON.stringify(
 export function decodeReply(bytes: Buffer): Reply {
   const value = parseJson(bytes);
   const isReply =
-    isObject(value) &&
+    isJsonObject(value) &&
     typeof value.process === 'string' &&
     Array.isArray(value.messages) &&
     value.messages.every(isMessage) &&
@@ -120,7 +121,7 @@ const isLive = ({ guild, attempt, part }: Record<string, unknown>): boolean =>
 
 /** Checks what the protocol relies on. The sender is a pod that has proved that it holds LINK_SECRET. */
 function isMessage(value: unknown): boolean {
-  if (!isObject(value) || !KINDS.has(value.kind)) return false;
+  if (!isJsonObject(value) || !KINDS.has(value.kind)) return false;
   const { kind, epoch, attempt, guilds, gave, news } = value;
   if (kind === 'recover') return true;
   if (kind === 'news') return isNews(news);
@@ -132,10 +133,10 @@ function isMessage(value: unknown): boolean {
 }
 
 const isHeld = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((held) => isObject(held) && isSnowflake(held.guild) && isCount(held.epoch));
+  Array.isArray(value) && value.every((held) => isJsonObject(held) && isSnowflake(held.guild) && isCount(held.epoch));
 
 const isNews = (value: unknown): boolean =>
-  isObject(value) &&
+  isJsonObject(value) &&
   Array.isArray(value.chain) &&
   value.chain.length > 0 &&
   value.chain.every(isTopology) &&
@@ -154,14 +155,9 @@ function isTopology(value: unknown): boolean {
 }
 
 const isOfferedEvents = (value: unknown): value is OfferedEvents =>
-  isObject(value) && typeof value.holding === 'string' && typeof value.recordedMs === 'number';
+  isJsonObject(value) && typeof value.holding === 'string' && typeof value.recordedMs === 'number';
 
 const isAttempt = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(isCount);
-
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const invalid = (what: string): GuildwayError =>
   new GuildwayError('REQUEST_INVALID', `a message about moving guilds is malformed: ${what}`);

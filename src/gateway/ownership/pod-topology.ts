@@ -1,6 +1,7 @@
 import { GuildwayError } from '../../errors.ts';
 import { parseTopology } from '../../link/handshake.ts';
 import type { Chain } from '../../moving/state.ts';
+import { isCount, isJsonObject } from '../../protocol/json-values.ts';
 import type { TopologyRecord } from '../../routing/topology.ts';
 import type { PlacementState } from '../store/placement.ts';
 
@@ -27,24 +28,20 @@ export function parsePodTopology(bytes: Buffer): PodTopology {
   } catch {
     throw malformed('it is not JSON');
   }
-  if (!isRecord(value)) throw malformed('it is not an object');
+  if (!isJsonObject(value)) throw malformed('it is not an object');
   const { ordinal, given, placement } = value;
-  if (!Number.isSafeInteger(ordinal) || (ordinal as number) < 0) throw malformed('its ordinal');
+  if (!isCount(ordinal)) throw malformed('its ordinal');
   return {
-    ordinal: ordinal as number,
+    ordinal,
     given: parseTopology(given, "a pod's given topology"),
     placement: placement === null ? null : parsePlacement(placement, malformed),
   };
 }
 
 function parsePlacement(value: unknown, malformed: (what: string) => GuildwayError): PodTopology['placement'] {
-  if (!isRecord(value)) throw malformed('its placement');
+  if (!isJsonObject(value)) throw malformed('its placement');
   const { state, chain } = value;
   if (state !== 'claimed' && state !== 'placed') throw malformed('the state of its placement');
   if (!Array.isArray(chain) || chain.length === 0) throw malformed('the topologies of its placement');
   return { state, chain: chain.map((known) => parseTopology(known, "a topology of a pod's rows")) as unknown as Chain };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

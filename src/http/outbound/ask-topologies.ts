@@ -1,6 +1,6 @@
 import { parseTopology } from '../../link/handshake.ts';
 import { PATH } from '../../protocol/paths.ts';
-import { isPossible, type TopologyRecord } from '../../routing/topology.ts';
+import type { TopologyRecord } from '../../routing/topology.ts';
 import type { Duration } from '../../time.ts';
 import type { Upstream } from './upstream.ts';
 
@@ -25,5 +25,5 @@ export async function askTopologies(
   const topologies = state?.moving?.topologies;
   if (!Array.isArray(topologies)) return null;
   const [first, ...rest] = topologies.map((value) => parseTopology(value, "one of a pod's topologies"));
-  return first !== undefined && [first, ...rest].every(isPossible) ? [first, ...rest] : null;
+  return first === undefined ? null : [first, ...rest];
 }

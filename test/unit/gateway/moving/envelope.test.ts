@@ -1,4 +1,5 @@
 // What two gateway pods send each other about moving guilds.
+// Of src/protocol/json-values.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
